@@ -1,0 +1,101 @@
+//! KVM or TCG, decided by booting something.
+//!
+//! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (DESIGN.md): only a
+//! kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
+
+use crate::guest::Image;
+use crate::process::{guarded, signal_group};
+use crate::qemu::{Accel, QEMU_X86, QemuVersion};
+use nix::sys::signal::Signal;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+/// A KVM that works is there in well under a second.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// What the initramfs prints when the kernel's command line has [`PROBE_WORD`].
+const PROBE_MARK: &str = "vmhealth: accelerator works";
+/// Makes the initramfs print the mark and power off.
+const PROBE_WORD: &str = "vmhealth.probe";
+
+/// What the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccelChoice {
+    /// KVM if it works, else TCG.
+    Auto,
+    /// This one.
+    Fixed(Accel),
+}
+
+/// The accelerator and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub accel: Accel,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Finds the accelerator; `cache` is a folder in which the answer is kept.
+pub async fn find(choice: AccelChoice, image: &Image, qemu: &QemuVersion, cache: &Path) -> Found {
+    match choice {
+        AccelChoice::Fixed(accel) => Found { accel, why: "as asked for".into() },
+        AccelChoice::Auto => {
+            if let Err(e) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
+                return Found { accel: Accel::Tcg, why: format!("/dev/kvm cannot be opened: {e}") };
+            }
+            let memo = memo_path(qemu, cache);
+            if let Ok(text) = std::fs::read_to_string(&memo) {
+                let accel = if text.trim() == "kvm" { Accel::Kvm } else { Accel::Tcg };
+                return Found { accel, why: format!("remembered in {}", memo.display()) };
+            }
+            let found = match boots_under_kvm(image).await {
+                Ok(()) => Found { accel: Accel::Kvm, why: "a kernel booted under it".into() },
+                Err(reason) => Found { accel: Accel::Tcg, why: format!("no kernel boots under KVM: {reason}") },
+            };
+            // Without the memo the next run looks again.
+            let _ = std::fs::create_dir_all(cache).and_then(|()| std::fs::write(&memo, found.accel.as_str()));
+            found
+        }
+    }
+}
+
+fn memo_path(qemu: &QemuVersion, cache: &Path) -> PathBuf {
+    let host = nix::sys::utsname::uname().ok();
+    let part = |f: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
+        host.as_ref().map(|h| f(h).to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let name = format!("accel-{}-{}-qemu-{qemu}", part(|h| h.nodename()), part(|h| h.release()));
+    cache.join(name.replace('/', "_"))
+}
+
+async fn boots_under_kvm(image: &Image) -> Result<(), String> {
+    let mut child = guarded(QEMU_X86, &[])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
+        .args(["-machine", "pc,accel=kvm", "-cpu", "host", "-m", "256M"])
+        .arg("-kernel")
+        .arg(&image.kernel)
+        .arg("-initrd")
+        .arg(&image.initrd)
+        .args(["-append", &format!("{} {PROBE_WORD}", image.cmdline)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("cannot run {QEMU_X86}: {e}"))?;
+    let Some(stdout) = child.stdout.take() else { return Err("no console".into()) };
+    let marked = async {
+        let mut lines = BufReader::new(stdout).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            if String::from_utf8_lossy(&line).contains(PROBE_MARK) {
+                return Ok(());
+            }
+        }
+        Err("QEMU ended without reaching userspace".to_owned())
+    };
+    let result = tokio::time::timeout(PROBE_LIMIT, marked).await;
+    signal_group(&child, Signal::SIGKILL);
+    // Reap it; a QEMU that does not die is killed again on drop.
+    let _ = tokio::time::timeout(PROBE_LIMIT, child.wait()).await;
+    result.unwrap_or_else(|_| Err(format!("nothing reached userspace within {} s", PROBE_LIMIT.as_secs())))
+}

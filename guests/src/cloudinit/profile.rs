@@ -1,0 +1,68 @@
+//! Our part of the user data: what the user's document tells a person to do in the guest.
+//!
+//! Watchdog: enable `watchdog-device = /dev/watchdog` in its configuration, enable the service. The module is named in
+//! /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2).
+
+use serde_json::{Value, json};
+use vmhealth_sim::scenario::{GuestProfile, Keepalive};
+
+const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
+const HEALTH_UNIT: &str = include_str!("../../assets/health.service");
+
+/// The cloud-config of a profile; `None` if it asks for nothing.
+pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
+    let mut files: Vec<Value> = Vec::new();
+    let mut commands: Vec<Value> = Vec::new();
+    if let Some(daemon) = &profile.watchdog_daemon {
+        files.push(json!({
+            "path": "/etc/default/watchdog",
+            "content": "run_watchdog=1\nwatchdog_options=\"\"\nrun_wd_keepalive=1\nwatchdog_module=\"i6300esb\"\n",
+        }));
+        let configure = format!(
+            "sed -i 's/^#watchdog-device/watchdog-device/' /etc/watchdog.conf && \
+             echo 'watchdog-timeout = {}' >> /etc/watchdog.conf",
+            daemon.heartbeat_seconds
+        );
+        commands.push(json!(configure));
+        if daemon.keepalive == Keepalive::Masked {
+            commands.push(json!(["systemctl", "mask", "wd_keepalive.service"]));
+        }
+        commands.push(json!(["systemctl", "enable", "--now", "watchdog.service"]));
+    }
+    if profile.health_server {
+        files.push(json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}));
+        files.push(json!({"path": "/etc/systemd/system/vmhealth-health.service", "content": HEALTH_UNIT}));
+        commands.push(json!(["systemctl", "enable", "--now", "vmhealth-health.service"]));
+    }
+    if files.is_empty() {
+        return None;
+    }
+    // The user's own lists come first and their own values win.
+    let config = json!({
+        "merge_how": [
+            {"name": "list", "settings": ["append"]},
+            {"name": "dict", "settings": ["no_replace", "recurse_list"]},
+        ],
+        "write_files": files,
+        "runcmd": commands,
+    });
+    // JSON is YAML.
+    Some(format!("#cloud-config\n{config:#}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::scenario::WatchdogDaemon;
+
+    #[test]
+    fn profiles() {
+        assert_eq!(cloud_config(&GuestProfile::default()), None);
+        let daemon = |keepalive| Some(WatchdogDaemon { heartbeat_seconds: 10, keepalive });
+        let masked = GuestProfile { watchdog_daemon: daemon(Keepalive::Masked), health_server: false };
+        insta::assert_snapshot!("masked", cloud_config(&masked).unwrap());
+        let takeover = GuestProfile { watchdog_daemon: daemon(Keepalive::Takeover), health_server: true };
+        let config = cloud_config(&takeover).unwrap();
+        assert!(!config.contains("wd_keepalive.service") && config.contains("vmhealth-health.service"), "{config}");
+    }
+}

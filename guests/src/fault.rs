@@ -1,0 +1,206 @@
+//! Breaking things, and seeing that they broke (qemu-watchdog.md 9).
+//!
+//! Every injection answers with how it was confirmed, or with why the host could not do it: an exit status of 0 proves
+//! nothing (`pkill watchdog` succeeds without a daemon, a killed agent heals itself in 0.2 s).
+
+use crate::guest::Live;
+use nix::sys::signal::Signal;
+use qapi::qmp;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::Instant;
+use vmhealth_sim::scenario::{Fault, Health};
+
+/// A fault that was seen to have taken effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// How it was seen.
+    pub how: String,
+    /// Who pets the watchdog from now on, where the fault concerns it.
+    pub petter: Option<String>,
+}
+
+/// How long an unscaled injection may take with its confirmation.
+const LIMIT: Duration = Duration::from_secs(10);
+const CONSOLE_LIMIT: u64 = 1 << 20;
+const SERIAL_POLL: Duration = Duration::from_millis(20);
+
+/// Finds the daemon that holds the device; a guest without one is a set-up error.
+const DAEMON: &str = r#"pid=$(pidof -s watchdog) || { echo "no watchdog daemon runs" >&2; exit 9; }
+[ "$(cat /sys/class/watchdog/watchdog0/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
+readlink /proc/$pid/fd/* | grep -q '^/dev/watchdog' || { echo "the daemon (pid $pid) does not hold the device" >&2; exit 9; }
+"#;
+
+/// Kills the daemon as the user's document does, then looks who has the device: Debian's wd_keepalive takes over unless
+/// it is masked.
+const KILL_DAEMON: &str = r#"pkill -9 watchdog
+while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
+echo "pid $pid is gone"
+if [ "$(systemctl is-enabled wd_keepalive.service 2>/dev/null)" = masked ]; then echo "petter nobody"; exit; fi
+n=0
+until readlink /proc/$(pidof -s wd_keepalive || echo none)/fd/* 2>/dev/null | grep -q '^/dev/watchdog'; do
+    n=$((n + 1)); [ $n -gt 40 ] && { echo "petter nobody"; exit; }
+    sleep 0.2
+done
+echo "petter wd_keepalive"
+"#;
+
+const STOP_DAEMON: &str = r#"kill -STOP $pid
+until grep -q '^State:.*T' /proc/$pid/status; do sleep 0.02; done
+echo "pid $pid is in state T"
+"#;
+
+/// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
+pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, String> {
+    let deadline = Instant::now() + LIMIT.mul_f64(guest_scale);
+    let how = match fault {
+        Fault::KernelPanic => kernel_panic(live, deadline).await?,
+        Fault::KillWatchdog => {
+            let output = shell(live, &format!("{DAEMON}{KILL_DAEMON}"), deadline).await?;
+            let petter = output.lines().find_map(|l| l.strip_prefix("petter ")).unwrap_or("nobody").to_owned();
+            let how = match petter.as_str() {
+                "nobody" => format!("{}; nobody pets the device now", first_line(&output)),
+                name => format!("{}; {name} took over and pets the device", first_line(&output)),
+            };
+            return Ok(Confirmed { how, petter: Some(petter) });
+        }
+        Fault::StopWatchdog => shell(live, &format!("{DAEMON}{STOP_DAEMON}"), deadline).await?,
+        Fault::KillAgent => kill_agent(live, deadline).await?,
+        Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
+        Fault::Health(health) => set_health(live, health, deadline).await?,
+        Fault::PauseVm => {
+            live.qmp.execute(qmp::stop {}, left(deadline)).await.map_err(|e| e.to_string())?;
+            run_state(live, deadline).await?
+        }
+        Fault::ResumeVm => {
+            live.qmp.execute(qmp::cont {}, left(deadline)).await.map_err(|e| e.to_string())?;
+            run_state(live, deadline).await?
+        }
+        Fault::KillQemu => {
+            live.signal(Signal::SIGKILL);
+            let mut port = live.port.clone();
+            let gone = async { while port.changed().await.is_ok() {} };
+            tokio::time::timeout_at(deadline, gone).await.map_err(|_| "QEMU is still there after SIGKILL")?;
+            "QEMU was killed by SIGKILL and reaped".into()
+        }
+        Fault::GuestPoweroff => shell(live, "systemctl --no-block poweroff", deadline).await.map(|_| accepted())?,
+        Fault::GuestReboot => shell(live, "systemctl --no-block reboot", deadline).await.map(|_| accepted())?,
+    };
+    Ok(Confirmed { how: first_line(&how).to_owned(), petter: None })
+}
+
+fn accepted() -> String {
+    "systemd took the request".into()
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Runs a script in the guest; anything but exit code 0 means that the fault could not be injected.
+async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, String> {
+    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    let output = agent.shell(script, deadline).await.map_err(|e| e.to_string())?;
+    match output.exit_code {
+        Some(0) => Ok(output.stdout),
+        _ => Err(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim())),
+    }
+}
+
+/// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
+async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> {
+    const MARK: &[u8] = b"Kernel panic - not syncing: sysrq triggered crash";
+    let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
+    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    let trigger = agent.start(&["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"], left(deadline));
+    tokio::pin!(trigger);
+    let mut triggered = false;
+    loop {
+        let console = console_since(&live.serial, from);
+        if console.windows(MARK.len()).any(|w| w == MARK) {
+            return Ok("the console shows the panic".into());
+        }
+        tokio::select! {
+            // The reply may or may not come out before the panic; an error is one only if no panic follows.
+            _ = &mut trigger, if !triggered => triggered = true,
+            () = tokio::time::sleep(SERIAL_POLL) => {}
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("no panic on the console; its end: {}", String::from_utf8_lossy(&console)));
+        }
+    }
+}
+
+/// The console's bytes from an offset on; the serial log is QEMU's own file.
+fn console_since(path: &Path, from: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = File::open(path)
+        && file.seek(SeekFrom::Start(from)).is_ok()
+    {
+        // An unreadable console shows no panic, and the deadline says so.
+        let _ = file.take(CONSOLE_LIMIT).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// Confirmed by the port: closed, and opened again by systemd's restart.
+async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, String> {
+    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    let mut port = live.port.clone();
+    let session = port.borrow_and_update().session;
+    // Its reply dies with it.
+    let _ = agent.start(&["/usr/bin/pkill", "-9", "-x", "qemu-ga"], left(deadline)).await;
+    let again = port.wait_for(|s| s.open && s.session > session);
+    match tokio::time::timeout_at(deadline, again).await {
+        Ok(Ok(_)) => Ok("the agent's port closed and opened again".into()),
+        Ok(Err(_)) => Err("QEMU ended meanwhile".into()),
+        Err(_) => Err("the agent's port did not close and open again".into()),
+    }
+}
+
+/// A transient unit, because what runs in the agent's own cgroup dies with it. Confirmed by the port closing.
+async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result<String, String> {
+    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    let mut port = live.port.clone();
+    let script = format!(
+        "systemd-run --quiet --collect /bin/sh -c 'systemctl stop qemu-guest-agent; sleep {}; systemctl start qemu-guest-agent'",
+        lasting.as_secs_f64()
+    );
+    // Its reply may die with the agent; the port tells.
+    let _ = agent.start(&["/bin/sh", "-c", &script], left(deadline)).await;
+    match tokio::time::timeout_at(deadline, port.wait_for(|s| !s.open)).await {
+        Ok(Ok(_)) => Ok("the agent's port closed".into()),
+        Ok(Err(_)) => Err("QEMU ended meanwhile".into()),
+        Err(_) => Err("the agent's port did not close".into()),
+    }
+}
+
+async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<String, String> {
+    let unit = "vmhealth-health.service";
+    let line = match health {
+        Health::Status(n) => format!("status {n}"),
+        Health::Redirect(location) => format!("redirect {}", location.replace(['\'', '\n', '\r'], "")),
+        Health::Hang => "hang".to_owned(),
+        Health::Slow(span) => format!("slow {}", span.0.as_secs_f64()),
+        Health::Stop => {
+            return shell(live, &format!("systemctl stop {unit} && ! systemctl is-active {unit}"), deadline).await;
+        }
+        Health::Start => {
+            let listening = "until grep -q ':05DC 00000000:0000 0A' /proc/net/tcp; do sleep 0.05; done";
+            return shell(live, &format!("systemctl start {unit} && {listening}; echo it listens"), deadline).await;
+        }
+    };
+    let write = format!("mkdir -p /run/vmhealth && printf '%s\\n' '{line}' > /run/vmhealth/.h && mv /run/vmhealth/.h /run/vmhealth/health && cat /run/vmhealth/health");
+    shell(live, &write, deadline).await
+}
+
+async fn run_state(live: &Live, deadline: Instant) -> Result<String, String> {
+    let status = live.qmp.execute(qmp::query_status {}, left(deadline)).await.map_err(|e| e.to_string())?;
+    Ok(format!("query-status says {:?}", status.status))
+}

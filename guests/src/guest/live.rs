@@ -1,0 +1,152 @@
+//! A running QEMU, and what it becomes: evidence.
+
+use crate::net::Netns;
+use crate::qemu::AGENT_PORT;
+use crate::wire::{Agent, PortState, Qmp, QmpEvent};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+use vmhealth_sim::cluster::{DomainEvent, Exit};
+use vmhealth_sim::manifest::WatchdogAction;
+
+/// An event and QEMU's own time of it.
+#[derive(Debug, Clone)]
+pub struct GuestEvent {
+    /// When it happened.
+    pub at: SystemTime,
+    /// What.
+    pub event: DomainEvent,
+}
+
+/// A guest whose QEMU runs (or has run: [`DomainEvent::Exited`] says so).
+#[derive(Debug)]
+pub struct Live {
+    /// Its monitor.
+    pub qmp: Qmp,
+    /// Its agent; take [`Agent::present`] for a session.
+    pub agent: Agent,
+    /// The agent's port.
+    pub port: watch::Receiver<PortState>,
+    /// Its network.
+    pub netns: Netns,
+    pub(super) pid: Option<u32>,
+    /// Raw bytes of its serial console.
+    pub serial: PathBuf,
+    pub(super) scratch: PathBuf,
+    pub(super) evidence: PathBuf,
+}
+
+/// What is left of a guest: files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Serial console, transcripts, command line, stderr, user data.
+    pub folder: PathBuf,
+}
+
+impl Live {
+    /// Signals QEMU's process group.
+    pub fn signal(&self, signal: Signal) {
+        // The group is QEMU's own; once QEMU is reaped the port's sender is gone and the pid may be another's.
+        if self.port.has_changed().is_ok()
+            && let Some(pid) = self.pid.and_then(|p| i32::try_from(p).ok())
+        {
+            let _ = killpg(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Waits until the process is reaped, at most so long.
+    pub async fn exited(&self, limit: Duration) {
+        let mut port = self.port.clone();
+        // The port's sender lives as long as the process's watcher.
+        let gone = async { while port.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(limit, gone).await;
+    }
+
+    /// Kills what still runs and leaves the evidence.
+    pub fn into_evidence(self) -> Evidence {
+        Evidence { folder: self.evidence.clone() }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+        // A folder that cannot be removed now is the next run's sweep.
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+/// How long the last events may take to be read after the process has ended.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Turns QMP's events into the domain's, keeps the port's state, and reports the process's end after its last event.
+pub(super) async fn pump(
+    mut child: Child,
+    mut from_qmp: mpsc::UnboundedReceiver<QmpEvent>,
+    port: watch::Sender<PortState>,
+    to_us: mpsc::UnboundedSender<GuestEvent>,
+) {
+    let mut started = false;
+    let mut take = |event: QmpEvent| {
+        let at = event.at.unwrap_or_else(SystemTime::now);
+        let Some(mut event) = domain_event(&event) else { return };
+        // `cont` after -S: the guest's first breath.
+        if event == DomainEvent::Resume && !std::mem::replace(&mut started, true) {
+            event = DomainEvent::Started;
+        }
+        if let DomainEvent::AgentPort { open } = event {
+            port.send_modify(|state| *state = PortState { open, session: state.session + u64::from(open) });
+        }
+        // The receiver is dropped with its scenario.
+        let _ = to_us.send(GuestEvent { at, event });
+    };
+    let status = loop {
+        tokio::select! {
+            biased;
+            event = from_qmp.recv() => match event {
+                Some(event) => take(event),
+                None => break child.wait().await,
+            },
+            status = child.wait() => break status,
+        }
+    };
+    let drained = async {
+        while let Some(event) = from_qmp.recv().await {
+            take(event);
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, drained).await;
+    let exit = match status {
+        Ok(status) => status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal),
+        Err(_) => Exit::Status(-1),
+    };
+    let _ = to_us.send(GuestEvent { at: SystemTime::now(), event: DomainEvent::Exited(exit) });
+}
+
+/// Events that say nothing about the domain, and unknown ones, are only in the transcript.
+fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
+    let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    Some(match event.name.as_str() {
+        "WATCHDOG" => DomainEvent::Watchdog(watchdog_action(&text("action"))?),
+        "RESET" => DomainEvent::Reset { reason: text("reason") },
+        "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason") },
+        "POWERDOWN" => DomainEvent::Powerdown,
+        "STOP" => DomainEvent::Stop,
+        "RESUME" => DomainEvent::Resume,
+        "GUEST_PANICKED" => DomainEvent::Panicked { action: text("action") },
+        "VSERPORT_CHANGE" if text("id") == AGENT_PORT => {
+            DomainEvent::AgentPort { open: event.data.get("open").and_then(Value::as_bool)? }
+        }
+        _ => return None,
+    })
+}
+
+fn watchdog_action(word: &str) -> Option<WatchdogAction> {
+    use WatchdogAction::*;
+    [Poweroff, Reset, Shutdown, Pause, None].into_iter().find(|a| a.as_str() == word)
+}

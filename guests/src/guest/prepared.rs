@@ -1,0 +1,140 @@
+//! A guest whose files and network exist, and whose process does not yet.
+
+use super::live::{GuestEvent, Live, pump};
+use crate::net::{NetError, Netns};
+use crate::process::guarded;
+use crate::qemu::{Machine, QEMU_X86, QemuCommand, Sockets};
+use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
+use qapi::qmp;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
+const QMP_LIMIT: Duration = Duration::from_secs(30);
+/// Between two looks for QEMU's sockets.
+const SOCKET_POLL: Duration = Duration::from_millis(5);
+/// Of QEMU's stderr, in a message.
+const STDERR_TAIL: usize = 2000;
+
+/// Why a guest could not be started: the host's doing, never the guest's.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file or a process.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// qemu-img.
+    #[error("qemu-img cannot make the overlay: {0}")]
+    Overlay(String),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// QEMU ended before it was ready.
+    #[error("QEMU ended at start with {status}; it said: {stderr}")]
+    Died {
+        /// How.
+        status: String,
+        /// Its last words.
+        stderr: String,
+    },
+    /// QEMU runs and its sockets do not answer.
+    #[error("QEMU did not get ready within {}s; it said: {stderr}", QMP_LIMIT.as_secs())]
+    Late {
+        /// Its last words.
+        stderr: String,
+    },
+    /// QMP.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+    /// The agent's socket.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+}
+
+impl StartError {
+    pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+        move |source| StartError::Io { what, source }
+    }
+}
+
+/// A guest ready to be launched.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) number: u32,
+    pub(super) scratch: PathBuf,
+    pub(super) evidence: PathBuf,
+    pub(super) machine: Machine,
+    pub(super) netns: Netns,
+    pub(super) tap: OwnedFd,
+}
+
+impl Prepared {
+    /// Starts QEMU and lets the vCPUs run; call it from the thread that lives as long as the run. Times in the
+    /// transcripts are seconds since `origin`.
+    pub async fn launch(self, origin: Instant) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
+        let Prepared { number, scratch, evidence, mut machine, netns, tap } = self;
+        machine.tap = Some(tap.as_raw_fd());
+        let sockets = Sockets {
+            qmp: scratch.join("qmp"),
+            agent: scratch.join("agent"),
+            serial: evidence.join(format!("serial-{number}.log")),
+        };
+        let command = QemuCommand::new(&machine, &sockets);
+        let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
+        std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{QEMU_X86}{command}\n"))
+            .map_err(StartError::io("keep QEMU's command line"))?;
+        let stderr = File::create(&stderr_path).map_err(StartError::io("keep QEMU's stderr"))?;
+        let mut child = guarded(QEMU_X86, &[tap.as_raw_fd()])
+            .args(command.args())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(StartError::io("run qemu-system-x86_64 (apt-get install qemu-system-x86)"))?;
+        drop(tap);
+        let deadline = Instant::now() + QMP_LIMIT;
+        let transcript = |name: &str| {
+            Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin.into_std())
+                .map_err(StartError::io("keep a transcript"))
+        };
+        wait_for_socket(&mut child, &sockets.agent, deadline, &stderr_path).await?;
+        let (events, from_qmp) = mpsc::unbounded_channel();
+        let qmp = Qmp::connect(&sockets.qmp, transcript("qmp")?, events).await?;
+        let (port, port_state) = watch::channel(PortState::default());
+        let agent = Agent::connect(&sockets.agent, transcript("agent")?, port_state.clone()).await?;
+        let (to_us, from_guest) = mpsc::unbounded_channel();
+        let pid = child.id();
+        tokio::spawn(pump(child, from_qmp, port, to_us));
+        qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
+        let live = Live { qmp, agent, port: port_state, netns, pid, serial: sockets.serial, scratch, evidence };
+        Ok((live, from_guest))
+    }
+}
+
+/// Waits for QEMU's last socket; impossible once QEMU has ended.
+async fn wait_for_socket(child: &mut Child, path: &Path, deadline: Instant, stderr: &Path) -> Result<(), StartError> {
+    let last_words = || {
+        let text = std::fs::read(stderr).unwrap_or_default();
+        String::from_utf8_lossy(&text[text.len().saturating_sub(STDERR_TAIL)..]).trim().to_owned()
+    };
+    while !path.exists() {
+        if let Some(status) = child.try_wait().map_err(StartError::io("wait for QEMU"))? {
+            return Err(StartError::Died { status: status.to_string(), stderr: last_words() });
+        }
+        if Instant::now() >= deadline {
+            return Err(StartError::Late { stderr: last_words() });
+        }
+        tokio::time::sleep(SOCKET_POLL).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What a guest is to be: manifest, profile, image, accelerator.
+
+use super::prepared::{Prepared, StartError};
+use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
+use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
+use crate::qemu::{Accel, Machine};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use vmhealth_sim::manifest::VirtualMachine;
+use vmhealth_sim::scenario::GuestProfile;
+
+/// Guest memory where the manifest does not say.
+const DEFAULT_MEMORY_MIB: u64 = 512;
+
+/// What a guest boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initrd: PathBuf,
+    /// The root disk, raw; never written to.
+    pub disk: PathBuf,
+    /// The kernel's command line.
+    pub cmdline: String,
+}
+
+/// A guest as described.
+#[derive(Debug, Clone)]
+pub struct VmSpec {
+    /// The user's manifest.
+    pub manifest: Arc<VirtualMachine>,
+    /// What the scenario adds to it.
+    pub profile: GuestProfile,
+    /// What it boots.
+    pub image: Image,
+    /// How it runs.
+    pub accel: Accel,
+}
+
+impl VmSpec {
+    /// Guest memory in MiB.
+    pub fn memory_mib(&self) -> u64 {
+        memory_mib(&self.manifest)
+    }
+
+    /// Makes everything that a guest needs before its process: seed, overlay, network. `scratch` is short and ours
+    /// alone, `evidence` outlives us.
+    pub fn prepare(self, number: u32, scratch: &Path, evidence: &Path) -> Result<Prepared, StartError> {
+        let seed = self.seed();
+        let seed_path = scratch.join("seed.img");
+        write_seed(&seed_path, &seed).map_err(StartError::io("write the cloud-init seed"))?;
+        let name = |kind: &str, suffix: &str| evidence.join(format!("{kind}-{number}{suffix}"));
+        std::fs::write(name("user-data", ""), &seed.user_data).map_err(StartError::io("keep the user data"))?;
+        let disk = scratch.join("disk.qcow2");
+        overlay(&self.image.disk, &disk)?;
+        let netns = Netns::new()?;
+        let tap = netns.tap()?;
+        let vmi = &self.manifest.vmi;
+        let machine = Machine {
+            accel: self.accel,
+            memory_mib: self.memory_mib(),
+            vcpus: vmi.vcpus.unwrap_or(1),
+            watchdog: vmi.watchdog.as_ref().map(|w| (w.model, w.action)),
+            panic_device: vmi.panic_device,
+            reboot_policy: vmi.reboot_policy,
+            kernel: self.image.kernel.clone(),
+            initrd: self.image.initrd.clone(),
+            cmdline: self.image.cmdline.clone(),
+            disk,
+            seed: seed_path,
+            tap: None,
+        };
+        Ok(Prepared { number, scratch: scratch.to_owned(), evidence: evidence.to_owned(), machine, netns, tap })
+    }
+
+    fn seed(&self) -> Seed {
+        let ours = cloud_config(&self.profile);
+        let cloud_init = &self.manifest.vmi.cloud_init;
+        // As KubeVirt does: the instance is the VMI (cloud-init.go).
+        let meta_data = format!(
+            "{{\"instance-id\": \"{0}.{1}\", \"local-hostname\": \"{0}\"}}\n",
+            self.manifest.name, self.manifest.namespace
+        );
+        Seed {
+            user_data: user_data(cloud_init.user_data.as_deref(), ours.as_deref()),
+            meta_data: meta_data.into_bytes(),
+            network_config: cloud_init.network_data.clone().unwrap_or_else(|| default_network().into_bytes()),
+        }
+    }
+}
+
+/// Guest memory of a manifest in MiB.
+pub(crate) fn memory_mib(manifest: &VirtualMachine) -> u64 {
+    manifest.vmi.memory.map_or(DEFAULT_MEMORY_MIB, |bytes| bytes.div_ceil(1 << 20))
+}
+
+/// The address that KubeVirt's DHCP server would hand out, without the time that DHCP takes.
+fn default_network() -> String {
+    format!(
+        "version: 2\nethernets:\n  eth0:\n    match: {{name: 'e*'}}\n    addresses: [{GUEST_ADDRESS}/{PREFIX_LENGTH}]\n    optional: true\n"
+    )
+}
+
+fn overlay(base: &Path, overlay: &Path) -> Result<(), StartError> {
+    let output = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .arg(base)
+        .arg(overlay)
+        .output()
+        .map_err(StartError::io("run qemu-img (apt-get install qemu-utils)"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(StartError::Overlay(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+}

@@ -1,0 +1,68 @@
+//! Is the guest what its profile says? Asked in the guest, before anything is done to it.
+
+use crate::wire::{Agent, AgentError};
+use std::time::Duration;
+use tokio::time::Instant;
+use vmhealth_sim::engine::GuestReport;
+use vmhealth_sim::manifest::VmiSpec;
+use vmhealth_sim::scenario::GuestProfile;
+
+const SCRIPT: &str = include_str!("../../assets/verify.sh");
+/// The script's own limit is this much shorter than ours, so that it is the one to say what it waited for.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Why there is no report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReady {
+    /// The guest was reset or its agent restarted while it was being looked at.
+    SessionOver,
+    /// It will not become what its profile says, or not in time.
+    Reason(String),
+}
+
+/// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
+pub async fn verify(agent: &Agent, vmi: &VmiSpec, profile: &GuestProfile, limit: Duration) -> Result<GuestReport, NotReady> {
+    let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
+    let script = format!(
+        "DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={}\necho boot $(cat /proc/sys/kernel/random/boot_id)\n{SCRIPT}",
+        u8::from(vmi.watchdog.is_some()),
+        u8::from(profile.watchdog_daemon.is_some()),
+        u8::from(profile.health_server),
+        limit.as_secs(),
+    );
+    let output = agent.shell(&script, Instant::now() + limit + MARGIN).await.map_err(|e| match e {
+        AgentError::Over => NotReady::SessionOver,
+        e => NotReady::Reason(e.to_string()),
+    })?;
+    let result = parse(&output.stdout)
+        .unwrap_or_else(|| Err(format!("the check printed {:?} and {:?}", output.stdout, output.stderr)));
+    result.map_err(NotReady::Reason)
+}
+
+/// `None`: the script did not come to an end of its own.
+fn parse(text: &str) -> Option<Result<GuestReport, String>> {
+    let mut report = GuestReport::default();
+    for line in text.lines() {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("boot", id) => report.boot_id = id.to_owned(),
+            ("fact", fact) => report.facts.push(fact.to_owned()),
+            ("reason", reason) => return Some(Err(format!("{reason} (seen before that: {})", report.facts.join("; ")))),
+            ("ready", _) => return Some(Ok(report)),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_script_prints() {
+        let ready = parse("boot 1-2\nfact a b\nready\n");
+        assert_eq!(ready, Some(Ok(GuestReport { boot_id: "1-2".into(), facts: vec!["a b".into()] })));
+        assert_eq!(parse("fact a\nreason b c\n"), Some(Err("b c (seen before that: a)".into())));
+        assert_eq!(parse("fact a\n"), None);
+    }
+}

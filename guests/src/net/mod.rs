@@ -1,0 +1,41 @@
+//! The guest's network: a namespace of our own per guest, a TAP in it, and nothing else.
+//!
+//! Probes are real handshakes with the guest's own address; QEMU's `hostfwd` would accept before the guest has
+//! answered (kubelet-prober.md 10). The namespace has no other interface, so guests have no way out, two guests with
+//! the same address never meet, and no host port is ever bound.
+
+mod netns;
+mod tap;
+
+pub use netns::Netns;
+
+use std::net::Ipv4Addr;
+
+/// The guest's address, as KubeVirt's masquerade binding gives it.
+pub const GUEST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+/// Our end of the TAP.
+pub const HOST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 1);
+/// Of both.
+pub const PREFIX_LENGTH: u8 = 24;
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// A namespace needs CAP_SYS_ADMIN, ours or in a user namespace.
+    #[error("cannot make a network namespace: {0}; run as root, or allow unprivileged user namespaces")]
+    Namespace(#[source] nix::Error),
+    /// /dev/net/tun.
+    #[error("cannot make a TAP device: {0}; load the module with `modprobe tun` and check that /dev/net/tun may be opened")]
+    Tap(#[source] std::io::Error),
+    /// An address or a link.
+    #[error("cannot configure {what}: {source}")]
+    Configure {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The thread that holds the namespace is gone.
+    #[error("the network namespace is gone")]
+    Gone,
+}

@@ -1,0 +1,268 @@
+//! httpGet (kubelet `pkg/probe/http`; kubelet-prober.md 9): a new connection per request, redirects by host name, the
+//! body read before the status is judged, one deadline over everything.
+
+use super::target::request_target;
+use super::{Network, dial_error, error, failure, success, tls};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::response::Parts;
+use hyper::{Request, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use url::{Position, Url};
+use vmhealth_sim::kubelet::{Attempt, Verdict};
+use vmhealth_sim::manifest::Scheme;
+
+/// The kubelet that we speak for.
+const USER_AGENT: &str = "kube-probe/1.36";
+/// Of a body, at most; reaching it is no error.
+const BODY_CAP: usize = 10 * 1024;
+/// In one chain.
+const MAX_REQUESTS: usize = 10;
+/// Never sent, whatever the user wrote.
+const NEVER_SENT: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
+
+/// What an attempt asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpTarget {
+    /// HTTP or HTTPS.
+    pub scheme: Scheme,
+    /// A name or an address.
+    pub host: String,
+    /// The port, also in the Host line.
+    pub port: u16,
+    /// As in the manifest.
+    pub path: String,
+    /// As in the manifest.
+    pub headers: Vec<(String, String)>,
+}
+
+/// How far an attempt came; decides what running out of time means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Dialing,
+    Headers,
+    Body,
+}
+
+/// One attempt.
+pub async fn get(network: Network<'_>, target: &HttpTarget, timeout: Duration) -> Attempt {
+    let phase = Cell::new(Phase::Dialing);
+    let url = match first_url(target) {
+        Ok(url) => url,
+        Err(text) => return failure(text),
+    };
+    match tokio::time::timeout(timeout, follow(network, target, &url, &phase)).await {
+        Ok(attempt) => attempt,
+        Err(_) if phase.get() == Phase::Body => error("context deadline exceeded (Client.Timeout or context cancellation while reading body)"),
+        Err(_) => failure(format!("Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")),
+    }
+}
+
+fn first_url(target: &HttpTarget) -> Result<Url, String> {
+    let scheme = match target.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    let path = request_target(&target.path)
+        .map_err(|_| format!("Get \"{scheme}:{}\": http: no Host in request URL", target.path))?;
+    let text = format!("{scheme}://{host}:{}{path}", target.port);
+    Url::parse(&text).map_err(|e| format!("parse \"{text}\": {e}"))
+}
+
+/// What a request needs beside its URL.
+struct Hop {
+    url: Url,
+    /// Origin-form; the first one is ours, because the crate would normalise it.
+    target: String,
+    /// The Host line, if it is not the URL's own.
+    host_line: Option<HeaderValue>,
+    referer: Option<String>,
+    /// After 301, 302 and 303 the content headers are dropped.
+    drop_content: bool,
+}
+
+/// A redirect chain.
+async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &Cell<Phase>) -> Attempt {
+    let custom_host = target.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("host")).map(|(_, v)| v);
+    let host_line = match custom_host.filter(|v| !v.is_empty()).map(|v| HeaderValue::from_str(v)).transpose() {
+        Ok(line) => line,
+        Err(_) => return failure(format!("Get \"{first}\": http: invalid Host header")),
+    };
+    let path = request_target(&target.path).unwrap_or_else(|_| "/".into());
+    let mut hop = Hop { url: first.clone(), target: path, host_line, referer: None, drop_content: false };
+    for number in 1.. {
+        phase.set(Phase::Dialing);
+        let (parts, body) = match request(network, target, &hop, phase).await {
+            Ok(answer) => answer,
+            Err(attempt) => return attempt,
+        };
+        let Some(location) = redirect(&parts) else { return judge(parts.status, &body) };
+        let Ok(next) = hop.url.join(&location) else {
+            return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
+        };
+        // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
+        if next.host_str() != first.host_str() {
+            return judge(parts.status, &body);
+        }
+        if number >= MAX_REQUESTS {
+            return failure(format!("Get \"{next}\": stopped after {MAX_REQUESTS} redirects"));
+        }
+        let relative = Url::parse(&location).is_err() && !location.starts_with("//");
+        let insecure = hop.url.scheme() == "https" && next.scheme() == "http";
+        hop = Hop {
+            target: next[Position::BeforePath..Position::AfterQuery].to_owned(),
+            host_line: hop.host_line.filter(|_| relative),
+            referer: (!insecure).then(|| hop.url.to_string()),
+            drop_content: hop.drop_content || !matches!(parts.status.as_u16(), 307 | 308),
+            url: next,
+        };
+    }
+    failure("unreachable: the chain is bounded")
+}
+
+fn redirect(parts: &Parts) -> Option<String> {
+    if !matches!(parts.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = parts.headers.get(header::LOCATION)?;
+    let text = String::from_utf8_lossy(location.as_bytes()).into_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn judge(status: StatusCode, body: &[u8]) -> Attempt {
+    let body = String::from_utf8_lossy(body);
+    match status.as_u16() {
+        200..=299 => success(body),
+        300..=399 => super::attempt(Verdict::Warning, format!("Probe terminated redirects, Response body: {body}")),
+        n => failure(format!("HTTP probe failed with statuscode: {n}")),
+    }
+}
+
+/// One request on one connection.
+async fn request(network: Network<'_>, target: &HttpTarget, hop: &Hop, phase: &Cell<Phase>) -> Result<(Parts, Vec<u8>), Attempt> {
+    let url = &hop.url;
+    let failed = |text: String| failure(format!("Get \"{url}\": {text}"));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(failed(format!("unsupported protocol scheme \"{}\"", url.scheme())));
+    }
+    let address = resolve(url).await.map_err(&failed)?;
+    let stream = network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
+    if url.scheme() == "http" {
+        return exchange(stream, false, head(target, hop, false).map_err(failed)?, phase, url).await;
+    }
+    let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(name).map_err(|e| failed(e.to_string()))?;
+    let connector = TlsConnector::from(tls::client().map_err(|e| failed(e.to_string()))?);
+    let stream = connector.connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
+    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    exchange(stream, h2, head(target, hop, h2).map_err(failed)?, phase, url).await
+}
+
+async fn resolve(url: &Url) -> Result<SocketAddr, String> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok((ip, port).into());
+    }
+    let mut found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?;
+    found.next().ok_or_else(|| format!("lookup {host}: no such host"))
+}
+
+/// The request's head, in Go's order: Host, User-Agent, the others sorted, Connection.
+fn head(target: &HttpTarget, hop: &Hop, h2: bool) -> Result<Request<Empty<Bytes>>, String> {
+    let mut users: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for (name, value) in &target.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("net/http: invalid header field name \"{name}\""))?;
+        let value = HeaderValue::from_str(value).map_err(|_| format!("net/http: invalid header field value for \"{name}\""))?;
+        users.push((name, value));
+    }
+    let first = |name: &HeaderName| users.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let url_host = format!("{}:{}", hop.url.host_str().unwrap_or_default(), hop.url.port_or_known_default().unwrap_or(80));
+    let host = hop.host_line.clone().map_or_else(|| HeaderValue::from_str(&url_host).map_err(|e| e.to_string()), Ok)?;
+    let user_agent = first(&header::USER_AGENT).unwrap_or(HeaderValue::from_static(USER_AGENT));
+    let mut others: Vec<(HeaderName, HeaderValue)> = users
+        .iter()
+        .filter(|(n, _)| *n != header::HOST && *n != header::USER_AGENT && !NEVER_SENT.contains(n))
+        .filter(|(n, _)| !(hop.drop_content && n.as_str().starts_with("content-")))
+        .cloned()
+        .collect();
+    match first(&header::ACCEPT) {
+        None => others.push((header::ACCEPT, HeaderValue::from_static("*/*"))),
+        Some(accept) if accept.is_empty() => others.retain(|(n, _)| *n != header::ACCEPT),
+        Some(_) => {}
+    }
+    if let Some(referer) = hop.referer.as_ref().and_then(|r| HeaderValue::from_str(r).ok()) {
+        others.push((header::REFERER, referer));
+    }
+    others.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+    let closes = others.iter().any(|(n, v)| *n == header::CONNECTION && v.as_bytes().eq_ignore_ascii_case(b"close"));
+
+    let mut request = Request::builder().method("GET");
+    if h2 {
+        let authority = host.to_str().map_err(|e| e.to_string())?;
+        request = request.version(Version::HTTP_2).uri(format!("https://{authority}{}", hop.target));
+    } else {
+        request = request.uri(&hop.target).header(header::HOST, host);
+    }
+    if !user_agent.is_empty() {
+        request = request.header(header::USER_AGENT, user_agent);
+    }
+    for (name, value) in others {
+        if !(h2 && name == header::CONNECTION) {
+            request = request.header(name, value);
+        }
+    }
+    if !h2 && !closes {
+        request = request.header(header::CONNECTION, "close");
+    }
+    request.body(Empty::new()).map_err(|e| e.to_string())
+}
+
+async fn exchange<S>(stream: S, h2: bool, request: Request<Empty<Bytes>>, phase: &Cell<Phase>, url: &Url) -> Result<(Parts, Vec<u8>), Attempt>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {e}"));
+    phase.set(Phase::Headers);
+    let response = if h2 {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(failed)?
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .title_case_headers(true)
+            // Go has no count limit; hyper's default of 100 would be an error.
+            .max_headers(1024)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(failed)?
+    };
+    phase.set(Phase::Body);
+    let (parts, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    while bytes.len() < BODY_CAP
+        && let Some(frame) = body.frame().await
+    {
+        // An error here, whatever the status was.
+        let frame = frame.map_err(|e| error(format!("unexpected EOF: {e}")))?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data[..data.len().min(BODY_CAP - bytes.len())]);
+        }
+    }
+    Ok((parts, bytes))
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,0 +1,103 @@
+//! The HTTP probe against real sockets with scripted answers; each row is a sentence of kubelet-prober.md 9.
+
+use super::*;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Serves `answers` one a connection (the last one again and again); returns the requests seen.
+async fn serve(answers: Vec<String>) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let requests = seen.clone();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let answer = answers[number.min(answers.len() - 1)].replace("PORT", &port.to_string());
+            let requests = requests.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    if stream.read(&mut byte).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                    head.push(byte[0]);
+                }
+                requests.lock().unwrap().push(String::from_utf8_lossy(&head).replace(&port.to_string(), "PORT"));
+                if answer == "HANG" {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                if answer.ends_with("HOLD") {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+            });
+        }
+    });
+    (port, seen)
+}
+
+fn target(port: u16, headers: &[(&str, &str)]) -> HttpTarget {
+    HttpTarget {
+        scheme: Scheme::Http,
+        host: "127.0.0.1".into(),
+        port,
+        path: "/healthz".into(),
+        headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+    }
+}
+
+fn response(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn verdicts() {
+    let redirect = |to: &str| response("302 Found", &format!("Location: {to}\r\n"), "");
+    let rows: Vec<(&str, Vec<String>, Verdict, &str)> = vec![
+        ("200", vec![response("200 OK", "", "fine")], Verdict::Success, "fine"),
+        ("399 is a warning", vec![response("399 Odd", "", "x")], Verdict::Warning, "Probe terminated redirects, Response body: x"),
+        ("500", vec![response("500 No", "", "body")], Verdict::Failure, "HTTP probe failed with statuscode: 500"),
+        ("304 without a body", vec!["HTTP/1.1 304 Not Modified\r\n\r\n".into()], Verdict::Warning, "Probe terminated"),
+        ("followed to the same host", vec![redirect("http://127.0.0.1:PORT/b"), response("200 OK", "", "there")], Verdict::Success, "there"),
+        ("another host is not followed", vec![redirect("http://localhost:PORT/b")], Verdict::Warning, "Probe terminated redirects"),
+        ("the tenth redirect", vec![redirect("/again")], Verdict::Failure, "stopped after 10 redirects"),
+        ("302 without Location", vec![response("302 Found", "", "")], Verdict::Warning, "Probe terminated"),
+        ("no headers in time", vec!["HANG".into()], Verdict::Failure, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
+        ("a body that never ends is an error", vec!["HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nHOLD".into()], Verdict::Error, "while reading body"),
+        ("a broken 500 is an error too", vec!["HTTP/1.1 500 No\r\nContent-Length: 99\r\n\r\nshort".into()], Verdict::Error, "unexpected EOF"),
+        ("an empty reply", vec![String::new()], Verdict::Failure, "Get \"http://127.0.0.1"),
+        ("no status line", vec!["hello\r\n\r\n".into()], Verdict::Failure, "Get \"http://127.0.0.1"),
+        ("10 KiB are enough", vec![format!("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{}HOLD", "x".repeat(20_000))], Verdict::Success, "xxx"),
+    ];
+    for (name, answers, verdict, text) in rows {
+        let (port, _) = serve(answers).await;
+        let attempt = get(Network::Host, &target(port, &[]), Duration::from_millis(500)).await;
+        assert_eq!(attempt.verdict, verdict, "{name}: {attempt:?}");
+        assert!(attempt.text.contains(text), "{name}: {attempt:?}");
+    }
+    let refused = get(Network::Host, &target(1, &[]), Duration::from_millis(500)).await;
+    assert_eq!(refused, failure("Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused"));
+}
+
+#[tokio::test]
+async fn requests_on_the_wire() {
+    let ok = response("200 OK", "", "");
+    let chain = response("301 Moved", "Location: /b\r\n", "");
+    let mut shown = String::new();
+    for (name, headers, answers) in [
+        ("minimal", vec![], vec![ok.clone()]),
+        ("the seed's header", vec![("custom-header", "Awesome")], vec![ok.clone()]),
+        ("host, agent, accept", vec![("Host", "app.example"), ("User-Agent", ""), ("Accept", ""), ("X-A", "1"), ("x-a", "2")], vec![ok.clone()]),
+        ("never sent", vec![("Content-Length", "5"), ("Transfer-Encoding", "chunked")], vec![ok.clone()]),
+        ("a relative redirect keeps Host", vec![("Host", "app.example")], vec![chain, ok.clone()]),
+    ] {
+        let (port, seen) = serve(answers).await;
+        let attempt = get(Network::Host, &target(port, &headers), Duration::from_secs(2)).await;
+        assert_eq!(attempt.verdict, Verdict::Success, "{name}: {attempt:?}");
+        shown.push_str(&format!("# {name}\n{}", seen.lock().unwrap().concat().replace('\r', "")));
+    }
+    insta::assert_snapshot!(shown);
+}

@@ -1,0 +1,77 @@
+//! One attempt of a probe, exactly as the kubelet (http, tcp) or virt-probe (exec, guestAgentPing) makes it.
+//!
+//! kubelet-prober.md 9, 10 and 15. An *error* (thrown away by the worker) is not a failure: each handler says which
+//! of its troubles are which.
+
+mod agent;
+mod http;
+mod target;
+mod tls;
+
+pub use agent::{exec, ping};
+pub use http::{HttpTarget, get};
+
+use crate::net::{NetError, Netns};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+use vmhealth_sim::kubelet::{Attempt, Verdict};
+
+/// Where a probe connects from.
+#[derive(Debug, Clone, Copy)]
+pub enum Network<'a> {
+    /// This process's own network.
+    Host,
+    /// A guest's namespace.
+    Namespace(&'a Netns),
+}
+
+impl Network<'_> {
+    pub(crate) async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        match self {
+            Network::Host => TcpStream::connect(address).await,
+            Network::Namespace(netns) => {
+                let socket = netns.tcp_socket(&address).map_err(|e: NetError| io::Error::other(e.to_string()))?;
+                TcpSocket::from_std_stream(socket.into()).connect(address).await
+            }
+        }
+    }
+}
+
+/// A TCP probe: a completed handshake is success; nothing is sent.
+pub async fn tcp(network: Network<'_>, address: SocketAddr, timeout: Duration) -> Attempt {
+    match tokio::time::timeout(timeout, network.connect(address)).await {
+        Ok(Ok(_)) => success(String::new()),
+        Ok(Err(e)) => failure(format!("dial tcp {address}: {}", dial_error(&e))),
+        Err(_) => failure(format!("dial tcp {address}: i/o timeout")),
+    }
+}
+
+/// The operating system's error in Go's words.
+fn dial_error(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused".into(),
+        io::ErrorKind::HostUnreachable => "connect: no route to host".into(),
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".into(),
+        io::ErrorKind::ConnectionReset => "connect: connection reset by peer".into(),
+        _ => e.to_string(),
+    }
+}
+
+fn attempt(verdict: Verdict, text: impl Into<String>) -> Attempt {
+    Attempt { verdict, text: text.into() }
+}
+
+fn success(text: impl Into<String>) -> Attempt {
+    attempt(Verdict::Success, text)
+}
+
+fn failure(text: impl Into<String>) -> Attempt {
+    attempt(Verdict::Failure, text)
+}
+
+/// An error: three tries, then thrown away.
+pub fn error(text: impl Into<String>) -> Attempt {
+    attempt(Verdict::Error, text)
+}

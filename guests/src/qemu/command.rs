@@ -1,0 +1,207 @@
+//! The command line, built from types and snapshot-tested.
+//!
+//! Flags mirror libvirt's for KubeVirt where they decide what can be told apart (kubevirt-health.md 7, qemu-watchdog.md
+//! 5): `-no-shutdown`, so that a guest's poweroff is SHUTDOWN + STOP while a watchdog's is a bare exit; reboots are real
+//! unless `rebootPolicy: Terminate` turns them into SHUTDOWN; `-S`, so that no event is lost before QMP listens.
+//! The machine is `pc`: q35 brings an iTCO watchdog of its own that can become /dev/watchdog (trap list there).
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction, WatchdogModel};
+
+/// The accelerator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// Hardware virtualization.
+    Kvm,
+    /// QEMU's own translator.
+    Tcg,
+}
+
+impl Accel {
+    /// `kvm` or `tcg`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+
+    /// How much slower than under KVM a guest is taken to be; multiplies every deadline that the guest's speed decides.
+    pub const fn guest_scale(self) -> f64 {
+        match self {
+            Accel::Kvm => 1.0,
+            Accel::Tcg => 4.0,
+        }
+    }
+}
+
+/// What the virtual machine is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// The accelerator.
+    pub accel: Accel,
+    /// MiB.
+    pub memory_mib: u64,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// The watchdog device and its action.
+    pub watchdog: Option<(WatchdogModel, WatchdogAction)>,
+    /// A pvpanic device.
+    pub panic_device: bool,
+    /// What a guest reboot does.
+    pub reboot_policy: RebootPolicy,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initrd: PathBuf,
+    /// The kernel's command line.
+    pub cmdline: String,
+    /// The root disk's overlay, qcow2.
+    pub disk: PathBuf,
+    /// The NoCloud seed, raw and read-only.
+    pub seed: PathBuf,
+    /// Our end of the guest's network; `None`: no network.
+    pub tap: Option<RawFd>,
+}
+
+/// Where the sockets and the serial log go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sockets {
+    /// QMP.
+    pub qmp: PathBuf,
+    /// The guest agent's channel.
+    pub agent: PathBuf,
+    /// Raw bytes of the serial console.
+    pub serial: PathBuf,
+}
+
+/// The id of the agent's port, named in VSERPORT_CHANGE.
+pub const AGENT_PORT: &str = "agent0";
+
+/// A command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QemuCommand {
+    args: Vec<OsString>,
+}
+
+impl QemuCommand {
+    /// The command line of a machine.
+    pub fn new(machine: &Machine, sockets: &Sockets) -> QemuCommand {
+        let mut c = QemuCommand { args: Vec::new() };
+        c.flag("-nodefaults").flag("-no-user-config").option("-display", "none").flag("-S").flag("-no-shutdown");
+        c.option("-msg", "timestamp=on").option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny");
+        match machine.accel {
+            Accel::Kvm => c.option("-machine", "pc,accel=kvm,usb=off").option("-cpu", "host"),
+            Accel::Tcg => c.option("-machine", "pc,accel=tcg,usb=off").option("-cpu", "max"),
+        };
+        c.option("-m", format!("{}M", machine.memory_mib)).option("-smp", machine.vcpus.to_string());
+        if machine.reboot_policy == RebootPolicy::Terminate {
+            c.option("-action", "reboot=shutdown");
+        }
+        c.path("-kernel", &machine.kernel).path("-initrd", &machine.initrd).option("-append", &machine.cmdline);
+        c.chardev("qmp", &sockets.qmp).option("-mon", "chardev=qmp,mode=control");
+        c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option("-serial", "chardev:serial");
+        c.option("-device", "virtio-serial-pci").chardev("agent", &sockets.agent);
+        c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name=org.qemu.guest_agent.0"));
+        c.option("-object", "rng-random,id=rng,filename=/dev/urandom").option("-device", "virtio-rng-pci,rng=rng");
+        c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", &machine.disk);
+        c.option("-device", "virtio-blk-pci,drive=root,serial=root");
+        c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", &machine.seed);
+        c.option("-device", "virtio-blk-pci,drive=seed,serial=seed");
+        if let Some(fd) = machine.tap {
+            c.option("-netdev", format!("tap,id=net,fd={fd}"));
+            c.option("-device", "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=");
+        }
+        if let Some((model, action)) = machine.watchdog {
+            let device = match model {
+                WatchdogModel::I6300esb => "i6300esb",
+                WatchdogModel::Diag288 => "diag288",
+            };
+            c.option("-device", format!("{device},id=watchdog0")).option("-action", format!("watchdog={action}"));
+        }
+        if machine.panic_device {
+            c.option("-device", "pvpanic");
+        }
+        c
+    }
+
+    /// The arguments, without the program.
+    pub fn args(&self) -> &[OsString] {
+        &self.args
+    }
+
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.args.push(flag.into());
+        self
+    }
+
+    fn option(&mut self, flag: &str, value: impl AsRef<std::ffi::OsStr>) -> &mut Self {
+        self.args.push(flag.into());
+        self.args.push(value.as_ref().to_owned());
+        self
+    }
+
+    fn path(&mut self, flag: &str, path: &Path) -> &mut Self {
+        self.option(flag, path)
+    }
+
+    fn chardev(&mut self, id: &str, path: &Path) -> &mut Self {
+        self.keyed("-chardev", &format!("socket,id={id},server=on,wait=off,path="), path)
+    }
+
+    /// `prefix` and a path, in which QEMU wants commas doubled.
+    fn keyed(&mut self, flag: &str, prefix: &str, path: &Path) -> &mut Self {
+        let path = path.to_string_lossy().replace(',', ",,");
+        self.option(flag, format!("{prefix}{path}"))
+    }
+}
+
+impl std::fmt::Display for QemuCommand {
+    /// As one would type it in a shell, an option a line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for arg in &self.args {
+            let text = arg.to_string_lossy();
+            let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=,:".contains(&b));
+            f.write_str(if text.starts_with('-') { " \\\n  " } else { " " })?;
+            if plain { f.write_str(&text)? } else { write!(f, "'{}'", text.replace('\'', r"'\''"))? }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line() {
+        let machine = Machine {
+            accel: Accel::Tcg,
+            memory_mib: 512,
+            vcpus: 1,
+            watchdog: Some((WatchdogModel::I6300esb, WatchdogAction::Poweroff)),
+            panic_device: false,
+            reboot_policy: RebootPolicy::Reboot,
+            kernel: "/image/kernel".into(),
+            initrd: "/image/initrd".into(),
+            cmdline: "root=/dev/vda console=ttyS0".into(),
+            disk: "/run/a,b/disk.qcow2".into(),
+            seed: "/run/seed.img".into(),
+            tap: Some(7),
+        };
+        let sockets =
+            Sockets { qmp: "/run/qmp".into(), agent: "/run/agent".into(), serial: "/evidence/serial.log".into() };
+        insta::assert_snapshot!("pc_poweroff", QemuCommand::new(&machine, &sockets));
+        let terminate = Machine {
+            accel: Accel::Kvm,
+            watchdog: None,
+            panic_device: true,
+            reboot_policy: RebootPolicy::Terminate,
+            tap: None,
+            ..machine
+        };
+        insta::assert_snapshot!("pc_terminate_panic", QemuCommand::new(&terminate, &sockets));
+    }
+}

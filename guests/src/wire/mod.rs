@@ -1,0 +1,12 @@
+//! QMP and guest agent over unix sockets: our own line protocol (dependencies.md 2.1 says why), qapi's types.
+
+mod agent;
+mod qmp;
+mod transcript;
+
+pub use agent::{Agent, AgentError, ExecOutput, PortState};
+pub use qmp::{Qmp, QmpError, QmpEvent};
+pub use transcript::Transcript;
+
+/// More than any reply that we ask for; a longer line ends the connection.
+const MAX_LINE: u64 = 32 << 20;

@@ -1,0 +1,223 @@
+//! The libvirt domain as a reduction of QEMU's events, and what its end means for the VMI.
+//!
+//! kubevirt-health.md 5.1 and 7, qemu-watchdog.md 5, 6 and 16.5. QEMU runs as libvirt runs it (`-no-shutdown`):
+//! a clean end is SHUTDOWN and STOP and waits for us to quit it; a bare exit is a crash, even with status 0.
+
+use super::vmi::Phase;
+use crate::manifest::WatchdogAction;
+use crate::time::Time;
+use std::fmt;
+use std::time::Duration;
+
+/// What QEMU reports, in QMP's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DomainEvent {
+    /// The vCPUs run for the first time.
+    Started,
+    /// `WATCHDOG`.
+    Watchdog(WatchdogAction),
+    /// `RESET`; several within a second are one (qemu-watchdog.md 6.4).
+    Reset {
+        /// `data.reason`: `guest-reset`, `host-qmp-system-reset`.
+        reason: String,
+    },
+    /// `SHUTDOWN`.
+    Shutdown {
+        /// `data.reason`: `guest-shutdown`, `guest-reset`, `guest-panic`, `host-qmp-quit`, `host-signal`.
+        reason: String,
+    },
+    /// `POWERDOWN`: the ACPI button was pressed.
+    Powerdown,
+    /// `STOP`.
+    Stop,
+    /// `RESUME`.
+    Resume,
+    /// `GUEST_PANICKED`.
+    Panicked {
+        /// `data.action`: `pause`, `poweroff`, `run`.
+        action: String,
+    },
+    /// `VSERPORT_CHANGE` of the agent's port.
+    AgentPort {
+        /// Whether the guest has it open.
+        open: bool,
+    },
+    /// The process is gone.
+    Exited(Exit),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl fmt::Display for DomainEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DomainEvent::Started => f.write_str("STARTED"),
+            DomainEvent::Watchdog(action) => write!(f, "WATCHDOG {action}"),
+            DomainEvent::Reset { reason } => write!(f, "RESET {reason}"),
+            DomainEvent::Shutdown { reason } => write!(f, "SHUTDOWN {reason}"),
+            DomainEvent::Powerdown => f.write_str("POWERDOWN"),
+            DomainEvent::Stop => f.write_str("STOP"),
+            DomainEvent::Resume => f.write_str("RESUME"),
+            DomainEvent::Panicked { action } => write!(f, "GUEST_PANICKED {action}"),
+            DomainEvent::AgentPort { open } => f.write_str(if *open { "AGENT open" } else { "AGENT closed" }),
+            DomainEvent::Exited(Exit::Status(n)) => write!(f, "EXIT status {n}"),
+            DomainEvent::Exited(Exit::Signal(n)) => write!(f, "EXIT signal {n}"),
+        }
+    }
+}
+
+/// Why the domain is off: libvirt's shutoff reasons, as far as they decide the phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// SHUTDOWN was seen: the guest (or a signal) ended it in order.
+    Shutdown,
+    /// We destroyed it.
+    Destroyed,
+    /// The process went away by itself, without SHUTDOWN.
+    Crashed,
+    /// GUEST_PANICKED, and on_crash destroyed it.
+    Panicked,
+}
+
+/// RESET events closer than this are one reset.
+const RESET_WINDOW: Duration = Duration::from_secs(1);
+
+/// The domain of one VMI.
+#[derive(Debug, Default)]
+pub struct Domain {
+    running: bool,
+    /// STOP was seen and neither SHUTDOWN nor a panic explains it.
+    paused: bool,
+    end: Option<End>,
+    exited: bool,
+    last_reset: Option<Time>,
+    boots: u32,
+}
+
+impl Domain {
+    /// Takes an event; `false` if it only repeats a reset that was already seen.
+    pub fn take(&mut self, at: Time, event: &DomainEvent) -> bool {
+        match event {
+            DomainEvent::Started => {
+                self.running = true;
+                self.boots = 1;
+            }
+            DomainEvent::Reset { .. } => {
+                let repeated = self.last_reset.is_some_and(|t| at.since(t) < RESET_WINDOW);
+                self.last_reset = Some(at);
+                if repeated {
+                    return false;
+                }
+                self.boots += 1;
+            }
+            DomainEvent::Shutdown { .. } => {
+                self.end.get_or_insert(End::Shutdown);
+            }
+            DomainEvent::Panicked { action } if action != "run" => {
+                self.end.get_or_insert(End::Panicked);
+            }
+            DomainEvent::Stop => self.paused = self.end.is_none(),
+            DomainEvent::Resume => self.paused = false,
+            DomainEvent::Exited(_) => {
+                self.end.get_or_insert(End::Crashed);
+                self.exited = true;
+                self.running = false;
+            }
+            DomainEvent::Watchdog(_)
+            | DomainEvent::Powerdown
+            | DomainEvent::Panicked { .. }
+            | DomainEvent::AgentPort { .. } => {}
+        }
+        true
+    }
+
+    /// We are about to kill it: its end is ours unless it ended before.
+    pub fn destroyed(&mut self) {
+        self.end.get_or_insert(End::Destroyed);
+    }
+
+    /// The process runs.
+    pub fn running(&self) -> bool {
+        self.running
+    }
+
+    /// The vCPUs are stopped for a reason other than the domain's end.
+    pub fn paused(&self) -> bool {
+        self.running && self.paused
+    }
+
+    /// How it ended, once the process is gone.
+    pub fn ended(&self) -> Option<End> {
+        self.end.filter(|_| self.exited)
+    }
+
+    /// It has ended but the process waits to be quit.
+    pub fn waits_to_be_reaped(&self) -> bool {
+        !self.exited && self.end.is_some_and(|e| e != End::Destroyed)
+    }
+
+    /// How often the guest was started: 1, and one more for each reset.
+    pub fn boots(&self) -> u32 {
+        self.boots
+    }
+}
+
+/// The VMI's final phase (KubeVirt handler `calculateVmPhaseForStatusReason`): from how the guest ended, never from why.
+pub fn final_phase(end: End, grace: Duration) -> Phase {
+    match end {
+        End::Crashed | End::Panicked => Phase::Failed,
+        End::Shutdown => Phase::Succeeded,
+        End::Destroyed if grace.is_zero() => Phase::Succeeded,
+        End::Destroyed => Phase::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_decides_the_phase() {
+        let shutdown = |reason: &str| DomainEvent::Shutdown { reason: reason.into() };
+        let exit = DomainEvent::Exited(Exit::Status(0));
+        let rows: &[(&str, Vec<DomainEvent>, bool, u64, Phase)] = &[
+            ("watchdog poweroff: a bare exit", vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit.clone()], false, 30, Phase::Failed),
+            ("guest poweroff", vec![shutdown("guest-shutdown"), DomainEvent::Stop, exit.clone()], false, 30, Phase::Succeeded),
+            ("killed by SIGKILL", vec![DomainEvent::Exited(Exit::Signal(9))], false, 30, Phase::Failed),
+            ("panic device", vec![DomainEvent::Panicked { action: "pause".into() }, DomainEvent::Stop, exit.clone()], false, 30, Phase::Failed),
+            ("destroyed after the grace period", vec![exit.clone()], true, 30, Phase::Failed),
+            ("destroyed with grace 0", vec![exit.clone()], true, 0, Phase::Succeeded),
+            ("SIGTERM", vec![shutdown("host-signal"), exit], false, 30, Phase::Succeeded),
+        ];
+        for (name, events, destroyed, grace, expected) in rows {
+            let mut domain = Domain::default();
+            domain.take(Time::ZERO, &DomainEvent::Started);
+            if *destroyed {
+                domain.destroyed();
+            }
+            for event in events {
+                domain.take(Time::from_secs(9), event);
+            }
+            let end = domain.ended().expect(name);
+            assert_eq!(final_phase(end, Duration::from_secs(*grace)), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn resets_within_a_second_are_one() {
+        let mut domain = Domain::default();
+        let reset = DomainEvent::Reset { reason: "guest-reset".into() };
+        domain.take(Time::ZERO, &DomainEvent::Started);
+        assert!(domain.take(Time::from_millis(1000), &reset));
+        assert!(!domain.take(Time::from_millis(1050), &reset));
+        assert!(domain.take(Time::from_millis(2500), &reset));
+        assert_eq!(domain.boots(), 3);
+    }
+}

@@ -1,0 +1,96 @@
+//! The graceful stop and its three nested deadlines (kubevirt-health.md 5): virt-handler at G, virt-launcher at
+//! G+15, the kubelet's SIGKILL at G+30.
+
+use crate::time::{Time, earliest};
+use std::time::Duration;
+
+/// virt-handler asks the guest again at most this often.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// `--grace-period-seconds` of virt-launcher is G and this.
+const LAUNCHER_EXTRA: Duration = Duration::from_secs(15);
+/// The pod's own grace period is G and this.
+const POD_EXTRA: Duration = Duration::from_secs(30);
+
+/// What the stop wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopAction {
+    /// Ask the guest to shut down: agent first when connected, else the ACPI button.
+    Ask {
+        /// The first time, which leaves the event `ShuttingDown`.
+        first: bool,
+    },
+    /// Destroy the domain (virt-handler at G, virt-launcher at G+15).
+    Destroy,
+    /// SIGKILL everything (kubelet at G+30).
+    Kill,
+}
+
+/// One graceful stop.
+#[derive(Debug)]
+pub struct GracefulStop {
+    grace: Duration,
+    began: Time,
+    next_ask: Option<Time>,
+    asked: bool,
+    /// What is still to come after asking: the deadlines not yet passed, latest last.
+    deadlines: Vec<(Time, StopAction)>,
+}
+
+impl GracefulStop {
+    /// A stop that begins at `now` with grace period G.
+    pub fn new(now: Time, grace: Duration) -> Self {
+        let deadlines = vec![
+            (now + grace, StopAction::Destroy),
+            (now + grace + LAUNCHER_EXTRA, StopAction::Destroy),
+            (now + grace + POD_EXTRA, StopAction::Kill),
+        ];
+        // G = 0: the guest is not asked at all.
+        let next_ask = (!grace.is_zero()).then_some(now);
+        GracefulStop { grace, began: now, next_ask, asked: false, deadlines }
+    }
+
+    /// When [`GracefulStop::poll`] has something to do next.
+    pub fn next_wakeup(&self) -> Option<Time> {
+        earliest([self.next_ask, self.deadlines.first().map(|(t, _)| *t)])
+    }
+
+    /// What is due at `now`.
+    pub fn poll(&mut self, now: Time) -> Vec<StopAction> {
+        let mut actions = Vec::new();
+        while let Some((_, action)) = self.deadlines.first().filter(|(t, _)| *t <= now) {
+            actions.push(*action);
+            self.deadlines.remove(0);
+            self.next_ask = None;
+        }
+        if self.next_ask.is_some_and(|t| t <= now) {
+            actions.push(StopAction::Ask { first: !self.asked });
+            self.asked = true;
+            self.next_ask = Some(now + ASK_AGAIN).filter(|t| *t < self.began + self.grace);
+        }
+        actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline(grace: u64) -> Vec<(u64, StopAction)> {
+        let mut stop = GracefulStop::new(Time::from_secs(100), Duration::from_secs(grace));
+        let mut seen = Vec::new();
+        while let Some(t) = stop.next_wakeup() {
+            seen.extend(stop.poll(t).into_iter().map(|a| (t.since(Time::from_secs(100)).as_secs(), a)));
+        }
+        seen
+    }
+
+    #[test]
+    fn deadlines_g_g15_g30() {
+        let again = StopAction::Ask { first: false };
+        let rest = |g| [(g, StopAction::Destroy), (g + 15, StopAction::Destroy), (g + 30, StopAction::Kill)];
+        let mut expected = vec![(0, StopAction::Ask { first: true }), (5, again), (10, again), (15, again)];
+        expected.extend(rest(20));
+        assert_eq!(timeline(20), expected);
+        assert_eq!(timeline(0), rest(0), "grace 0 destroys at once");
+    }
+}

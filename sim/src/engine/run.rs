@@ -1,0 +1,383 @@
+//! The engine's run: inputs in, commands out, a trace of everything, a verdict.
+
+use super::io::*;
+use crate::cluster::{Churn, Decision, DomainEvent, Phase, Vmi, VmController, VmiCommand};
+use crate::manifest::VirtualMachine;
+use crate::scenario::{Due, FinalState, Judge, Script, Spec, StepAction, UserRequest, Verdict};
+use crate::time::{Time, earliest};
+use crate::trace::{Entry, Event, Trace};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// More rounds of reactions at one moment than anything real needs; reaching it is a named failure.
+const MAX_ROUNDS: usize = 1000;
+
+/// What shapes a run beside the manifest and the scenario.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How much slower the guest is than under KVM; stretches `withinGuest` and the boot deadline.
+    pub guest_scale: f64,
+    /// The cluster's own delays.
+    pub churn: Churn,
+    /// From a domain's start to a guest that is as its profile says, before scaling.
+    pub boot_deadline: Duration,
+    /// No run is longer.
+    pub longest: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            guest_scale: 1.0,
+            churn: Churn::default(),
+            boot_deadline: Duration::from_secs(60),
+            longest: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Config {
+    /// The boot deadline on this host.
+    pub fn scaled_boot_deadline(&self) -> Duration {
+        self.boot_deadline.mul_f64(self.guest_scale)
+    }
+}
+
+/// One VM under one scenario.
+#[derive(Debug)]
+pub struct Engine {
+    manifest: VirtualMachine,
+    config: Config,
+    controller: VmController,
+    vmi: Option<Vmi>,
+    /// VMIs created so far; the number of the present one.
+    created: u32,
+    /// The final VMI is being deleted and gone at this time.
+    gone_at: Option<Time>,
+    /// The boot that was last verified or given up.
+    settled_boot: u32,
+    boot_deadline: Option<Time>,
+    script: Script,
+    judge: Judge,
+    status: &'static str,
+    traffic: Option<Connection>,
+    trace: Trace,
+    commands: VecDeque<Command>,
+    verdict: Option<Verdict>,
+    now: Time,
+}
+
+impl Engine {
+    /// The engine of a scenario; the VM is created at [`Time::ZERO`].
+    pub fn new(manifest: VirtualMachine, spec: &Spec, config: Config) -> Self {
+        let mut engine = Engine {
+            controller: VmController::new(manifest.run_strategy),
+            script: Script::new(&spec.steps),
+            judge: Judge::new(spec, config.guest_scale),
+            manifest,
+            config,
+            vmi: None,
+            created: 0,
+            gone_at: None,
+            settled_boot: 0,
+            boot_deadline: None,
+            status: "",
+            traffic: None,
+            trace: Trace::default(),
+            commands: VecDeque::new(),
+            verdict: None,
+            now: Time::ZERO,
+        };
+        engine.advance(Time::ZERO);
+        engine
+    }
+
+    /// The verdict, once there is one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// What happened so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The next thing to do; call until `None` after every input.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// When [`Engine::advance`] has something to do next.
+    pub fn next_wakeup(&self) -> Option<Time> {
+        if self.verdict.is_some() {
+            return None;
+        }
+        let vmi = self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now));
+        let longest = Some(Time::ZERO + self.config.longest);
+        earliest([vmi, self.gone_at, self.boot_deadline, self.script.next_wakeup(), self.judge.next_wakeup(), longest])
+            .map(|t| t.max(self.now))
+    }
+
+    /// Takes an input that arrived at `now`, and reacts to it.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Domain { vmi, at, event } if vmi == self.created => self.domain_event(at, event),
+            Input::Probe { vmi, kind, attempt } if vmi == self.created => {
+                if let Some(v) = &mut self.vmi {
+                    v.probe_answer(self.now, kind, attempt);
+                }
+            }
+            Input::GuestReady { vmi, report } if vmi == self.created => {
+                self.guest_settled();
+                self.log(self.now, Event::GuestReady, format!("boot {}; {}", report.boot_id, report.facts.join("; ")));
+            }
+            Input::GuestNotReady { vmi, reason } if vmi == self.created => self.guest_not_ready(reason),
+            Input::Fault { step: _, news } => self.fault_news(news),
+            Input::Petter { vmi, name } if vmi == self.created => self.log(self.now, Event::Petter(name), String::new()),
+            Input::Connection { at, outcome } => self.connection(at, outcome),
+            Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
+            Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } => {}
+            Input::GuestNotReady { .. } | Input::Petter { .. } => {}
+        }
+        self.advance(now);
+    }
+
+    /// Does everything that is due at `now`.
+    pub fn advance(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        for _ in 0..MAX_ROUNDS {
+            if self.verdict.is_some() || !self.round() {
+                self.judge();
+                return;
+            }
+        }
+        self.conclude(Verdict::Infra(format!("more than {MAX_ROUNDS} reactions at {} s", self.now)));
+    }
+
+    /// One round of reactions; `false` if nothing was due.
+    fn round(&mut self) -> bool {
+        let before = (self.trace.entries().len(), self.commands.len(), self.created);
+        if let Some(due) = self.script.poll(self.now) {
+            self.begin_step(due);
+        }
+        self.run_vmi();
+        if self.gone_at.is_some_and(|t| t <= self.now) {
+            self.gone_at = None;
+            self.vmi = None;
+            self.controller.gone();
+            self.commands.push_back(Command::Discard { vmi: self.created });
+        }
+        self.run_controller();
+        if self.boot_deadline.is_some_and(|t| t <= self.now) {
+            let limit = self.config.scaled_boot_deadline().as_secs();
+            self.guest_not_ready(match self.vmi.as_ref().is_some_and(Vmi::agent_connected) {
+                false => format!("the guest's agent did not appear within {limit} s"),
+                true => format!("the guest's agent appeared and did not answer within {} s", 2 * limit),
+            });
+        }
+        self.show_status();
+        before != (self.trace.entries().len(), self.commands.len(), self.created)
+    }
+
+    fn run_vmi(&mut self) {
+        let Some(vmi) = &mut self.vmi else { return };
+        let commands = vmi.poll(self.now);
+        let number = self.created;
+        for command in commands {
+            match command {
+                VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
+                VmiCommand::StartDomain => self.commands.push_back(Command::StartDomain { vmi: number }),
+                VmiCommand::Probe(kind, _, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
+                VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
+                VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
+                VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),
+                VmiCommand::Endpoint(ready) => self.commands.push_back(Command::Endpoint { vmi: number, ready }),
+            }
+        }
+    }
+
+    fn run_controller(&mut self) {
+        if self.gone_at.is_some() {
+            return;
+        }
+        match self.controller.decide(self.vmi.as_ref().map(Vmi::phase)) {
+            Decision::Create => {
+                self.created += 1;
+                self.settled_boot = 0;
+                self.boot_deadline = None;
+                self.vmi = Some(Vmi::new(&self.manifest.vmi, self.config.churn, self.now));
+                self.controller.created();
+                self.log(self.now, Event::VmEvent("SuccessfulCreate"), String::new());
+            }
+            Decision::Delete => {
+                let Some(vmi) = &mut self.vmi else { return };
+                let first = !vmi.stopping();
+                if vmi.phase().is_final() {
+                    self.gone_at = Some(self.now + self.config.churn.cleanup);
+                } else {
+                    vmi.delete(self.now);
+                }
+                if first {
+                    self.log(self.now, Event::VmEvent("SuccessfulDelete"), String::new());
+                }
+            }
+            Decision::Nothing => {}
+        }
+    }
+
+    fn domain_event(&mut self, at: Time, event: DomainEvent) {
+        let Some(vmi) = &mut self.vmi else { return };
+        if !vmi.domain_event(at, &event) {
+            return;
+        }
+        let boot = vmi.domain().boots();
+        let ended = vmi.phase().is_final();
+        self.log(at, Event::Qemu(event.clone()), String::new());
+        match event {
+            DomainEvent::Started | DomainEvent::Reset { .. } => {
+                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline());
+            }
+            DomainEvent::AgentPort { open: true } if boot > self.settled_boot => {
+                // From here on the world's own wait says what it waits for; ours only guards against its silence.
+                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline() * 2);
+                self.commands.push_back(Command::Verify { vmi: self.created, boot });
+            }
+            _ if ended => self.boot_deadline = None,
+            _ => {}
+        }
+    }
+
+    fn guest_settled(&mut self) {
+        self.boot_deadline = None;
+        if let Some(vmi) = &self.vmi {
+            self.settled_boot = vmi.domain().boots();
+        }
+    }
+
+    /// Before anything was done to the guest that is a set-up error; later the scenario's expectations judge it.
+    fn guest_not_ready(&mut self, reason: String) {
+        self.guest_settled();
+        let untouched = self.trace.entries().iter().all(|e| !matches!(e.event, Event::FaultBegun(_) | Event::Killing));
+        self.log(self.now, Event::GuestNotReady, reason.clone());
+        if untouched {
+            self.conclude(Verdict::Infra(format!("the guest was not set up as its profile says: {reason}")));
+        }
+    }
+
+    fn begin_step(&mut self, due: Due) {
+        match due.action {
+            StepAction::User(request) => {
+                let phase = self.vmi.as_ref().map(Vmi::phase);
+                let (name, answer) = match request {
+                    UserRequest::Start => ("start", self.controller.start(phase)),
+                    UserRequest::Stop => ("stop", self.controller.stop(phase)),
+                };
+                self.log(self.now, Event::User(name, answer), String::new());
+                self.script.done(self.now);
+            }
+            StepAction::Fault(fault) => {
+                self.log(self.now, Event::FaultBegun(fault.name()), String::new());
+                self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
+            }
+        }
+    }
+
+    fn fault_news(&mut self, news: FaultNews) {
+        let begun = self.trace.entries().iter().rev().find_map(|e| match e.event {
+            Event::FaultBegun(name) => Some(name),
+            _ => None,
+        });
+        let name = begun.unwrap_or("?");
+        match news {
+            FaultNews::Confirmed(how) => {
+                self.log(self.now, Event::FaultConfirmed(name), how);
+                self.script.done(self.now);
+            }
+            FaultNews::Failed(why) => {
+                self.log(self.now, Event::FaultFailed(name), why.clone());
+                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
+            }
+        }
+    }
+
+    /// Only changes are logged; a connection that reaches a VM which is not ready is a failure of its own.
+    fn connection(&mut self, at: Time, outcome: Connection) {
+        // As it was then: the answer may have taken a while.
+        let ready = self.trace.entries().iter().rev().filter(|e| e.at <= at).find_map(|e| match e.event {
+            Event::Ready(yes, _) => Some(yes),
+            _ => None,
+        });
+        if outcome == Connection::Delivered && ready != Some(true) {
+            self.log(at, Event::Traffic("delivered"), "while not ready".into());
+            self.conclude(Verdict::Fail(format!("a connection reached the VM at {at} s although it was not ready")));
+        } else if self.traffic != Some(outcome) {
+            self.traffic = Some(outcome);
+            let word = match outcome {
+                Connection::Refused => "refused",
+                Connection::Delivered => "delivered",
+                Connection::Lost => "lost",
+            };
+            self.log(at, Event::Traffic(word), String::new());
+        }
+    }
+
+    /// printableStatus, first match (kubevirt-health.md 8.3).
+    fn show_status(&mut self) {
+        let creating = self.vmi.is_none() && self.controller.clone().decide(None) == Decision::Create;
+        let status = match &self.vmi {
+            Some(v) if v.stopping() => "Stopping",
+            Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
+            Some(v) if v.phase() == Phase::Running => "Running",
+            Some(v) if !v.phase().is_final() => "Starting",
+            None if creating => "Starting",
+            _ => "Stopped",
+        };
+        if status != self.status {
+            self.status = status;
+            self.log(self.now, Event::VmStatus(status), String::new());
+        }
+    }
+
+    fn judge(&mut self) {
+        if self.verdict.is_some() {
+            return;
+        }
+        if self.trace.overflowed() {
+            return self.conclude(Verdict::Infra("the trace is full".into()));
+        }
+        let state = FinalState {
+            vm: self.status,
+            vmi: self.vmi.as_ref().map_or_else(|| "none".to_owned(), |v| v.phase().to_string()),
+            vmis: self.created,
+            ready: self.vmi.as_ref().is_some_and(Vmi::ready),
+        };
+        let verdict = self.judge.verdict(self.now, self.at_rest(), self.script.finished(), &state);
+        if let Some(verdict) = verdict {
+            self.conclude(verdict);
+        } else if self.now.since_origin() >= self.config.longest {
+            self.conclude(Verdict::Fail(format!("longer than {} s", self.config.longest.as_secs())));
+        }
+    }
+
+    /// Nothing can happen any more: no live VMI, none to come, no step whose time is set.
+    fn at_rest(&self) -> bool {
+        let live = self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        !live
+            && self.gone_at.is_none()
+            && self.script.next_wakeup().is_none()
+            && self.commands.is_empty()
+            && self.controller.clone().decide(self.vmi.as_ref().map(Vmi::phase)) == Decision::Nothing
+    }
+
+    fn log(&mut self, at: Time, event: Event, detail: String) {
+        let entry = Entry { at, vmi: self.created, event, detail };
+        self.judge.observe(&entry);
+        self.script.observe(&entry);
+        self.trace.push(entry);
+    }
+
+    fn conclude(&mut self, verdict: Verdict) {
+        self.verdict.get_or_insert(verdict);
+    }
+}

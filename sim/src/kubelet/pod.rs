@@ -1,0 +1,140 @@
+//! The virt-launcher pod on its node: two workers around one `compute` container.
+//!
+//! Couples the workers to the pod's readiness (kubelet-prober.md 8, 14) and to the liveness kill (13). The pod has
+//! restartPolicy Never: a liveness failure stops it, nothing is restarted in place.
+
+use super::worker::*;
+use crate::manifest::Timings;
+use crate::time::{Time, earliest};
+use std::time::Duration;
+
+/// What the pod wants done or makes known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Run the handler of this probe; the number is the attempt's, from 1.
+    Attempt(ProbeKind, u8),
+    /// A published result changed.
+    Published(ProbeKind, ProbeResult),
+    /// An event on the pod.
+    Event(ProbeKind, EventKind, String),
+    /// The kubelet stops the container: SIGTERM to virt-launcher.
+    StopContainer,
+}
+
+/// The pod of one VMI.
+#[derive(Debug)]
+pub struct LauncherPod {
+    readiness: Option<Worker>,
+    liveness: Option<Worker>,
+    view: PodView,
+}
+
+impl LauncherPod {
+    /// The pod reaches its node at `now`: workers are made before the container runs.
+    pub fn new(readiness: Option<Timings>, liveness: Option<Timings>, now: Time) -> Self {
+        let worker = |kind, timings: Option<Timings>| timings.map(|t| Worker::new(kind, t, now, Duration::ZERO));
+        LauncherPod {
+            readiness: worker(ProbeKind::Readiness, readiness),
+            liveness: worker(ProbeKind::Liveness, liveness),
+            view: PodView::default(),
+        }
+    }
+
+    /// The `compute` container runs; it has no startup probe, so it is `started` at once.
+    pub fn container_started(&mut self, now: Time) {
+        let container = Container { id: 1, started_at: now, state: ContainerState::Running, started: true };
+        self.view.container = Some(container);
+        self.sync();
+    }
+
+    /// virt-launcher has exited: the pod's phase is terminal.
+    pub fn container_ended(&mut self) {
+        if let Some(container) = &mut self.view.container {
+            container.state = ContainerState::Terminated { restarts: false };
+        }
+        self.view.terminal = true;
+    }
+
+    /// The pod begins to terminate: liveness stops before the kill, readiness goes on (kubelet-prober.md 7).
+    pub fn terminating(&mut self) {
+        if let Some(worker) = &mut self.liveness {
+            worker.stop();
+        }
+    }
+
+    /// Whether the container runs.
+    pub fn running(&self) -> bool {
+        self.view.container.is_some_and(|c| c.state == ContainerState::Running)
+    }
+
+    /// The container's `ready` flag.
+    pub fn ready(&self) -> bool {
+        self.running() && self.readiness.as_ref().is_none_or(|w| w.published() == Some(ProbeResult::Success))
+    }
+
+    /// When [`LauncherPod::poll`] has something to do next.
+    pub fn next_wakeup(&self, now: Time) -> Option<Time> {
+        earliest(self.workers().map(|w| w.next_wakeup(now)))
+    }
+
+    /// Runs what is due.
+    pub fn poll(&mut self, now: Time) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for kind in [ProbeKind::Liveness, ProbeKind::Readiness] {
+            let view = self.view;
+            if let Some(worker) = self.worker(kind) {
+                let actions = worker.poll(now, &view);
+                self.take(kind, actions, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// Takes the answer of the attempt in flight.
+    pub fn finish(&mut self, kind: ProbeKind, attempt: Attempt) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(worker) = self.worker(kind) {
+            let actions = worker.finish(attempt);
+            self.take(kind, actions, &mut effects);
+        }
+        effects
+    }
+
+    fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.readiness.iter().chain(&self.liveness)
+    }
+
+    fn worker(&mut self, kind: ProbeKind) -> Option<&mut Worker> {
+        match kind {
+            ProbeKind::Readiness => self.readiness.as_mut(),
+            ProbeKind::Liveness => self.liveness.as_mut(),
+        }
+    }
+
+    fn take(&mut self, kind: ProbeKind, actions: Vec<Action>, effects: &mut Vec<Effect>) {
+        for action in actions {
+            match action {
+                Action::Attempt(n) => effects.push(Effect::Attempt(kind, n)),
+                Action::Event(event, text) => effects.push(Effect::Event(kind, event, text)),
+                Action::Exited => {}
+                Action::Publish(result) => {
+                    effects.push(Effect::Published(kind, result));
+                    match kind {
+                        ProbeKind::Readiness => self.sync(),
+                        ProbeKind::Liveness if result == ProbeResult::Failure && self.running() => {
+                            effects.push(Effect::StopContainer);
+                        }
+                        ProbeKind::Liveness => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// A pod sync: a container that is not ready is probed at once (prober_manager.go UpdatePodStatus).
+    fn sync(&mut self) {
+        if self.running() && !self.ready() && let Some(worker) = &mut self.readiness {
+            worker.trigger();
+        }
+    }
+}

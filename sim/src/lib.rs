@@ -1,0 +1,21 @@
+//! What happens: the kubelet's prober, KubeVirt's controllers, the watchdog and the guest, as pure logic.
+//!
+//! Nothing here reads a clock, a file, a socket or a process; `clippy.toml` and `tests/purity.rs` keep it so.
+//! Inputs carry their time, outputs are commands and the next wake-up. Two loops drive the same [`engine::Engine`]:
+//! [`world::run`] in virtual time against the models in [`world`], and `vmhealth-guests` against a real QEMU.
+//!
+//! ```text
+//! manifest + scenario -> Engine <-> world (model | QEMU)
+//!                          |
+//!                        Trace -> judge -> verdict
+//! ```
+
+pub mod cluster;
+pub mod engine;
+pub mod kubelet;
+pub mod manifest;
+pub mod scenario;
+pub mod time;
+pub mod trace;
+pub mod world;
+pub mod yaml;

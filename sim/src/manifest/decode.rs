@@ -1,0 +1,212 @@
+//! From a YAML document to a [`VirtualMachine`].
+
+use super::problem::{Problem, Problems, Severity};
+use super::reader::{Cursor, Notes, Scalar};
+use super::types::*;
+use super::{probe, quantity};
+use crate::yaml::{self, Pos};
+use base64::Engine as _;
+use std::time::Duration;
+
+/// `DefaultGracePeriodSeconds` (KubeVirt types.go).
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
+    ("Always", RunStrategy::Always),
+    ("RerunOnFailure", RunStrategy::RerunOnFailure),
+    ("Manual", RunStrategy::Manual),
+    ("Halted", RunStrategy::Halted),
+    ("Once", RunStrategy::Once),
+];
+
+// libvirt takes `pause` and `none` too; any other word is refused by libvirt (kubevirt-health.md 2.6).
+const ACTIONS: &[(&str, WatchdogAction)] = &[
+    ("poweroff", WatchdogAction::Poweroff),
+    ("reset", WatchdogAction::Reset),
+    ("shutdown", WatchdogAction::Shutdown),
+    ("pause", WatchdogAction::Pause),
+    ("none", WatchdogAction::None),
+];
+
+/// Reads the one VirtualMachine or VirtualMachineInstance in `text`; `file` is only for messages.
+pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
+    let fail = |pos, message: String| {
+        let problem = Problem { severity: Severity::Error, file: file.to_owned(), pos, path: String::new(), message };
+        Problems(vec![problem])
+    };
+    let documents = yaml::documents(text).map_err(|e| fail(e.pos, e.message))?;
+    let node = match documents.as_slice() {
+        [node] => node,
+        [] => return Err(fail(Pos { line: 1, column: 1 }, "the file holds no document".into())),
+        [_, second, ..] => {
+            return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
+        }
+    };
+    let notes = Notes::new(file);
+    let vm = manifest(&Cursor::root(node, &notes));
+    let not_acted_on = notes.unused(node);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        notes.into_problems().into_iter().partition(|p| p.severity == Severity::Error);
+    match vm {
+        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on, warnings, ..vm }),
+        _ => Err(Problems(errors)),
+    }
+}
+
+fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
+    let require = |key| {
+        let found = root.at(key);
+        if found.is_none() {
+            root.error(format!("{key} is required"));
+        }
+        found
+    };
+    require("apiVersion")?.word(&[("kubevirt.io/v1", ())])?;
+    let is_vm = require("kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
+    let spec = require("spec")?;
+    let (run_strategy, template) = if is_vm {
+        (run_strategy(&spec)?, require("spec.template.spec")?)
+    } else {
+        // A bare VMI is never re-created: what Once does to its VMI.
+        (RunStrategy::Once, spec)
+    };
+    let name = root.at("metadata.name").and_then(|n| n.text());
+    if name.is_none() {
+        root.warn("metadata.name is missing; using \"vm\"");
+    }
+    Some(VirtualMachine {
+        name: name.unwrap_or_else(|| "vm".into()),
+        namespace: root.at("metadata.namespace").and_then(|n| n.text()).unwrap_or_else(|| "default".into()),
+        run_strategy,
+        vmi: vmi_spec(&template),
+        not_acted_on: Vec::new(),
+        warnings: Vec::new(),
+    })
+}
+
+fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
+    match (spec.get("running"), spec.get("runStrategy")) {
+        (Some(running), Some(_)) => {
+            running.error("running and runStrategy are mutually exclusive: remove running");
+            None
+        }
+        (Some(running), None) => Some(if running.boolean()? { RunStrategy::Always } else { RunStrategy::Halted }),
+        (None, Some(strategy)) => strategy.word(RUN_STRATEGIES),
+        (None, None) => {
+            spec.warn("neither runStrategy nor running is given: KubeVirt refuses that; run as Always here");
+            Some(RunStrategy::Always)
+        }
+    }
+}
+
+fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
+    let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int32());
+    let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(|c| c.int32());
+    let vcpus = [cpu("cores"), cpu("sockets"), cpu("threads")];
+    VmiSpec {
+        readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
+        liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
+        grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
+        watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c)),
+        panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
+        reboot_policy: spec
+            .at("domain.rebootPolicy")
+            .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
+            .unwrap_or_default(),
+        memory: memory(spec),
+        vcpus: vcpus
+            .iter()
+            .any(Option::is_some)
+            .then(|| vcpus.iter().map(|n| u32::try_from(n.unwrap_or(1)).unwrap_or(1).max(1)).product()),
+        cloud_init: cloud_init(spec),
+        ports: interface_ports(spec),
+    }
+}
+
+fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {
+    let Some(name) = c.get("name") else {
+        c.error("name is required");
+        return None;
+    };
+    let name = name.text()?;
+    let (model, device) = match (c.get("i6300esb"), c.get("diag288")) {
+        (Some(_), Some(d)) => {
+            d.error("i6300esb and diag288 are both set: keep one");
+            return None;
+        }
+        (Some(d), None) => (WatchdogModel::I6300esb, Some(d)),
+        (None, Some(d)) => (WatchdogModel::Diag288, Some(d)),
+        // KubeVirt adds the architecture's device (archdef): i6300esb on amd64.
+        (None, None) => (WatchdogModel::I6300esb, None),
+    };
+    let action = match &device {
+        Some(d) => {
+            d.present();
+            d.get("action")
+        }
+        None => None,
+    };
+    let action = match action {
+        Some(a) => a.word(ACTIONS)?,
+        None => WatchdogAction::Reset,
+    };
+    Some(Watchdog { name, model, action })
+}
+
+fn panic_devices(c: &Cursor<'_>) -> bool {
+    let devices = c.items();
+    for device in &devices {
+        device.present();
+        if let Some(model) = device.get("model") {
+            model.word(&[("hyperv", ()), ("isa", ()), ("pvpanic", ())]);
+        }
+    }
+    !devices.is_empty()
+}
+
+fn memory(spec: &Cursor<'_>) -> Option<u64> {
+    let c = ["domain.memory.guest", "domain.resources.requests.memory", "domain.resources.limits.memory"]
+        .iter()
+        .find_map(|path| spec.at(path))?;
+    let text = match c.scalar()? {
+        Scalar::Int(n) => n.to_string(),
+        Scalar::Text(t) => t,
+    };
+    let bytes = quantity::bytes(&text);
+    if bytes.is_none() {
+        c.error(format!("{text:?} is not a quantity like 512Mi or 1Gi"));
+    }
+    bytes
+}
+
+fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
+    let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
+    let Some(source) = volumes.iter().find_map(|v| v.get("cloudInitNoCloud")) else {
+        return CloudInit::default();
+    };
+    let data = |plain: &str, encoded: &str| {
+        if let Some(c) = source.get(plain) {
+            return c.text().map(String::into_bytes);
+        }
+        let c = source.get(encoded)?;
+        let text: String = c.text()?.split_whitespace().collect();
+        let decoded = base64::engine::general_purpose::STANDARD.decode(text);
+        decoded.map_err(|e| c.error(format!("not base64: {e}"))).ok()
+    };
+    CloudInit {
+        user_data: data("userData", "userDataBase64"),
+        network_data: data("networkData", "networkDataBase64"),
+    }
+}
+
+fn interface_ports(spec: &Cursor<'_>) -> Vec<(String, u16)> {
+    let interfaces = spec.at("domain.devices.interfaces").map(|i| i.items()).unwrap_or_default();
+    let ports = interfaces.iter().filter_map(|i| i.get("ports")).flat_map(|p| p.items());
+    ports
+        .filter_map(|port| {
+            let name = port.get("name").and_then(|n| n.text()).unwrap_or_default();
+            let number = port.get("port").and_then(|n| n.int32())?;
+            u16::try_from(number).map(|n| (name, n)).ok()
+        })
+        .collect()
+}

@@ -1,0 +1,16 @@
+//! The user's own `kubevirt.io/v1` manifest: the parts about health typed, everything else listed.
+//!
+//! [`read`] never guesses: what it cannot use is a [`Problem`] with file, line, column, field path and what was expected.
+//! It must not know how a guest is booted. Validation in the cluster's layers (kubevirt-health.md 2) comes on top.
+
+mod decode;
+mod probe;
+mod problem;
+mod quantity;
+mod reader;
+mod types;
+
+pub use decode::read;
+pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings};
+pub use problem::{Problem, Problems, Severity};
+pub use types::*;

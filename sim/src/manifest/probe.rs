@@ -1,0 +1,242 @@
+//! Probes: what the user wrote, what KubeVirt defaults, and what ends up in the virt-launcher pod.
+//!
+//! kubevirt-health.md 1.2 (fields, defaults) and 3.1 (translation: +10 s for all, +1 s for what virt-probe runs).
+
+use super::reader::{Cursor, Scalar};
+use std::fmt;
+use std::time::Duration;
+
+/// `LibvirtStartupDelay`: added to every probe's initial delay (KubeVirt rendercontainer.go).
+const LIBVIRT_STARTUP_DELAY: i32 = 10;
+
+/// A VMI's probe with KubeVirt's defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// How health is asked for.
+    pub handler: Handler,
+    /// The five numbers.
+    pub timings: Timings,
+}
+
+/// The five numbers of a probe; seconds are whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// `initialDelaySeconds`.
+    pub initial_delay: i32,
+    /// `timeoutSeconds`, at least 1.
+    pub timeout: u32,
+    /// `periodSeconds`, at least 1.
+    pub period: u32,
+    /// `successThreshold`, at least 1.
+    pub success_threshold: u32,
+    /// `failureThreshold`, at least 1.
+    pub failure_threshold: u32,
+}
+
+impl Timings {
+    /// `periodSeconds` as a span.
+    pub fn period(&self) -> Duration {
+        Duration::from_secs(self.period.into())
+    }
+
+    /// `timeoutSeconds` as a span.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
+}
+
+/// The four handlers of a VMI probe.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Handler {
+    /// `httpGet`.
+    HttpGet(HttpGet),
+    /// `tcpSocket`.
+    TcpSocket {
+        /// Another host than the VM.
+        host: Option<String>,
+        /// The port.
+        port: Port,
+    },
+    /// `exec`, without a shell.
+    Exec {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+    /// `guestAgentPing`.
+    GuestAgentPing,
+}
+
+impl Handler {
+    /// The field's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Handler::HttpGet(_) => "httpGet",
+            Handler::TcpSocket { .. } => "tcpSocket",
+            Handler::Exec { .. } => "exec",
+            Handler::GuestAgentPing => "guestAgentPing",
+        }
+    }
+
+    /// Whether virt-probe runs it inside the compute container.
+    fn through_virt_probe(&self) -> bool {
+        match self {
+            Handler::GuestAgentPing => true,
+            Handler::Exec { command } => command.first().is_some_and(|c| !c.starts_with("virt-probe")),
+            Handler::HttpGet(_) | Handler::TcpSocket { .. } => false,
+        }
+    }
+}
+
+/// `httpGet`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpGet {
+    /// Another host than the VM.
+    pub host: Option<String>,
+    /// The port.
+    pub port: Port,
+    /// The path, `/` if absent.
+    pub path: String,
+    /// `HTTP` or `HTTPS`.
+    pub scheme: Scheme,
+    /// Headers in the order of the manifest.
+    pub headers: Vec<(String, String)>,
+}
+
+/// `httpGet.scheme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP/1.1.
+    Http,
+    /// TLS, not verified.
+    Https,
+}
+
+/// A port by number or by the name an interface gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Port {
+    /// As written; the kubelet takes 1..65535.
+    Number(i64),
+    /// A name to resolve.
+    Name(String),
+}
+
+impl Port {
+    /// The port number, or why the kubelet cannot tell it (pkg/probe/util.go): an error, not a failure.
+    pub fn resolve(&self, declared: &[(String, u16)]) -> Result<u16, String> {
+        let number = match self {
+            Port::Number(n) => *n,
+            Port::Name(name) => match declared.iter().find(|(n, _)| n == name) {
+                Some((_, port)) => i64::from(*port),
+                None => name.parse().map_err(|_| format!("couldn't find port: {name:?} in pod"))?,
+            },
+        };
+        u16::try_from(number).ok().filter(|p| *p > 0).ok_or_else(|| format!("invalid port number: {number}"))
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Port::Number(n) => n.fmt(f),
+            Port::Name(n) => n.fmt(f),
+        }
+    }
+}
+
+/// The probe as the kubelet sees it on the `compute` container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodProbe {
+    /// How health is asked for.
+    pub handler: Handler,
+    /// The pod's numbers: the delay 10 s longer, the timeout 1 s longer where virt-probe runs it.
+    pub timings: Timings,
+    /// The timeout that virt-probe is given; the VMI's own number.
+    pub inner_timeout: Duration,
+}
+
+impl From<&Probe> for PodProbe {
+    fn from(probe: &Probe) -> Self {
+        let mut timings = probe.timings;
+        timings.initial_delay = timings.initial_delay.saturating_add(LIBVIRT_STARTUP_DELAY);
+        if probe.handler.through_virt_probe() {
+            timings.timeout = timings.timeout.saturating_add(1);
+        }
+        PodProbe { handler: probe.handler.clone(), timings, inner_timeout: probe.timings.timeout() }
+    }
+}
+
+/// Decodes a probe; `None` after having said why.
+pub(super) fn decode(probe: &Cursor<'_>) -> Option<Probe> {
+    // Below 1 means "unset", negative numbers too (KubeVirt defaults.go SetDefaults_Probe).
+    let number = |key: &str, default: u32| {
+        let given = probe.get(key).and_then(|c| c.int32()).and_then(|n| u32::try_from(n).ok());
+        given.filter(|n| *n >= 1).unwrap_or(default)
+    };
+    let timings = Timings {
+        initial_delay: probe.get("initialDelaySeconds").and_then(|c| c.int32()).unwrap_or(0),
+        timeout: number("timeoutSeconds", 1),
+        period: number("periodSeconds", 10),
+        success_threshold: number("successThreshold", 1),
+        failure_threshold: number("failureThreshold", 3),
+    };
+    let handlers: Vec<Option<Handler>> = ["httpGet", "tcpSocket", "exec", "guestAgentPing"]
+        .into_iter()
+        .filter_map(|key| probe.get(key).map(|c| decode_handler(key, &c)))
+        .collect();
+    match handlers.len() {
+        1 => Some(Probe { handler: handlers.into_iter().next()??, timings }),
+        0 => {
+            probe.error("expected one of httpGet, tcpSocket, exec, guestAgentPing (a bare `guestAgentPing:` is null and dropped: write `guestAgentPing: {}`)");
+            None
+        }
+        n => {
+            probe.error(format!("expected exactly one handler, found {n}"));
+            None
+        }
+    }
+}
+
+fn decode_handler(key: &str, c: &Cursor<'_>) -> Option<Handler> {
+    c.present();
+    match key {
+        "httpGet" => {
+            let header = |h: Cursor<'_>| {
+                let text = |key| required(&h, key)?.text();
+                text("name").zip(text("value"))
+            };
+            Some(Handler::HttpGet(HttpGet {
+                host: c.get("host").and_then(|h| h.text()).filter(|h| !h.is_empty()),
+                port: port(c)?,
+                path: c.get("path").and_then(|p| p.text()).filter(|p| !p.is_empty()).unwrap_or_else(|| "/".into()),
+                scheme: match c.get("scheme") {
+                    Some(s) => s.word(&[("HTTP", Scheme::Http), ("HTTPS", Scheme::Https)])?,
+                    None => Scheme::Http,
+                },
+                headers: c.get("httpHeaders").map(|h| h.items()).unwrap_or_default().into_iter().filter_map(header).collect(),
+            }))
+        }
+        "tcpSocket" => Some(Handler::TcpSocket {
+            host: c.get("host").and_then(|h| h.text()).filter(|h| !h.is_empty()),
+            port: port(c)?,
+        }),
+        "exec" => Some(Handler::Exec {
+            command: c.get("command").map(|l| l.items()).unwrap_or_default().iter().filter_map(Cursor::text).collect(),
+        }),
+        _ => Some(Handler::GuestAgentPing),
+    }
+}
+
+fn port(c: &Cursor<'_>) -> Option<Port> {
+    Some(match required(c, "port")?.scalar()? {
+        Scalar::Int(n) => Port::Number(n),
+        Scalar::Text(name) => Port::Name(name),
+    })
+}
+
+fn required<'a>(c: &Cursor<'a>, key: &str) -> Option<Cursor<'a>> {
+    let found = c.get(key);
+    if found.is_none() {
+        c.error(format!("{key} is required"));
+    }
+    found
+}

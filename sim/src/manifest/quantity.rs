@@ -1,0 +1,47 @@
+//! Kubernetes resource quantities, as far as memory needs them: `512Mi`, `1G`, `1073741824`.
+
+/// Bytes of a quantity; `None` if it is not one or does not fit.
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let factor: u64 = match suffix {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u64.pow(2),
+        "G" => 1000_u64.pow(3),
+        "T" => 1000_u64.pow(4),
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        _ => return None,
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor);
+    }
+    let fraction: f64 = number.parse().ok()?;
+    let value = fraction * factor as f64;
+    (value.is_finite() && value < u64::MAX as f64).then_some(value.ceil() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn quantities() {
+        for (text, expected) in [
+            ("512Mi", Some(512 << 20)),
+            ("1G", Some(1_000_000_000)),
+            ("1.5Gi", Some(3 << 29)),
+            ("1073741824", Some(1 << 30)),
+            ("", None),
+            ("Mi", None),
+            ("12Q", None),
+            ("1.2.3", None),
+            ("99999999999Ti", None),
+        ] {
+            assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The parts of a VirtualMachine that decide its health, with KubeVirt's defaults applied (kubevirt-health.md 1).
+
+use super::probe::Probe;
+use crate::yaml::Pos;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// A VirtualMachine (or a bare VirtualMachineInstance) as vmhealth understands it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VirtualMachine {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`, `default` if absent.
+    pub namespace: String,
+    /// `spec.runStrategy` or what `spec.running` means.
+    pub run_strategy: RunStrategy,
+    /// The VMI that the VM stamps out.
+    pub vmi: VmiSpec,
+    /// Fields that vmhealth carries but does not act on: path and position.
+    pub not_acted_on: Vec<(String, Pos)>,
+    /// What the reader should know, none of it fatal.
+    pub warnings: Vec<super::Problem>,
+}
+
+/// `spec.template.spec` of a VirtualMachine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VmiSpec {
+    /// `readinessProbe`.
+    pub readiness: Option<Probe>,
+    /// `livenessProbe`.
+    pub liveness: Option<Probe>,
+    /// `terminationGracePeriodSeconds`, 30 if absent.
+    pub grace: Duration,
+    /// `domain.devices.watchdog`.
+    pub watchdog: Option<Watchdog>,
+    /// `domain.devices.panicDevices` has an entry.
+    pub panic_device: bool,
+    /// `domain.rebootPolicy`.
+    pub reboot_policy: RebootPolicy,
+    /// Guest memory in bytes, if the manifest says.
+    pub memory: Option<u64>,
+    /// vCPUs: cores x sockets x threads, if the manifest says.
+    pub vcpus: Option<u32>,
+    /// The cloudInitNoCloud volume.
+    pub cloud_init: CloudInit,
+    /// Ports declared on the interfaces: name (may be empty) and number.
+    pub ports: Vec<(String, u16)>,
+}
+
+/// `spec.runStrategy` (kubevirt-health.md 1.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum RunStrategy {
+    /// A VMI must exist; a final one is replaced, whatever its phase.
+    Always,
+    /// Start once; only a Failed VMI is replaced.
+    RerunOnFailure,
+    /// Only start, stop and restart requests act.
+    Manual,
+    /// No VMI may exist.
+    Halted,
+    /// Start once, never again.
+    Once,
+}
+
+impl fmt::Display for RunStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// `domain.devices.watchdog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// `name`.
+    pub name: String,
+    /// Which device.
+    pub model: WatchdogModel,
+    /// What QEMU does when it fires.
+    pub action: WatchdogAction,
+}
+
+/// The watchdog device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchdogModel {
+    /// Intel 6300ESB, x86.
+    I6300esb,
+    /// DIAG 288, s390x.
+    Diag288,
+}
+
+/// The watchdog's action, in QEMU's and libvirt's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchdogAction {
+    /// QEMU exits at once.
+    Poweroff,
+    /// Warm reset in place; KubeVirt's default.
+    Reset,
+    /// ACPI power button.
+    Shutdown,
+    /// Stop the vCPUs.
+    Pause,
+    /// Only the event.
+    None,
+}
+
+impl WatchdogAction {
+    /// The word QEMU knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WatchdogAction::Poweroff => "poweroff",
+            WatchdogAction::Reset => "reset",
+            WatchdogAction::Shutdown => "shutdown",
+            WatchdogAction::Pause => "pause",
+            WatchdogAction::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for WatchdogAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `domain.rebootPolicy`: what a guest reboot means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RebootPolicy {
+    /// A warm reset, invisible to Kubernetes.
+    #[default]
+    Reboot,
+    /// It ends the VMI.
+    Terminate,
+}
+
+/// What the manifest's `cloudInitNoCloud` volume brings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CloudInit {
+    /// `userData`, or `userDataBase64` decoded.
+    pub user_data: Option<Vec<u8>>,
+    /// `networkData`, or `networkDataBase64` decoded.
+    pub network_data: Option<Vec<u8>>,
+}

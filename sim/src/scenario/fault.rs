@@ -1,0 +1,74 @@
+//! What can be broken. qemu-watchdog.md 9 says what each really does to a Debian guest.
+
+use super::file::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A fault, named as in scenario files and on the command line.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Fault {
+    /// `echo c > /proc/sysrq-trigger`: userspace is gone, the device is not petted any more.
+    KernelPanic,
+    /// `pkill -9 watchdog`: closing the device without 'V' is itself a pet; Debian's wd_keepalive may take over.
+    KillWatchdog,
+    /// SIGSTOP to the daemon; systemd does not notice.
+    StopWatchdog,
+    /// `pkill -9 qemu-ga`: systemd heals it in about 0.2 s.
+    KillAgent,
+    /// `systemctl stop qemu-guest-agent`, started again after the given span.
+    StopAgent {
+        /// How long it stays stopped.
+        #[serde(rename = "for")]
+        lasting: Span,
+    },
+    /// The health server of the guest profile answers differently from now on.
+    Health(Health),
+    /// QMP `stop`, as `virtctl pause` does.
+    PauseVm,
+    /// QMP `cont`, as `virtctl unpause` does.
+    ResumeVm,
+    /// SIGKILL to the QEMU process.
+    KillQemu,
+    /// `poweroff` in the guest.
+    GuestPoweroff,
+    /// `reboot` in the guest.
+    GuestReboot,
+}
+
+/// What the guest's health server does.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Health {
+    /// Answer with this HTTP status.
+    Status(u16),
+    /// Answer 302 with this Location.
+    Redirect(String),
+    /// Accept and never answer.
+    Hang,
+    /// Answer 200 after this span.
+    Slow(Span),
+    /// Stop the service: the port is closed.
+    Stop,
+    /// Start the service.
+    Start,
+}
+
+impl Fault {
+    /// The name in traces: the scenario file's word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::KernelPanic => "kernelPanic",
+            Fault::KillWatchdog => "killWatchdog",
+            Fault::StopWatchdog => "stopWatchdog",
+            Fault::KillAgent => "killAgent",
+            Fault::StopAgent { .. } => "stopAgent",
+            Fault::Health(_) => "health",
+            Fault::PauseVm => "pauseVm",
+            Fault::ResumeVm => "resumeVm",
+            Fault::KillQemu => "killQemu",
+            Fault::GuestPoweroff => "guestPoweroff",
+            Fault::GuestReboot => "guestReboot",
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Holds a trace against a scenario's expectations, as it grows.
+//!
+//! Every wait has three exits: met, impossible now (the world has come to rest, or a forbidden event was seen), and
+//! the deadline; each says what was awaited and what was seen last.
+
+use super::file::{Expectation, Final, Never, Spec, Window};
+use crate::time::{Time, earliest};
+use crate::trace::{Entry, Event};
+use std::time::Duration;
+
+/// What became of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that was expected was seen, nothing forbidden.
+    Pass,
+    /// The guest or the engine did something else; says what.
+    Fail(String),
+    /// The host could not do it; says what and, where known, the mend.
+    Infra(String),
+}
+
+/// The state that [`Final`] is held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalState {
+    /// printableStatus.
+    pub vm: &'static str,
+    /// The VMI's phase, or `none`.
+    pub vmi: String,
+    /// VMIs created so far.
+    pub vmis: u32,
+    /// The VMI's Ready condition.
+    pub ready: bool,
+}
+
+/// The expectations and how far they are met.
+#[derive(Debug)]
+pub struct Judge {
+    expect: Vec<Expectation>,
+    never: Vec<Never>,
+    final_state: Final,
+    observe: Duration,
+    guest_scale: f64,
+    /// Without steps a window without `from` opens at the beginning, else at the last step.
+    has_steps: bool,
+    met: usize,
+    /// When the last expectation was met.
+    met_at: Time,
+    /// The begin of the last step.
+    last_step: Option<Time>,
+    /// For each expectation: when its `from` event was last seen.
+    origins: Vec<Option<Time>>,
+    /// For each `never`: its `after` event was seen.
+    armed: Vec<bool>,
+    failure: Option<String>,
+    last_seen: String,
+}
+
+impl Judge {
+    /// The judge of a scenario; `guest_scale` stretches what the guest's speed decides.
+    pub fn new(spec: &Spec, guest_scale: f64) -> Self {
+        Judge {
+            expect: spec.expect.clone(),
+            never: spec.never.clone(),
+            final_state: spec.final_state.clone(),
+            observe: spec.observe.0,
+            guest_scale,
+            has_steps: !spec.steps.is_empty(),
+            met: 0,
+            met_at: Time::ZERO,
+            last_step: None,
+            origins: vec![None; spec.expect.len()],
+            armed: spec.never.iter().map(|n| n.after.is_none()).collect(),
+            failure: None,
+            last_seen: "nothing".into(),
+        }
+    }
+
+    /// Takes an entry of the trace.
+    pub fn observe(&mut self, entry: &Entry) {
+        self.last_seen = format!("{} {}", entry.at, entry.event);
+        for (never, armed) in self.never.iter().zip(&mut self.armed) {
+            if *armed && never.see.matches(entry) {
+                let text = format!("never expected {:?}, seen at {} s", never.see.to_string(), entry.at);
+                self.failure.get_or_insert(text);
+            }
+            *armed |= never.after.as_ref().is_some_and(|p| p.matches(entry));
+        }
+        if let Some(expectation) = self.expect.get(self.met)
+            && expectation.see.matches(entry)
+            && expectation.vmi.is_none_or(|n| n == entry.vmi)
+            && let Some(origin) = self.origin(self.met)
+        {
+            self.judge_time(entry, origin);
+        }
+        for (origin, expectation) in self.origins.iter_mut().zip(&self.expect) {
+            if expectation.from.as_ref().is_some_and(|p| p.matches(entry)) {
+                *origin = Some(entry.at);
+            }
+        }
+        if matches!(entry.event, Event::FaultBegun(_) | Event::User(..)) {
+            self.last_step = Some(entry.at);
+        }
+    }
+
+    fn judge_time(&mut self, entry: &Entry, origin: Time) {
+        let expectation = &self.expect[self.met];
+        let window = self.window(expectation);
+        let passed = entry.at.since(origin);
+        if passed < window.min || passed > window.max {
+            let text = format!(
+                "{} seen {:.3} s after {}, expected within {window}",
+                expectation.see,
+                passed.as_secs_f64(),
+                self.origin_name(expectation),
+            );
+            self.failure.get_or_insert(text);
+        } else {
+            self.met += 1;
+            self.met_at = self.met_at.max(entry.at);
+        }
+    }
+
+    /// The window's origin, once known.
+    fn origin(&self, index: usize) -> Option<Time> {
+        match &self.expect[index].from {
+            Some(_) => self.origins[index],
+            None if self.has_steps => self.last_step,
+            None => Some(Time::ZERO),
+        }
+    }
+
+    fn origin_name(&self, expectation: &Expectation) -> String {
+        match (&expectation.from, self.last_step) {
+            (Some(from), _) => from.to_string(),
+            (None, Some(_)) => "the last step".into(),
+            (None, None) => "the beginning".into(),
+        }
+    }
+
+    /// The window with the host's scale applied; an absent one was refused when the file was read.
+    fn window(&self, e: &Expectation) -> Window {
+        match (e.within, e.within_guest) {
+            (Some(w), _) => w,
+            (None, Some(w)) => Window { min: w.min, max: w.max.mul_f64(self.guest_scale) },
+            (None, None) => Window { min: Duration::ZERO, max: Duration::MAX },
+        }
+    }
+
+    /// The next moment at which [`Judge::verdict`] can change without an entry.
+    pub fn next_wakeup(&self) -> Option<Time> {
+        earliest([self.deadline(), self.watched_until()])
+    }
+
+    /// One nanosecond past the present expectation's window.
+    fn deadline(&self) -> Option<Time> {
+        let expectation = self.expect.get(self.met)?;
+        let end = self.origin(self.met)? + self.window(expectation).max;
+        Some(end + Duration::from_nanos(1))
+    }
+
+    fn watched_until(&self) -> Option<Time> {
+        (self.met == self.expect.len()).then_some(self.met_at + self.observe)
+    }
+
+    /// The verdict at `now`, once there is one. `at_rest`: nothing can happen any more. `script_finished`: no step is left.
+    pub fn verdict(&self, now: Time, at_rest: bool, script_finished: bool, state: &FinalState) -> Option<Verdict> {
+        if let Some(failure) = &self.failure {
+            return Some(Verdict::Fail(failure.clone()));
+        }
+        if let Some(expectation) = self.expect.get(self.met) {
+            let awaited = format!("awaited {} ({} of {})", expectation.see, self.met + 1, self.expect.len());
+            let last = &self.last_seen;
+            if self.deadline().is_some_and(|t| t <= now) {
+                let window = self.window(expectation);
+                let origin = self.origin_name(expectation);
+                return Some(Verdict::Fail(format!("{awaited} within {window} of {origin}: deadline; last seen: {last}")));
+            }
+            if at_rest {
+                return Some(Verdict::Fail(format!("{awaited}: impossible now, nothing is left to happen; last seen: {last}")));
+            }
+            return None;
+        }
+        if !script_finished && !at_rest || self.watched_until().is_some_and(|t| t > now) && !at_rest {
+            return None;
+        }
+        if !script_finished {
+            return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen)));
+        }
+        Some(self.check_final(state))
+    }
+
+    fn check_final(&self, state: &FinalState) -> Verdict {
+        let mut wrong = Vec::new();
+        let mut compare = |name: &str, expected: Option<String>, found: String| {
+            if let Some(expected) = expected
+                && expected != found
+            {
+                wrong.push(format!("{name} is {found}, expected {expected}"));
+            }
+        };
+        compare("vm", self.final_state.vm.clone(), state.vm.into());
+        compare("vmi", self.final_state.vmi.clone(), state.vmi.clone());
+        compare("vmis", self.final_state.vmis.map(|n| n.to_string()), state.vmis.to_string());
+        compare("ready", self.final_state.ready.map(|b| b.to_string()), state.ready.to_string());
+        if wrong.is_empty() { Verdict::Pass } else { Verdict::Fail(format!("at the end {}", wrong.join("; "))) }
+    }
+}

@@ -1,0 +1,93 @@
+//! Walks a scenario's timeline: each step waits for its event, then for its delay.
+
+use super::fault::Fault;
+use super::file::{Step, UserRequest};
+use crate::time::Time;
+use crate::trace::Entry;
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepAction {
+    /// Break something.
+    Fault(Fault),
+    /// Ask the API for something.
+    User(UserRequest),
+}
+
+/// A step whose time has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// Its index in the timeline.
+    pub step: usize,
+    /// What it does.
+    pub action: StepAction,
+}
+
+/// The timeline and how far it has come.
+#[derive(Debug)]
+pub struct Script {
+    steps: Vec<Step>,
+    next: usize,
+    /// When the next step is due, once its event was seen.
+    due: Option<Time>,
+    /// The step before has begun and its fault is not yet confirmed: the next one waits.
+    busy: bool,
+}
+
+impl Script {
+    /// The script of a scenario that begins at the origin.
+    pub fn new(steps: &[Step]) -> Self {
+        let mut script = Script { steps: steps.to_vec(), next: 0, due: None, busy: false };
+        script.arm(Time::ZERO);
+        script
+    }
+
+    /// Takes an entry of the trace.
+    pub fn observe(&mut self, entry: &Entry) {
+        if self.busy || self.due.is_some() {
+            return;
+        }
+        if let Some(step) = self.steps.get(self.next)
+            && step.after.as_ref().is_some_and(|p| p.matches(entry))
+        {
+            self.due = Some(entry.at + step.plus.0);
+        }
+    }
+
+    /// When the next step is due.
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.due
+    }
+
+    /// The step that is due at `now`.
+    pub fn poll(&mut self, now: Time) -> Option<Due> {
+        self.due.filter(|t| *t <= now)?;
+        self.due = None;
+        let step = self.next;
+        self.next += 1;
+        self.busy = true;
+        let Step { fault, user, .. } = self.steps.get(step)?.clone();
+        let action = fault.map(StepAction::Fault).or(user.map(StepAction::User))?;
+        Some(Due { step, action })
+    }
+
+    /// The step begun last has taken effect.
+    pub fn done(&mut self, now: Time) {
+        self.busy = false;
+        self.arm(now);
+    }
+
+    /// Every step was taken.
+    pub fn finished(&self) -> bool {
+        self.next >= self.steps.len() && !self.busy
+    }
+
+    /// A step without an event of its own follows the one before it.
+    fn arm(&mut self, now: Time) {
+        if let Some(step) = self.steps.get(self.next)
+            && step.after.is_none()
+        {
+            self.due = Some(now + step.plus.0);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Moves the model guests and says what QEMU would report, in QEMU's order.
+
+use super::guest::{Guest, Kernel, Petter, Timings};
+use super::queue::Queue;
+use crate::cluster::{DomainEvent, Exit};
+use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
+use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
+use crate::scenario::{Fault, Health, Spec};
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What happens in the virtual world. Guest events carry the boot they belong to.
+#[derive(Debug)]
+enum Happening {
+    /// An input is ready for the engine.
+    Tell(Input),
+    /// Something in a guest's userspace.
+    Guest { vmi: u32, boot: u32, what: InGuest },
+    /// A stage of the device may be over.
+    Device { vmi: u32 },
+    /// The next connection of the traffic client.
+    Connect,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum InGuest {
+    AgentUp,
+    AgentClosed,
+    HealthUp,
+    DaemonUp,
+    KeepaliveUp,
+    Pet,
+    Settled,
+    PowerOff,
+}
+
+/// The virtual world of one scenario.
+#[derive(Debug)]
+pub struct Model {
+    timings: Timings,
+    spec: Spec,
+    vmi: VmiSpec,
+    guests: BTreeMap<u32, Guest>,
+    endpoint: Option<u32>,
+    queue: Queue<Happening>,
+}
+
+impl Model {
+    /// A world in which nothing runs yet.
+    pub fn new(vmi: &VmiSpec, spec: &Spec, timings: Timings) -> Self {
+        let mut queue = Queue::default();
+        if let Some(traffic) = &spec.traffic {
+            queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
+        }
+        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
+    }
+
+    /// When the world has something to tell or to do next.
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.queue.next_at()
+    }
+
+    /// Lets the next thing happen; an input if the engine should know.
+    pub fn step(&mut self) -> Option<(Time, Input)> {
+        let (now, happening) = self.queue.pop()?;
+        match happening {
+            Happening::Tell(input) => {
+                self.before_telling(&input);
+                return Some((now, input));
+            }
+            Happening::Guest { vmi, boot, what } => {
+                let current = self.guests.get(&vmi).is_some_and(|g| g.boot == boot);
+                if current {
+                    self.in_guest(now, vmi, what);
+                }
+            }
+            Happening::Device { vmi } => self.device(now, vmi),
+            Happening::Connect => {
+                if let Some(traffic) = &self.spec.traffic {
+                    self.queue.push(now + traffic.every.0, Happening::Connect);
+                }
+                return Some((now, Input::Connection { at: now, outcome: self.connection() }));
+            }
+        }
+        None
+    }
+
+    /// Does what the engine asks.
+    pub fn execute(&mut self, now: Time, command: Command) {
+        match command {
+            Command::StartDomain { vmi } => {
+                self.guests.insert(vmi, Guest::new(&self.spec.guest, self.vmi.watchdog.is_some()));
+                self.tell_domain(now, vmi, DomainEvent::Started);
+                self.power_on(now, vmi);
+            }
+            Command::Verify { vmi, .. } => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.verifying = true;
+                }
+                self.verify(now, vmi);
+            }
+            Command::Probe { vmi, kind, probe } => {
+                let Some(guest) = self.guests.get(&vmi) else { return };
+                let (length, attempt) = guest.probe(&probe, &self.vmi.ports, self.timings.answer);
+                self.queue.push(now + length, Happening::Tell(Input::Probe { vmi, kind, attempt }));
+            }
+            Command::AskToShutDown { vmi } => self.ask_to_shut_down(now, vmi),
+            Command::Destroy { vmi } | Command::Reap { vmi } => {
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.exit(now, vmi, Exit::Status(0));
+            }
+            Command::Discard { vmi } => {
+                self.guests.remove(&vmi);
+            }
+            Command::Endpoint { vmi, ready } => self.endpoint = ready.then_some(vmi),
+            Command::Inject { vmi, step, fault } => {
+                let news = FaultNews::Confirmed("model".into());
+                self.inject(now, vmi, &fault);
+                self.queue.push(now + self.timings.answer, Happening::Tell(Input::Fault { step, news }));
+            }
+        }
+    }
+
+    fn tell_domain(&mut self, at: Time, vmi: u32, event: DomainEvent) {
+        self.queue.push(at, Happening::Tell(Input::Domain { vmi, at, event }));
+    }
+
+    /// A process that has exited has no guest any more.
+    fn before_telling(&mut self, input: &Input) {
+        if let Input::Domain { vmi, event: DomainEvent::Exited(_), .. } = input {
+            self.guests.remove(vmi);
+        }
+    }
+
+    fn exit(&mut self, now: Time, vmi: u32, exit: Exit) {
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.kernel = Kernel::Off;
+            guest.device = None;
+        }
+        self.tell_domain(now, vmi, DomainEvent::Exited(exit));
+    }
+
+    fn later(&mut self, now: Time, after: Duration, vmi: u32, what: InGuest) {
+        if let Some(boot) = self.guests.get(&vmi).map(|g| g.boot) {
+            self.queue.push(now + after, Happening::Guest { vmi, boot, what });
+        }
+    }
+
+    fn power_on(&mut self, now: Time, vmi: u32) {
+        let t = self.timings;
+        self.later(now, t.agent, vmi, InGuest::AgentUp);
+        if self.spec.guest.health_server {
+            self.later(now, t.health, vmi, InGuest::HealthUp);
+        }
+        if self.spec.guest.watchdog_daemon.is_some() {
+            self.later(now, t.daemon, vmi, InGuest::DaemonUp);
+        }
+        self.later(now, t.settled, vmi, InGuest::Settled);
+    }
+
+    fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
+        let t = self.timings;
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        // Guest time stands still while paused or panicked: boot and service events wait for ever then.
+        let alive = matches!(guest.kernel, Kernel::Booting | Kernel::Up | Kernel::GoingDown) && !guest.paused;
+        if !alive {
+            return;
+        }
+        match what {
+            InGuest::AgentUp => {
+                guest.kernel = Kernel::Up;
+                guest.agent = true;
+                self.tell_domain(now, vmi, DomainEvent::AgentPort { open: true });
+            }
+            InGuest::AgentClosed => {
+                guest.health = false;
+                if std::mem::take(&mut guest.agent) {
+                    self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
+                }
+            }
+            InGuest::HealthUp => guest.health = true,
+            InGuest::DaemonUp | InGuest::KeepaliveUp => {
+                let keepalive = what == InGuest::KeepaliveUp;
+                guest.petter = if keepalive { Petter::Keepalive } else { Petter::Daemon };
+                if let Some(device) = &mut guest.device {
+                    device.arm(now);
+                }
+                self.watch_device(vmi);
+                self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                if keepalive {
+                    let name = "wd_keepalive".to_owned();
+                    self.queue.push(now, Happening::Tell(Input::Petter { vmi, name }));
+                }
+            }
+            InGuest::Pet => {
+                if guest.petting() {
+                    if let Some(device) = &mut guest.device {
+                        device.pet(now);
+                    }
+                    self.watch_device(vmi);
+                    self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                }
+            }
+            InGuest::Settled => self.verify(now, vmi),
+            InGuest::PowerOff => {
+                guest.kernel = Kernel::Off;
+                guest.device = None;
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "guest-shutdown".into() });
+                self.tell_domain(now, vmi, DomainEvent::Stop);
+            }
+        }
+    }
+
+    fn verify(&mut self, now: Time, vmi: u32) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        if guest.verifying && guest.is_as_profiled() {
+            guest.verifying = false;
+            let report = GuestReport { boot_id: format!("model-{vmi}-{}", guest.boot), facts: Vec::new() };
+            self.queue.push(now, Happening::Tell(Input::GuestReady { vmi, report }));
+        } else if guest.verifying {
+            self.later(now, self.timings.pet_interval, vmi, InGuest::Settled);
+        }
+    }
+
+    fn watch_device(&mut self, vmi: u32) {
+        let at = self.guests.get(&vmi).and_then(|g| g.device.as_ref()).and_then(|d| d.next_wakeup());
+        if let Some(at) = at {
+            self.queue.push(at, Happening::Device { vmi });
+        }
+    }
+
+    fn device(&mut self, now: Time, vmi: u32) {
+        let Some(device) = self.guests.get_mut(&vmi).and_then(|g| g.device.as_mut()) else { return };
+        // A pet in between has moved the stage's end: this wake-up is stale.
+        if device.next_wakeup().is_none_or(|t| t > now) {
+            return;
+        }
+        if device.expire(now) {
+            self.fire(now, vmi);
+        } else {
+            self.watch_device(vmi);
+        }
+    }
+
+    /// qemu-watchdog.md 16.2.
+    fn fire(&mut self, now: Time, vmi: u32) {
+        let action = self.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action);
+        self.tell_domain(now, vmi, DomainEvent::Watchdog(action));
+        match action {
+            WatchdogAction::Poweroff => self.exit(now, vmi, Exit::Status(0)),
+            WatchdogAction::Reset => self.reset(now, vmi),
+            WatchdogAction::Shutdown => self.power_button(now, vmi),
+            WatchdogAction::Pause => self.pause(now, vmi),
+            WatchdogAction::None => {}
+        }
+    }
+
+    fn reset(&mut self, now: Time, vmi: u32) {
+        let reason = || "guest-reset".to_owned();
+        if self.guests.get(&vmi).is_some_and(|g| g.agent) {
+            self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
+        }
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        if self.vmi.reboot_policy == RebootPolicy::Terminate {
+            guest.kernel = Kernel::Off;
+            guest.device = None;
+            self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: reason() });
+            self.tell_domain(now, vmi, DomainEvent::Stop);
+            return;
+        }
+        guest.reset();
+        self.tell_domain(now, vmi, DomainEvent::Reset { reason: reason() });
+        self.power_on(now, vmi);
+    }
+
+    fn power_button(&mut self, now: Time, vmi: u32) {
+        self.tell_domain(now, vmi, DomainEvent::Powerdown);
+        self.shut_down(now, vmi);
+    }
+
+    fn ask_to_shut_down(&mut self, now: Time, vmi: u32) {
+        let through_agent = self.guests.get(&vmi).is_some_and(|g| g.agent && g.userspace_runs());
+        if through_agent {
+            self.shut_down(now, vmi);
+        } else {
+            self.power_button(now, vmi);
+        }
+    }
+
+    /// systemd shuts down, if it can still be asked.
+    fn shut_down(&mut self, now: Time, vmi: u32) {
+        let (agent, off) = self.timings.shutdown;
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
+        guest.kernel = Kernel::GoingDown;
+        // The daemon's stop closes the device with 'V'.
+        guest.petter = Petter::Nobody;
+        if let Some(device) = &mut guest.device {
+            device.disarm();
+        }
+        self.later(now, agent, vmi, InGuest::AgentClosed);
+        self.later(now, off, vmi, InGuest::PowerOff);
+    }
+
+    fn pause(&mut self, now: Time, vmi: u32) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        guest.paused = true;
+        if let Some(device) = &mut guest.device {
+            device.freeze(now);
+        }
+        self.tell_domain(now, vmi, DomainEvent::Stop);
+    }
+
+    fn inject(&mut self, now: Time, vmi: u32, fault: &Fault) {
+        let t = self.timings;
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        match fault {
+            Fault::KernelPanic => {
+                guest.kernel = Kernel::Panicked;
+                if self.vmi.panic_device {
+                    guest.paused = true;
+                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
+                    self.tell_domain(now, vmi, DomainEvent::Stop);
+                }
+            }
+            Fault::KillWatchdog => {
+                // The kernel closes the device without 'V': that is itself a pet.
+                guest.petter = Petter::Nobody;
+                if let Some(device) = &mut guest.device {
+                    device.pet(now);
+                }
+                if guest.keepalive_takes_over() {
+                    self.later(now, t.takeover, vmi, InGuest::KeepaliveUp);
+                } else {
+                    self.queue.push(now, Happening::Tell(Input::Petter { vmi, name: "nobody".into() }));
+                }
+                self.watch_device(vmi);
+            }
+            Fault::StopWatchdog => guest.petter = Petter::StoppedDaemon,
+            Fault::KillAgent => self.bounce_agent(now, vmi, t.agent_restart),
+            Fault::StopAgent { lasting } => self.bounce_agent(now, vmi, lasting.0),
+            Fault::Health(Health::Stop) => guest.health = false,
+            Fault::Health(Health::Start) => guest.health = true,
+            Fault::Health(other) => guest.behaviour = other.clone(),
+            Fault::PauseVm => self.pause(now, vmi),
+            Fault::ResumeVm => {
+                guest.paused = false;
+                if let Some(device) = &mut guest.device {
+                    device.thaw(now);
+                }
+                self.tell_domain(now, vmi, DomainEvent::Resume);
+                self.watch_device(vmi);
+                self.later(now, t.pet_interval, vmi, InGuest::Pet);
+            }
+            Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
+            Fault::GuestPoweroff => self.shut_down(now, vmi),
+            Fault::GuestReboot => self.reset(now, vmi),
+        }
+    }
+
+    fn bounce_agent(&mut self, now: Time, vmi: u32, back_after: Duration) {
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.agent = false;
+        }
+        self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
+        self.later(now, back_after, vmi, InGuest::AgentUp);
+    }
+
+    fn connection(&self) -> Connection {
+        let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
+        let port = self.spec.traffic.as_ref().map(|t| t.port);
+        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && port == Some(super::guest::HEALTH_PORT));
+        if answers { Connection::Delivered } else { Connection::Lost }
+    }
+}

@@ -1,0 +1,35 @@
+//! The event queue: ordered by time, then by the order of insertion.
+
+use crate::time::Time;
+use std::collections::BTreeMap;
+
+/// Future events of the virtual world.
+#[derive(Debug)]
+pub(super) struct Queue<E> {
+    events: BTreeMap<(Time, u64), E>,
+    sequence: u64,
+}
+
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
+        Queue { events: BTreeMap::new(), sequence: 0 }
+    }
+}
+
+impl<E> Queue<E> {
+    /// Adds an event at `at`; events of one moment keep their order.
+    pub(super) fn push(&mut self, at: Time, event: E) {
+        self.events.insert((at, self.sequence), event);
+        self.sequence += 1;
+    }
+
+    /// When the next event is.
+    pub(super) fn next_at(&self) -> Option<Time> {
+        self.events.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the next event.
+    pub(super) fn pop(&mut self) -> Option<(Time, E)> {
+        self.events.pop_first().map(|((at, _), event)| (at, event))
+    }
+}

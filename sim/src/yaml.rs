@@ -1,0 +1,203 @@
+//! YAML as a tree in which every key and value knows its line and column.
+//!
+//! The only module that knows the YAML crate. Plain words stay what Kubernetes' YAML 1.1 layer would refuse to guess
+//! (`yes`, `on` and `0755` are strings here), duplicate keys and alias bombs are errors.
+
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+use std::fmt;
+
+/// Where something stands in a file; both count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Pos {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+}
+
+/// A value and its position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where the value begins.
+    pub pos: Pos,
+    /// The value.
+    pub value: Value,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// A list.
+    Seq(Vec<Node>),
+    /// A mapping, in the order of the file.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A mapping's key and its position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// Where the key begins.
+    pub pos: Pos,
+    /// The key.
+    pub name: String,
+}
+
+/// Why a text is not YAML that we read.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}:{}: {message}", pos.line, pos.column)]
+pub struct YamlError {
+    /// Where.
+    pub pos: Pos,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Value {
+    /// What the value is, for messages: `a list`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Str(_) => "a text",
+            Value::Seq(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Reads the only document of `text` into `T`.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    serde_saphyr::from_str_with_options(text, options()).map_err(from_crate)
+}
+
+/// Reads every document of `text`; empty ones are skipped.
+pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    serde_saphyr::from_multiple_with_options(text, options()).map_err(from_crate)
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    }
+}
+
+fn from_crate(error: serde_saphyr::Error) -> YamlError {
+    let pos = error.location().map(|l| Pos { line: l.line(), column: l.column() }).unwrap_or_default();
+    let message = error.without_snippet().to_string();
+    // The crate ends its text with the position that we print in front of it.
+    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    YamlError { pos, message }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(d)?;
+        let at = spanned.referenced;
+        Ok(Node { pos: Pos { line: at.line(), column: at.column() }, value: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<String>::deserialize(d)?;
+        let at = spanned.referenced;
+        Ok(Key { pos: Pos { line: at.line(), column: at.column() }, name: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a YAML value")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_none<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_some<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+                Value::deserialize(d)
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+                Ok(Value::Bool(v))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+                Ok(Value::Int(v))
+            }
+            fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
+                Ok(i64::try_from(v).map(Value::Int).unwrap_or(Value::Float(v as f64)))
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+                Ok(Value::Float(v))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+                Ok(Value::Str(v.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Value::Seq(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Value::Map(entries))
+            }
+        }
+        d.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_and_key_knows_its_place() {
+        let docs = documents("a: 1\nb:\n  - x: ü\n    y: 'no'\n---\n---\nc: no\n").expect("valid");
+        assert_eq!(docs.len(), 2, "empty documents are skipped: {docs:?}");
+        let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
+        assert_eq!((top[1].0.name.as_str(), top[1].0.pos.line), ("b", 2));
+        let Value::Seq(items) = &top[1].1.value else { panic!("{docs:?}") };
+        let Value::Map(item) = &items[0].value else { panic!("{docs:?}") };
+        assert_eq!(item[1].1, Node { pos: Pos { line: 4, column: 8 }, value: Value::Str("no".into()) });
+        let Value::Map(second) = &docs[1].value else { panic!("{docs:?}") };
+        assert_eq!(second[0].1.value, Value::Str("no".into()), "YAML 1.1 words are not guessed");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (text, line) in [("a: 1\na: 2\n", 2), ("a: [1\n", 2), ("a: &x [1]\nb: *y\n", 2)] {
+            let error = documents(text).expect_err(text);
+            assert!(error.pos.line >= 1 && error.pos.line <= line + 1, "{text:?}: {error:?}");
+        }
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                    d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
+                    g: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
+        assert!(documents(bomb).is_err(), "an alias bomb is refused");
+    }
+}
