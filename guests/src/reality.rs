@@ -133,7 +133,7 @@ impl Clock {
     }
 
     /// QEMU stamps its events with the wall clock; never later than now.
-    fn from_wall(&self, at: SystemTime) -> Time {
+    fn time_of_wall(&self, at: SystemTime) -> Time {
         let since = at.duration_since(self.origin_wall).unwrap_or(Duration::ZERO);
         (Time::ZERO + since).min(self.now())
     }
@@ -245,7 +245,7 @@ impl World {
         };
         self.guests.borrow_mut().insert(vmi, Rc::new(live));
         while let Some(event) = events.recv().await {
-            self.tell(Input::Domain { vmi, at: self.clock.from_wall(event.at), event: event.event });
+            self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }
     }
 

@@ -1,0 +1,8 @@
+//! The proof: the scenario catalogue, the runner that holds it against QEMU and the model, and what a run leaves.
+
+pub mod catalogue;
+pub mod divergence;
+pub mod host;
+pub mod normal;
+pub mod report;
+pub mod runner;

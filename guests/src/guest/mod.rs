@@ -7,5 +7,5 @@ mod verify;
 
 pub use live::{Evidence, GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
-pub use spec::{Image, VmSpec};
+pub use spec::{Image, VmSpec, memory_mib};
 pub use verify::{NotReady, verify};

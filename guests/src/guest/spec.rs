@@ -92,7 +92,7 @@ impl VmSpec {
 }
 
 /// Guest memory of a manifest in MiB.
-pub(crate) fn memory_mib(manifest: &VirtualMachine) -> u64 {
+pub fn memory_mib(manifest: &VirtualMachine) -> u64 {
     manifest.vmi.memory.map_or(DEFAULT_MEMORY_MIB, |bytes| bytes.div_ceil(1 << 20))
 }
 

@@ -147,7 +147,7 @@ pub struct Expectation {
     /// On this VMI only, counted from 1.
     #[serde(default)]
     pub vmi: Option<u32>,
-    /// The window's origin: an event; absent: the begin of the last step, or the beginning where there are no steps.
+    /// The window's origin: an event; absent: the begin of the last fault, or the beginning where there is none.
     #[serde(default)]
     pub from: Option<Pattern>,
     /// Not before and not after, on the device's or the prober's clock.

@@ -40,13 +40,13 @@ pub struct Judge {
     final_state: Final,
     observe: Duration,
     guest_scale: f64,
-    /// Without steps a window without `from` opens at the beginning, else at the last step.
-    has_steps: bool,
+    /// A window without `from` opens at the last fault, or at the beginning where there is none.
+    has_faults: bool,
     met: usize,
     /// When the last expectation was met.
     met_at: Time,
-    /// The begin of the last step.
-    last_step: Option<Time>,
+    /// The begin of the last fault.
+    last_fault: Option<Time>,
     /// For each expectation: when its `from` event was last seen.
     origins: Vec<Option<Time>>,
     /// For each `never`: its `after` event was seen.
@@ -64,10 +64,10 @@ impl Judge {
             final_state: spec.final_state.clone(),
             observe: spec.observe.0,
             guest_scale,
-            has_steps: !spec.steps.is_empty(),
+            has_faults: spec.steps.iter().any(|s| s.fault.is_some()),
             met: 0,
             met_at: Time::ZERO,
-            last_step: None,
+            last_fault: None,
             origins: vec![None; spec.expect.len()],
             armed: spec.never.iter().map(|n| n.after.is_none()).collect(),
             failure: None,
@@ -97,8 +97,8 @@ impl Judge {
                 *origin = Some(entry.at);
             }
         }
-        if matches!(entry.event, Event::FaultBegun(_) | Event::User(..)) {
-            self.last_step = Some(entry.at);
+        if matches!(entry.event, Event::FaultBegun(_)) {
+            self.last_fault = Some(entry.at);
         }
     }
 
@@ -124,15 +124,15 @@ impl Judge {
     fn origin(&self, index: usize) -> Option<Time> {
         match &self.expect[index].from {
             Some(_) => self.origins[index],
-            None if self.has_steps => self.last_step,
+            None if self.has_faults => self.last_fault,
             None => Some(Time::ZERO),
         }
     }
 
     fn origin_name(&self, expectation: &Expectation) -> String {
-        match (&expectation.from, self.last_step) {
+        match (&expectation.from, self.last_fault) {
             (Some(from), _) => from.to_string(),
-            (None, Some(_)) => "the last step".into(),
+            (None, Some(_)) => "the fault".into(),
             (None, None) => "the beginning".into(),
         }
     }
@@ -180,7 +180,8 @@ impl Judge {
             }
             return None;
         }
-        if !script_finished && !at_rest || self.watched_until().is_some_and(|t| t > now) && !at_rest {
+        let watching = !script_finished || self.watched_until().is_some_and(|t| t > now);
+        if watching && !at_rest {
             return None;
         }
         if !script_finished {

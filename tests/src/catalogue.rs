@@ -1,0 +1,91 @@
+//! The scenario catalogue: files under `tests/scenarios`, each with the manifest beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::scenario::Scenario;
+
+/// A scenario with its manifest read.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Its file.
+    pub file: PathBuf,
+    /// Its manifest.
+    pub manifest: Arc<VirtualMachine>,
+}
+
+impl Case {
+    /// `fault/detector/action`.
+    pub fn id(&self) -> &str {
+        &self.scenario.metadata.id
+    }
+}
+
+/// Why the catalogue cannot be used: every problem of every file, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct CatalogueError(pub Vec<String>);
+
+/// The catalogue of this repository.
+pub fn own_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+/// Reads one scenario file and its manifest.
+pub fn read_case(file: &Path) -> Result<Case, String> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()))
+    };
+    let scenario = Scenario::read(&read(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
+    let manifest_file = file.with_file_name(&scenario.spec.manifest);
+    let text = read(&manifest_file)?;
+    let manifest = manifest::read(&manifest_file.display().to_string(), &text).map_err(|e| e.to_string())?;
+    Ok(Case { scenario, file: file.to_owned(), manifest: Arc::new(manifest) })
+}
+
+/// Reads every scenario in `folder`, by id.
+pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
+    let entries = std::fs::read_dir(folder).map_err(|e| CatalogueError(vec![format!("{}: {e}", folder.display())]))?;
+    let (mut cases, mut problems) = (BTreeMap::new(), Vec::new());
+    for entry in entries.flatten() {
+        let file = entry.path();
+        if file.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        match read_case(&file) {
+            Ok(case) => {
+                let id = case.id().to_owned();
+                if let Some(other) = cases.insert(id.clone(), case) {
+                    problems.push(format!("{}: {id} is also the id of {}", file.display(), other.file.display()));
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(cases.into_values().collect()) } else { Err(CatalogueError(problems)) }
+}
+
+/// The cases that the filters name: an id, a part of one, or `slow`. Without filters all but the slow ones. A filter that
+/// names nothing is an error.
+pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, CatalogueError> {
+    if filters.is_empty() {
+        return Ok(cases.into_iter().filter(|c| !c.scenario.is_slow()).collect());
+    }
+    let exact = |f: &String| cases.iter().any(|c| c.id() == f);
+    let names = |f: &String, c: &Case| {
+        if exact(f) { c.id() == f } else { c.id().contains(f.as_str()) || c.scenario.metadata.tags.contains(f) }
+    };
+    let unknown: Vec<String> = filters
+        .iter()
+        .filter(|f| !cases.iter().any(|c| names(f, c)))
+        .map(|f| format!("no scenario is called {f:?}; `cargo xtask e2e --list` shows them all"))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(CatalogueError(unknown));
+    }
+    let keep: Vec<bool> = cases.iter().map(|c| filters.iter().any(|f| names(f, c))).collect();
+    Ok(cases.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(case, _)| case).collect())
+}

@@ -1,0 +1,68 @@
+//! A trace without what differs between two hosts: times, addresses, boot ids, how often something was repeated.
+//!
+//! Order is kept inside a lane (one object's own history); between lanes only the scenario's expectations speak, because
+//! which of two objects is first may be a matter of microseconds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use vmhealth_sim::trace::{Event, Trace};
+
+/// One object's history.
+pub type Lane = Vec<String>;
+
+/// A trace by lanes: (VMI, lane) to its history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Normal(pub BTreeMap<(u32, &'static str), Lane>);
+
+impl Normal {
+    /// Normalises a trace.
+    pub fn of(trace: &Trace) -> Normal {
+        let mut lanes: BTreeMap<(u32, &'static str), Lane> = BTreeMap::new();
+        let mut settled = 0;
+        for entry in trace.sorted() {
+            let lane = match &entry.event {
+                // How often is the prober's business and the windows'.
+                Event::Attempt(..) => continue,
+                // The condition says the same, and a dying QEMU may or may not close the port first.
+                Event::Qemu(vmhealth_sim::cluster::DomainEvent::AgentPort { .. }) => continue,
+                // How long a boot takes, and so how many probes fail in it, is the host's business.
+                Event::Unhealthy(_) if entry.vmi > settled => continue,
+                Event::GuestReady => {
+                    settled = entry.vmi;
+                    "guest"
+                }
+                Event::AgentConnected(_) => "agent",
+                event => event.lane(),
+            };
+            let text = entry.event.to_string();
+            let history = lanes.entry((entry.vmi, lane)).or_default();
+            if history.last() != Some(&text) {
+                history.push(text);
+            }
+        }
+        Normal(lanes)
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for Normal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = String::new();
+        for ((vmi, lane), history) in &self.0 {
+            writeln!(text, "VMI {vmi}, {lane}:")?;
+            for event in history {
+                writeln!(text, "  {event}")?;
+            }
+        }
+        f.write_str(&text)
+    }
+}

@@ -1,0 +1,78 @@
+//! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
+
+use super::results::{Results, ScenarioResult};
+use super::{junit, table};
+use crate::normal::Normal;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use vmhealth_sim::trace::Trace;
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder(PathBuf);
+
+/// One scenario's folder in one world.
+#[derive(Debug, Clone)]
+pub struct ScenarioFolder(PathBuf);
+
+impl RunFolder {
+    /// Makes `path`, which must be new or empty, so that no two runs mix.
+    pub fn create(path: &Path) -> io::Result<RunFolder> {
+        fs::create_dir_all(path)?;
+        if fs::read_dir(path)?.next().is_some() {
+            let message = format!("{} is not empty: name another folder with --out", path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        Ok(RunFolder(path.canonicalize()?))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Begins a scenario.
+    pub fn begin(&self, id: &str, world: &str) -> io::Result<ScenarioFolder> {
+        let path = self.0.join(world).join(id.replace('/', "."));
+        fs::create_dir_all(&path)?;
+        fs::write(path.join("started"), "")?;
+        Ok(ScenarioFolder(path))
+    }
+
+    /// Writes the run's own files.
+    pub fn finish(&self, results: &Results) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
+        fs::write(self.0.join("results.json"), json + "\n")?;
+        fs::write(self.0.join("junit.xml"), junit(results).map_err(io::Error::other)?)?;
+        fs::write(self.0.join("table.txt"), table(results))
+    }
+
+    /// Reads a run's results.
+    pub fn read(path: &Path) -> io::Result<Results> {
+        let file = path.join("results.json");
+        let text = fs::read_to_string(&file)?;
+        serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", file.display())))
+    }
+}
+
+impl ScenarioFolder {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes the traces and, last, the result.
+    pub fn end(&self, trace: &Trace, normal: &Normal, result: &ScenarioResult) -> io::Result<()> {
+        let mut lines = String::new();
+        for e in trace.sorted() {
+            let detail = if e.detail.is_empty() { String::new() } else { format!("  ({})", e.detail) };
+            lines.push_str(&format!("{:>9}  {}  {}{detail}\n", e.at.to_string(), e.vmi, e.event));
+        }
+        fs::write(self.0.join("trace.txt"), lines)?;
+        fs::write(self.0.join("normal.txt"), normal.to_string())?;
+        fs::write(self.0.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        let json = serde_json::to_string_pretty(result).map_err(io::Error::other)?;
+        fs::write(self.0.join("result.json"), json + "\n")
+    }
+}

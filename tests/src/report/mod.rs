@@ -1,0 +1,12 @@
+//! What a run leaves: `results.json` (stable schema), `junit.xml`, a table, evidence.
+
+mod folder;
+mod junit;
+mod results;
+mod table;
+
+pub use folder::{RunFolder, ScenarioFolder};
+pub use junit::junit;
+pub(crate) use results::word;
+pub use results::{Conformance, Machine, Results, ScenarioResult, Summary, VerdictWord};
+pub use table::table;

@@ -1,0 +1,154 @@
+//! `results.json`: schema 1 of DESIGN.md. Fields may be added, these do not change.
+
+use serde::{Deserialize, Serialize};
+use vmhealth_sim::scenario::Verdict;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// 1.
+    pub schema: u32,
+    /// Counts by verdict.
+    pub summary: Summary,
+    /// How far model and QEMU agree.
+    pub conformance: Conformance,
+    /// A scenario in a world.
+    pub scenarios: Vec<ScenarioResult>,
+    /// What it ran on.
+    pub machine: Machine,
+}
+
+/// Counts by verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Passed.
+    pub pass: usize,
+    /// The guest or the engine did something else.
+    pub fail: usize,
+    /// The host could not.
+    pub infra: usize,
+    /// Not run.
+    pub skip: usize,
+    /// Passed only when run again.
+    pub flaky: usize,
+}
+
+/// How far model and QEMU agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Conformance {
+    /// Events compared.
+    pub compared: usize,
+    /// Lanes that differ.
+    pub divergences: usize,
+}
+
+/// The verdict's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// Passed.
+    Pass,
+    /// The guest or the engine did something else.
+    Fail,
+    /// The host could not.
+    Infra,
+    /// Not run.
+    Skip,
+    /// Passed only when run again.
+    Flaky,
+}
+
+impl VerdictWord {
+    /// As in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VerdictWord::Pass => "pass",
+            VerdictWord::Fail => "FAIL",
+            VerdictWord::Infra => "INFRA",
+            VerdictWord::Skip => "skip",
+            VerdictWord::Flaky => "flaky",
+        }
+    }
+}
+
+/// A scenario in a world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioResult {
+    /// `fault/detector/action`.
+    pub id: String,
+    /// `qemu` or `model`.
+    pub world: String,
+    /// `amd64`.
+    pub arch: String,
+    /// `local`.
+    pub host: String,
+    /// Its verdict.
+    pub verdict: VerdictWord,
+    /// Why, unless it passed.
+    pub reason: String,
+    /// Wall time.
+    pub duration_s: f64,
+    /// On the scenario's own clock.
+    pub guest_s: f64,
+    /// It began from a template.
+    pub forked: bool,
+    /// Where model and QEMU differ, side by side; on the `qemu` row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub divergences: Vec<String>,
+    /// What runs it again.
+    pub repeat: String,
+}
+
+/// What a run ran on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// Cores.
+    pub cores: usize,
+    /// QEMU's own line.
+    pub qemu: String,
+    /// `kvm` or `tcg`, and why.
+    pub accel: String,
+    /// What guest-time deadlines are multiplied by.
+    pub guest_scale: f64,
+    /// The guest image's digest.
+    pub image: String,
+    /// The host's kernel.
+    pub kernel: String,
+}
+
+impl Results {
+    /// The results of a run, counted.
+    pub fn new(scenarios: Vec<ScenarioResult>, conformance: Conformance, machine: Machine) -> Results {
+        let mut summary = Summary::default();
+        for scenario in &scenarios {
+            *match scenario.verdict {
+                VerdictWord::Pass => &mut summary.pass,
+                VerdictWord::Fail => &mut summary.fail,
+                VerdictWord::Infra => &mut summary.infra,
+                VerdictWord::Skip => &mut summary.skip,
+                VerdictWord::Flaky => &mut summary.flaky,
+            } += 1;
+        }
+        Results { schema: 1, summary, conformance, scenarios, machine }
+    }
+
+    /// The exit status of DESIGN.md: a failure outweighs infrastructure; a divergence is a failure.
+    pub fn exit_status(&self) -> u8 {
+        if self.summary.fail > 0 || self.conformance.divergences > 0 {
+            1
+        } else if self.summary.infra > 0 {
+            3
+        } else {
+            0
+        }
+    }
+}
+
+/// The verdict's word and reason.
+pub(crate) fn word(verdict: &Verdict) -> (VerdictWord, String) {
+    match verdict {
+        Verdict::Pass => (VerdictWord::Pass, String::new()),
+        Verdict::Fail(reason) => (VerdictWord::Fail, reason.clone()),
+        Verdict::Infra(reason) => (VerdictWord::Infra, reason.clone()),
+    }
+}

@@ -1,0 +1,180 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+use vmhealth_guests::accel::AccelChoice;
+use vmhealth_guests::qemu::Accel;
+use vmhealth_tests::runner::Worlds;
+
+/// What will your probes and your watchdog really do when the guest breaks?
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the scenarios on real QEMU and in the model
+    E2e(E2e),
+    /// Pass the tests: unit, model, snapshots, then a part on real QEMU
+    Test,
+    /// Boot your own manifest and show its health as it changes
+    Run(Run),
+    /// Run one scenario again as it was
+    Repro(Repro),
+    /// Show a run's table again
+    Report {
+        /// A run folder; the newest one if absent
+        run: Option<PathBuf>,
+    },
+    /// Guest images
+    Image {
+        #[command(subcommand)]
+        command: Image,
+    },
+    /// What this host can do, and the command that mends what it cannot
+    Doctor,
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct E2e {
+    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    pub(crate) filters: Vec<String>,
+    /// Where the scenarios run
+    #[arg(long, value_enum, default_value_t = World::Both)]
+    pub(crate) world: World,
+    /// Guests at once; as memory and cores allow if absent
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) accel: AccelArg,
+    /// The run folder, new or empty
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Only list the scenarios
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// What to print at the end
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Another folder of scenarios
+    #[arg(long)]
+    pub(crate) scenarios: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    pub(crate) manifest: PathBuf,
+    /// Break something: KIND@WHEN, WHEN counted from the guest being ready; kernelPanic@5s, killWatchdog@5s
+    #[arg(long = "fault", value_parser = parse_fault)]
+    pub(crate) faults: Vec<TimedFault>,
+    /// How long to watch
+    #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
+    pub(crate) lasting: Duration,
+    /// Set the watchdog daemon up with this heartbeat in seconds; 0 leaves it to the manifest's own cloud-init
+    #[arg(long, default_value_t = 10)]
+    pub(crate) heartbeat: u32,
+    /// Leave Debian's wd_keepalive unmasked
+    #[arg(long)]
+    pub(crate) keepalive: bool,
+    /// Set up the health server on port 1500
+    #[arg(long)]
+    pub(crate) health_server: bool,
+    #[command(flatten)]
+    pub(crate) accel: AccelArg,
+    /// Where the evidence goes, new or empty
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repro {
+    /// A scenario's id, or a scenario's folder of an earlier run
+    pub(crate) what: String,
+    /// Where it runs
+    #[arg(long, value_enum, default_value_t = World::Both)]
+    pub(crate) world: World,
+    #[command(flatten)]
+    pub(crate) accel: AccelArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccelArg {
+    /// The accelerator; auto boots something to find out
+    #[arg(long = "accel", value_enum, default_value_t = AccelWord::Auto)]
+    word: AccelWord,
+}
+
+impl AccelArg {
+    pub(crate) fn choice(&self) -> AccelChoice {
+        match self.word {
+            AccelWord::Auto => AccelChoice::Auto,
+            AccelWord::Kvm => AccelChoice::Fixed(Accel::Kvm),
+            AccelWord::Tcg => AccelChoice::Fixed(Accel::Tcg),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AccelWord {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum World {
+    Both,
+    Qemu,
+    Model,
+}
+
+impl From<World> for Worlds {
+    fn from(world: World) -> Worlds {
+        match world {
+            World::Both => Worlds::Both,
+            World::Qemu => Worlds::Qemu,
+            World::Model => Worlds::Model,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    /// Build the image if the store has none that holds
+    Build {
+        /// Resolve the packages anew and write the lock file first
+        #[arg(long)]
+        update_lock: bool,
+    },
+    /// Show what the store holds
+    List,
+    /// Hold every stored image against its checksums
+    Verify,
+}
+
+/// A fault and when, counted from the guest being ready.
+#[derive(Debug, Clone)]
+pub(crate) struct TimedFault {
+    /// As YAML: a scenario file's word.
+    pub(crate) kind: String,
+    pub(crate) at: Duration,
+}
+
+fn parse_fault(text: &str) -> Result<TimedFault, String> {
+    let (kind, at) = text.split_once('@').ok_or("expected KIND@WHEN, like kernelPanic@5s")?;
+    let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
+    Ok(TimedFault { kind: kind.to_owned(), at })
+}

@@ -1,0 +1,295 @@
+//! One function a command.
+
+use crate::cli::{self, Command, E2e, Format, Repro, TimedFault, World};
+use crate::exit::{Failure, Status, infra, usage};
+use crate::prepare::{prepare, say};
+use anyhow::{Context as _, anyhow};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tokio::sync::watch;
+use vmhealth_guests::accel::AccelChoice;
+use vmhealth_guests::net::Netns;
+use vmhealth_images::{Store, update_lock};
+use vmhealth_sim::manifest;
+use vmhealth_sim::scenario::{Scenario, json_schema};
+use vmhealth_tests::catalogue::{self, Case};
+use vmhealth_tests::host;
+use vmhealth_tests::report::{Results, RunFolder, table};
+use vmhealth_tests::runner;
+
+/// Runs a command.
+pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
+    match command {
+        Command::E2e(args) => e2e(args).await,
+        Command::Test => test().await,
+        Command::Run(args) => run_manifest(args).await,
+        Command::Repro(args) => repro(args).await,
+        Command::Report { run } => report(run),
+        Command::Image { command } => image(command),
+        Command::Doctor => doctor().await,
+        Command::Schema => {
+            println!("{}", serde_json::to_string_pretty(&json_schema()).map_err(infra)?);
+            Ok(Status::Passed)
+        }
+    }
+}
+
+fn read_catalogue(folder: Option<PathBuf>) -> Result<Vec<Case>, Failure> {
+    catalogue::read(&folder.unwrap_or_else(catalogue::own_folder)).map_err(usage)
+}
+
+async fn e2e(args: E2e) -> Result<Status, Failure> {
+    let all = read_catalogue(args.scenarios)?;
+    let cases = if args.list && args.filters.is_empty() { all } else { catalogue::select(all, &args.filters).map_err(usage)? };
+    if args.list {
+        for case in &cases {
+            let slow = if case.scenario.is_slow() { " (slow)" } else { "" };
+            println!("{}{slow}\n    {}", case.id(), case.scenario.metadata.summary);
+        }
+        return Ok(Status::Passed);
+    }
+    let results = run_cases(cases, args.world, args.accel.choice(), args.jobs.map(usize::from), args.out).await?;
+    if args.format == Format::Json {
+        println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
+    }
+    Ok(status_of(&results))
+}
+
+fn status_of(results: &Results) -> Status {
+    match results.exit_status() {
+        0 => Status::Passed,
+        1 => Status::Failed,
+        _ => Status::Infra,
+    }
+}
+
+/// Runs cases with progress on stderr, and leaves a run folder.
+async fn run_cases(
+    cases: Vec<Case>,
+    world: World,
+    choice: AccelChoice,
+    jobs: Option<usize>,
+    out: Option<PathBuf>,
+) -> Result<Results, Failure> {
+    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
+    let (reality, machine) = match world {
+        World::Model => (Err(String::new()), Default::default()),
+        World::Both | World::Qemu => prepare(choice, jobs).await,
+    };
+    if let (Err(reason), true) = (&reality, world != World::Model) {
+        say(&format!("QEMU cannot run here: {reason}"));
+    }
+    let (cancel, cancelled) = watch::channel(false);
+    let interrupt = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            say("interrupted; ending the guests");
+            // Nobody listens once every scenario has ended.
+            let _ = cancel.send(true);
+        }
+        std::future::pending::<()>().await;
+    });
+    let begun = Instant::now();
+    let progress: runner::Progress = Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())));
+    let was_cancelled = cancelled.clone();
+    let results = runner::run(cases, world.into(), reality, machine, &folder, cancelled, progress).await?;
+    interrupt.abort();
+    eprint!("{}", table(&results));
+    say(&format!("run folder: {}", folder.path().display()));
+    if *was_cancelled.borrow() {
+        return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
+    }
+    Ok(results)
+}
+
+fn runs_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../runs")
+}
+
+fn new_run_path() -> PathBuf {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let stamp = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string().replace(':', "-");
+    runs_folder().join(format!("{stamp}-{}", std::process::id()))
+}
+
+/// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
+async fn test() -> Result<Status, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args(["test", "--workspace"])
+        .env("INSTA_UPDATE", "no")
+        .status()
+        .context("cannot run cargo test")
+        .map_err(infra)?;
+    if !status.success() {
+        return Ok(Status::Failed);
+    }
+    let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
+    let results = run_cases(cases, World::Both, AccelChoice::Auto, None, None).await?;
+    let sum = results.summary;
+    let failed = sum.fail + sum.infra + usize::from(results.conformance.divergences > 0);
+    println!("{} passed, {failed} failed", sum.pass);
+    Ok(status_of(&results))
+}
+
+async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
+    let file = args.manifest.display().to_string();
+    let text = std::fs::read_to_string(&args.manifest).with_context(|| format!("cannot read {file}")).map_err(usage)?;
+    let manifest = manifest::read(&file, &text).map_err(usage)?;
+    for warning in &manifest.warnings {
+        say(&warning.to_string());
+    }
+    for (path, pos) in &manifest.not_acted_on {
+        say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
+    }
+    let text = scenario_text(&args, manifest.vmi.watchdog.is_some());
+    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
+    let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest) };
+    let out = args.out.unwrap_or_else(new_run_path);
+    let results = run_cases(vec![case], World::Qemu, args.accel.choice(), None, Some(out)).await?;
+    Ok(status_of(&results))
+}
+
+/// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
+fn scenario_text(args: &cli::Run, has_watchdog: bool) -> String {
+    let mut guest = Vec::new();
+    if has_watchdog && args.heartbeat > 0 {
+        let keepalive = if args.keepalive { "takeover" } else { "masked" };
+        guest.push(format!("watchdogDaemon: {{heartbeatSeconds: {}, keepalive: {keepalive}}}", args.heartbeat));
+    }
+    guest.push(format!("healthServer: {}", args.health_server));
+    let mut faults = args.faults.clone();
+    faults.sort_by_key(|f| f.at);
+    let mut before = std::time::Duration::ZERO;
+    let mut steps = String::new();
+    for (i, TimedFault { kind, at }) in faults.iter().enumerate() {
+        let after = if i == 0 { "after: guest ready, " } else { "" };
+        let plus = humantime::format_duration(at.saturating_sub(before)).to_string();
+        steps.push_str(&format!("    - {{{after}plus: {plus}, fault: {kind}}}\n"));
+        before = *at;
+    }
+    let steps = if steps.is_empty() { String::new() } else { format!("  steps:\n{steps}") };
+    format!(
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
+         manifest: unused\n  guest: {{{}}}\n{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
+         observe: {}\n  final: {{}}\n",
+        guest.join(", "),
+        humantime::format_duration(args.lasting),
+    )
+}
+
+async fn repro(args: Repro) -> Result<Status, Failure> {
+    let folder = Path::new(&args.what).join("result.json");
+    let id = match std::fs::read_to_string(&folder) {
+        Ok(text) => {
+            let result: serde_json::Value = serde_json::from_str(&text).map_err(usage)?;
+            result["id"].as_str().unwrap_or_default().to_owned()
+        }
+        Err(_) => args.what.clone(),
+    };
+    let cases: Vec<Case> = read_catalogue(None)?.into_iter().filter(|c| c.id() == id).collect();
+    if cases.is_empty() {
+        return Err(usage(anyhow!("no scenario is called {id:?}; `cargo xtask e2e --list` shows them all")));
+    }
+    let results = run_cases(cases, args.world, args.accel.choice(), None, None).await?;
+    Ok(status_of(&results))
+}
+
+fn report(run: Option<PathBuf>) -> Result<Status, Failure> {
+    let newest = || {
+        let mut runs: Vec<PathBuf> = std::fs::read_dir(runs_folder()).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        runs.sort();
+        runs.pop()
+    };
+    let Some(run) = run.or_else(newest) else {
+        return Err(usage(anyhow!("there is no run yet: cargo xtask e2e")));
+    };
+    let results = RunFolder::read(&run).with_context(|| format!("cannot read {}", run.display())).map_err(usage)?;
+    print!("{}", table(&results));
+    Ok(status_of(&results))
+}
+
+fn image(command: cli::Image) -> Result<Status, Failure> {
+    let store = Store::new(&host::cache_folder());
+    match command {
+        cli::Image::Build { update_lock: true } => {
+            let changed = update_lock(&say).map_err(infra)?;
+            for line in &changed {
+                println!("{line}");
+            }
+            println!("the lock has {} changed lines; build the image with: cargo xtask image build", changed.len());
+        }
+        cli::Image::Build { update_lock: false } => {
+            let image = store.ensure(&say).map_err(infra)?;
+            println!("{} {}", image.digest, image.disk.parent().unwrap_or(Path::new("")).display());
+        }
+        cli::Image::List => {
+            for entry in store.list().map_err(infra)? {
+                let what = match (&entry.image, entry.current) {
+                    (Ok(image), true) => format!("{} current", image.digest),
+                    (Ok(image), false) => format!("{} of another recipe or lock", image.digest),
+                    (Err(problem), _) => format!("damaged: {problem}"),
+                };
+                println!("{}  {:4} MiB  {what}", entry.key, entry.bytes >> 20);
+            }
+        }
+        cli::Image::Verify => {
+            let entries = store.list().map_err(infra)?;
+            let damaged: Vec<_> = entries.iter().filter_map(|e| e.image.as_ref().err().map(|p| (&e.key, p))).collect();
+            for (key, problem) in &damaged {
+                println!("{key}: {problem}");
+            }
+            println!("{} of {} images hold", entries.len() - damaged.len(), entries.len());
+            return Ok(if damaged.is_empty() { Status::Passed } else { Status::Failed });
+        }
+    }
+    Ok(Status::Passed)
+}
+
+async fn doctor() -> Result<Status, Failure> {
+    let mut lacks = 0;
+    let mut line = |ok: bool, text: String| {
+        lacks += usize::from(!ok);
+        println!("{} {text}", if ok { "ok  " } else { "LACK" });
+    };
+    let missing = host::missing();
+    for tool in host::TOOLS {
+        let found = host::find(tool.program);
+        let text = match &found {
+            Some(path) => format!("{} ({}): {}", tool.program, tool.purpose, path.display()),
+            None => format!("{} ({})", tool.program, tool.purpose),
+        };
+        line(found.is_some(), text);
+    }
+    if !missing.is_empty() {
+        println!("     mend: sudo {}", host::install_command(&missing));
+    }
+    let net = Netns::new().and_then(|n| n.tap().map(drop));
+    line(net.is_ok(), match net {
+        Ok(()) => "network: a namespace and a TAP can be made".into(),
+        Err(e) => format!("network: {e}"),
+    });
+    let images = Store::new(&host::cache_folder()).list().map_err(infra)?;
+    match images.iter().find(|e| e.current).map(|e| &e.image) {
+        Some(Ok(image)) => line(true, format!("guest image {}", image.digest)),
+        Some(Err(problem)) => line(true, format!("guest image damaged ({problem}); the next run builds it again")),
+        None => line(true, "guest image not built yet; the next run builds it (about two minutes)".into()),
+    }
+    match (host::qemu(), images.iter().find(|e| e.current).and_then(|e| e.image.as_ref().ok())) {
+        (Ok(qemu), Some(image)) => {
+            let image = vmhealth_guests::guest::Image {
+                kernel: image.kernel.clone(),
+                initrd: image.initrd.clone(),
+                disk: image.disk.clone(),
+                cmdline: vmhealth_images::CMDLINE.into(),
+            };
+            let found = vmhealth_guests::accel::find(AccelChoice::Auto, &image, &qemu, &host::cache_folder()).await;
+            line(true, format!("accelerator {} ({}), guest-time deadlines x{}", found.accel.as_str(), found.why, found.accel.guest_scale()));
+        }
+        (Ok(_), None) => line(true, "accelerator: found by booting the guest image, once it is built".into()),
+        (Err(e), _) => line(false, e),
+    }
+    println!("     {} cores, {} MiB for guests, cache in {}", host::cores(), host::memory_budget_mib(), host::cache_folder().display());
+    Ok(if lacks == 0 { Status::Passed } else { Status::Infra })
+}

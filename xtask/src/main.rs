@@ -1,0 +1,30 @@
+//! `cargo xtask ...`: the door. Thin: it reads the command line, calls the crates, and turns what they say into text and
+//! an exit status (DESIGN.md: 0 passed, 1 failed, 2 usage or unreadable input, 3 the host could not, 130 interrupted).
+
+mod cli;
+mod commands;
+mod exit;
+mod prepare;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // Before any thread exists: an ordinary user's network namespaces need a user namespace.
+    prepare::enter_user_namespace(&cli.command);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("error: no runtime: {e}");
+            return exit::Status::Infra.into();
+        }
+    };
+    match runtime.block_on(commands::run(cli.command)) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            eprintln!("error: {:#}", failure.error);
+            failure.status.into()
+        }
+    }
+}

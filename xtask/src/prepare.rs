@@ -1,0 +1,82 @@
+//! What must be there before a guest can run: privileges, tools, image, accelerator.
+
+use crate::cli::Command;
+use crate::exit::{Failure, infra};
+use anyhow::anyhow;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::guest::Image;
+use vmhealth_guests::scratch;
+use vmhealth_images::{CMDLINE, Store};
+use vmhealth_tests::host;
+use vmhealth_tests::report::Machine;
+use vmhealth_tests::runner::Reality;
+
+/// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
+/// that run guests, and only while the image need not be built: mmdebstrap makes a user namespace of its own.
+pub(crate) fn enter_user_namespace(command: &Command) {
+    let runs_guests = matches!(command, Command::E2e(_) | Command::Run(_) | Command::Repro(_));
+    if !runs_guests || geteuid().is_root() {
+        return;
+    }
+    if let Err(e) = build_image_as_user() {
+        eprintln!("warning: {:#}", e.error);
+        return;
+    }
+    let (uid, gid) = (geteuid(), getegid());
+    let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    });
+    if let Err(e) = mapped {
+        // The network's own error will name the mend.
+        eprintln!("warning: no user namespace: {e}");
+    }
+}
+
+fn build_image_as_user() -> Result<(), Failure> {
+    install_missing()?;
+    Store::new(&host::cache_folder()).ensure(&say).map(drop).map_err(infra)
+}
+
+fn install_missing() -> Result<(), Failure> {
+    let missing = host::missing();
+    if missing.is_empty() { Ok(()) } else { host::install(&missing).map_err(|e| infra(anyhow!(e))) }
+}
+
+/// A line of progress, on stderr.
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Prepares what is missing; `Err` in the reality says why QEMU cannot run while the model still can.
+pub(crate) async fn prepare(choice: AccelChoice, jobs: Option<usize>) -> (Result<Reality, String>, Machine) {
+    let mut machine = Machine {
+        cores: host::cores(),
+        kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
+        ..Machine::default()
+    };
+    let reality = reality(choice, jobs, &mut machine).await.map_err(|f| format!("{:#}", f.error));
+    (reality, machine)
+}
+
+async fn reality(choice: AccelChoice, jobs: Option<usize>, machine: &mut Machine) -> Result<Reality, Failure> {
+    for folder in scratch::sweep()? {
+        say(&format!("removed {} of a run that was killed", folder.display()));
+    }
+    install_missing()?;
+    let qemu = host::qemu().map_err(|e| infra(anyhow!(e)))?;
+    let cache = host::cache_folder();
+    let stored = Store::new(&cache).ensure(&say).map_err(infra)?;
+    let image = Image { kernel: stored.kernel, initrd: stored.initrd, disk: stored.disk, cmdline: CMDLINE.into() };
+    let found = accel::find(choice, &image, &qemu, &cache).await;
+    let scale = found.accel.guest_scale();
+    say(&format!("QEMU {qemu}, {} ({}), guest-time deadlines x{scale}", found.accel.as_str(), found.why));
+    machine.qemu = qemu.line;
+    machine.accel = format!("{} ({})", found.accel.as_str(), found.why);
+    machine.guest_scale = scale;
+    machine.image = stored.digest;
+    Ok(Reality { image, accel: found.accel, jobs })
+}
