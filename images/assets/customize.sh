@@ -94,7 +94,7 @@ ln -sfn /usr/lib/systemd/system/cloud-init.target "$units/multi-user.target.want
 rm -rf "$r/usr/lib/udev/hwdb.bin" "$r/usr/lib/udev/hwdb.d"
 for rule in "$r"/usr/lib/udev/rules.d/*; do
     case ${rule##*/} in
-        50-udev-default.rules|60-block.rules|60-persistent-storage.rules|60-qemu-guest-agent.rules|70-power-switch.rules|\
+        50-udev-default.rules|60-block.rules|60-input-id.rules|60-persistent-storage.rules|60-qemu-guest-agent.rules|70-power-switch.rules|\
         73-special-net-names.rules|80-drivers.rules|80-net-setup-link.rules|99-systemd.rules) ;;
         *) rm "$rule" ;;
     esac

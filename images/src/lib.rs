@@ -17,4 +17,5 @@ pub use store::{Entry, Image, Store, StoreError};
 /// The kernel's command line for every guest of ours. `mitigations=off` and the like only save time under TCG; `panic`
 /// is left at the kernel's 0, as Debian has it: a panicked guest spins until something outside acts.
 pub const CMDLINE: &str = "root=/dev/vda rw console=ttyS0 quiet loglevel=4 mitigations=off audit=0 apparmor=0 \
-                           random.trust_cpu=1 net.ifnames=0 no_timer_check systemd.show_status=0";
+                           random.trust_cpu=1 net.ifnames=0 no_timer_check systemd.show_status=0 \
+                           lsm=landlock,lockdown,yama";

@@ -13,6 +13,8 @@ const HEALTH_UNIT: &str = include_str!("../../assets/health.service");
 pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
     let mut files: Vec<Value> = Vec::new();
     let mut commands: Vec<Value> = Vec::new();
+    // One call and so one reload of systemd for all units: a reload costs a second under TCG.
+    let mut enable = vec!["systemctl", "enable", "--now"];
     if let Some(daemon) = &profile.watchdog_daemon {
         files.push(json!({
             "path": "/etc/default/watchdog",
@@ -25,18 +27,19 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
         );
         commands.push(json!(configure));
         if daemon.keepalive == Keepalive::Masked {
-            commands.push(json!(["systemctl", "mask", "wd_keepalive.service"]));
+            commands.push(json!(["systemctl", "--no-reload", "mask", "wd_keepalive.service"]));
         }
-        commands.push(json!(["systemctl", "enable", "--now", "watchdog.service"]));
+        enable.push("watchdog.service");
     }
     if profile.health_server {
         files.push(json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}));
         files.push(json!({"path": "/etc/systemd/system/vmhealth-health.service", "content": HEALTH_UNIT}));
-        commands.push(json!(["systemctl", "enable", "--now", "vmhealth-health.service"]));
+        enable.push("vmhealth-health.service");
     }
     if files.is_empty() {
         return None;
     }
+    commands.push(json!(enable));
     // The user's own lists come first and their own values win.
     let config = json!({
         "merge_how": [

@@ -147,7 +147,8 @@ pub struct Expectation {
     /// On this VMI only, counted from 1.
     #[serde(default)]
     pub vmi: Option<u32>,
-    /// The window's origin: an event; absent: the begin of the last fault, or the beginning where there is none.
+    /// The window's origin: an event; absent: the last fault, or the beginning where there is none. A fault takes effect
+    /// between its begin and its confirmation: the window opens counted from the one and closes counted from the other.
     #[serde(default)]
     pub from: Option<Pattern>,
     /// Not before and not after, on the device's or the prober's clock.

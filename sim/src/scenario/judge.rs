@@ -32,6 +32,15 @@ pub struct FinalState {
     pub ready: bool,
 }
 
+/// Where a window begins: a moment, or, for a fault, the span in which it takes effect.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    /// The window opens `min` after this.
+    earliest: Time,
+    /// It closes `max` after this; `None` until the fault is confirmed.
+    latest: Option<Time>,
+}
+
 /// The expectations and how far they are met.
 #[derive(Debug)]
 pub struct Judge {
@@ -45,8 +54,8 @@ pub struct Judge {
     met: usize,
     /// When the last expectation was met.
     met_at: Time,
-    /// The begin of the last fault.
-    last_fault: Option<Time>,
+    /// The last fault takes effect somewhere between these two: its begin and its confirmation.
+    fault: Option<(Time, Option<Time>)>,
     /// For each expectation: when its `from` event was last seen.
     origins: Vec<Option<Time>>,
     /// For each `never`: its `after` event was seen.
@@ -67,7 +76,7 @@ impl Judge {
             has_faults: spec.steps.iter().any(|s| s.fault.is_some()),
             met: 0,
             met_at: Time::ZERO,
-            last_fault: None,
+            fault: None,
             origins: vec![None; spec.expect.len()],
             armed: spec.never.iter().map(|n| n.after.is_none()).collect(),
             failure: None,
@@ -97,20 +106,24 @@ impl Judge {
                 *origin = Some(entry.at);
             }
         }
-        if matches!(entry.event, Event::FaultBegun(_)) {
-            self.last_fault = Some(entry.at);
+        match (&entry.event, &mut self.fault) {
+            (Event::FaultBegun(_), fault) => *fault = Some((entry.at, None)),
+            (Event::FaultConfirmed(_), Some((_, confirmed))) => *confirmed = Some(entry.at),
+            _ => {}
         }
     }
 
-    fn judge_time(&mut self, entry: &Entry, origin: Time) {
+    fn judge_time(&mut self, entry: &Entry, origin: Origin) {
         let expectation = &self.expect[self.met];
         let window = self.window(expectation);
-        let passed = entry.at.since(origin);
-        if passed < window.min || passed > window.max {
+        let early = entry.at.since(origin.earliest) < window.min;
+        let late = origin.latest.is_some_and(|latest| entry.at.since(latest) > window.max);
+        if early || late {
+            let since = if early { origin.earliest } else { origin.latest.unwrap_or(origin.earliest) };
             let text = format!(
                 "{} seen {:.3} s after {}, expected within {window}",
                 expectation.see,
-                passed.as_secs_f64(),
+                entry.at.since(since).as_secs_f64(),
                 self.origin_name(expectation),
             );
             self.failure.get_or_insert(text);
@@ -121,19 +134,20 @@ impl Judge {
     }
 
     /// The window's origin, once known.
-    fn origin(&self, index: usize) -> Option<Time> {
-        match &self.expect[index].from {
-            Some(_) => self.origins[index],
-            None if self.has_faults => self.last_fault,
-            None => Some(Time::ZERO),
+    fn origin(&self, index: usize) -> Option<Origin> {
+        let sharp = |t| Origin { earliest: t, latest: Some(t) };
+        match (&self.expect[index].from, self.has_faults) {
+            (Some(_), _) => self.origins[index].map(sharp),
+            (None, true) => self.fault.map(|(earliest, latest)| Origin { earliest, latest }),
+            (None, false) => Some(sharp(Time::ZERO)),
         }
     }
 
     fn origin_name(&self, expectation: &Expectation) -> String {
-        match (&expectation.from, self.last_fault) {
-            (Some(from), _) => from.to_string(),
-            (None, Some(_)) => "the fault".into(),
-            (None, None) => "the beginning".into(),
+        match &expectation.from {
+            Some(from) => from.to_string(),
+            None if self.has_faults => "the fault".into(),
+            None => "the beginning".into(),
         }
     }
 
@@ -154,7 +168,7 @@ impl Judge {
     /// One nanosecond past the present expectation's window.
     fn deadline(&self) -> Option<Time> {
         let expectation = self.expect.get(self.met)?;
-        let end = self.origin(self.met)? + self.window(expectation).max;
+        let end = self.origin(self.met)?.latest? + self.window(expectation).max;
         Some(end + Duration::from_nanos(1))
     }
 

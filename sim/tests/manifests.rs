@@ -1,0 +1,92 @@
+//! Manifests: what is read, what is defaulted, what is refused and in which words.
+
+use std::time::Duration;
+use vmhealth_sim::manifest::*;
+
+/// A VirtualMachine whose template's spec is `spec`, indented by six.
+fn vm(spec: &str) -> String {
+    format!("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  template:\n    spec:\n{spec}")
+}
+
+fn read_ok(text: &str) -> VirtualMachine {
+    read("vm.yaml", text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+#[test]
+fn probes_are_defaulted_and_rendered_as_kubevirt_does() {
+    // (probe, expected: delay timeout period success failure of the VMI; delay and timeout of the pod)
+    let rows: &[(&str, [i64; 5], [i64; 2])] = &[
+        ("httpGet: {port: 1500}", [0, 1, 10, 1, 3], [10, 1]),
+        ("tcpSocket: {port: 80}\n        periodSeconds: 0\n        timeoutSeconds: -7\n        failureThreshold: -1", [0, 1, 10, 1, 3], [10, 1]),
+        ("guestAgentPing: {}\n        initialDelaySeconds: 120\n        timeoutSeconds: 10", [120, 10, 10, 1, 3], [130, 11]),
+        ("exec: {command: [uname, -a]}\n        successThreshold: 2", [0, 1, 10, 2, 3], [10, 2]),
+        ("exec: {command: [virt-probe, --x]}\n        initialDelaySeconds: -3", [-3, 1, 10, 1, 3], [7, 1]),
+    ];
+    for (probe, vmi, pod) in rows {
+        let probe = read_ok(&vm(&format!("      readinessProbe:\n        {probe}\n"))).vmi.readiness.expect("a probe");
+        let t = probe.timings;
+        let numbers = [t.timeout, t.period, t.success_threshold, t.failure_threshold].map(i64::from);
+        assert_eq!((i64::from(t.initial_delay), &numbers[..]), (vmi[0], &vmi[1..]), "{probe:?}");
+        let rendered = PodProbe::from(&probe);
+        assert_eq!([i64::from(rendered.timings.initial_delay), i64::from(rendered.timings.timeout)], *pod, "{probe:?}");
+        assert_eq!(rendered.inner_timeout, probe.timings.timeout());
+    }
+}
+
+#[test]
+fn what_is_read() {
+    let text = vm("      terminationGracePeriodSeconds: 0\n      domain:\n        cpu: {cores: 2, sockets: 2}\n        memory: {guest: 1Gi}\n        rebootPolicy: Terminate\n        devices:\n          watchdog: {name: w, diag288: {action: shutdown}}\n          panicDevices: [{model: isa}]\n          interfaces: [{name: default, masquerade: {}, ports: [{name: health, port: 1500}]}]\n      volumes:\n        - {name: ci, cloudInitNoCloud: {userDataBase64: I2Nsb3VkLWNvbmZpZwo=, networkData: \"version: 2\"}}\n");
+    let vmi = read_ok(&text).vmi;
+    assert_eq!((vmi.grace, vmi.vcpus, vmi.memory), (Duration::ZERO, Some(4), Some(1 << 30)));
+    assert_eq!(vmi.watchdog, Some(Watchdog { name: "w".into(), model: WatchdogModel::Diag288, action: WatchdogAction::Shutdown }));
+    assert!(vmi.panic_device);
+    assert_eq!(vmi.reboot_policy, RebootPolicy::Terminate);
+    assert_eq!(vmi.cloud_init.user_data.as_deref(), Some(&b"#cloud-config\n"[..]));
+    assert_eq!(vmi.cloud_init.network_data.as_deref(), Some(&b"version: 2"[..]));
+    assert_eq!(Port::Name("health".into()).resolve(&vmi.ports), Ok(1500));
+    assert_eq!(Port::Name("8080".into()).resolve(&vmi.ports), Ok(8080));
+    assert!(Port::Name("nope".into()).resolve(&vmi.ports).is_err() && Port::Number(70000).resolve(&[]).is_err());
+    let plain = read_ok(&vm("      domain: {devices: {watchdog: {name: w}}}\n")).vmi;
+    assert_eq!(plain.grace, Duration::from_secs(30));
+    assert_eq!(plain.watchdog.map(|w| (w.model, w.action)), Some((WatchdogModel::I6300esb, WatchdogAction::Reset)));
+}
+
+#[test]
+fn what_is_not_acted_on_is_listed_with_its_place() {
+    let found = read_ok(&vm("      hostname: x\n      domain:\n        machine: {type: q35}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n"));
+    let listed: Vec<String> = found.not_acted_on.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
+    insta::assert_snapshot!(listed.join("\n"), @r"
+    8:7 spec.template.spec.hostname
+    10:9 spec.template.spec.domain.machine
+    11:30 spec.template.spec.domain.memory.hugepages
+    12:46 spec.template.spec.readinessProbe.odd
+    ");
+}
+
+#[test]
+fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
+    let mut shown = String::new();
+    for text in [
+        "".to_owned(),
+        "a: [1\n".to_owned(),
+        "a: 1\na: 2\n".to_owned(),
+        "a: 1\n---\nb: 2\n".to_owned(),
+        "apiVersion: v1\nkind: Pod\n".to_owned(),
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {runStrategy: Always}\n".to_owned(),
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {runStrategy: always, template: {spec: {}}}\n".to_owned(),
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {running: true, runStrategy: Always, template: {spec: {}}}\n".to_owned(),
+        vm("      readinessProbe: {guestAgentPing: }\n"),
+        vm("      readinessProbe: {guestAgentPing: {}, tcpSocket: {port: 1}}\n"),
+        vm("      readinessProbe: {httpGet: {path: /}}\n"),
+        vm("      readinessProbe: {httpGet: {port: 1, scheme: http}, periodSeconds: soon}\n"),
+        vm("      livenessProbe: {exec: {command: uname}, periodSeconds: 3000000000}\n"),
+        vm("      domain: {devices: {watchdog: {i6300esb: {}}}}\n"),
+        vm("      domain: {devices: {watchdog: {name: w, i6300esb: {action: explode}}}}\n"),
+        vm("      domain: {devices: {watchdog: [{name: w}]}}\n"),
+        vm("      domain: {memory: {guest: lots}}\n"),
+        vm("      volumes: [{name: c, cloudInitNoCloud: {userDataBase64: '%%%'}}]\n"),
+    ] {
+        shown.push_str(&format!("{}\n", read("vm.yaml", &text).expect_err(&text)));
+    }
+    insta::assert_snapshot!(shown);
+}
