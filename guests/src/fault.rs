@@ -196,7 +196,9 @@ async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<S
             return shell(live, &format!("systemctl start {unit} && {listening}; echo it listens"), deadline).await;
         }
     };
-    let write = format!("mkdir -p /run/vmhealth && printf '%s\\n' '{line}' > /run/vmhealth/.h && mv /run/vmhealth/.h /run/vmhealth/health && cat /run/vmhealth/health");
+    let write = format!(
+        "mkdir -p /run/vmhealth && printf '%s\\n' '{line}' > /run/vmhealth/.h && mv /run/vmhealth/.h /run/vmhealth/health && cat /run/vmhealth/health"
+    );
     shell(live, &write, deadline).await
 }
 

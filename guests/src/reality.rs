@@ -68,7 +68,11 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
     LocalSet::new().run_until(drive(setup, cancelled, watcher)).await
 }
 
-async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> std::io::Result<Outcome> {
+async fn drive(
+    setup: Setup,
+    mut cancelled: watch::Receiver<bool>,
+    watcher: impl Fn(&Entry),
+) -> std::io::Result<Outcome> {
     let config = Config { guest_scale: setup.accel.guest_scale(), ..Config::default() };
     let mut timeline = Timeline::create(&setup)?;
     let (inputs, mut from_world) = mpsc::unbounded_channel();
@@ -267,7 +271,10 @@ impl World {
         // virt-launcher runs before its domain does: what is not there yet is asked all the same.
         let Some(guest) = self.guest(vmi) else {
             tokio::time::sleep(timeout).await;
-            return Attempt { verdict: vmhealth_sim::kubelet::Verdict::Failure, text: "the domain does not exist yet".into() };
+            return Attempt {
+                verdict: vmhealth_sim::kubelet::Verdict::Failure,
+                text: "the domain does not exist yet".into(),
+            };
         };
         let network = Network::Namespace(&guest.netns);
         match &probe.handler {

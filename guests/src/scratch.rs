@@ -28,7 +28,8 @@ impl Scratch {
     }
 
     fn under(parent: &Path) -> io::Result<Scratch> {
-        let (lock, lock_path) = tempfile::Builder::new().prefix(PREFIX).suffix(LOCK_SUFFIX).tempfile_in(parent)?.keep()?;
+        let (lock, lock_path) =
+            tempfile::Builder::new().prefix(PREFIX).suffix(LOCK_SUFFIX).tempfile_in(parent)?.keep()?;
         lock.lock()?;
         let path = lock_path.with_extension("");
         fs::create_dir(&path)?;

@@ -103,7 +103,8 @@ pub fn update_lock(progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
     let parts = mmdebstrap(folder.path(), "minbase", &names, progress)?;
     let found = read_lock(&parts.join("packages.lock"))?;
     let changed = Lock::parse(LOCK).map(|old| old.difference(&found)).unwrap_or_default();
-    let head = "# Every package of the guest image: name version sha256. Moved by `cargo xtask image build --update-lock`.\n";
+    let head =
+        "# Every package of the guest image: name version sha256. Moved by `cargo xtask image build --update-lock`.\n";
     fs::write(LOCK_PATH, format!("{head}{found}")).map_err(io_error(format!("write {LOCK_PATH}")))?;
     Ok(changed)
 }
@@ -114,9 +115,13 @@ fn read_lock(path: &Path) -> Result<Lock, BuildError> {
 }
 
 /// Runs mmdebstrap with our hook and brings what the hook made into `folder`.
-fn mmdebstrap(folder: &Path, variant: &str, packages: &[String], progress: Progress<'_>) -> Result<std::path::PathBuf, BuildError> {
-    let modules: Vec<&str> =
-        MODULES.lines().filter(|l| !l.starts_with('#')).flat_map(str::split_whitespace).collect();
+fn mmdebstrap(
+    folder: &Path,
+    variant: &str,
+    packages: &[String],
+    progress: Progress<'_>,
+) -> Result<std::path::PathBuf, BuildError> {
+    let modules: Vec<&str> = MODULES.lines().filter(|l| !l.starts_with('#')).flat_map(str::split_whitespace).collect();
     let hook = format!("set -eu\nDISK_MIB={DISK_MIB}\nKEEP_MODULES='{}'\n{CUSTOMIZE}", modules.join(" "));
     let root = nix::unistd::geteuid().is_root();
     let mut command = Command::new("mmdebstrap");
@@ -154,7 +159,8 @@ fn mmdebstrap(folder: &Path, variant: &str, packages: &[String], progress: Progr
     }
     let status = child.wait().map_err(io_error("wait for mmdebstrap"))?;
     if !status.success() {
-        let gone: Vec<String> = log.iter().filter(|l| l.contains("was not found") || l.contains("Unable to locate")).cloned().collect();
+        let gone: Vec<String> =
+            log.iter().filter(|l| l.contains("was not found") || l.contains("Unable to locate")).cloned().collect();
         if !gone.is_empty() {
             return Err(BuildError::LockStale(gone));
         }

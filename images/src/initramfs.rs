@@ -35,7 +35,8 @@ impl Archive {
     fn add(&mut self, name: &str, mode: u32, device: (u32, u32), data: &[u8]) -> io::Result<()> {
         self.inode += 1;
         let length = u32::try_from(data.len()).map_err(io::Error::other)?;
-        let header: NewcBuilder = Builder::new(name).ino(self.inode).mode(mode).rdev_major(device.0).rdev_minor(device.1);
+        let header: NewcBuilder =
+            Builder::new(name).ino(self.inode).mode(mode).rdev_major(device.0).rdev_minor(device.1);
         let mut writer = header.write(&mut self.bytes, length);
         writer.write_all(data)?;
         writer.finish()?;

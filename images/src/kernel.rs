@@ -26,7 +26,8 @@ pub(crate) fn elf(bz_image: &[u8]) -> Result<Vec<u8>, KernelError> {
     let start = (sectors + 1) * 512 + word(PAYLOAD_OFFSET).ok_or_else(|| wrong("too short"))?;
     let length = word(PAYLOAD_LENGTH).ok_or_else(|| wrong("too short"))?;
     // The last four bytes are the unpacked length, not part of the frame.
-    let payload = bz_image.get(start..start + length.saturating_sub(4)).ok_or_else(|| wrong("payload beyond the end"))?;
+    let payload =
+        bz_image.get(start..start + length.saturating_sub(4)).ok_or_else(|| wrong("payload beyond the end"))?;
     let elf = zstd::stream::decode_all(payload).map_err(|e| KernelError(e.to_string()))?;
     if elf.starts_with(b"\x7fELF") { Ok(elf) } else { Err(wrong("the payload is no ELF")) }
 }

@@ -29,7 +29,9 @@ fn from_sources(text: &str) -> Option<String> {
 
 fn plain(uri: &str, suite: &str, components: &str) -> bool {
     const SUITES: [&str; 6] = ["bookworm", "trixie", "forky", "stable", "testing", "sid"];
-    uri.trim_end_matches('/').ends_with("/debian") && SUITES.contains(&suite) && components.split(' ').any(|c| c == "main")
+    uri.trim_end_matches('/').ends_with("/debian")
+        && SUITES.contains(&suite)
+        && components.split(' ').any(|c| c == "main")
 }
 
 #[cfg(test)]
@@ -38,8 +40,10 @@ mod tests {
 
     #[test]
     fn archives_of_debian_hosts() {
-        let deb822 = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n";
-        let security = "Types: deb\nURIs: http://mirror.example/debian-security\nSuites: bookworm-security\nComponents: main\n";
+        let deb822 =
+            "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n";
+        let security =
+            "Types: deb\nURIs: http://mirror.example/debian-security\nSuites: bookworm-security\nComponents: main\n";
         let one_line = "deb [signed-by=/x] http://mirror.example/debian/ trixie main contrib\n";
         let other = "deb http://mirror.example/tools stable main\n";
         assert_eq!(from_sources(&format!("{security}\n{deb822}")), Some("http://mirror.example/debian".into()));

@@ -138,9 +138,7 @@ pub const LANES: &[(&str, &[&str])] = &[
     ("endpoints", &["in", "out"]),
     (
         "qemu",
-        &[
-            "STARTED", "WATCHDOG", "RESET", "SHUTDOWN", "POWERDOWN", "STOP", "RESUME", "GUEST_PANICKED", "AGENT", "EXIT",
-        ],
+        &["STARTED", "WATCHDOG", "RESET", "SHUTDOWN", "POWERDOWN", "STOP", "RESUME", "GUEST_PANICKED", "AGENT", "EXIT"],
     ),
     ("guest", &["ready", "not-ready", "petter"]),
     ("fault", &["*"]),

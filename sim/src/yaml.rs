@@ -101,7 +101,8 @@ fn from_crate(error: serde_saphyr::Error) -> YamlError {
     let pos = error.location().map(|l| Pos { line: l.line(), column: l.column() }).unwrap_or_default();
     let message = error.without_snippet().to_string();
     // The crate ends its text with the position that we print in front, or with advice to its caller.
-    let message = [" at line ", ", set "].iter().fold(message.as_str(), |m, end| m.split(end).next().unwrap_or(m)).to_owned();
+    let message =
+        [" at line ", ", set "].iter().fold(message.as_str(), |m, end| m.split(end).next().unwrap_or(m)).to_owned();
     YamlError { pos, message }
 }
 

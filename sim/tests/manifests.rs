@@ -5,7 +5,9 @@ use vmhealth_sim::manifest::*;
 
 /// A VirtualMachine whose template's spec is `spec`, indented by six.
 fn vm(spec: &str) -> String {
-    format!("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  template:\n    spec:\n{spec}")
+    format!(
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  template:\n    spec:\n{spec}"
+    )
 }
 
 fn read_ok(text: &str) -> VirtualMachine {
@@ -17,8 +19,16 @@ fn probes_are_defaulted_and_rendered_as_kubevirt_does() {
     // (probe, expected: delay timeout period success failure of the VMI; delay and timeout of the pod)
     let rows: &[(&str, [i64; 5], [i64; 2])] = &[
         ("httpGet: {port: 1500}", [0, 1, 10, 1, 3], [10, 1]),
-        ("tcpSocket: {port: 80}\n        periodSeconds: 0\n        timeoutSeconds: -7\n        failureThreshold: -1", [0, 1, 10, 1, 3], [10, 1]),
-        ("guestAgentPing: {}\n        initialDelaySeconds: 120\n        timeoutSeconds: 10", [120, 10, 10, 1, 3], [130, 11]),
+        (
+            "tcpSocket: {port: 80}\n        periodSeconds: 0\n        timeoutSeconds: -7\n        failureThreshold: -1",
+            [0, 1, 10, 1, 3],
+            [10, 1],
+        ),
+        (
+            "guestAgentPing: {}\n        initialDelaySeconds: 120\n        timeoutSeconds: 10",
+            [120, 10, 10, 1, 3],
+            [130, 11],
+        ),
         ("exec: {command: [uname, -a]}\n        successThreshold: 2", [0, 1, 10, 2, 3], [10, 2]),
         ("exec: {command: [virt-probe, --x]}\n        initialDelaySeconds: -3", [-3, 1, 10, 1, 3], [7, 1]),
     ];
@@ -35,10 +45,15 @@ fn probes_are_defaulted_and_rendered_as_kubevirt_does() {
 
 #[test]
 fn what_is_read() {
-    let text = vm("      terminationGracePeriodSeconds: 0\n      domain:\n        cpu: {cores: 2, sockets: 2}\n        memory: {guest: 1Gi}\n        rebootPolicy: Terminate\n        devices:\n          watchdog: {name: w, diag288: {action: shutdown}}\n          panicDevices: [{model: isa}]\n          interfaces: [{name: default, masquerade: {}, ports: [{name: health, port: 1500}]}]\n      volumes:\n        - {name: ci, cloudInitNoCloud: {userDataBase64: I2Nsb3VkLWNvbmZpZwo=, networkData: \"version: 2\"}}\n");
+    let text = vm(
+        "      terminationGracePeriodSeconds: 0\n      domain:\n        cpu: {cores: 2, sockets: 2}\n        memory: {guest: 1Gi}\n        rebootPolicy: Terminate\n        devices:\n          watchdog: {name: w, diag288: {action: shutdown}}\n          panicDevices: [{model: isa}]\n          interfaces: [{name: default, masquerade: {}, ports: [{name: health, port: 1500}]}]\n      volumes:\n        - {name: ci, cloudInitNoCloud: {userDataBase64: I2Nsb3VkLWNvbmZpZwo=, networkData: \"version: 2\"}}\n",
+    );
     let vmi = read_ok(&text).vmi;
     assert_eq!((vmi.grace, vmi.vcpus, vmi.memory), (Duration::ZERO, Some(4), Some(1 << 30)));
-    assert_eq!(vmi.watchdog, Some(Watchdog { name: "w".into(), model: WatchdogModel::Diag288, action: WatchdogAction::Shutdown }));
+    assert_eq!(
+        vmi.watchdog,
+        Some(Watchdog { name: "w".into(), model: WatchdogModel::Diag288, action: WatchdogAction::Shutdown })
+    );
     assert!(vmi.panic_device);
     assert_eq!(vmi.reboot_policy, RebootPolicy::Terminate);
     assert_eq!(vmi.cloud_init.user_data.as_deref(), Some(&b"#cloud-config\n"[..]));
@@ -53,8 +68,11 @@ fn what_is_read() {
 
 #[test]
 fn what_is_not_acted_on_is_listed_with_its_place() {
-    let found = read_ok(&vm("      hostname: x\n      domain:\n        machine: {type: q35}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n"));
-    let listed: Vec<String> = found.not_acted_on.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
+    let found = read_ok(&vm(
+        "      hostname: x\n      domain:\n        machine: {type: q35}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n",
+    ));
+    let listed: Vec<String> =
+        found.not_acted_on.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
     8:7 spec.template.spec.hostname
     10:9 spec.template.spec.domain.machine

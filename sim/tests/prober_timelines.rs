@@ -132,7 +132,11 @@ fn replay(row: &Row) -> Seen {
             }
         }
         if idle {
-            let wake = worker.next_wakeup(now).into_iter().chain(answer.iter().map(|(t, _)| *t)).chain(steps.peek().map(|s| step_time(s)));
+            let wake = worker
+                .next_wakeup(now)
+                .into_iter()
+                .chain(answer.iter().map(|(t, _)| *t))
+                .chain(steps.peek().map(|s| step_time(s)));
             now = wake.map(|t| t.max(now)).min().expect("something is always due");
         }
         // A worker on hold ticks for ever.

@@ -1,13 +1,15 @@
 //! `sim` stays pure: what its dependency tree may not hold, by `cargo metadata`. Clippy's disallowed types do the rest.
 
+#![expect(clippy::disallowed_types, reason = "this test asks cargo about sim; it is not sim")]
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Crates that bring a clock, an executor, a process or a socket.
-const FORBIDDEN: &[&str] = &["tokio", "nix", "mio", "socket2", "rustix", "libc", "hyper", "chrono", "jiff", "time", "async-std", "smol"];
+const FORBIDDEN: &[&str] =
+    &["tokio", "nix", "mio", "socket2", "rustix", "libc", "hyper", "chrono", "jiff", "time", "async-std", "smol"];
 
 /// The normal dependencies of a package of ours, transitively, by name.
-#[expect(clippy::disallowed_types, reason = "this test asks cargo about sim; it is not sim")]
 fn dependencies(package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package])

@@ -36,9 +36,8 @@ pub fn own_folder() -> PathBuf {
 
 /// Reads one scenario file and its manifest.
 pub fn read_case(file: &Path) -> Result<Case, String> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()))
-    };
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()));
     let scenario = Scenario::read(&read(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
     let text = read(&manifest_file)?;

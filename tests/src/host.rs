@@ -71,7 +71,8 @@ pub fn qemu() -> Result<QemuVersion, String> {
 /// MiB of memory that guests may use: four fifths of what is available.
 pub fn memory_budget_mib() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|l| l.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kib =
+        text.lines().find_map(|l| l.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.unwrap_or(2 << 20) / 1024 * 4 / 5
 }
 

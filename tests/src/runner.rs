@@ -1,7 +1,8 @@
 //! Runs cases in both worlds, as many at once as memory and cores allow.
 //!
 //! A booting guest needs a core, a waiting one almost none: a case holds a boot permit until its first guest is ready,
-//! and a memory permit until it ends. A starved guest would be judged for its host's slowness.
+//! and a memory permit until it ends. A guest that boots again cannot wait, since its scenario's clock runs; it takes a
+//! permit if there is one, so that others begin later. A starved guest would be judged for its host's slowness.
 
 use crate::catalogue::Case;
 use crate::divergence;
@@ -20,6 +21,7 @@ use vmhealth_guests::guest::Image;
 use vmhealth_guests::qemu::Accel;
 use vmhealth_guests::reality::{self, Outcome, Setup};
 use vmhealth_guests::scratch::Scratch;
+use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::trace::{Entry, Event};
@@ -63,8 +65,10 @@ pub async fn run(
     cancelled: watch::Receiver<bool>,
     progress: Progress,
 ) -> io::Result<Results> {
-    let models: Vec<Option<ScenarioRun>> =
-        cases.iter().map(|c| (worlds != Worlds::Qemu).then(|| run_model(c, folder)).transpose()).collect::<Result<_, _>>()?;
+    let models: Vec<Option<ScenarioRun>> = cases
+        .iter()
+        .map(|c| (worlds != Worlds::Qemu).then(|| run_model(c, folder)).transpose())
+        .collect::<Result<_, _>>()?;
     let mut real: Vec<Option<ScenarioRun>> = vec![None; cases.len()];
     if worlds != Worlds::Model {
         match &reality {
@@ -107,7 +111,13 @@ struct ScenarioRun {
     comparable: bool,
 }
 
-fn finish(case: &Case, world: &str, outcome: &Outcome, wall: Duration, folder: &crate::report::ScenarioFolder) -> io::Result<ScenarioRun> {
+fn finish(
+    case: &Case,
+    world: &str,
+    outcome: &Outcome,
+    wall: Duration,
+    folder: &crate::report::ScenarioFolder,
+) -> io::Result<ScenarioRun> {
     let (verdict, reason) = crate::report::word(&outcome.verdict);
     let normal = Normal::of(&outcome.trace);
     let result = ScenarioResult {
@@ -138,7 +148,8 @@ fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
 
 fn not_run(case: &Case, reason: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let folder = folder.begin(case.id(), "qemu")?;
-    let outcome = Outcome { verdict: Verdict::Infra(reason.to_owned()), trace: Default::default(), lasted: Duration::ZERO };
+    let outcome =
+        Outcome { verdict: Verdict::Infra(reason.to_owned()), trace: Default::default(), lasted: Duration::ZERO };
     finish(case, "qemu", &outcome, Duration::ZERO, &folder)
 }
 
@@ -201,13 +212,27 @@ impl Scheduler {
         let job = self.jobs.clone().acquire_owned().await.ok();
         let memory = self.memory.clone().acquire_many_owned(need).await.ok();
         let boot = self.boots.clone().acquire_owned().await.ok();
-        Permits { _held: (job, memory), boot: RefCell::new(boot) }
+        Permits { _held: (job, memory), boot: RefCell::new(boot), boots: self.boots.clone() }
     }
 }
 
 struct Permits {
     _held: (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>),
     boot: RefCell<Option<OwnedSemaphorePermit>>,
+    boots: Arc<Semaphore>,
+}
+
+impl Permits {
+    fn observe(&self, event: &Event) {
+        let mut boot = self.boot.borrow_mut();
+        match event {
+            Event::GuestReady | Event::GuestNotReady => *boot = None,
+            Event::Qemu(DomainEvent::Started | DomainEvent::Reset { .. }) if boot.is_none() => {
+                *boot = self.boots.clone().try_acquire_owned().ok();
+            }
+            _ => {}
+        }
+    }
 }
 
 struct Job {
@@ -233,9 +258,7 @@ impl Job {
         };
         let id = self.case.id();
         let watcher = |entry: &Entry| {
-            if matches!(entry.event, Event::GuestReady | Event::GuestNotReady) {
-                permits.boot.take();
-            }
+            permits.observe(&entry.event);
             if matches!(entry.event, Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::Petter(_)) {
                 (self.progress)(&format!("{id}: {:.1} s: {}{}", entry.at.as_secs_f64(), entry.event, remark(entry)));
             }

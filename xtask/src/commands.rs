@@ -42,7 +42,11 @@ fn read_catalogue(folder: Option<PathBuf>) -> Result<Vec<Case>, Failure> {
 
 async fn e2e(args: E2e) -> Result<Status, Failure> {
     let all = read_catalogue(args.scenarios)?;
-    let cases = if args.list && args.filters.is_empty() { all } else { catalogue::select(all, &args.filters).map_err(usage)? };
+    let cases = if args.list && args.filters.is_empty() {
+        all
+    } else {
+        catalogue::select(all, &args.filters).map_err(usage)?
+    };
     if args.list {
         for case in &cases {
             let slow = if case.scenario.is_slow() { " (slow)" } else { "" };
@@ -198,7 +202,8 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
 
 fn report(run: Option<PathBuf>) -> Result<Status, Failure> {
     let newest = || {
-        let mut runs: Vec<PathBuf> = std::fs::read_dir(runs_folder()).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        let mut runs: Vec<PathBuf> =
+            std::fs::read_dir(runs_folder()).into_iter().flatten().flatten().map(|e| e.path()).collect();
         runs.sort();
         runs.pop()
     };
@@ -266,10 +271,13 @@ async fn doctor() -> Result<Status, Failure> {
         println!("     mend: sudo {}", host::install_command(&missing));
     }
     let net = Netns::new().and_then(|n| n.tap().map(drop));
-    line(net.is_ok(), match net {
-        Ok(()) => "network: a namespace and a TAP can be made".into(),
-        Err(e) => format!("network: {e}"),
-    });
+    line(
+        net.is_ok(),
+        match net {
+            Ok(()) => "network: a namespace and a TAP can be made".into(),
+            Err(e) => format!("network: {e}"),
+        },
+    );
     let images = Store::new(&host::cache_folder()).list().map_err(infra)?;
     match images.iter().find(|e| e.current).map(|e| &e.image) {
         Some(Ok(image)) => line(true, format!("guest image {}", image.digest)),
@@ -285,11 +293,24 @@ async fn doctor() -> Result<Status, Failure> {
                 cmdline: vmhealth_images::CMDLINE.into(),
             };
             let found = vmhealth_guests::accel::find(AccelChoice::Auto, &image, &qemu, &host::cache_folder()).await;
-            line(true, format!("accelerator {} ({}), guest-time deadlines x{}", found.accel.as_str(), found.why, found.accel.guest_scale()));
+            line(
+                true,
+                format!(
+                    "accelerator {} ({}), guest-time deadlines x{}",
+                    found.accel.as_str(),
+                    found.why,
+                    found.accel.guest_scale()
+                ),
+            );
         }
         (Ok(_), None) => line(true, "accelerator: found by booting the guest image, once it is built".into()),
         (Err(e), _) => line(false, e),
     }
-    println!("     {} cores, {} MiB for guests, cache in {}", host::cores(), host::memory_budget_mib(), host::cache_folder().display());
+    println!(
+        "     {} cores, {} MiB for guests, cache in {}",
+        host::cores(),
+        host::memory_budget_mib(),
+        host::cache_folder().display()
+    );
     Ok(if lacks == 0 { Status::Passed } else { Status::Infra })
 }

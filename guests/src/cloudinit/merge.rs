@@ -15,7 +15,8 @@ pub fn user_data(users: Option<&[u8]>, ours: Option<&str>) -> Vec<u8> {
         (None, Some(ours)) => ours.as_bytes().to_vec(),
         (None, None) => b"#cloud-config\n{}\n".to_vec(),
         (Some(users), Some(ours)) => {
-            let mut message = format!("Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n").into_bytes();
+            let mut message =
+                format!("Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n").into_bytes();
             push_part(&mut message, &users_part(users));
             push_part(&mut message, &encoded("text/cloud-config", ours.as_bytes()));
             message.extend_from_slice(format!("--{BOUNDARY}--\n").as_bytes());
@@ -40,7 +41,8 @@ fn users_part(data: &[u8]) -> Vec<u8> {
 }
 
 fn encoded(kind: &str, data: &[u8]) -> Vec<u8> {
-    let mut part = format!("Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n");
+    let mut part =
+        format!("Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n");
     for line in BASE64.encode(data).as_bytes().chunks(76) {
         part.push_str(&String::from_utf8_lossy(line));
         part.push('\n');
@@ -59,7 +61,8 @@ mod tests {
         assert_eq!(user_data(Some(b"#!/bin/sh\n"), None), b"#!/bin/sh\n");
         let script = "#!/bin/sh\necho hi\n";
         let message = String::from_utf8(user_data(Some(script.as_bytes()), Some(ours))).unwrap();
-        let (first, second) = (message.find(&BASE64.encode(script)).unwrap(), message.find(&BASE64.encode(ours)).unwrap());
+        let (first, second) =
+            (message.find(&BASE64.encode(script)).unwrap(), message.find(&BASE64.encode(ours)).unwrap());
         assert!(first < second, "{message}");
         let mime = "Content-Type: multipart/mixed; boundary=\"x\"\n\n--x\n\n#cloud-config\n--x--\n";
         let message = String::from_utf8(user_data(Some(mime.as_bytes()), Some(ours))).unwrap();

@@ -50,11 +50,14 @@ mod tests {
         Ok(data)
     }
 
-
     #[test]
     fn a_seed_is_reproducible_and_readable() {
         let dir = tempfile::tempdir().unwrap();
-        let seed = Seed { user_data: vec![b'u'; 3 << 20], meta_data: b"instance-id: a\n".to_vec(), network_config: b"version: 2\n".to_vec() };
+        let seed = Seed {
+            user_data: vec![b'u'; 3 << 20],
+            meta_data: b"instance-id: a\n".to_vec(),
+            network_config: b"version: 2\n".to_vec(),
+        };
         let (one, two) = (dir.path().join("1"), dir.path().join("2"));
         write_seed(&one, &seed).unwrap();
         write_seed(&two, &seed).unwrap();

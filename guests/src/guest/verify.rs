@@ -21,7 +21,12 @@ pub enum NotReady {
 }
 
 /// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
-pub async fn verify(agent: &Agent, vmi: &VmiSpec, profile: &GuestProfile, limit: Duration) -> Result<GuestReport, NotReady> {
+pub async fn verify(
+    agent: &Agent,
+    vmi: &VmiSpec,
+    profile: &GuestProfile,
+    limit: Duration,
+) -> Result<GuestReport, NotReady> {
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
     let script = format!(
         "DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={}\necho boot $(cat /proc/sys/kernel/random/boot_id)\n{SCRIPT}",
@@ -46,7 +51,9 @@ fn parse(text: &str) -> Option<Result<GuestReport, String>> {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("boot", id) => report.boot_id = id.to_owned(),
             ("fact", fact) => report.facts.push(fact.to_owned()),
-            ("reason", reason) => return Some(Err(format!("{reason} (seen before that: {})", report.facts.join("; ")))),
+            ("reason", reason) => {
+                return Some(Err(format!("{reason} (seen before that: {})", report.facts.join("; "))));
+            }
             ("ready", _) => return Some(Ok(report)),
             _ => {}
         }

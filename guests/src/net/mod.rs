@@ -25,7 +25,9 @@ pub enum NetError {
     #[error("cannot make a network namespace: {0}; run as root, or allow unprivileged user namespaces")]
     Namespace(#[source] nix::Error),
     /// /dev/net/tun.
-    #[error("cannot make a TAP device: {0}; load the module with `modprobe tun` and check that /dev/net/tun may be opened")]
+    #[error(
+        "cannot make a TAP device: {0}; load the module with `modprobe tun` and check that /dev/net/tun may be opened"
+    )]
     Tap(#[source] std::io::Error),
     /// An address or a link.
     #[error("cannot configure {what}: {source}")]

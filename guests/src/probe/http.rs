@@ -60,8 +60,12 @@ pub async fn get(network: Network<'_>, target: &HttpTarget, timeout: Duration) -
     };
     match tokio::time::timeout(timeout, follow(network, target, &url, &phase)).await {
         Ok(attempt) => attempt,
-        Err(_) if phase.get() == Phase::Body => error("context deadline exceeded (Client.Timeout or context cancellation while reading body)"),
-        Err(_) => failure(format!("Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")),
+        Err(_) if phase.get() == Phase::Body => {
+            error("context deadline exceeded (Client.Timeout or context cancellation while reading body)")
+        }
+        Err(_) => failure(format!(
+            "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        )),
     }
 }
 
@@ -147,14 +151,20 @@ fn judge(status: StatusCode, body: &[u8]) -> Attempt {
 }
 
 /// One request on one connection.
-async fn request(network: Network<'_>, target: &HttpTarget, hop: &Hop, phase: &Cell<Phase>) -> Result<(Parts, Vec<u8>), Attempt> {
+async fn request(
+    network: Network<'_>,
+    target: &HttpTarget,
+    hop: &Hop,
+    phase: &Cell<Phase>,
+) -> Result<(Parts, Vec<u8>), Attempt> {
     let url = &hop.url;
     let failed = |text: String| failure(format!("Get \"{url}\": {text}"));
     if !matches!(url.scheme(), "http" | "https") {
         return Err(failed(format!("unsupported protocol scheme \"{}\"", url.scheme())));
     }
     let address = resolve(url).await.map_err(&failed)?;
-    let stream = network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
+    let stream =
+        network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
     if url.scheme() == "http" {
         return exchange(stream, false, head(target, hop, false).map_err(failed)?, phase, url).await;
     }
@@ -180,12 +190,15 @@ async fn resolve(url: &Url) -> Result<SocketAddr, String> {
 fn head(target: &HttpTarget, hop: &Hop, h2: bool) -> Result<Request<Empty<Bytes>>, String> {
     let mut users: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for (name, value) in &target.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("net/http: invalid header field name \"{name}\""))?;
-        let value = HeaderValue::from_str(value).map_err(|_| format!("net/http: invalid header field value for \"{name}\""))?;
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("net/http: invalid header field name \"{name}\""))?;
+        let value =
+            HeaderValue::from_str(value).map_err(|_| format!("net/http: invalid header field value for \"{name}\""))?;
         users.push((name, value));
     }
     let first = |name: &HeaderName| users.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    let url_host = format!("{}:{}", hop.url.host_str().unwrap_or_default(), hop.url.port_or_known_default().unwrap_or(80));
+    let url_host =
+        format!("{}:{}", hop.url.host_str().unwrap_or_default(), hop.url.port_or_known_default().unwrap_or(80));
     let host = hop.host_line.clone().map_or_else(|| HeaderValue::from_str(&url_host).map_err(|e| e.to_string()), Ok)?;
     let user_agent = first(&header::USER_AGENT).unwrap_or(HeaderValue::from_static(USER_AGENT));
     let mut others: Vec<(HeaderName, HeaderValue)> = users
@@ -226,7 +239,13 @@ fn head(target: &HttpTarget, hop: &Hop, h2: bool) -> Result<Request<Empty<Bytes>
     request.body(Empty::new()).map_err(|e| e.to_string())
 }
 
-async fn exchange<S>(stream: S, h2: bool, request: Request<Empty<Bytes>>, phase: &Cell<Phase>, url: &Url) -> Result<(Parts, Vec<u8>), Attempt>
+async fn exchange<S>(
+    stream: S,
+    h2: bool,
+    request: Request<Empty<Bytes>>,
+    phase: &Cell<Phase>,
+    url: &Url,
+) -> Result<(Parts, Vec<u8>), Attempt>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

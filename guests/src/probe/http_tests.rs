@@ -58,19 +58,54 @@ async fn verdicts() {
     let redirect = |to: &str| response("302 Found", &format!("Location: {to}\r\n"), "");
     let rows: Vec<(&str, Vec<String>, Verdict, &str)> = vec![
         ("200", vec![response("200 OK", "", "fine")], Verdict::Success, "fine"),
-        ("399 is a warning", vec![response("399 Odd", "", "x")], Verdict::Warning, "Probe terminated redirects, Response body: x"),
+        (
+            "399 is a warning",
+            vec![response("399 Odd", "", "x")],
+            Verdict::Warning,
+            "Probe terminated redirects, Response body: x",
+        ),
         ("500", vec![response("500 No", "", "body")], Verdict::Failure, "HTTP probe failed with statuscode: 500"),
         ("304 without a body", vec!["HTTP/1.1 304 Not Modified\r\n\r\n".into()], Verdict::Warning, "Probe terminated"),
-        ("followed to the same host", vec![redirect("http://127.0.0.1:PORT/b"), response("200 OK", "", "there")], Verdict::Success, "there"),
-        ("another host is not followed", vec![redirect("http://localhost:PORT/b")], Verdict::Warning, "Probe terminated redirects"),
+        (
+            "followed to the same host",
+            vec![redirect("http://127.0.0.1:PORT/b"), response("200 OK", "", "there")],
+            Verdict::Success,
+            "there",
+        ),
+        (
+            "another host is not followed",
+            vec![redirect("http://localhost:PORT/b")],
+            Verdict::Warning,
+            "Probe terminated redirects",
+        ),
         ("the tenth redirect", vec![redirect("/again")], Verdict::Failure, "stopped after 10 redirects"),
         ("302 without Location", vec![response("302 Found", "", "")], Verdict::Warning, "Probe terminated"),
-        ("no headers in time", vec!["HANG".into()], Verdict::Failure, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
-        ("a body that never ends is an error", vec!["HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nHOLD".into()], Verdict::Error, "while reading body"),
-        ("a broken 500 is an error too", vec!["HTTP/1.1 500 No\r\nContent-Length: 99\r\n\r\nshort".into()], Verdict::Error, "unexpected EOF"),
+        (
+            "no headers in time",
+            vec!["HANG".into()],
+            Verdict::Failure,
+            "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+        ),
+        (
+            "a body that never ends is an error",
+            vec!["HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nHOLD".into()],
+            Verdict::Error,
+            "while reading body",
+        ),
+        (
+            "a broken 500 is an error too",
+            vec!["HTTP/1.1 500 No\r\nContent-Length: 99\r\n\r\nshort".into()],
+            Verdict::Error,
+            "unexpected EOF",
+        ),
         ("an empty reply", vec![String::new()], Verdict::Failure, "Get \"http://127.0.0.1"),
         ("no status line", vec!["hello\r\n\r\n".into()], Verdict::Failure, "Get \"http://127.0.0.1"),
-        ("10 KiB are enough", vec![format!("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{}HOLD", "x".repeat(20_000))], Verdict::Success, "xxx"),
+        (
+            "10 KiB are enough",
+            vec![format!("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{}HOLD", "x".repeat(20_000))],
+            Verdict::Success,
+            "xxx",
+        ),
     ];
     for (name, answers, verdict, text) in rows {
         let (port, _) = serve(answers).await;
@@ -79,7 +114,10 @@ async fn verdicts() {
         assert!(attempt.text.contains(text), "{name}: {attempt:?}");
     }
     let refused = get(Network::Host, &target(1, &[]), Duration::from_millis(500)).await;
-    assert_eq!(refused, failure("Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused"));
+    assert_eq!(
+        refused,
+        failure("Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused")
+    );
 }
 
 #[tokio::test]
@@ -90,7 +128,11 @@ async fn requests_on_the_wire() {
     for (name, headers, answers) in [
         ("minimal", vec![], vec![ok.clone()]),
         ("the seed's header", vec![("custom-header", "Awesome")], vec![ok.clone()]),
-        ("host, agent, accept", vec![("Host", "app.example"), ("User-Agent", ""), ("Accept", ""), ("X-A", "1"), ("x-a", "2")], vec![ok.clone()]),
+        (
+            "host, agent, accept",
+            vec![("Host", "app.example"), ("User-Agent", ""), ("Accept", ""), ("X-A", "1"), ("x-a", "2")],
+            vec![ok.clone()],
+        ),
         ("never sent", vec![("Content-Length", "5"), ("Transfer-Encoding", "chunked")], vec![ok.clone()]),
         ("a relative redirect keeps Host", vec![("Host", "app.example")], vec![chain, ok.clone()]),
     ] {

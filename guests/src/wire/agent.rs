@@ -115,11 +115,20 @@ impl Agent {
 
     /// Executes one command.
     pub async fn execute<C: QgaCommand>(&self, command: C, limit: Duration) -> Result<C::Ok, AgentError> {
+        self.within_session(C::NAME, limit, self.exchange(command)).await
+    }
+
+    /// The session's end is looked at first: nothing of an old session may be sent into a new one.
+    async fn within_session<T>(
+        &self,
+        what: &'static str,
+        limit: Duration,
+        call: impl Future<Output = Result<T, AgentError>>,
+    ) -> Result<T, AgentError> {
         tokio::select! {
-            answer = tokio::time::timeout(limit, self.exchange(command)) => {
-                answer.map_err(|_| AgentError::Late { what: C::NAME, limit })?
-            }
+            biased;
             () = self.over() => Err(AgentError::Over),
+            answer = tokio::time::timeout(limit, call) => answer.map_err(|_| AgentError::Late { what, limit })?,
         }
     }
 
@@ -148,12 +157,7 @@ impl Agent {
             }
             channel.send(command).await
         };
-        tokio::select! {
-            answer = tokio::time::timeout(limit, sending) => {
-                answer.map_err(|_| AgentError::Late { what: C::NAME, limit })?
-            }
-            () = self.over() => Err(AgentError::Over),
-        }
+        self.within_session(C::NAME, limit, sending).await
     }
 
     /// Starts a program in the guest, without a shell; its pid there.

@@ -93,8 +93,8 @@ const RESET_WINDOW: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Domain {
     running: bool,
-    /// STOP was seen and neither SHUTDOWN nor a panic explains it.
-    paused: bool,
+    /// The vCPUs stand still.
+    stopped: bool,
     end: Option<End>,
     exited: bool,
     last_reset: Option<Time>,
@@ -123,8 +123,8 @@ impl Domain {
             DomainEvent::Panicked { action } if action != "run" => {
                 self.end.get_or_insert(End::Panicked);
             }
-            DomainEvent::Stop => self.paused = self.end.is_none(),
-            DomainEvent::Resume => self.paused = false,
+            DomainEvent::Stop => self.stopped = true,
+            DomainEvent::Resume => self.stopped = false,
             DomainEvent::Exited(_) => {
                 self.end.get_or_insert(End::Crashed);
                 self.exited = true;
@@ -150,7 +150,7 @@ impl Domain {
 
     /// The vCPUs are stopped for a reason other than the domain's end.
     pub fn paused(&self) -> bool {
-        self.running && self.paused
+        self.running && self.stopped && self.end.is_none()
     }
 
     /// How it ended, once the process is gone.
@@ -158,9 +158,9 @@ impl Domain {
         self.end.filter(|_| self.exited)
     }
 
-    /// It has ended but the process waits to be quit.
+    /// It has ended but the process waits to be quit: `-no-shutdown` makes STOP its last event.
     pub fn waits_to_be_reaped(&self) -> bool {
-        !self.exited && self.end.is_some_and(|e| e != End::Destroyed)
+        !self.exited && self.stopped && self.end.is_some_and(|e| e != End::Destroyed)
     }
 
     /// How often the guest was started: 1, and one more for each reset.
@@ -188,10 +188,28 @@ mod tests {
         let shutdown = |reason: &str| DomainEvent::Shutdown { reason: reason.into() };
         let exit = DomainEvent::Exited(Exit::Status(0));
         let rows: &[(&str, Vec<DomainEvent>, bool, u64, Phase)] = &[
-            ("watchdog poweroff: a bare exit", vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit.clone()], false, 30, Phase::Failed),
-            ("guest poweroff", vec![shutdown("guest-shutdown"), DomainEvent::Stop, exit.clone()], false, 30, Phase::Succeeded),
+            (
+                "watchdog poweroff: a bare exit",
+                vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit.clone()],
+                false,
+                30,
+                Phase::Failed,
+            ),
+            (
+                "guest poweroff",
+                vec![shutdown("guest-shutdown"), DomainEvent::Stop, exit.clone()],
+                false,
+                30,
+                Phase::Succeeded,
+            ),
             ("killed by SIGKILL", vec![DomainEvent::Exited(Exit::Signal(9))], false, 30, Phase::Failed),
-            ("panic device", vec![DomainEvent::Panicked { action: "pause".into() }, DomainEvent::Stop, exit.clone()], false, 30, Phase::Failed),
+            (
+                "panic device",
+                vec![DomainEvent::Panicked { action: "pause".into() }, DomainEvent::Stop, exit.clone()],
+                false,
+                30,
+                Phase::Failed,
+            ),
             ("destroyed after the grace period", vec![exit.clone()], true, 30, Phase::Failed),
             ("destroyed with grace 0", vec![exit.clone()], true, 0, Phase::Succeeded),
             ("SIGTERM", vec![shutdown("host-signal"), exit], false, 30, Phase::Succeeded),

@@ -122,7 +122,10 @@ mod tests {
         ] {
             let mut vm = VmController::new(strategy);
             vm.created();
-            assert_eq!(vm.decide(Some(Phase::Running)), if strategy == Halted { Decision::Delete } else { Decision::Nothing });
+            assert_eq!(
+                vm.decide(Some(Phase::Running)),
+                if strategy == Halted { Decision::Delete } else { Decision::Nothing }
+            );
             assert_eq!(vm.decide(Some(phase)), then, "{strategy} {phase}");
             vm.gone();
             assert_eq!(vm.decide(None), after, "{strategy} after {phase}");

@@ -3,6 +3,7 @@
 //! Fed with what the domain did and what the kubelet's workers say; answers with commands. It decides nothing about
 //! what comes after it: that is the VM controller's.
 
+use super::Churn;
 use super::domain::{Domain, DomainEvent, final_phase};
 use super::stop::{GracefulStop, StopAction};
 use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind};
@@ -11,7 +12,6 @@ use crate::time::{Time, earliest};
 use crate::trace::Event;
 use std::fmt;
 use std::time::Duration;
-use super::Churn;
 
 /// `status.phase`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

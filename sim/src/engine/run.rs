@@ -1,7 +1,7 @@
 //! The engine's run: inputs in, commands out, a trace of everything, a verdict.
 
 use super::io::*;
-use crate::cluster::{Churn, Decision, DomainEvent, Phase, Vmi, VmController, VmiCommand};
+use crate::cluster::{Churn, Decision, DomainEvent, Phase, VmController, Vmi, VmiCommand};
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Due, FinalState, Judge, Script, Spec, StepAction, UserRequest, Verdict};
 use crate::time::{Time, earliest};
@@ -134,7 +134,9 @@ impl Engine {
             }
             Input::GuestNotReady { vmi, reason } if vmi == self.created => self.guest_not_ready(reason),
             Input::Fault { step: _, news } => self.fault_news(news),
-            Input::Petter { vmi, name } if vmi == self.created => self.log(self.now, Event::Petter(name), String::new()),
+            Input::Petter { vmi, name } if vmi == self.created => {
+                self.log(self.now, Event::Petter(name), String::new())
+            }
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
             Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } => {}
@@ -188,7 +190,9 @@ impl Engine {
             match command {
                 VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
                 VmiCommand::StartDomain => self.commands.push_back(Command::StartDomain { vmi: number }),
-                VmiCommand::Probe(kind, _, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
+                VmiCommand::Probe(kind, _, probe) => {
+                    self.commands.push_back(Command::Probe { vmi: number, kind, probe })
+                }
                 VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
                 VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
                 VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),

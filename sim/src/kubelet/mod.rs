@@ -6,4 +6,6 @@ mod pod;
 mod worker;
 
 pub use pod::{Effect, LauncherPod};
-pub use worker::{Action, Attempt, Container, ContainerState, EventKind, PodView, ProbeKind, ProbeResult, Verdict, Worker};
+pub use worker::{
+    Action, Attempt, Container, ContainerState, EventKind, PodView, ProbeKind, ProbeResult, Verdict, Worker,
+};

@@ -133,7 +133,10 @@ impl LauncherPod {
 
     /// A pod sync: a container that is not ready is probed at once (prober_manager.go UpdatePodStatus).
     fn sync(&mut self) {
-        if self.running() && !self.ready() && let Some(worker) = &mut self.readiness {
+        if self.running()
+            && !self.ready()
+            && let Some(worker) = &mut self.readiness
+        {
             worker.trigger();
         }
     }

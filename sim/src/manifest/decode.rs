@@ -193,10 +193,7 @@ fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
         let decoded = base64::engine::general_purpose::STANDARD.decode(text);
         decoded.map_err(|e| c.error(format!("not base64: {e}"))).ok()
     };
-    CloudInit {
-        user_data: data("userData", "userDataBase64"),
-        network_data: data("networkData", "networkDataBase64"),
-    }
+    CloudInit { user_data: data("userData", "userDataBase64"), network_data: data("networkData", "networkDataBase64") }
 }
 
 fn interface_ports(spec: &Cursor<'_>) -> Vec<(String, u16)> {

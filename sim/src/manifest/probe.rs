@@ -212,7 +212,13 @@ fn decode_handler(key: &str, c: &Cursor<'_>) -> Option<Handler> {
                     Some(s) => s.word(&[("HTTP", Scheme::Http), ("HTTPS", Scheme::Https)])?,
                     None => Scheme::Http,
                 },
-                headers: c.get("httpHeaders").map(|h| h.items()).unwrap_or_default().into_iter().filter_map(header).collect(),
+                headers: c
+                    .get("httpHeaders")
+                    .map(|h| h.items())
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(header)
+                    .collect(),
             }))
         }
         "tcpSocket" => Some(Handler::TcpSocket {

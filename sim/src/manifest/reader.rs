@@ -43,7 +43,11 @@ impl Notes {
                 continue;
             }
             let used = self.used.borrow();
-            let inside = |p: &String| p.len() > child_path.len() && p.starts_with(&child_path) && !is_name_byte(p.as_bytes()[child_path.len()]);
+            let inside = |p: &String| {
+                p.len() > child_path.len()
+                    && p.starts_with(&child_path)
+                    && !is_name_byte(p.as_bytes()[child_path.len()])
+            };
             let any_inside = used.range(child_path.clone()..).take_while(|p| p.starts_with(&child_path)).any(inside);
             let itself = used.contains(&child_path);
             drop(used);

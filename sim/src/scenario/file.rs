@@ -256,7 +256,8 @@ impl Scenario {
 
     fn check(&self) -> Result<(), String> {
         let id = &self.metadata.id;
-        let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let word =
+            |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if id.split('/').count() != 3 || !id.split('/').all(word) {
             return Err(format!("metadata.id: {id:?} is not fault/detector/action in kebab case"));
         }
@@ -292,5 +293,9 @@ fn kind<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
 
 fn exactly<'de, D: serde::Deserializer<'de>>(d: D, expected: &str) -> Result<String, D::Error> {
     let text = String::deserialize(d)?;
-    if text == expected { Ok(text) } else { Err(serde::de::Error::custom(format!("expected {expected}, found {text}"))) }
+    if text == expected {
+        Ok(text)
+    } else {
+        Err(serde::de::Error::custom(format!("expected {expected}, found {text}")))
+    }
 }

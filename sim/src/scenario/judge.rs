@@ -187,10 +187,14 @@ impl Judge {
             if self.deadline().is_some_and(|t| t <= now) {
                 let window = self.window(expectation);
                 let origin = self.origin_name(expectation);
-                return Some(Verdict::Fail(format!("{awaited} within {window} of {origin}: deadline; last seen: {last}")));
+                return Some(Verdict::Fail(format!(
+                    "{awaited} within {window} of {origin}: deadline; last seen: {last}"
+                )));
             }
             if at_rest {
-                return Some(Verdict::Fail(format!("{awaited}: impossible now, nothing is left to happen; last seen: {last}")));
+                return Some(Verdict::Fail(format!(
+                    "{awaited}: impossible now, nothing is left to happen; last seen: {last}"
+                )));
             }
             return None;
         }

@@ -20,9 +20,15 @@ pub struct I6300esb {
 enum State {
     Disarmed,
     /// Stage 1 or 2, ending then.
-    Armed { stage: u8, ends: Time },
+    Armed {
+        stage: u8,
+        ends: Time,
+    },
     /// Guest time stands still; this is left of the stage.
-    Frozen { stage: u8, left: Duration },
+    Frozen {
+        stage: u8,
+        left: Duration,
+    },
 }
 
 impl I6300esb {

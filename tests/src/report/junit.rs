@@ -31,6 +31,10 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
-    status.set_message(message).set_description(format!("{}\n\nagain: {}", scenario.divergences.join("\n"), scenario.repeat));
+    status.set_message(message).set_description(format!(
+        "{}\n\nagain: {}",
+        scenario.divergences.join("\n"),
+        scenario.repeat
+    ));
     status
 }

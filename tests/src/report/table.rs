@@ -21,8 +21,9 @@ pub fn table(results: &Results) -> String {
             s.guest_s
         );
     }
-    let troubled =
-        |s: &&super::ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || !s.divergences.is_empty();
+    let troubled = |s: &&super::ScenarioResult| {
+        !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || !s.divergences.is_empty()
+    };
     for s in results.scenarios.iter().filter(troubled) {
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.world, s.verdict.as_str());
         if !s.reason.is_empty() {
