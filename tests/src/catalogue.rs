@@ -15,6 +15,8 @@ pub struct Case {
     pub file: PathBuf,
     /// Its manifest.
     pub manifest: Arc<VirtualMachine>,
+    /// The command that runs it again; `{world}` stands for the world.
+    pub again: String,
 }
 
 impl Case {
@@ -42,7 +44,14 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
     let text = read(&manifest_file)?;
     let manifest = manifest::read(&manifest_file.display().to_string(), &text).map_err(|e| e.to_string())?;
-    Ok(Case { scenario, file: file.to_owned(), manifest: Arc::new(manifest) })
+    let id = &scenario.metadata.id;
+    let again = match file.parent() {
+        Some(folder) if folder != own_folder() => {
+            format!("cargo xtask e2e {id} --scenarios {} --world {{world}}", folder.display())
+        }
+        _ => format!("cargo xtask repro {id} --world {{world}}"),
+    };
+    Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario })
 }
 
 /// Reads every scenario in `folder`, by id.

@@ -131,7 +131,7 @@ fn finish(
         guest_s: outcome.lasted.as_secs_f64(),
         forked: false,
         divergences: Vec::new(),
-        repeat: format!("cargo xtask repro {} --world {world}", case.id()),
+        repeat: case.again.replace("{world}", world),
     };
     folder.end(&outcome.trace, &normal, &result)?;
     let comparable = !matches!(outcome.verdict, Verdict::Infra(_));

@@ -149,7 +149,9 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     }
     let text = scenario_text(&args, manifest.vmi.watchdog.is_some());
     let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
-    let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest) };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let again = format!("cargo xtask {}", arguments.join(" "));
+    let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
     let out = args.out.unwrap_or_else(new_run_path);
     let results = run_cases(vec![case], World::Qemu, args.accel.choice(), None, Some(out)).await?;
     Ok(status_of(&results))

@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const QMP_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks for QEMU's sockets.
 const SOCKET_POLL: Duration = Duration::from_millis(5);
+/// For a QEMU whose QMP connection broke to be seen ending.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// Of QEMU's stderr, in a message.
 const STDERR_TAIL: usize = 2000;
 
@@ -109,7 +111,11 @@ impl Prepared {
         };
         wait_for_socket(&mut child, &sockets.agent, deadline, &stderr_path).await?;
         let (events, from_qmp) = mpsc::unbounded_channel();
-        let qmp = Qmp::connect(&sockets.qmp, transcript("qmp")?, events).await?;
+        let qmp = match Qmp::connect(&sockets.qmp, transcript("qmp")?, events).await {
+            Ok(qmp) => qmp,
+            // The sockets exist before QEMU has looked at the rest of its command line.
+            Err(e) => return Err(ended(&mut child, &stderr_path).await.unwrap_or(e.into())),
+        };
         let (port, port_state) = watch::channel(PortState::default());
         let agent = Agent::connect(&sockets.agent, transcript("agent")?, port_state.clone()).await?;
         let (to_us, from_guest) = mpsc::unbounded_channel();
@@ -123,18 +129,25 @@ impl Prepared {
 
 /// Waits for QEMU's last socket; impossible once QEMU has ended.
 async fn wait_for_socket(child: &mut Child, path: &Path, deadline: Instant, stderr: &Path) -> Result<(), StartError> {
-    let last_words = || {
-        let text = std::fs::read(stderr).unwrap_or_default();
-        String::from_utf8_lossy(&text[text.len().saturating_sub(STDERR_TAIL)..]).trim().to_owned()
-    };
     while !path.exists() {
         if let Some(status) = child.try_wait().map_err(StartError::io("wait for QEMU"))? {
-            return Err(StartError::Died { status: status.to_string(), stderr: last_words() });
+            return Err(StartError::Died { status: status.to_string(), stderr: last_words(stderr) });
         }
         if Instant::now() >= deadline {
-            return Err(StartError::Late { stderr: last_words() });
+            return Err(StartError::Late { stderr: last_words(stderr) });
         }
         tokio::time::sleep(SOCKET_POLL).await;
     }
     Ok(())
+}
+
+/// QEMU's end, if it comes within a moment.
+async fn ended(child: &mut Child, stderr: &Path) -> Option<StartError> {
+    let status = tokio::time::timeout(END_LIMIT, child.wait()).await.ok()?.ok()?;
+    Some(StartError::Died { status: status.to_string(), stderr: last_words(stderr) })
+}
+
+fn last_words(stderr: &Path) -> String {
+    let text = std::fs::read(stderr).unwrap_or_default();
+    String::from_utf8_lossy(&text[text.len().saturating_sub(STDERR_TAIL)..]).trim().to_owned()
 }
