@@ -247,6 +247,10 @@ impl Engine {
                 self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline() * 2);
                 self.commands.push_back(Command::Verify { vmi: self.created, boot });
             }
+            // It may come back (a restart during boot), and then be looked at again.
+            DomainEvent::AgentPort { open: false } if self.boot_deadline.is_some() => {
+                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline());
+            }
             _ if ended => self.boot_deadline = None,
             _ => {}
         }
