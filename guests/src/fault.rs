@@ -72,11 +72,11 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
         Fault::Health(health) => set_health(live, health, deadline).await?,
         Fault::PauseVm => {
             live.qmp.execute(qmp::stop {}, left(deadline)).await.map_err(|e| e.to_string())?;
-            run_state(live, deadline).await?
+            running_is(live, false, deadline).await?
         }
         Fault::ResumeVm => {
             live.qmp.execute(qmp::cont {}, left(deadline)).await.map_err(|e| e.to_string())?;
-            run_state(live, deadline).await?
+            running_is(live, true, deadline).await?
         }
         Fault::KillQemu => {
             live.signal(Signal::SIGKILL);
@@ -202,7 +202,8 @@ async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<S
     shell(live, &write, deadline).await
 }
 
-async fn run_state(live: &Live, deadline: Instant) -> Result<String, String> {
+async fn running_is(live: &Live, running: bool, deadline: Instant) -> Result<String, String> {
     let status = live.qmp.execute(qmp::query_status {}, left(deadline)).await.map_err(|e| e.to_string())?;
-    Ok(format!("query-status says {:?}", status.status))
+    let text = format!("query-status says {:?}", status.status);
+    if status.running == running { Ok(text) } else { Err(text) }
 }

@@ -1,7 +1,7 @@
 //! The real world: QEMU and what stands around it, driven by the engine of `vmhealth-sim`.
 //!
-//! Typestate for what we own: [`guest::VmSpec`] -> [`guest::Prepared`] -> [`guest::Live`] -> [`guest::Evidence`]. What the
-//! guest does is not ours to state: it arrives as events. Everything runs on one current-thread runtime, because
+//! Typestate for what we own: [`guest::VmSpec`] -> [`guest::Prepared`] -> [`guest::Live`]. What the guest
+//! does is not ours to state: it arrives as events. Everything runs on one current-thread runtime, because
 //! PDEATHSIG follows the thread that forks (DESIGN.md).
 
 pub mod accel;

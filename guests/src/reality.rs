@@ -11,11 +11,10 @@ use crate::traffic::Service;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use serde_json::json;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -176,6 +175,10 @@ struct World {
     config: Rc<Config>,
     clock: Clock,
     guests: Guests,
+    /// VMIs that were destroyed or discarded, perhaps before their QEMU was there.
+    doomed: Rc<RefCell<BTreeSet<u32>>>,
+    /// The VMI that the Service should forward to, perhaps before its QEMU is there.
+    endpoint: Rc<Cell<Option<u32>>>,
     service: Rc<RefCell<Option<Service>>>,
     inputs: mpsc::UnboundedSender<Input>,
 }
@@ -187,6 +190,8 @@ impl World {
             config: Rc::new(config),
             clock: Clock::start(),
             guests: Guests::default(),
+            doomed: Rc::default(),
+            endpoint: Rc::default(),
             service: Rc::default(),
             inputs,
         }
@@ -216,11 +221,18 @@ impl World {
                 world.tell(Input::Probe { vmi, kind, attempt });
             }),
             Command::AskToShutDown { vmi } => self.spawn(async move { world.ask_to_shut_down(vmi).await }),
-            Command::Destroy { vmi } | Command::Reap { vmi } => self.spawn(async move { world.terminate(vmi).await }),
+            Command::Destroy { vmi } | Command::Reap { vmi } => {
+                self.doomed.borrow_mut().insert(vmi);
+                self.spawn(async move { world.terminate(vmi).await });
+            }
             Command::Discard { vmi } => {
+                self.doomed.borrow_mut().insert(vmi);
                 self.guests.borrow_mut().remove(&vmi);
             }
-            Command::Endpoint { vmi, ready } => self.set_endpoint(vmi, ready),
+            Command::Endpoint { vmi, ready } => {
+                self.endpoint.set(ready.then_some(vmi));
+                self.forward_to_endpoint();
+            }
             Command::Inject { vmi, step, fault } => self.spawn(async move { world.inject(vmi, step, fault).await }),
         }
     }
@@ -247,7 +259,11 @@ impl World {
             Ok(launched) => launched,
             Err(reason) => return self.tell(Input::HostFailed { reason }),
         };
+        if self.doomed.borrow().contains(&vmi) {
+            return;
+        }
         self.guests.borrow_mut().insert(vmi, Rc::new(live));
+        self.forward_to_endpoint();
         while let Some(event) = events.recv().await {
             self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }
@@ -291,14 +307,13 @@ impl World {
                 }
                 Err(text) => probe::error(text),
             },
-            Handler::TcpSocket { host, port } => {
-                let ip: Result<IpAddr, _> = host.as_ref().map_or(Ok(GUEST_ADDRESS.into()), |h| h.parse());
-                match (ip, port.resolve(ports)) {
-                    (Ok(ip), Ok(port)) => probe::tcp(network, (ip, port).into(), timeout).await,
-                    (Err(_), _) => probe::error("only addresses can be dialled from the guest's namespace"),
-                    (_, Err(text)) => probe::error(text),
+            Handler::TcpSocket { host, port } => match port.resolve(ports) {
+                Ok(port) => {
+                    let host = host.clone().unwrap_or_else(|| GUEST_ADDRESS.to_string());
+                    probe::tcp(network, &host, port, timeout).await
                 }
-            }
+                Err(text) => probe::error(text),
+            },
             Handler::GuestAgentPing => probe::ping(&guest.agent, timeout).await,
             Handler::Exec { command } => probe::exec(&guest.agent, command, probe.inner_timeout, timeout).await,
         }
@@ -354,10 +369,10 @@ impl World {
         Ok(())
     }
 
-    fn set_endpoint(&self, vmi: u32, ready: bool) {
+    fn forward_to_endpoint(&self) {
         let service = self.service.borrow();
         let Some(service) = service.as_ref() else { return };
-        let guest = if ready { self.guest(vmi) } else { None };
+        let guest = self.endpoint.get().and_then(|vmi| self.guest(vmi));
         if let Err(e) = service.set_endpoint(guest) {
             self.tell(Input::HostFailed { reason: e.to_string() });
         }

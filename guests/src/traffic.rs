@@ -39,7 +39,7 @@ impl Service {
     /// Forwards to this guest from now on, or to none.
     pub fn set_endpoint(&self, guest: Option<Rc<Live>>) -> Result<(), NetError> {
         if let Some(old) = self.forwarder.take() {
-            // Its listener is dropped with it: at once, because abort only marks a task that is not running.
+            // It is not polled again but to be dropped, and its listener with it: what is in the backlog is reset.
             old.abort();
         }
         if let Some(guest) = guest {

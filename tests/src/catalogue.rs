@@ -76,15 +76,12 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
     if problems.is_empty() { Ok(cases.into_values().collect()) } else { Err(CatalogueError(problems)) }
 }
 
-/// The cases that the filters name: an id, a part of one, or `slow`. Without filters all but the slow ones. A filter that
-/// names nothing is an error.
+/// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id or its tag. Without filters
+/// all but the slow ones. A filter that names nothing is an error, and so is a choice of nothing.
 pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, CatalogueError> {
-    if filters.is_empty() {
-        return Ok(cases.into_iter().filter(|c| !c.scenario.is_slow()).collect());
-    }
-    let exact = |f: &String| cases.iter().any(|c| c.id() == f);
     let names = |f: &String, c: &Case| {
-        if exact(f) { c.id() == f } else { c.id().contains(f.as_str()) || c.scenario.metadata.tags.contains(f) }
+        let exact = c.id() == f || c.scenario.metadata.tags.contains(f);
+        exact || c.id().contains(f.as_str()) && !c.scenario.is_slow() && !cases.iter().any(|c| c.id() == f)
     };
     let unknown: Vec<String> = filters
         .iter()
@@ -94,6 +91,10 @@ pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, Catalog
     if !unknown.is_empty() {
         return Err(CatalogueError(unknown));
     }
-    let keep: Vec<bool> = cases.iter().map(|c| filters.iter().any(|f| names(f, c))).collect();
+    let default = |c: &Case| filters.is_empty() && !c.scenario.is_slow();
+    let keep: Vec<bool> = cases.iter().map(|c| default(c) || filters.iter().any(|f| names(f, c))).collect();
+    if !keep.contains(&true) {
+        return Err(CatalogueError(vec!["no scenario is chosen; scenario files are *.yaml".into()]));
+    }
     Ok(cases.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(case, _)| case).collect())
 }

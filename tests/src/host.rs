@@ -52,11 +52,13 @@ pub fn install(missing: &[Tool]) -> Result<(), String> {
         return Err(as_user);
     }
     let apt = |line: &str| {
+        // stdout is for results.
+        let line = &format!("({line}) >&2");
         let status = Command::new("sh").args(["-c", line]).env("DEBIAN_FRONTEND", "noninteractive").status();
         status.map_err(|e| e.to_string()).and_then(|s| if s.success() { Ok(()) } else { Err(format!("{line}: {s}")) })
     };
     eprintln!("installing {}: {command}", names(missing));
-    apt(&format!("{command} >/dev/null 2>&1")).or_else(|_| apt(&format!("apt-get update -q && {command}")))
+    apt(&format!("{command} >/dev/null 2>/dev/null")).or_else(|_| apt(&format!("apt-get update -q && {command}")))
 }
 
 fn names(tools: &[Tool]) -> String {

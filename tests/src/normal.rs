@@ -26,7 +26,8 @@ impl Normal {
                 // The condition says the same, and a dying QEMU may or may not close the port first.
                 Event::Qemu(vmhealth_sim::cluster::DomainEvent::AgentPort { .. }) => continue,
                 // How long a boot takes, and so how many probes fail in it, is the host's business.
-                Event::Unhealthy(_) if entry.vmi > settled => continue,
+                Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > settled => continue,
+                Event::VmiEvent("GuestAgentPingFailed") => "ping",
                 Event::GuestReady => {
                     settled = entry.vmi;
                     "guest"

@@ -198,8 +198,13 @@ impl Scheduler {
         }
         let mut runs = vec![None; cases.len()];
         while let Some(done) = tasks.join_next().await {
-            let (index, run) = done.map_err(io::Error::other)?;
-            runs[index] = Some(run?);
+            // A task that panicked has lost its index; its case is the one without a run below.
+            if let Ok((index, run)) = done {
+                runs[index] = Some(run.or_else(|e| not_run(&cases[index], &e.to_string(), folder))?);
+            }
+        }
+        for (case, run) in cases.iter().zip(&mut runs).filter(|(_, run)| run.is_none()) {
+            *run = Some(not_run(case, "the runner panicked; its message is on stderr", folder)?);
         }
         Ok(runs)
     }

@@ -67,11 +67,24 @@ pub(crate) struct E2e {
     pub(crate) scenarios: Option<PathBuf>,
 }
 
+impl E2e {
+    pub(crate) fn runs_guests(&self) -> bool {
+        !self.list && self.world != World::Model
+    }
+}
+
+impl Repro {
+    pub(crate) fn runs_guests(&self) -> bool {
+        self.world != World::Model
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
     pub(crate) manifest: PathBuf,
-    /// Break something: KIND@WHEN, WHEN counted from the guest being ready; kernelPanic@5s, killWatchdog@5s
+    /// Break something: KIND@WHEN, like killWatchdog@5s. WHEN counts from the guest being ready; from the second one on
+    /// the time between two counts from the first having taken effect
     #[arg(long = "fault", value_parser = parse_fault)]
     pub(crate) faults: Vec<TimedFault>,
     /// How long to watch

@@ -2,7 +2,7 @@
 
 use crate::cli::{self, Command, E2e, Format, Repro, TimedFault, World};
 use crate::exit::{Failure, Status, infra, usage};
-use crate::prepare::{prepare, say};
+use crate::prepare::{install_missing, prepare, say};
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_guests::net::Netns;
 use vmhealth_images::{Store, update_lock};
-use vmhealth_sim::manifest;
+use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
 use vmhealth_tests::host;
@@ -119,6 +119,7 @@ fn new_run_path() -> PathBuf {
 
 /// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
 async fn test() -> Result<Status, Failure> {
+    install_missing()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)
         .args(["test", "--workspace"])
@@ -147,7 +148,7 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     for (path, pos) in &manifest.not_acted_on {
         say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
     }
-    let text = scenario_text(&args, manifest.vmi.watchdog.is_some());
+    let text = scenario_text(&args, &manifest);
     let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let again = format!("cargo xtask {}", arguments.join(" "));
@@ -158,7 +159,10 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
 }
 
 /// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
-fn scenario_text(args: &cli::Run, has_watchdog: bool) -> String {
+fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
+    // Nobody else would start it.
+    let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
+    let has_watchdog = manifest.vmi.watchdog.is_some();
     let mut guest = Vec::new();
     if has_watchdog && args.heartbeat > 0 {
         let keepalive = if args.keepalive { "takeover" } else { "masked" };
@@ -169,6 +173,9 @@ fn scenario_text(args: &cli::Run, has_watchdog: bool) -> String {
     faults.sort_by_key(|f| f.at);
     let mut before = std::time::Duration::ZERO;
     let mut steps = String::new();
+    if needs_start {
+        steps.push_str("    - {user: start}\n");
+    }
     for (i, TimedFault { kind, at }) in faults.iter().enumerate() {
         let after = if i == 0 { "after: guest ready, " } else { "" };
         let plus = humantime::format_duration(at.saturating_sub(before)).to_string();
@@ -203,9 +210,11 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
 }
 
 fn report(run: Option<PathBuf>) -> Result<Status, Failure> {
+    // One without results is running or was killed.
     let newest = || {
         let mut runs: Vec<PathBuf> =
             std::fs::read_dir(runs_folder()).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        runs.retain(|r| r.join("results.json").exists());
         runs.sort();
         runs.pop()
     };

@@ -14,13 +14,19 @@ use vmhealth_tests::report::Machine;
 use vmhealth_tests::runner::Reality;
 
 /// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
-/// that run guests, and only while the image need not be built: mmdebstrap makes a user namespace of its own.
+/// that need them, and after the image is built: mmdebstrap makes a user namespace of its own.
 pub(crate) fn enter_user_namespace(command: &Command) {
-    let runs_guests = matches!(command, Command::E2e(_) | Command::Run(_) | Command::Repro(_));
-    if !runs_guests || geteuid().is_root() {
+    let (namespace, image) = match command {
+        Command::E2e(args) => (args.runs_guests(), args.runs_guests()),
+        Command::Repro(args) => (args.runs_guests(), args.runs_guests()),
+        Command::Run(_) | Command::Test => (true, true),
+        Command::Doctor => (true, false),
+        Command::Report { .. } | Command::Image { .. } | Command::Schema => (false, false),
+    };
+    if !namespace || geteuid().is_root() {
         return;
     }
-    if let Err(e) = build_image_as_user() {
+    if image && let Err(e) = build_image_as_user() {
         eprintln!("warning: {:#}", e.error);
         return;
     }
@@ -41,7 +47,7 @@ fn build_image_as_user() -> Result<(), Failure> {
     Store::new(&host::cache_folder()).ensure(&say).map(drop).map_err(infra)
 }
 
-fn install_missing() -> Result<(), Failure> {
+pub(crate) fn install_missing() -> Result<(), Failure> {
     let missing = host::missing();
     if missing.is_empty() { Ok(()) } else { host::install(&missing).map_err(|e| infra(anyhow!(e))) }
 }

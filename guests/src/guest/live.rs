@@ -1,4 +1,4 @@
-//! A running QEMU, and what it becomes: evidence.
+//! A running QEMU.
 
 use crate::net::Netns;
 use crate::qemu::AGENT_PORT;
@@ -38,20 +38,12 @@ pub struct Live {
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     pub(super) scratch: PathBuf,
-    pub(super) evidence: PathBuf,
-}
-
-/// What is left of a guest: files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// Serial console, transcripts, command line, stderr, user data.
-    pub folder: PathBuf,
 }
 
 impl Live {
     /// Signals QEMU's process group.
     pub fn signal(&self, signal: Signal) {
-        // The group is QEMU's own; once QEMU is reaped the port's sender is gone and the pid may be another's.
+        // The group is QEMU's own; shortly after QEMU is reaped the port's sender is gone, and the pid may be another's.
         if self.port.has_changed().is_ok()
             && let Some(pid) = self.pid.and_then(|p| i32::try_from(p).ok())
         {
@@ -65,11 +57,6 @@ impl Live {
         // The port's sender lives as long as the process's watcher.
         let gone = async { while port.changed().await.is_ok() {} };
         let _ = tokio::time::timeout(limit, gone).await;
-    }
-
-    /// Kills what still runs and leaves the evidence.
-    pub fn into_evidence(self) -> Evidence {
-        Evidence { folder: self.evidence.clone() }
     }
 }
 

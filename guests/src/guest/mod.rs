@@ -1,11 +1,12 @@
-//! One guest from description to evidence: [`VmSpec`] -> [`Prepared`] -> [`Live`] -> [`Evidence`], each consuming the last.
+//! One guest from description to running process: [`VmSpec`] -> [`Prepared`] -> [`Live`], each consuming the last. Its evidence is
+//! on disk from the first moment; dropping [`Live`] ends the process and leaves only that.
 
 mod live;
 mod prepared;
 mod spec;
 mod verify;
 
-pub use live::{Evidence, GuestEvent, Live};
+pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
 pub use spec::{Image, VmSpec, memory_mib};
 pub use verify::{NotReady, verify};

@@ -120,9 +120,10 @@ impl Prepared {
         let agent = Agent::connect(&sockets.agent, transcript("agent")?, port_state.clone()).await?;
         let (to_us, from_guest) = mpsc::unbounded_channel();
         let pid = child.id();
-        tokio::spawn(pump(child, from_qmp, port, to_us));
+        // Before that the child is ours and dies with this function's failure.
         qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
-        let live = Live { qmp, agent, port: port_state, netns, pid, serial: sockets.serial, scratch, evidence };
+        tokio::spawn(pump(child, from_qmp, port, to_us));
+        let live = Live { qmp, agent, port: port_state, netns, pid, serial: sockets.serial, scratch };
         Ok((live, from_guest))
     }
 }

@@ -29,12 +29,18 @@ pub async fn exec(agent: &Agent, command: &[String], inner: Duration, timeout: D
     let asked = async { agent.present()?.run(&argv, Instant::now() + inner).await };
     match tokio::time::timeout(timeout, asked).await {
         Ok(Ok(output)) => match output.exit_code.unwrap_or(0) {
-            0 => success(output.stdout),
-            _ => failure(format!("{}{}", output.stdout, output.stderr)),
+            0 => success(cap(output.stdout)),
+            _ => failure(cap(output.stdout + &output.stderr)),
         },
         Ok(Err(e)) => failure(virt_probe_panic(&e)),
         Err(_) => failure(cut(timeout)),
     }
+}
+
+/// The kubelet keeps 10 240 bytes of a command's output (exec.go).
+fn cap(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(10 * 1024));
+    text
 }
 
 fn virt_probe_panic(e: &AgentError) -> String {

@@ -2,15 +2,13 @@
 //! body read before the status is judged, one deadline over everything.
 
 use super::target::request_target;
-use super::{Network, dial_error, error, failure, success, tls};
+use super::{Network, dial_error, error, failure, resolve, success, tls};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::http::response::Parts;
-use hyper::{Request, StatusCode, Version};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -104,17 +102,18 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
     let mut hop = Hop { url: first.clone(), target: path, host_line, referer: None, drop_content: false };
     for number in 1.. {
         phase.set(Phase::Dialing);
-        let (parts, body) = match request(network, target, &hop, phase).await {
-            Ok(answer) => answer,
+        let response = match request(network, target, &hop, phase).await {
+            Ok(response) => response,
             Err(attempt) => return attempt,
         };
-        let Some(location) = redirect(&parts) else { return judge(parts.status, &body) };
+        let status = response.status();
+        let Some(location) = redirect(&response) else { return judge(response, phase).await };
         let Ok(next) = hop.url.join(&location) else {
             return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
         };
         // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
         if next.host_str() != first.host_str() {
-            return judge(parts.status, &body);
+            return judge(response, phase).await;
         }
         if number >= MAX_REQUESTS {
             return failure(format!("Get \"{next}\": stopped after {MAX_REQUESTS} redirects"));
@@ -125,24 +124,31 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
             target: next[Position::BeforePath..Position::AfterQuery].to_owned(),
             host_line: hop.host_line.filter(|_| relative),
             referer: (!insecure).then(|| hop.url.to_string()),
-            drop_content: hop.drop_content || !matches!(parts.status.as_u16(), 307 | 308),
+            drop_content: hop.drop_content || !matches!(status.as_u16(), 307 | 308),
             url: next,
         };
     }
     failure("unreachable: the chain is bounded")
 }
 
-fn redirect(parts: &Parts) -> Option<String> {
-    if !matches!(parts.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+fn redirect(response: &Response<Incoming>) -> Option<String> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let location = parts.headers.get(header::LOCATION)?;
+    let location = response.headers().get(header::LOCATION)?;
     let text = String::from_utf8_lossy(location.as_bytes()).into_owned();
     (!text.is_empty()).then_some(text)
 }
 
-fn judge(status: StatusCode, body: &[u8]) -> Attempt {
-    let body = String::from_utf8_lossy(body);
+/// The body of the answer that counts is read before its status is judged; that of a followed redirect is not read.
+async fn judge(response: Response<Incoming>, phase: &Cell<Phase>) -> Attempt {
+    phase.set(Phase::Body);
+    let status = response.status();
+    let body = match read_body(response.into_body()).await {
+        Ok(body) => body,
+        Err(attempt) => return attempt,
+    };
+    let body = String::from_utf8_lossy(&body);
     match status.as_u16() {
         200..=299 => success(body),
         300..=399 => super::attempt(Verdict::Warning, format!("Probe terminated redirects, Response body: {body}")),
@@ -156,34 +162,24 @@ async fn request(
     target: &HttpTarget,
     hop: &Hop,
     phase: &Cell<Phase>,
-) -> Result<(Parts, Vec<u8>), Attempt> {
+) -> Result<Response<Incoming>, Attempt> {
     let url = &hop.url;
     let failed = |text: String| failure(format!("Get \"{url}\": {text}"));
     if !matches!(url.scheme(), "http" | "https") {
         return Err(failed(format!("unsupported protocol scheme \"{}\"", url.scheme())));
     }
-    let address = resolve(url).await.map_err(&failed)?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let address = resolve(&host, url.port_or_known_default().unwrap_or(80)).await.map_err(&failed)?;
     let stream =
         network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
     if url.scheme() == "http" {
         return exchange(stream, false, head(target, hop, false).map_err(failed)?, phase, url).await;
     }
-    let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(name).map_err(|e| failed(e.to_string()))?;
+    let name = ServerName::try_from(host).map_err(|e| failed(e.to_string()))?;
     let connector = TlsConnector::from(tls::client().map_err(|e| failed(e.to_string()))?);
     let stream = connector.connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     exchange(stream, h2, head(target, hop, h2).map_err(failed)?, phase, url).await
-}
-
-async fn resolve(url: &Url) -> Result<SocketAddr, String> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok((ip, port).into());
-    }
-    let mut found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?;
-    found.next().ok_or_else(|| format!("lookup {host}: no such host"))
 }
 
 /// The request's head, in Go's order: Host, User-Agent, the others sorted, Connection.
@@ -245,17 +241,17 @@ async fn exchange<S>(
     request: Request<Empty<Bytes>>,
     phase: &Cell<Phase>,
     url: &Url,
-) -> Result<(Parts, Vec<u8>), Attempt>
+) -> Result<Response<Incoming>, Attempt>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {e}"));
     phase.set(Phase::Headers);
-    let response = if h2 {
+    if h2 {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(failed)?
+        sender.send_request(request).await.map_err(failed)
     } else {
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .title_case_headers(true)
@@ -265,21 +261,22 @@ where
             .await
             .map_err(failed)?;
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(failed)?
-    };
-    phase.set(Phase::Body);
-    let (parts, mut body) = response.into_parts();
+        sender.send_request(request).await.map_err(failed)
+    }
+}
+
+/// Up to the cap or the end; an error before that is an error of the probe, whatever the status was.
+async fn read_body(mut body: Incoming) -> Result<Vec<u8>, Attempt> {
     let mut bytes = Vec::new();
     while bytes.len() < BODY_CAP
         && let Some(frame) = body.frame().await
     {
-        // An error here, whatever the status was.
         let frame = frame.map_err(|e| error(format!("unexpected EOF: {e}")))?;
         if let Ok(data) = frame.into_data() {
             bytes.extend_from_slice(&data[..data.len().min(BODY_CAP - bytes.len())]);
         }
     }
-    Ok((parts, bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -73,6 +73,15 @@ async fn verdicts() {
             "there",
         ),
         (
+            "the body of a followed redirect does not matter",
+            vec![
+                "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 99\r\n\r\nshort".into(),
+                response("200 OK", "", "there"),
+            ],
+            Verdict::Success,
+            "there",
+        ),
+        (
             "another host is not followed",
             vec![redirect("http://localhost:PORT/b")],
             Verdict::Warning,

@@ -13,7 +13,7 @@ pub use http::{HttpTarget, get};
 
 use crate::net::{NetError, Netns};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use vmhealth_sim::kubelet::{Attempt, Verdict};
@@ -39,13 +39,27 @@ impl Network<'_> {
     }
 }
 
-/// A TCP probe: a completed handshake is success; nothing is sent.
-pub async fn tcp(network: Network<'_>, address: SocketAddr, timeout: Duration) -> Attempt {
-    match tokio::time::timeout(timeout, network.connect(address)).await {
-        Ok(Ok(_)) => success(String::new()),
-        Ok(Err(e)) => failure(format!("dial tcp {address}: {}", dial_error(&e))),
-        Err(_) => failure(format!("dial tcp {address}: i/o timeout")),
+/// A TCP probe: a completed handshake is success; nothing is sent. There is no error class here, also not for a name
+/// that cannot be resolved.
+pub async fn tcp(network: Network<'_>, host: &str, port: u16, timeout: Duration) -> Attempt {
+    let dial = async {
+        let address = resolve(host, port).await?;
+        network.connect(address).await.map(drop).map_err(|e| format!("dial tcp {address}: {}", dial_error(&e)))
+    };
+    match tokio::time::timeout(timeout, dial).await {
+        Ok(Ok(())) => success(String::new()),
+        Ok(Err(text)) => failure(text),
+        Err(_) => failure(format!("dial tcp {host}:{port}: i/o timeout")),
     }
+}
+
+/// A name or an address, without brackets, resolved by the node.
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok((ip, port).into());
+    }
+    let mut found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?;
+    found.next().ok_or_else(|| format!("lookup {host}: no such host"))
 }
 
 /// The operating system's error in Go's words.

@@ -138,9 +138,11 @@ impl Domain {
         true
     }
 
-    /// We are about to kill it: its end is ours unless it ended before.
-    pub fn destroyed(&mut self) {
+    /// We are about to kill it: its end is ours unless it ended before. `true` the first time.
+    pub fn destroyed(&mut self) -> bool {
+        let first = self.end.is_none();
         self.end.get_or_insert(End::Destroyed);
+        first
     }
 
     /// The process runs.

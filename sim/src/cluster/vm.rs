@@ -76,8 +76,13 @@ impl VmController {
         self.stop_requested = false;
     }
 
+    /// A final VMI is being deleted: under RerunOnFailure only a Failed one leaves a start request behind.
+    pub fn deleting(&mut self, phase: Phase) {
+        self.start_requested |= self.strategy == RunStrategy::RerunOnFailure && phase == Phase::Failed;
+    }
+
     /// What to do about the VMI in this phase (`None`: there is none).
-    pub fn decide(&mut self, vmi: Option<Phase>) -> Decision {
+    pub fn decide(&self, vmi: Option<Phase>) -> Decision {
         if self.stop_requested && vmi.is_some() {
             return Decision::Delete;
         }
@@ -87,11 +92,7 @@ impl VmController {
             (RunStrategy::Always, None) => Decision::Create,
             (RunStrategy::Always, Some(phase)) if phase.is_final() => Decision::Delete,
             (RunStrategy::RerunOnFailure, None) if !self.ever_created || self.start_requested => Decision::Create,
-            (RunStrategy::RerunOnFailure, Some(phase)) if phase.is_final() => {
-                // Only a Failed VMI leaves a start request behind.
-                self.start_requested |= phase == Phase::Failed;
-                Decision::Delete
-            }
+            (RunStrategy::RerunOnFailure, Some(phase)) if phase.is_final() => Decision::Delete,
             (RunStrategy::Manual, None) if self.start_requested => Decision::Create,
             (RunStrategy::Manual, Some(phase)) if phase.is_final() && self.start_requested => Decision::Delete,
             (RunStrategy::Once, None) if !self.ever_created => Decision::Create,
@@ -127,6 +128,7 @@ mod tests {
                 if strategy == Halted { Decision::Delete } else { Decision::Nothing }
             );
             assert_eq!(vm.decide(Some(phase)), then, "{strategy} {phase}");
+            vm.deleting(phase);
             vm.gone();
             assert_eq!(vm.decide(None), after, "{strategy} after {phase}");
         }

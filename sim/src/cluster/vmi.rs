@@ -6,8 +6,8 @@
 use super::Churn;
 use super::domain::{Domain, DomainEvent, final_phase};
 use super::stop::{GracefulStop, StopAction};
-use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind};
-use crate::manifest::{PodProbe, VmiSpec};
+use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind, Verdict};
+use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
 use crate::trace::Event;
 use std::fmt;
@@ -51,7 +51,7 @@ pub enum VmiCommand {
     /// Start the domain.
     StartDomain,
     /// Run an attempt of a probe.
-    Probe(ProbeKind, u8, PodProbe),
+    Probe(ProbeKind, PodProbe),
     /// Ask the guest to shut down: agent first when connected, else the ACPI button.
     AskToShutDown,
     /// Kill the domain.
@@ -141,6 +141,11 @@ impl Vmi {
         self.deleting && !self.phase.is_final()
     }
 
+    /// It has a deletion time.
+    pub fn deleting(&self) -> bool {
+        self.deleting
+    }
+
     /// When [`Vmi::poll`] has something to do next.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
         let pod = self.pod.as_ref().and_then(|p| p.next_wakeup(now));
@@ -165,12 +170,14 @@ impl Vmi {
 
     /// Takes what the domain did at `at`; `false` if it only repeats a reset.
     pub fn domain_event(&mut self, at: Time, event: &DomainEvent) -> bool {
-        if !self.domain.take(at, event) {
+        // Final phases never change, whatever a domain that is being killed still says.
+        if self.phase.is_final() || !self.domain.take(at, event) {
             return false;
         }
         match event {
             DomainEvent::Started => {
-                self.out.push(VmiCommand::Trace(Event::VmiEvent("Started"), String::new()));
+                self.show(Event::VmiEvent("Created"));
+                self.show(Event::VmiEvent("Started"));
                 self.set_phase(Phase::Running);
             }
             DomainEvent::AgentPort { open } => {
@@ -193,7 +200,11 @@ impl Vmi {
     /// Takes a probe's answer.
     pub fn probe_answer(&mut self, now: Time, kind: ProbeKind, attempt: Attempt) {
         let Some(pod) = &mut self.pod else { return };
+        let failed = attempt.verdict == Verdict::Failure;
         let effects = pod.finish(kind, attempt);
+        if failed && self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing) {
+            self.show(Event::VmiEvent("GuestAgentPingFailed"));
+        }
         self.kubelet(now, effects);
     }
 
@@ -214,6 +225,10 @@ impl Vmi {
         if self.domain.running() {
             self.stop = Some(GracefulStop::new(now, self.grace));
         } else {
+            // Its domain may be on its way already.
+            if self.phase == Phase::Scheduled {
+                self.out.push(VmiCommand::Destroy);
+            }
             self.end(Phase::Failed);
         }
     }
@@ -243,8 +258,9 @@ impl Vmi {
                 self.out.push(VmiCommand::AskToShutDown);
             }
             StopAction::Destroy | StopAction::Kill => {
-                self.domain.destroyed();
-                self.show(Event::VmiEvent("Deleted"));
+                if self.domain.destroyed() {
+                    self.show(Event::VmiEvent("Deleted"));
+                }
                 self.out.push(VmiCommand::Destroy);
             }
         }
@@ -254,12 +270,9 @@ impl Vmi {
         for effect in effects {
             match effect {
                 Effect::Attempt(kind, n) => {
-                    let probe = match kind {
-                        ProbeKind::Readiness => self.readiness.clone(),
-                        ProbeKind::Liveness => self.liveness.clone(),
-                    };
+                    let probe = self.probe(kind).cloned();
                     self.show(Event::Attempt(kind, n));
-                    self.out.extend(probe.map(|p| VmiCommand::Probe(kind, n, p)));
+                    self.out.extend(probe.map(|p| VmiCommand::Probe(kind, p)));
                 }
                 Effect::Published(kind, result) => self.show(Event::Published(kind, result)),
                 Effect::Event(kind, event, text) => {
@@ -270,6 +283,13 @@ impl Vmi {
                     self.stop(now);
                 }
             }
+        }
+    }
+
+    fn probe(&self, kind: ProbeKind) -> Option<&PodProbe> {
+        match kind {
+            ProbeKind::Readiness => self.readiness.as_ref(),
+            ProbeKind::Liveness => self.liveness.as_ref(),
         }
     }
 

@@ -54,6 +54,7 @@ pub struct Engine {
     created: u32,
     /// The final VMI is being deleted and gone at this time.
     gone_at: Option<Time>,
+    deletion_logged: bool,
     /// The boot that was last verified or given up.
     settled_boot: u32,
     boot_deadline: Option<Time>,
@@ -79,6 +80,7 @@ impl Engine {
             vmi: None,
             created: 0,
             gone_at: None,
+            deletion_logged: false,
             settled_boot: 0,
             boot_deadline: None,
             status: "",
@@ -114,7 +116,8 @@ impl Engine {
         }
         let vmi = self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now));
         let longest = Some(Time::ZERO + self.config.longest);
-        earliest([vmi, self.gone_at, self.boot_deadline, self.script.next_wakeup(), self.judge.next_wakeup(), longest])
+        let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
+        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), longest])
             .map(|t| t.max(self.now))
     }
 
@@ -160,7 +163,9 @@ impl Engine {
     /// One round of reactions; `false` if nothing was due.
     fn round(&mut self) -> bool {
         let before = (self.trace.entries().len(), self.commands.len(), self.created);
-        if let Some(due) = self.script.poll(self.now) {
+        if self.step_may_begin()
+            && let Some(due) = self.script.poll(self.now)
+        {
             self.begin_step(due);
         }
         self.run_vmi();
@@ -168,6 +173,7 @@ impl Engine {
             self.gone_at = None;
             self.vmi = None;
             self.controller.gone();
+            self.deletion_logged = false;
             self.commands.push_back(Command::Discard { vmi: self.created });
         }
         self.run_controller();
@@ -190,9 +196,7 @@ impl Engine {
             match command {
                 VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
                 VmiCommand::StartDomain => self.commands.push_back(Command::StartDomain { vmi: number }),
-                VmiCommand::Probe(kind, _, probe) => {
-                    self.commands.push_back(Command::Probe { vmi: number, kind, probe })
-                }
+                VmiCommand::Probe(kind, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
                 VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
                 VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
                 VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),
@@ -216,15 +220,16 @@ impl Engine {
             }
             Decision::Delete => {
                 let Some(vmi) = &mut self.vmi else { return };
-                let first = !vmi.stopping();
                 if vmi.phase().is_final() {
+                    self.controller.deleting(vmi.phase());
                     self.gone_at = Some(self.now + self.config.churn.cleanup);
-                } else {
+                } else if !vmi.deleting() {
                     vmi.delete(self.now);
                 }
-                if first {
+                if !std::mem::replace(&mut self.deletion_logged, true) {
                     self.log(self.now, Event::VmEvent("SuccessfulDelete"), String::new());
                 }
+                self.run_vmi();
             }
             Decision::Nothing => {}
         }
@@ -271,6 +276,12 @@ impl Engine {
         if untouched {
             self.conclude(Verdict::Infra(format!("the guest was not set up as its profile says: {reason}")));
         }
+    }
+
+    /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
+    fn step_may_begin(&self) -> bool {
+        let unverified = self.settled_boot == 0 && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        !(unverified && self.script.next_is_fault())
     }
 
     fn begin_step(&mut self, due: Due) {
@@ -332,7 +343,7 @@ impl Engine {
 
     /// printableStatus, first match (kubevirt-health.md 8.3).
     fn show_status(&mut self) {
-        let creating = self.vmi.is_none() && self.controller.clone().decide(None) == Decision::Create;
+        let creating = self.vmi.is_none() && self.controller.decide(None) == Decision::Create;
         let status = match &self.vmi {
             Some(v) if v.stopping() => "Stopping",
             Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
@@ -374,8 +385,10 @@ impl Engine {
         !live
             && self.gone_at.is_none()
             && self.script.next_wakeup().is_none()
-            && self.commands.is_empty()
-            && self.controller.clone().decide(self.vmi.as_ref().map(Vmi::phase)) == Decision::Nothing
+            && !self.script.busy()
+            // Releasing a VMI that is gone brings nothing new.
+            && self.commands.iter().all(|c| matches!(c, Command::Discard { .. }))
+            && self.controller.decide(self.vmi.as_ref().map(Vmi::phase)) == Decision::Nothing
     }
 
     fn log(&mut self, at: Time, event: Event, detail: String) {

@@ -100,7 +100,7 @@ fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
 }
 
 fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
-    let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int32());
+    let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int64());
     let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(|c| c.int32());
     let vcpus = [cpu("cores"), cpu("sockets"), cpu("threads")];
     VmiSpec {
@@ -114,13 +114,22 @@ fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
             .unwrap_or_default(),
         memory: memory(spec),
-        vcpus: vcpus
-            .iter()
-            .any(Option::is_some)
-            .then(|| vcpus.iter().map(|n| u32::try_from(n.unwrap_or(1)).unwrap_or(1).max(1)).product()),
+        vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec),
         ports: interface_ports(spec),
     }
+}
+
+/// More than any host of ours could run; QEMU's own limit is near.
+const MAX_VCPUS: u32 = 255;
+
+fn vcpu_count(spec: &Cursor<'_>, parts: &[Option<i32>]) -> u32 {
+    let count =
+        parts.iter().try_fold(1_u32, |n, part| n.checked_mul(u32::try_from(part.unwrap_or(1)).unwrap_or(1).max(1)));
+    count.filter(|n| *n <= MAX_VCPUS).unwrap_or_else(|| {
+        spec.error(format!("domain.cpu: more than {MAX_VCPUS} vCPUs"));
+        1
+    })
 }
 
 fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {

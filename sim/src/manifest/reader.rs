@@ -161,9 +161,15 @@ impl<'a> Cursor<'a> {
 
     /// A whole number of 32 bits.
     pub(super) fn int32(&self) -> Option<i32> {
+        let n = self.int64()?;
+        i32::try_from(n).map_err(|_| self.error(format!("{n} does not fit an int32"))).ok()
+    }
+
+    /// A whole number of 64 bits.
+    pub(super) fn int64(&self) -> Option<i64> {
         self.used();
         match &self.node.value {
-            Value::Int(n) => i32::try_from(*n).map_err(|_| self.error(format!("{n} does not fit an int32"))).ok(),
+            Value::Int(n) => Some(*n),
             _ => {
                 self.mismatch("a whole number");
                 None

@@ -55,6 +55,21 @@ pub enum Health {
 }
 
 impl Fault {
+    /// Every name.
+    pub const NAMES: &[&str] = &[
+        "kernelPanic",
+        "killWatchdog",
+        "stopWatchdog",
+        "killAgent",
+        "stopAgent",
+        "health",
+        "pauseVm",
+        "resumeVm",
+        "killQemu",
+        "guestPoweroff",
+        "guestReboot",
+    ];
+
     /// The name in traces: the scenario file's word.
     pub fn name(&self) -> &'static str {
         match self {

@@ -3,13 +3,16 @@
 //! Unknown keys are refused with line and column. No `flatten`, no untagged enums: both lose positions.
 
 use super::fault::Fault;
-use super::pattern::Pattern;
+use super::pattern::{self, Pattern};
 use crate::yaml::{self, YamlError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
+
+/// What the daemon and the i6300esb driver take, seconds (qemu-watchdog.md 2.4; the daemon wants more than its interval).
+const HEARTBEATS: std::ops::RangeInclusive<u32> = 3..=2046;
 
 /// One scenario file.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -271,6 +274,29 @@ impl Scenario {
                 return Err(format!("spec.expect[{i}]: expected exactly one of within, withinGuest"));
             }
         }
+        let guest = &self.spec.guest;
+        if let Some(daemon) = &guest.watchdog_daemon
+            && !HEARTBEATS.contains(&daemon.heartbeat_seconds)
+        {
+            return Err(format!(
+                "spec.guest.watchdogDaemon.heartbeatSeconds: the device takes {} to {}",
+                HEARTBEATS.start(),
+                HEARTBEATS.end()
+            ));
+        }
+        for (i, fault) in self.spec.steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.fault.as_ref()?))) {
+            let lacks = match fault {
+                Fault::KillWatchdog | Fault::StopWatchdog if guest.watchdog_daemon.is_none() => "watchdogDaemon",
+                Fault::Health(_) if !guest.health_server => "healthServer",
+                _ => continue,
+            };
+            return Err(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", fault.name()));
+        }
+        if self.spec.traffic.as_ref().is_some_and(|t| t.every.0.is_zero()) {
+            return Err("spec.traffic.every: a span longer than 0s is needed".into());
+        }
+        pattern::check_word("vmi phase", self.spec.final_state.vmi.as_deref().filter(|v| *v != "none"))?;
+        pattern::check_word("vm status", self.spec.final_state.vm.as_deref())?;
         if self.spec.expect.is_empty() {
             return Err("spec.expect is empty: a scenario that expects nothing cannot fail".into());
         }

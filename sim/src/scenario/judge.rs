@@ -32,6 +32,9 @@ pub struct FinalState {
     pub ready: bool,
 }
 
+/// No window is longer: nothing that is waited for takes a day, and its multiples can be counted.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// Where a window begins: a moment, or, for a fault, the span in which it takes effect.
 #[derive(Debug, Clone, Copy)]
 struct Origin {
@@ -155,7 +158,7 @@ impl Judge {
     fn window(&self, e: &Expectation) -> Window {
         match (e.within, e.within_guest) {
             (Some(w), _) => w,
-            (None, Some(w)) => Window { min: w.min, max: w.max.mul_f64(self.guest_scale) },
+            (None, Some(w)) => Window { min: w.min, max: w.max.min(LONGEST).mul_f64(self.guest_scale) },
             (None, None) => Window { min: Duration::ZERO, max: Duration::MAX },
         }
     }

@@ -1,5 +1,6 @@
 //! Names of events in scenario files: the leading words of a trace entry's text, checked when the file is read.
 
+use super::fault::Fault;
 use crate::trace::{Entry, LANES};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,7 +36,35 @@ impl TryFrom<String> for Pattern {
         {
             return Err(format!("no event of {lane:?} is called {second:?}: expected one of {}", known.join(", ")));
         }
-        Ok(Pattern(text.split_whitespace().collect::<Vec<_>>().join(" ")))
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if let [first, second, third, ..] = words.as_slice() {
+            check_word(&format!("{first} {second}"), Some(third))?;
+        }
+        if lane == "fault" && words.get(1).is_some_and(|name| !Fault::NAMES.contains(name)) {
+            return Err(format!("no fault is called so: expected one of {}", Fault::NAMES.join(", ")));
+        }
+        Ok(Pattern(words.join(" ")))
+    }
+}
+
+/// The words that may follow these two; others are open.
+const CLOSED: &[(&str, &[&str])] = &[
+    ("vmi phase", &["Pending", "Scheduling", "Scheduled", "Running", "Succeeded", "Failed"]),
+    ("vm status", &["Starting", "Running", "Paused", "Stopping", "Stopped"]),
+    ("vmi ready", &["True", "False"]),
+    ("vmi agent", &["connected", "gone"]),
+    ("readiness result", &["Success", "Failure"]),
+    ("liveness result", &["Success", "Failure"]),
+    ("pod event", &["Unhealthy", "ProbeWarning", "Killing"]),
+];
+
+/// Refuses a word that can never follow `two`.
+pub(super) fn check_word(two: &str, word: Option<&str>) -> Result<(), String> {
+    match (CLOSED.iter().find(|(known, _)| *known == two), word) {
+        (Some((_, words)), Some(word)) if !words.contains(&word) => {
+            Err(format!("{two:?} is never followed by {word:?}: expected one of {}", words.join(", ")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -42,9 +42,9 @@ impl Script {
         script
     }
 
-    /// Takes an entry of the trace.
+    /// Takes an entry of the trace; also while the step before is not yet confirmed, whose effects come first.
     pub fn observe(&mut self, entry: &Entry) {
-        if self.busy || self.due.is_some() {
+        if self.due.is_some() {
             return;
         }
         if let Some(step) = self.steps.get(self.next)
@@ -56,12 +56,22 @@ impl Script {
 
     /// When the next step is due.
     pub fn next_wakeup(&self) -> Option<Time> {
-        self.due
+        self.due.filter(|_| !self.busy)
+    }
+
+    /// The next step breaks something.
+    pub fn next_is_fault(&self) -> bool {
+        self.steps.get(self.next).is_some_and(|s| s.fault.is_some())
+    }
+
+    /// A step has begun and is not yet confirmed.
+    pub fn busy(&self) -> bool {
+        self.busy
     }
 
     /// The step that is due at `now`.
     pub fn poll(&mut self, now: Time) -> Option<Due> {
-        self.due.filter(|t| *t <= now)?;
+        self.next_wakeup().filter(|t| *t <= now)?;
         self.due = None;
         let step = self.next;
         self.next += 1;
