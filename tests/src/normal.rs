@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::trace::{Event, Trace};
 
 /// One object's history.
@@ -18,16 +19,22 @@ impl Normal {
     /// Normalises a trace.
     pub fn of(trace: &Trace) -> Normal {
         let mut lanes: BTreeMap<(u32, &'static str), Lane> = BTreeMap::new();
-        let mut settled = 0;
+        let (mut settled, mut asked) = (0, 0);
         for entry in trace.sorted() {
             let lane = match &entry.event {
                 // How often is the prober's business and the windows'.
                 Event::Attempt(..) => continue,
                 // The condition says the same, and a dying QEMU may or may not close the port first.
-                Event::Qemu(vmhealth_sim::cluster::DomainEvent::AgentPort { .. }) => continue,
+                Event::Qemu(DomainEvent::AgentPort { .. }) => continue,
                 // How long a boot takes, and so how many probes fail in it, is the host's business.
                 Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > settled => continue,
                 Event::VmiEvent("GuestAgentPingFailed") => "ping",
+                // virt-handler asks every 5 s, the second time perhaps by the button: how often is the guest's speed.
+                Event::Qemu(DomainEvent::Powerdown) if entry.vmi == asked => continue,
+                Event::VmiEvent("ShuttingDown") => {
+                    asked = entry.vmi;
+                    "vmi"
+                }
                 Event::GuestReady => {
                     settled = entry.vmi;
                     "guest"
