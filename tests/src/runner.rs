@@ -193,6 +193,7 @@ impl Scheduler {
                 folder: folder.clone(),
                 cancelled: cancelled.clone(),
                 progress: progress.clone(),
+                alone: cases.len() == 1,
             };
             tasks.spawn_local(async move { (index, job.run(permits).await) });
         }
@@ -247,6 +248,8 @@ struct Job {
     folder: RunFolder,
     cancelled: watch::Receiver<bool>,
     progress: Progress,
+    /// Nobody else's lines are in between: show everything.
+    alone: bool,
 }
 
 impl Job {
@@ -264,7 +267,13 @@ impl Job {
         let id = self.case.id();
         let watcher = |entry: &Entry| {
             permits.observe(&entry.event);
-            if matches!(entry.event, Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::Petter(_)) {
+            if self.alone && !matches!(entry.event, Event::Attempt(..)) {
+                let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
+                (self.progress)(&format!("{}{}{detail}", entry.event, remark(entry)));
+            } else if matches!(
+                entry.event,
+                Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::Petter(_)
+            ) {
                 (self.progress)(&format!("{id}: {:.1} s: {}{}", entry.at.as_secs_f64(), entry.event, remark(entry)));
             }
         };

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::manifest::WatchdogAction;
 
@@ -34,6 +35,7 @@ pub struct Live {
     pub port: watch::Receiver<PortState>,
     /// Its network.
     pub netns: Netns,
+    pub(super) dhcp: Option<JoinHandle<()>>,
     pub(super) pid: Option<u32>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
@@ -63,6 +65,9 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
+        if let Some(dhcp) = &self.dhcp {
+            dhcp.abort();
+        }
         // A folder that cannot be removed now is the next run's sweep.
         let _ = std::fs::remove_dir_all(&self.scratch);
     }

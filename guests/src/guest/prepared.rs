@@ -79,19 +79,21 @@ pub struct Prepared {
     pub(super) machine: Machine,
     pub(super) netns: Netns,
     pub(super) tap: OwnedFd,
+    pub(super) needs_dhcp: bool,
 }
 
 impl Prepared {
     /// Starts QEMU and lets the vCPUs run; call it from the thread that lives as long as the run. Times in the
     /// transcripts are seconds since `origin`.
     pub async fn launch(self, origin: Instant) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
-        let Prepared { number, scratch, evidence, mut machine, netns, tap } = self;
+        let Prepared { number, scratch, evidence, mut machine, netns, tap, needs_dhcp } = self;
         machine.tap = Some(tap.as_raw_fd());
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
             agent: scratch.join("agent"),
             serial: evidence.join(format!("serial-{number}.log")),
         };
+        let dhcp = needs_dhcp.then(|| netns.serve_dhcp()).transpose()?;
         let command = QemuCommand::new(&machine, &sockets);
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{QEMU_X86}{command}\n"))
@@ -123,7 +125,7 @@ impl Prepared {
         // Before that the child is ours and dies with this function's failure.
         qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         tokio::spawn(pump(child, from_qmp, port, to_us));
-        let live = Live { qmp, agent, port: port_state, netns, pid, serial: sockets.serial, scratch };
+        let live = Live { qmp, agent, port: port_state, netns, dhcp, pid, serial: sockets.serial, scratch };
         Ok((live, from_guest))
     }
 }

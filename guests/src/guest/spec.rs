@@ -72,7 +72,17 @@ impl VmSpec {
             seed: seed_path,
             tap: None,
         };
-        Ok(Prepared { number, scratch: scratch.to_owned(), evidence: evidence.to_owned(), machine, netns, tap })
+        // The user's own network data may ask for the address; ours does not.
+        let needs_dhcp = vmi.cloud_init.network_data.is_some();
+        Ok(Prepared {
+            number,
+            scratch: scratch.to_owned(),
+            evidence: evidence.to_owned(),
+            machine,
+            netns,
+            tap,
+            needs_dhcp,
+        })
     }
 
     fn seed(&self) -> Seed {

@@ -4,6 +4,7 @@
 //! answered (kubelet-prober.md 10). The namespace has no other interface, so guests have no way out, two guests with
 //! the same address never meet, and no host port is ever bound.
 
+mod dhcp;
 mod netns;
 mod tap;
 

@@ -1,11 +1,12 @@
 //! A network namespace held by one thread: it lives as long as this value, and no longer, also after SIGKILL.
 
-use super::{GUEST_ADDRESS, HOST_ADDRESS, NetError, tap};
+use super::{GUEST_ADDRESS, HOST_ADDRESS, NetError, dhcp, tap};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc;
+use tokio::task::JoinHandle;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -71,6 +72,23 @@ impl Netns {
             Ok(listener)
         };
         self.run(make)?.map_err(|source| NetError::Configure { what: "a listener", source })
+    }
+
+    /// Serves the guest's address by DHCP until the handle is aborted; call it from the runtime, after the TAP was made.
+    pub fn serve_dhcp(&self) -> Result<JoinHandle<()>, NetError> {
+        let configure = |source| NetError::Configure { what: "the DHCP server", source };
+        let make = || {
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+            socket.set_nonblocking(true)?;
+            socket.set_broadcast(true)?;
+            // Broadcasts have no route of their own.
+            socket.bind_device(Some(tap::TAP_NAME.as_bytes()))?;
+            socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, dhcp::SERVER_PORT)).into())?;
+            Ok(socket)
+        };
+        let socket = self.run(make)?.map_err(configure)?;
+        let socket = tokio::net::UdpSocket::from_std(socket.into()).map_err(configure)?;
+        Ok(tokio::spawn(dhcp::serve(socket)))
     }
 
     /// The guest's address with this port.

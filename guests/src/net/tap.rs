@@ -7,7 +7,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-const TAP_NAME: &str = "vmh0";
+pub(super) const TAP_NAME: &str = "vmh0";
 
 /// Makes the TAP, gives our end an address, and brings it up. QEMU gets the descriptor; the device lives as long as it.
 pub(super) fn create(address: Ipv4Addr) -> Result<OwnedFd, NetError> {
