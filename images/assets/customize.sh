@@ -177,4 +177,4 @@ done >"$r.debugfs"
 debugfs -w -f "$r.debugfs" "$r.ext4" >/dev/null 2>&1
 rm "$r.debugfs"
 mv "$r.ext4" "$out/root.ext4"
-chmod 644 "$out"/*
+chmod -R u=rwX,go=rX "$out"
