@@ -215,7 +215,7 @@ impl World {
         let world = self.clone();
         match command {
             Command::StartDomain { vmi } => self.spawn(async move { world.start_domain(vmi).await }),
-            Command::Verify { vmi, .. } => self.spawn(async move { world.verify(vmi).await }),
+            Command::Verify { vmi } => self.spawn(async move { world.verify(vmi).await }),
             Command::Probe { vmi, kind, probe } => self.spawn(async move {
                 let attempt = world.probe(vmi, &probe).await;
                 world.tell(Input::Probe { vmi, kind, attempt });
@@ -336,7 +336,7 @@ impl World {
     async fn terminate(&self, vmi: u32) {
         let Some(guest) = self.guest(vmi) else { return };
         guest.signal(Signal::SIGTERM);
-        tokio::time::sleep(TERM_LIMIT).await;
+        guest.exited(TERM_LIMIT).await;
         guest.signal(Signal::SIGKILL);
     }
 

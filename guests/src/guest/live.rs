@@ -1,6 +1,6 @@
 //! A running QEMU.
 
-use crate::net::Netns;
+use crate::net::{DhcpServer, Netns};
 use crate::qemu::AGENT_PORT;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
 use nix::sys::signal::{Signal, killpg};
@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::manifest::WatchdogAction;
 
@@ -35,7 +34,8 @@ pub struct Live {
     pub port: watch::Receiver<PortState>,
     /// Its network.
     pub netns: Netns,
-    pub(super) dhcp: Option<JoinHandle<()>>,
+    /// Held for as long as the guest may ask.
+    pub(super) _dhcp: Option<DhcpServer>,
     pub(super) pid: Option<u32>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
@@ -65,9 +65,6 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
-        if let Some(dhcp) = &self.dhcp {
-            dhcp.abort();
-        }
         // A folder that cannot be removed now is the next run's sweep.
         let _ = std::fs::remove_dir_all(&self.scratch);
     }

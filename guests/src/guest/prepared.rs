@@ -125,7 +125,7 @@ impl Prepared {
         // Before that the child is ours and dies with this function's failure.
         qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         tokio::spawn(pump(child, from_qmp, port, to_us));
-        let live = Live { qmp, agent, port: port_state, netns, dhcp, pid, serial: sockets.serial, scratch };
+        let live = Live { qmp, agent, port: port_state, netns, _dhcp: dhcp, pid, serial: sockets.serial, scratch };
         Ok((live, from_guest))
     }
 }

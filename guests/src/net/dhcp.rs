@@ -5,6 +5,7 @@
 use super::{GUEST_ADDRESS, HOST_ADDRESS, PREFIX_LENGTH};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
 
 /// Where servers listen.
 pub(super) const SERVER_PORT: u16 = 67;
@@ -16,8 +17,23 @@ const MAGIC: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
 const FIXED: usize = 236;
 const MESSAGE_TYPE: u8 = 53;
 
-/// Answers for ever.
-pub(super) async fn serve(socket: UdpSocket) {
+/// A running server; dropping it ends it, and with it its hold on the namespace.
+#[derive(Debug)]
+pub struct DhcpServer(JoinHandle<()>);
+
+impl DhcpServer {
+    pub(super) fn start(socket: UdpSocket) -> DhcpServer {
+        DhcpServer(tokio::spawn(serve(socket)))
+    }
+}
+
+impl Drop for DhcpServer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn serve(socket: UdpSocket) {
     let mut buffer = [0; 1500];
     while let Ok((length, _)) = socket.recv_from(&mut buffer).await {
         if let Some(answer) = answer(&buffer[..length]) {

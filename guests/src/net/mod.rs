@@ -8,6 +8,7 @@ mod dhcp;
 mod netns;
 mod tap;
 
+pub use dhcp::DhcpServer;
 pub use netns::Netns;
 
 use std::net::Ipv4Addr;

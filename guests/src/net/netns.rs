@@ -1,12 +1,11 @@
 //! A network namespace held by one thread: it lives as long as this value, and no longer, also after SIGKILL.
 
-use super::{GUEST_ADDRESS, HOST_ADDRESS, NetError, dhcp, tap};
+use super::{DhcpServer, GUEST_ADDRESS, HOST_ADDRESS, NetError, dhcp, tap};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc;
-use tokio::task::JoinHandle;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -74,8 +73,8 @@ impl Netns {
         self.run(make)?.map_err(|source| NetError::Configure { what: "a listener", source })
     }
 
-    /// Serves the guest's address by DHCP until the handle is aborted; call it from the runtime, after the TAP was made.
-    pub fn serve_dhcp(&self) -> Result<JoinHandle<()>, NetError> {
+    /// Serves the guest's address by DHCP; call it from the runtime, after the TAP was made.
+    pub fn serve_dhcp(&self) -> Result<DhcpServer, NetError> {
         let configure = |source| NetError::Configure { what: "the DHCP server", source };
         let make = || {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
@@ -88,7 +87,7 @@ impl Netns {
         };
         let socket = self.run(make)?.map_err(configure)?;
         let socket = tokio::net::UdpSocket::from_std(socket.into()).map_err(configure)?;
-        Ok(tokio::spawn(dhcp::serve(socket)))
+        Ok(DhcpServer::start(socket))
     }
 
     /// The guest's address with this port.

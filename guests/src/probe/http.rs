@@ -100,7 +100,9 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
     };
     let path = request_target(&target.path).unwrap_or_else(|_| "/".into());
     let mut hop = Hop { url: first.clone(), target: path, host_line, referer: None, drop_content: false };
-    for number in 1.. {
+    let mut requests = 0;
+    loop {
+        requests += 1;
         phase.set(Phase::Dialing);
         let response = match request(network, target, &hop, phase).await {
             Ok(response) => response,
@@ -115,7 +117,7 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
         if next.host_str() != first.host_str() {
             return judge(response, phase).await;
         }
-        if number >= MAX_REQUESTS {
+        if requests >= MAX_REQUESTS {
             return failure(format!("Get \"{next}\": stopped after {MAX_REQUESTS} redirects"));
         }
         let relative = Url::parse(&location).is_err() && !location.starts_with("//");
@@ -128,7 +130,6 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
             url: next,
         };
     }
-    failure("unreachable: the chain is bounded")
 }
 
 fn redirect(response: &Response<Incoming>) -> Option<String> {

@@ -29,11 +29,6 @@ impl VmController {
         VmController { strategy, start_requested: false, stop_requested: false, ever_created: false }
     }
 
-    /// The strategy now; `start` and `stop` requests may have changed it.
-    pub fn strategy(&self) -> RunStrategy {
-        self.strategy
-    }
-
     /// A `start` request; `vmi` is the phase of the VMI that exists. Answers as the API does.
     pub fn start(&mut self, vmi: Option<Phase>) -> &'static str {
         let live = vmi.is_some_and(|p| !p.is_final());
@@ -152,7 +147,7 @@ mod tests {
         }
         let mut halted = VmController::new(Halted);
         halted.start(None);
-        assert_eq!(halted.strategy(), Always, "the API switches Halted to Always");
+        assert_eq!(halted.strategy, Always, "the API switches Halted to Always");
         assert_eq!(VmController::new(RerunOnFailure).start(Some(Phase::Failed)), "refused");
         let mut manual = VmController::new(Manual);
         assert_eq!(manual.start(Some(Phase::Failed)), "accepted");

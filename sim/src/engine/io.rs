@@ -110,8 +110,6 @@ pub enum Command {
     Verify {
         /// Whose.
         vmi: u32,
-        /// Which boot of it, from 1.
-        boot: u32,
     },
     /// Run one attempt of a probe.
     Probe {

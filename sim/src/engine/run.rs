@@ -250,7 +250,7 @@ impl Engine {
             DomainEvent::AgentPort { open: true } if boot > self.settled_boot => {
                 // From here on the world's own wait says what it waits for; ours only guards against its silence.
                 self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline() * 2);
-                self.commands.push_back(Command::Verify { vmi: self.created, boot });
+                self.commands.push_back(Command::Verify { vmi: self.created });
             }
             // It may come back (a restart during boot), and then be looked at again.
             DomainEvent::AgentPort { open: false } if self.boot_deadline.is_some() => {

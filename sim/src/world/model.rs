@@ -94,7 +94,7 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
             }
-            Command::Verify { vmi, .. } => {
+            Command::Verify { vmi } => {
                 if let Some(guest) = self.guests.get_mut(&vmi) {
                     guest.verifying = true;
                 }
