@@ -14,5 +14,6 @@ pub mod process;
 pub mod qemu;
 pub mod reality;
 pub mod scratch;
+pub mod template;
 pub mod traffic;
 pub mod wire;

@@ -14,8 +14,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use vmhealth_sim::engine::Connection;
+use vmhealth_sim::time::Time;
 
 /// The Service's address in its own namespace.
 const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
@@ -57,22 +58,27 @@ impl Service {
         Ok(())
     }
 
-    /// Connects every `every` for ever, one after another, and reports what became of each connection.
-    pub async fn client(&self, every: Duration, report: impl Fn(Instant, Connection)) {
+    /// Connects every `every` for ever, one after another, and reports what became of each connection. `now` is the
+    /// scenario's clock.
+    pub async fn client(&self, every: Duration, now: impl Fn() -> Time, report: impl Fn(Time, Connection)) {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let at = Instant::now();
-            let outcome = match tokio::time::timeout(CLIENT_LIMIT, self.ask()).await {
-                Ok(Ok(())) => Connection::Delivered,
-                // Reset: the listener went away while the connection was in its backlog.
-                Ok(Err(e)) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
-                    Connection::Refused
-                }
-                _ => Connection::Lost,
-            };
-            report(at, outcome);
+            let at = now();
+            report(at, self.connect().await);
+        }
+    }
+
+    /// One connection of the client.
+    pub async fn connect(&self) -> Connection {
+        match tokio::time::timeout(CLIENT_LIMIT, self.ask()).await {
+            Ok(Ok(())) => Connection::Delivered,
+            // Reset: the listener went away while the connection was in its backlog.
+            Ok(Err(e)) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
+                Connection::Refused
+            }
+            _ => Connection::Lost,
         }
     }
 

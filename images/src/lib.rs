@@ -3,7 +3,8 @@
 //! It must not know what a scenario is or how a guest is run.
 
 mod build;
-mod digest;
+pub mod digest;
+pub mod entries;
 mod initramfs;
 mod kernel;
 mod lock;

@@ -18,6 +18,8 @@ pub struct Entry {
     pub event: Event,
     /// More for a reader, never compared: a probe's text, a guest's boot id.
     pub detail: String,
+    /// It happened in the boot of the template that the guest was forked from.
+    pub replayed: bool,
 }
 
 /// What can happen.
@@ -55,6 +57,8 @@ pub enum Event {
     GuestReady,
     /// The guest will not become what the profile says.
     GuestNotReady,
+    /// Its boot up to here was its template's; from here on it is its own.
+    GuestForked,
     /// Who pets the watchdog from now on: `wd_keepalive`, or `nobody`.
     Petter(String),
     /// A step of the timeline began.
@@ -81,7 +85,7 @@ impl Event {
             Attempt(ProbeKind::Liveness, _) | Published(ProbeKind::Liveness, _) => "liveness",
             Endpoint(_) => "endpoints",
             Qemu(_) => "qemu",
-            GuestReady | GuestNotReady | Petter(_) => "guest",
+            GuestReady | GuestNotReady | GuestForked | Petter(_) => "guest",
             FaultBegun(_) | FaultConfirmed(_) | FaultFailed(_) => "fault",
             User(..) => "user",
             Traffic(_) => "traffic",
@@ -118,6 +122,7 @@ impl fmt::Display for Event {
             Qemu(event) => write!(f, " {event}"),
             GuestReady => f.write_str(" ready"),
             GuestNotReady => f.write_str(" not-ready"),
+            GuestForked => f.write_str(" forked"),
             Petter(who) => write!(f, " petter {who}"),
             FaultBegun(name) => write!(f, " {name} begun"),
             FaultConfirmed(name) => write!(f, " {name} confirmed"),
@@ -140,7 +145,7 @@ pub const LANES: &[(&str, &[&str])] = &[
         "qemu",
         &["STARTED", "WATCHDOG", "RESET", "SHUTDOWN", "POWERDOWN", "STOP", "RESUME", "GUEST_PANICKED", "AGENT", "EXIT"],
     ),
-    ("guest", &["ready", "not-ready", "petter"]),
+    ("guest", &["ready", "not-ready", "forked", "petter"]),
     ("fault", &["*"]),
     ("user", &["*"]),
     ("traffic", &["delivered", "refused", "lost"]),

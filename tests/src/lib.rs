@@ -6,3 +6,4 @@ pub mod host;
 pub mod normal;
 pub mod report;
 pub mod runner;
+mod templates;

@@ -24,6 +24,8 @@ impl Normal {
             let lane = match &entry.event {
                 // How often is the prober's business and the windows'.
                 Event::Attempt(..) => continue,
+                // A fork is a boot.
+                Event::GuestForked => continue,
                 // The condition says the same, and a dying QEMU may or may not close the port first.
                 Event::Qemu(DomainEvent::AgentPort { .. }) => continue,
                 // How long a boot takes, and so how many probes fail in it, is the host's business.

@@ -8,6 +8,7 @@ use crate::catalogue::Case;
 use crate::divergence;
 use crate::host;
 use crate::normal::Normal;
+use crate::templates;
 use crate::report::{Conformance, Machine, Results, RunFolder, ScenarioResult};
 use std::cell::RefCell;
 use std::io;
@@ -18,9 +19,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
 use vmhealth_guests::guest::Image;
-use vmhealth_guests::qemu::Accel;
+use vmhealth_guests::qemu::{Accel, QemuVersion};
 use vmhealth_guests::reality::{self, Outcome, Setup};
 use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::template::Template;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::scenario::Verdict;
@@ -48,6 +50,10 @@ pub struct Reality {
     pub image: Image,
     /// How they run.
     pub accel: Accel,
+    /// What runs them.
+    pub qemu: QemuVersion,
+    /// No forks.
+    pub cold: bool,
     /// At most so many at once; `None`: as memory and cores allow.
     pub jobs: Option<usize>,
 }
@@ -129,7 +135,7 @@ fn finish(
         reason,
         duration_s: wall.as_secs_f64(),
         guest_s: outcome.lasted.as_secs_f64(),
-        forked: false,
+        forked: !outcome.skipped.is_zero(),
         divergences: Vec::new(),
         repeat: case.again.replace("{world}", world),
     };
@@ -142,14 +148,14 @@ fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let begun = Instant::now();
     let folder = folder.begin(case.id(), "model")?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
-    let outcome = Outcome { verdict, trace, lasted: end.since_origin() };
+    let outcome = Outcome { verdict, trace, lasted: end.since_origin(), skipped: Duration::ZERO };
     finish(case, "model", &outcome, begun.elapsed(), &folder)
 }
 
 fn not_run(case: &Case, reason: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let folder = folder.begin(case.id(), "qemu")?;
     let outcome =
-        Outcome { verdict: Verdict::Infra(reason.to_owned()), trace: Default::default(), lasted: Duration::ZERO };
+        Outcome { verdict: Verdict::Infra(reason.to_owned()), trace: Default::default(), lasted: Duration::ZERO, skipped: Duration::ZERO };
     finish(case, "qemu", &outcome, Duration::ZERO, &folder)
 }
 
@@ -183,12 +189,17 @@ impl Scheduler {
         progress: Progress,
     ) -> io::Result<Vec<Option<ScenarioRun>>> {
         let scratch = Rc::new(Scratch::new()?);
+        let stock = match self.reality.cold {
+            true => vec![None; cases.len()],
+            false => templates::stock(cases, &self.reality, &scratch, cancelled.clone(), &progress).await?,
+        };
         let mut tasks = JoinSet::new();
-        for (index, case) in cases.iter().enumerate() {
+        for (index, (case, template)) in cases.iter().zip(stock).enumerate() {
             let permits = self.admit(case).await;
             let job = Job {
                 case: case.clone(),
                 reality: self.reality.clone(),
+                template,
                 scratch: scratch.subdir(&index.to_string())?,
                 folder: folder.clone(),
                 cancelled: cancelled.clone(),
@@ -244,6 +255,7 @@ impl Permits {
 struct Job {
     case: Case,
     reality: Reality,
+    template: Option<Arc<Template>>,
     scratch: PathBuf,
     folder: RunFolder,
     cancelled: watch::Receiver<bool>,
@@ -261,6 +273,7 @@ impl Job {
             spec: self.case.scenario.spec.clone(),
             image: self.reality.image.clone(),
             accel: self.reality.accel,
+            template: self.template.clone(),
             scratch: self.scratch.clone(),
             evidence: folder.path().to_owned(),
         };

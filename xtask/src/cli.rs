@@ -53,6 +53,8 @@ pub(crate) struct E2e {
     pub(crate) jobs: Option<u16>,
     #[command(flatten)]
     pub(crate) accel: AccelArg,
+    #[command(flatten)]
+    pub(crate) cold: ColdArg,
     /// The run folder, new or empty
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
@@ -101,6 +103,8 @@ pub(crate) struct Run {
     pub(crate) health_server: bool,
     #[command(flatten)]
     pub(crate) accel: AccelArg,
+    #[command(flatten)]
+    pub(crate) cold: ColdArg,
     /// Where the evidence goes, new or empty
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
@@ -115,6 +119,8 @@ pub(crate) struct Repro {
     pub(crate) world: World,
     #[command(flatten)]
     pub(crate) accel: AccelArg,
+    #[command(flatten)]
+    pub(crate) cold: ColdArg,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +138,13 @@ impl AccelArg {
             AccelWord::Tcg => AccelChoice::Fixed(Accel::Tcg),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ColdArg {
+    /// Boot every guest from power-on instead of forking it from a template
+    #[arg(long = "cold")]
+    pub(crate) cold: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

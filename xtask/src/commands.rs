@@ -54,7 +54,7 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
         }
         return Ok(Status::Passed);
     }
-    let results = run_cases(cases, args.world, args.accel.choice(), args.jobs.map(usize::from), args.out).await?;
+    let results = run_cases(cases, args.world, args.accel.choice(), args.cold.cold, args.jobs.map(usize::from), args.out).await?;
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
     }
@@ -74,13 +74,14 @@ async fn run_cases(
     cases: Vec<Case>,
     world: World,
     choice: AccelChoice,
+    cold: bool,
     jobs: Option<usize>,
     out: Option<PathBuf>,
 ) -> Result<Results, Failure> {
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
     let (reality, machine) = match world {
         World::Model => (Err(String::new()), Default::default()),
-        World::Both | World::Qemu => prepare(choice, jobs).await,
+        World::Both | World::Qemu => prepare(choice, cold, jobs).await,
     };
     if let (Err(reason), true) = (&reality, world != World::Model) {
         say(&format!("QEMU cannot run here: {reason}"));
@@ -131,7 +132,7 @@ async fn test() -> Result<Status, Failure> {
         return Ok(Status::Failed);
     }
     let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
-    let results = run_cases(cases, World::Both, AccelChoice::Auto, None, None).await?;
+    let results = run_cases(cases, World::Both, AccelChoice::Auto, false, None, None).await?;
     let sum = results.summary;
     let failed = sum.fail + sum.infra + usize::from(results.conformance.divergences > 0);
     println!("{} passed, {failed} failed", sum.pass);
@@ -154,7 +155,7 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let again = format!("cargo xtask {}", arguments.join(" "));
     let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
     let out = args.out.unwrap_or_else(new_run_path);
-    let results = run_cases(vec![case], World::Qemu, args.accel.choice(), None, Some(out)).await?;
+    let results = run_cases(vec![case], World::Qemu, args.accel.choice(), args.cold.cold, None, Some(out)).await?;
     Ok(status_of(&results))
 }
 
@@ -205,7 +206,7 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
     if cases.is_empty() {
         return Err(usage(anyhow!("no scenario is called {id:?}; `cargo xtask e2e --list` shows them all")));
     }
-    let results = run_cases(cases, args.world, args.accel.choice(), None, None).await?;
+    let results = run_cases(cases, args.world, args.accel.choice(), args.cold.cold, None, None).await?;
     Ok(status_of(&results))
 }
 
@@ -302,6 +303,7 @@ async fn doctor() -> Result<Status, Failure> {
                 initrd: image.initrd.clone(),
                 disk: image.disk.clone(),
                 cmdline: vmhealth_images::CMDLINE.into(),
+                digest: image.digest.clone(),
             };
             let found = vmhealth_guests::accel::find(AccelChoice::Auto, &image, &qemu, &host::cache_folder()).await;
             line(

@@ -58,17 +58,17 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Prepares what is missing; `Err` in the reality says why QEMU cannot run while the model still can.
-pub(crate) async fn prepare(choice: AccelChoice, jobs: Option<usize>) -> (Result<Reality, String>, Machine) {
+pub(crate) async fn prepare(choice: AccelChoice, cold: bool, jobs: Option<usize>) -> (Result<Reality, String>, Machine) {
     let mut machine = Machine {
         cores: host::cores(),
         kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
         ..Machine::default()
     };
-    let reality = reality(choice, jobs, &mut machine).await.map_err(|f| format!("{:#}", f.error));
+    let reality = reality(choice, cold, jobs, &mut machine).await.map_err(|f| format!("{:#}", f.error));
     (reality, machine)
 }
 
-async fn reality(choice: AccelChoice, jobs: Option<usize>, machine: &mut Machine) -> Result<Reality, Failure> {
+async fn reality(choice: AccelChoice, cold: bool, jobs: Option<usize>, machine: &mut Machine) -> Result<Reality, Failure> {
     for folder in scratch::sweep()? {
         say(&format!("removed {} of a run that was killed", folder.display()));
     }
@@ -76,13 +76,19 @@ async fn reality(choice: AccelChoice, jobs: Option<usize>, machine: &mut Machine
     let qemu = host::qemu().map_err(|e| infra(anyhow!(e)))?;
     let cache = host::cache_folder();
     let stored = Store::new(&cache).ensure(&say).map_err(infra)?;
-    let image = Image { kernel: stored.kernel, initrd: stored.initrd, disk: stored.disk, cmdline: CMDLINE.into() };
+    let image = Image {
+        kernel: stored.kernel,
+        initrd: stored.initrd,
+        disk: stored.disk,
+        cmdline: CMDLINE.into(),
+        digest: stored.digest,
+    };
     let found = accel::find(choice, &image, &qemu, &cache).await;
     let scale = found.accel.guest_scale();
     say(&format!("QEMU {qemu}, {} ({}), guest-time deadlines x{scale}", found.accel.as_str(), found.why));
-    machine.qemu = qemu.line;
+    machine.qemu = qemu.line.clone();
     machine.accel = format!("{} ({})", found.accel.as_str(), found.why);
     machine.guest_scale = scale;
-    machine.image = stored.digest;
-    Ok(Reality { image, accel: found.accel, jobs })
+    machine.image = image.digest.clone();
+    Ok(Reality { image, accel: found.accel, qemu, cold, jobs })
 }

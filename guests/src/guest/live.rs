@@ -89,6 +89,9 @@ pub(super) async fn pump(
             event = DomainEvent::Started;
         }
         if let DomainEvent::AgentPort { open } = event {
+            if open == port.borrow().open {
+                return;
+            }
             port.send_modify(|state| *state = PortState { open, session: state.session + u64::from(open) });
         }
         // The receiver is dropped with its scenario.

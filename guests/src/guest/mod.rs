@@ -8,5 +8,5 @@ mod verify;
 
 pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
-pub use spec::{Image, VmSpec, memory_mib};
-pub use verify::{NotReady, verify};
+pub use spec::{Birth, Image, VmSpec, memory_mib};
+pub use verify::{NotReady, Refresh, verify};

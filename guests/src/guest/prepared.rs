@@ -4,6 +4,7 @@ use super::live::{GuestEvent, Live, pump};
 use crate::net::{NetError, Netns};
 use crate::process::guarded;
 use crate::qemu::{Machine, QEMU_X86, QemuCommand, Sockets};
+use crate::template;
 use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
 use qapi::qmp;
 use std::fs::File;
@@ -39,6 +40,9 @@ pub enum StartError {
     /// qemu-img.
     #[error("qemu-img cannot make the overlay: {0}")]
     Overlay(String),
+    /// A template's device state.
+    #[error("the migration did not come to its end; QEMU's run state is {0}")]
+    Migration(String),
     /// The network.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -65,7 +69,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
         move |source| StartError::Io { what, source }
     }
 }
@@ -77,6 +81,8 @@ pub struct Prepared {
     pub(super) scratch: PathBuf,
     pub(super) evidence: PathBuf,
     pub(super) machine: Machine,
+    /// A fork's device state.
+    pub(super) state: Option<PathBuf>,
     pub(super) netns: Netns,
     pub(super) tap: OwnedFd,
     pub(super) needs_dhcp: bool,
@@ -86,7 +92,7 @@ impl Prepared {
     /// Starts QEMU and lets the vCPUs run; call it from the thread that lives as long as the run. Times in the
     /// transcripts are seconds since `origin`.
     pub async fn launch(self, origin: Instant) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
-        let Prepared { number, scratch, evidence, mut machine, netns, tap, needs_dhcp } = self;
+        let Prepared { number, scratch, evidence, mut machine, state, netns, tap, needs_dhcp } = self;
         machine.tap = Some(tap.as_raw_fd());
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
@@ -118,11 +124,18 @@ impl Prepared {
             // The sockets exist before QEMU has looked at the rest of its command line.
             Err(e) => return Err(ended(&mut child, &stderr_path).await.unwrap_or(e.into())),
         };
-        let (port, port_state) = watch::channel(PortState::default());
+        // Forks are captured with their agent's port open; QEMU may or may not say so again.
+        let (port, port_state) =
+            watch::channel(PortState { open: state.is_some(), session: u64::from(state.is_some()) });
         let agent = Agent::connect(&sockets.agent, transcript("agent")?, port_state.clone()).await?;
         let (to_us, from_guest) = mpsc::unbounded_channel();
         let pid = child.id();
-        // Before that the child is ours and dies with this function's failure.
+        // Until then the child is ours and dies with this function's failure.
+        if let Some(state) = state
+            && let Err(e) = template::restore(&qmp, &scratch, &state).await
+        {
+            return Err(ended(&mut child, &stderr_path).await.unwrap_or(e));
+        }
         qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         tokio::spawn(pump(child, from_qmp, port, to_us));
         let live = Live { qmp, agent, port: port_state, netns, _dhcp: dhcp, pid, serial: sockets.serial, scratch };

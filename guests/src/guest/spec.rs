@@ -3,7 +3,8 @@
 use super::prepared::{Prepared, StartError};
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
-use crate::qemu::{Accel, Machine};
+use crate::qemu::{Accel, Disk, Machine, Memory};
+use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -24,6 +25,26 @@ pub struct Image {
     pub disk: PathBuf,
     /// The kernel's command line.
     pub cmdline: String,
+    /// Over kernel, initramfs and disk.
+    pub digest: String,
+}
+
+/// Where a guest's life begins.
+#[derive(Debug, Clone)]
+pub enum Birth {
+    /// At power-on.
+    Cold,
+    /// At power-on, with everything that outlives it in these files of a template.
+    Template {
+        /// Its memory.
+        ram: PathBuf,
+        /// Its disk's overlay.
+        disk: PathBuf,
+        /// Its seed.
+        seed: PathBuf,
+    },
+    /// At a template's capture.
+    Fork(Arc<Template>),
 }
 
 /// A guest as described.
@@ -47,20 +68,47 @@ impl VmSpec {
 
     /// Makes everything that a guest needs before its process: seed, overlay, network. `scratch` is short and ours
     /// alone, `evidence` outlives us.
-    pub fn prepare(self, number: u32, scratch: &Path, evidence: &Path) -> Result<Prepared, StartError> {
-        let seed = self.seed();
-        let seed_path = scratch.join("seed.img");
-        write_seed(&seed_path, &seed).map_err(StartError::io("write the cloud-init seed"))?;
-        let name = |kind: &str, suffix: &str| evidence.join(format!("{kind}-{number}{suffix}"));
-        std::fs::write(name("user-data", ""), &seed.user_data).map_err(StartError::io("keep the user data"))?;
-        let disk = scratch.join("disk.qcow2");
-        overlay(&self.image.disk, &disk)?;
+    pub fn prepare(self, birth: Birth, number: u32, scratch: &Path, evidence: &Path) -> Result<Prepared, StartError> {
+        let (memory, disk, seed) = match &birth {
+            Birth::Cold => (Memory::Anonymous, scratch.join("disk.qcow2"), scratch.join("seed.img")),
+            Birth::Template { ram, disk, seed } => (Memory::Shared(ram.clone()), disk.clone(), seed.clone()),
+            Birth::Fork(template) => (Memory::Private(template.ram()), template.disk(), template.seed()),
+        };
+        let (disk, state) = match &birth {
+            Birth::Fork(template) => (Disk::Snapshot(disk), Some(template.state())),
+            Birth::Cold | Birth::Template { .. } => {
+                let data = self.seed();
+                write_seed(&seed, &data).map_err(StartError::io("write the cloud-init seed"))?;
+                std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
+                    .map_err(StartError::io("keep the user data"))?;
+                overlay(&self.image.disk, &disk)?;
+                (Disk::Overlay(disk), None)
+            }
+        };
+        let machine = Machine { incoming: state.is_some(), ..self.machine(memory, disk, seed) };
         let netns = Netns::new()?;
         let tap = netns.tap()?;
+        Ok(Prepared {
+            number,
+            scratch: scratch.to_owned(),
+            evidence: evidence.to_owned(),
+            machine,
+            state,
+            netns,
+            tap,
+            // The user's own network data may ask for the address; ours does not.
+            needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some(),
+        })
+    }
+
+    /// The machine without its network.
+    pub(crate) fn machine(&self, memory: Memory, disk: Disk, seed: PathBuf) -> Machine {
         let vmi = &self.manifest.vmi;
-        let machine = Machine {
+        Machine {
             accel: self.accel,
             memory_mib: self.memory_mib(),
+            memory,
+            incoming: false,
             vcpus: vmi.vcpus.unwrap_or(1),
             watchdog: vmi.watchdog.as_ref().map(|w| (w.model, w.action)),
             panic_device: vmi.panic_device,
@@ -69,23 +117,12 @@ impl VmSpec {
             initrd: self.image.initrd.clone(),
             cmdline: self.image.cmdline.clone(),
             disk,
-            seed: seed_path,
+            seed,
             tap: None,
-        };
-        // The user's own network data may ask for the address; ours does not.
-        let needs_dhcp = vmi.cloud_init.network_data.is_some();
-        Ok(Prepared {
-            number,
-            scratch: scratch.to_owned(),
-            evidence: evidence.to_owned(),
-            machine,
-            netns,
-            tap,
-            needs_dhcp,
-        })
+        }
     }
 
-    fn seed(&self) -> Seed {
+    pub(crate) fn seed(&self) -> Seed {
         let ours = cloud_config(&self.profile);
         let cloud_init = &self.manifest.vmi.cloud_init;
         // As KubeVirt does: the instance is the VMI (cloud-init.go).
@@ -113,10 +150,17 @@ fn default_network() -> String {
     )
 }
 
+/// A template's overlay and its image are in the same cache, which may be moved: the one names the other by a relative path.
+fn relative(base: &Path, overlay: &Path) -> PathBuf {
+    let cache = overlay.parent().and_then(Path::parent).and_then(Path::parent);
+    let below = cache.and_then(|cache| base.strip_prefix(cache).ok());
+    below.map_or_else(|| base.to_owned(), |below| Path::new("../..").join(below))
+}
+
 fn overlay(base: &Path, overlay: &Path) -> Result<(), StartError> {
     let output = Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-        .arg(base)
+        .arg(relative(base, overlay))
         .arg(overlay)
         .output()
         .map_err(StartError::io("run qemu-img (apt-get install qemu-utils)"))?;

@@ -1,13 +1,16 @@
 //! Is the guest what its profile says? Asked in the guest, before anything is done to it.
 
 use crate::wire::{Agent, AgentError};
-use std::time::Duration;
+use std::fs::File;
+use std::io::Read;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use vmhealth_sim::engine::GuestReport;
 use vmhealth_sim::manifest::VmiSpec;
 use vmhealth_sim::scenario::GuestProfile;
 
 const SCRIPT: &str = include_str!("../../assets/verify.sh");
+const REFRESH: &str = include_str!("../../assets/refresh.sh");
 /// The script's own limit is this much shorter than ours, so that it is the one to say what it waited for.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -20,16 +23,41 @@ pub enum NotReady {
     Reason(String),
 }
 
+/// What makes a fork a machine of its own before it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refresh {
+    /// The guest's wall clock is set to this, since the epoch.
+    pub now: Duration,
+    /// Random bytes for the guest's generator, in hex.
+    pub seed: String,
+}
+
+impl Refresh {
+    /// The host's own time and randomness.
+    pub fn from_host() -> std::io::Result<Refresh> {
+        let mut seed = [0; 32];
+        File::open("/dev/urandom")?.read_exact(&mut seed)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(Refresh { now, seed: seed.iter().map(|b| format!("{b:02x}")).collect() })
+    }
+
+    fn script(&self) -> String {
+        format!("NOW={:.6} SEED={}\n{REFRESH}", self.now.as_secs_f64(), self.seed)
+    }
+}
+
 /// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
 pub async fn verify(
     agent: &Agent,
     vmi: &VmiSpec,
     profile: &GuestProfile,
+    refresh: Option<&Refresh>,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
+    let refresh = refresh.map(Refresh::script).unwrap_or_default();
     let script = format!(
-        "DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={}\necho boot $(cat /proc/sys/kernel/random/boot_id)\n{SCRIPT}",
+        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={}\necho boot $(cat /proc/sys/kernel/random/boot_id)\n{SCRIPT}",
         u8::from(vmi.watchdog.is_some()),
         u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),

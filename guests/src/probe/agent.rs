@@ -37,6 +37,11 @@ pub async fn exec(agent: &Agent, command: &[String], inner: Duration, timeout: D
     }
 }
 
+/// What both find where the agent is not connected.
+pub fn no_agent() -> Attempt {
+    failure(virt_probe_panic(&AgentError::NotConnected))
+}
+
 /// The kubelet keeps 10 240 bytes of a command's output (exec.go).
 fn cap(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(10 * 1024));

@@ -8,7 +8,7 @@ mod http;
 mod target;
 mod tls;
 
-pub use agent::{exec, ping};
+pub use agent::{exec, no_agent, ping};
 pub use http::{HttpTarget, get};
 
 use crate::net::{NetError, Netns};
@@ -25,6 +25,10 @@ pub enum Network<'a> {
     Host,
     /// A guest's namespace.
     Namespace(&'a Netns),
+    /// A guest that was not there yet: nothing ever answers.
+    Silent,
+    /// A guest in which nothing listened yet.
+    Refusing,
 }
 
 impl Network<'_> {
@@ -35,6 +39,8 @@ impl Network<'_> {
                 let socket = netns.tcp_socket(&address).map_err(|e: NetError| io::Error::other(e.to_string()))?;
                 TcpSocket::from_std_stream(socket.into()).connect(address).await
             }
+            Network::Silent => std::future::pending().await,
+            Network::Refusing => Err(io::ErrorKind::ConnectionRefused.into()),
         }
     }
 }

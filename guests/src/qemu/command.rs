@@ -37,6 +37,26 @@ impl Accel {
     }
 }
 
+/// Where the guest's memory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Memory {
+    /// QEMU's own.
+    Anonymous,
+    /// A file that the guest writes to: a template's.
+    Shared(PathBuf),
+    /// A file that is mapped and never written to: a fork's.
+    Private(PathBuf),
+}
+
+/// The root disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disk {
+    /// A qcow2 overlay of the guest's own.
+    Overlay(PathBuf),
+    /// A qcow2 that is never written to: QEMU makes an unlinked overlay of its own.
+    Snapshot(PathBuf),
+}
+
 /// What the virtual machine is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
@@ -44,6 +64,10 @@ pub struct Machine {
     pub accel: Accel,
     /// MiB.
     pub memory_mib: u64,
+    /// Where they are.
+    pub memory: Memory,
+    /// The device state comes over `migrate-incoming`.
+    pub incoming: bool,
     /// vCPUs.
     pub vcpus: u32,
     /// The watchdog device and its action.
@@ -58,8 +82,8 @@ pub struct Machine {
     pub initrd: PathBuf,
     /// The kernel's command line.
     pub cmdline: String,
-    /// The root disk's overlay, qcow2.
-    pub disk: PathBuf,
+    /// The root disk.
+    pub disk: Disk,
     /// The NoCloud seed, raw and read-only.
     pub seed: PathBuf,
     /// Our end of the guest's network; `None`: no network.
@@ -92,7 +116,14 @@ impl QemuCommand {
         let mut c = QemuCommand { args: Vec::new() };
         c.flag("-nodefaults").flag("-no-user-config").option("-display", "none").flag("-S").flag("-no-shutdown");
         c.option("-msg", "timestamp=on").option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny");
-        c.option("-machine", "pc,usb=off");
+        match &machine.memory {
+            Memory::Anonymous => c.option("-machine", "pc,usb=off"),
+            Memory::Shared(path) => c.memory_file(machine.memory_mib, "on", path),
+            Memory::Private(path) => c.memory_file(machine.memory_mib, "off", path),
+        };
+        if machine.incoming {
+            c.option("-incoming", "defer");
+        }
         match machine.accel {
             Accel::Kvm => c.option("-accel", "kvm").option("-cpu", "host"),
             // With the default buffer of a gigabyte a guest's second boot takes three times as long as its first.
@@ -108,7 +139,10 @@ impl QemuCommand {
         c.option("-device", "virtio-serial-pci").chardev("agent", &sockets.agent);
         c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name=org.qemu.guest_agent.0"));
         c.option("-object", "rng-random,id=rng,filename=/dev/urandom").option("-device", "virtio-rng-pci,rng=rng");
-        c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", &machine.disk);
+        match &machine.disk {
+            Disk::Overlay(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", path),
+            Disk::Snapshot(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,snapshot=on,file=", path),
+        };
         c.option("-device", "virtio-blk-pci,drive=root,serial=root");
         c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", &machine.seed);
         c.option("-device", "virtio-blk-pci,drive=seed,serial=seed");
@@ -132,6 +166,11 @@ impl QemuCommand {
     /// The arguments, without the program.
     pub fn args(&self) -> &[OsString] {
         &self.args
+    }
+
+    fn memory_file(&mut self, mib: u64, share: &str, path: &Path) -> &mut Self {
+        self.option("-machine", "pc,usb=off,memory-backend=ram");
+        self.keyed("-object", &format!("memory-backend-file,id=ram,size={mib}M,share={share},mem-path="), path)
     }
 
     fn flag(&mut self, flag: &str) -> &mut Self {
@@ -182,6 +221,8 @@ mod tests {
         let machine = Machine {
             accel: Accel::Tcg,
             memory_mib: 512,
+            memory: Memory::Anonymous,
+            incoming: false,
             vcpus: 1,
             watchdog: Some((WatchdogModel::I6300esb, WatchdogAction::Poweroff)),
             panic_device: false,
@@ -189,7 +230,7 @@ mod tests {
             kernel: "/image/kernel".into(),
             initrd: "/image/initrd".into(),
             cmdline: "root=/dev/vda console=ttyS0".into(),
-            disk: "/run/a,b/disk.qcow2".into(),
+            disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: "/run/seed.img".into(),
             tap: Some(7),
         };
@@ -202,8 +243,18 @@ mod tests {
             panic_device: true,
             reboot_policy: RebootPolicy::Terminate,
             tap: None,
-            ..machine
+            ..machine.clone()
         };
         insta::assert_snapshot!("pc_terminate_panic", QemuCommand::new(&terminate, &sockets));
+        let fork = Machine {
+            memory: Memory::Private("/cache/ram".into()),
+            disk: Disk::Snapshot("/cache/disk.qcow2".into()),
+            incoming: true,
+            ..machine.clone()
+        };
+        insta::assert_snapshot!("pc_fork", QemuCommand::new(&fork, &sockets));
+        let template = Machine { memory: Memory::Shared("/cache/ram".into()), ..machine };
+        let text = QemuCommand::new(&template, &sockets).to_string();
+        assert!(text.contains("share=on") && !text.contains("-incoming"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 mod command;
 mod version;
 
-pub use command::{AGENT_PORT, Accel, Machine, QemuCommand, Sockets};
+pub use command::{AGENT_PORT, Accel, Disk, Machine, Memory, QemuCommand, Sockets};
 pub use version::{QemuVersion, version};
 
 /// The binary for x86 guests.

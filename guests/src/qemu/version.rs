@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::process::Command;
+use vmhealth_images::digest;
 
 /// A QEMU's version as it says it itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -10,6 +11,8 @@ pub struct QemuVersion {
     pub number: String,
     /// The whole first line.
     pub line: String,
+    /// Of the binary.
+    pub digest: String,
 }
 
 impl fmt::Display for QemuVersion {
@@ -23,12 +26,17 @@ pub fn version(binary: &str) -> Result<QemuVersion, String> {
     let output = Command::new(binary).arg("--version").output().map_err(|e| format!("cannot run {binary}: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or_default().to_owned();
-    parse(&line).ok_or_else(|| format!("{binary} --version says {line:?}"))
+    let number = parse(&line).ok_or_else(|| format!("{binary} --version says {line:?}"))?;
+    // What was run was found in the same folders.
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::env::split_paths(&folders).map(|dir| dir.join(binary));
+    let digest = paths.filter(|p| p.is_file()).find_map(|p| digest::of_file(&p).ok()).unwrap_or_default();
+    Ok(QemuVersion { number, line, digest })
 }
 
-fn parse(line: &str) -> Option<QemuVersion> {
+fn parse(line: &str) -> Option<String> {
     let number = line.strip_prefix("QEMU emulator version ")?.split([' ', '(']).next()?;
-    number.starts_with(|c: char| c.is_ascii_digit()).then(|| QemuVersion { number: number.into(), line: line.into() })
+    number.starts_with(|c: char| c.is_ascii_digit()).then(|| number.to_owned())
 }
 
 #[cfg(test)]
@@ -37,9 +45,8 @@ mod tests {
 
     #[test]
     fn versions() {
-        let number = |line| parse(line).map(|v| v.number);
-        assert_eq!(number("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)"), Some("7.2.22".into()));
-        assert_eq!(number("QEMU emulator version 10.0.13"), Some("10.0.13".into()));
-        assert_eq!(number("bash: not found"), None);
+        assert_eq!(parse("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)"), Some("7.2.22".into()));
+        assert_eq!(parse("QEMU emulator version 10.0.13"), Some("10.0.13".into()));
+        assert_eq!(parse("bash: not found"), None);
     }
 }

@@ -90,7 +90,7 @@ pub enum End {
 const RESET_WINDOW: Duration = Duration::from_secs(1);
 
 /// The domain of one VMI.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Domain {
     running: bool,
     /// The vCPUs stand still.

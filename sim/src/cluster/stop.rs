@@ -26,7 +26,7 @@ pub enum StopAction {
 }
 
 /// One graceful stop.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GracefulStop {
     grace: Duration,
     began: Time,

@@ -63,7 +63,7 @@ pub enum VmiCommand {
 }
 
 /// One VMI.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Vmi {
     grace: Duration,
     readiness: Option<PodProbe>,

@@ -41,6 +41,13 @@ pub enum Input {
         /// Why, and what was seen last.
         reason: String,
     },
+    /// The guest's boot up to now was a template's.
+    Forked {
+        /// Whose.
+        vmi: u32,
+        /// Which template, and how much of its boot.
+        from: String,
+    },
     /// News of a step's fault.
     Fault {
         /// The step's index.

@@ -44,7 +44,7 @@ impl Config {
 }
 
 /// One VM under one scenario.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     manifest: VirtualMachine,
     config: Config,
@@ -66,6 +66,8 @@ pub struct Engine {
     commands: VecDeque<Command>,
     verdict: Option<Verdict>,
     now: Time,
+    /// What happens now is a template's past.
+    replaying: bool,
 }
 
 impl Engine {
@@ -89,6 +91,7 @@ impl Engine {
             commands: VecDeque::new(),
             verdict: None,
             now: Time::ZERO,
+            replaying: false,
         };
         engine.advance(Time::ZERO);
         engine
@@ -102,6 +105,11 @@ impl Engine {
     /// What happened so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// From here on what happens is (not) a replay of what happened in a template; the trace says so of every entry.
+    pub fn set_replaying(&mut self, replaying: bool) {
+        self.replaying = replaying;
     }
 
     /// The next thing to do; call until `None` after every input.
@@ -140,10 +148,11 @@ impl Engine {
             Input::Petter { vmi, name } if vmi == self.created => {
                 self.log(self.now, Event::Petter(name), String::new())
             }
+            Input::Forked { vmi, from } if vmi == self.created => self.log(self.now, Event::GuestForked, from),
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
             Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } => {}
-            Input::GuestNotReady { .. } | Input::Petter { .. } => {}
+            Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } => {}
         }
         self.advance(now);
     }
@@ -392,7 +401,7 @@ impl Engine {
     }
 
     fn log(&mut self, at: Time, event: Event, detail: String) {
-        let entry = Entry { at, vmi: self.created, event, detail };
+        let entry = Entry { at, vmi: self.created, event, detail, replayed: self.replaying };
         self.judge.observe(&entry);
         self.script.observe(&entry);
         self.trace.push(entry);

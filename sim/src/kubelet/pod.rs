@@ -22,7 +22,7 @@ pub enum Effect {
 }
 
 /// The pod of one VMI.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LauncherPod {
     readiness: Option<Worker>,
     liveness: Option<Worker>,

@@ -118,7 +118,7 @@ pub enum Action {
 }
 
 /// One worker: all counters of one probe of one pod.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Worker {
     kind: ProbeKind,
     timings: Timings,

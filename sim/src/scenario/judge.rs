@@ -45,7 +45,7 @@ struct Origin {
 }
 
 /// The expectations and how far they are met.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Judge {
     expect: Vec<Expectation>,
     never: Vec<Never>,

@@ -24,7 +24,7 @@ pub struct Due {
 }
 
 /// The timeline and how far it has come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Script {
     steps: Vec<Step>,
     next: usize,

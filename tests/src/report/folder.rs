@@ -67,7 +67,9 @@ impl ScenarioFolder {
         let mut lines = String::new();
         for e in trace.sorted() {
             let detail = if e.detail.is_empty() { String::new() } else { format!("  ({})", e.detail) };
-            lines.push_str(&format!("{:>9}  {}  {}{detail}\n", e.at.to_string(), e.vmi, e.event));
+            // What was replayed from a template is marked.
+            let mark = if e.replayed { '~' } else { ' ' };
+            lines.push_str(&format!("{mark}{:>9}  {}  {}{detail}\n", e.at.to_string(), e.vmi, e.event));
         }
         fs::write(self.0.join("trace.txt"), lines)?;
         fs::write(self.0.join("normal.txt"), normal.to_string())?;

@@ -1,190 +1,71 @@
-//! The real loop: the engine driven by tokio, its commands carried out on QEMU.
-//!
-//! A thin shell: it decides nothing. Every entry of the trace is on disk before the next command runs.
+//! QEMU and what stands around it: carries out the engine's commands and reports back.
 
+use super::clock::Clock;
+use super::run::Setup;
 use crate::fault;
-use crate::guest::{Image, Live, NotReady, VmSpec, verify};
+use crate::guest::{Birth, GuestEvent, Live, NotReady, Refresh, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
-use crate::qemu::Accel;
+use crate::template::{Met, Template};
 use crate::traffic::Service;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
-use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
-use tokio::time::Instant;
-use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input};
-use vmhealth_sim::kubelet::Attempt;
-use vmhealth_sim::manifest::{Handler, PodProbe, VirtualMachine};
-use vmhealth_sim::scenario::{Fault, Spec, Verdict};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
+use vmhealth_sim::kubelet::{self, Attempt};
+use vmhealth_sim::manifest::{Handler, PodProbe, Port};
+use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Trace};
-
-/// What a run needs.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The user's manifest.
-    pub manifest: Arc<VirtualMachine>,
-    /// What happens to it.
-    pub spec: Spec,
-    /// What the guests boot.
-    pub image: Image,
-    /// How they run.
-    pub accel: Accel,
-    /// Short, ours alone, removed after the run.
-    pub scratch: PathBuf,
-    /// Where the evidence goes.
-    pub evidence: PathBuf,
-}
-
-/// What a run leaves.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What happened.
-    pub trace: Trace,
-    /// How long it was on the scenario's clock.
-    pub lasted: Duration,
-}
 
 /// libvirt's limit for an agent that does not answer its sync, before it falls back to ACPI.
 const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry.
-pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> std::io::Result<Outcome> {
-    LocalSet::new().run_until(drive(setup, cancelled, watcher)).await
+/// What a world tells the loop.
+#[derive(Debug)]
+pub(super) enum News {
+    /// For the engine.
+    Input(Input),
+    /// A fork runs: its past is to be replayed. `replayed` is told whether that could be done.
+    Forked { fork: Fork, replayed: oneshot::Sender<bool> },
 }
 
-async fn drive(
-    setup: Setup,
-    mut cancelled: watch::Receiver<bool>,
-    watcher: impl Fn(&Entry),
-) -> std::io::Result<Outcome> {
-    let config = Config { guest_scale: setup.accel.guest_scale(), ..Config::default() };
-    let mut timeline = Timeline::create(&setup)?;
-    let (inputs, mut from_world) = mpsc::unbounded_channel();
-    let world = World::new(setup, config.clone(), inputs);
-    let mut engine = Engine::new((*world.setup.manifest).clone(), &world.setup.spec, config);
-    if let Err(e) = world.start_traffic() {
-        engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
-    }
-    let verdict = loop {
-        timeline.keep(engine.trace(), &watcher)?;
-        while let Some(command) = engine.next_command() {
-            world.execute(command);
-        }
-        if let Some(verdict) = engine.verdict() {
-            break verdict.clone();
-        }
-        let wake = engine.next_wakeup().map(|t| world.clock.instant(t));
-        tokio::select! {
-            input = from_world.recv() => match input {
-                Some(input) => engine.handle(world.clock.now(), input),
-                None => break Verdict::Infra("the world is gone".into()),
-            },
-            () = sleep_until(wake) => engine.advance(world.clock.now()),
-            _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
-        }
-    };
-    timeline.keep(engine.trace(), &watcher)?;
-    let lasted = world.clock.now().since_origin();
-    world.end().await;
-    Ok(Outcome { verdict, trace: engine.trace().clone(), lasted })
-}
-
-async fn sleep_until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The scenario's clock on this host.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    origin: Instant,
-    origin_wall: SystemTime,
-}
-
-impl Clock {
-    fn start() -> Clock {
-        Clock { origin: Instant::now(), origin_wall: SystemTime::now() }
-    }
-
-    fn now(&self) -> Time {
-        Time::ZERO + self.origin.elapsed()
-    }
-
-    fn instant(&self, time: Time) -> Instant {
-        self.origin + time.since_origin()
-    }
-
-    fn time(&self, at: Instant) -> Time {
-        Time::ZERO + at.saturating_duration_since(self.origin)
-    }
-
-    /// QEMU stamps its events with the wall clock; never later than now.
-    fn time_of_wall(&self, at: SystemTime) -> Time {
-        let since = at.duration_since(self.origin_wall).unwrap_or(Duration::ZERO);
-        (Time::ZERO + since).min(self.now())
-    }
-}
-
-/// The timeline on disk: one JSON object a line, flushed as it happens.
-struct Timeline {
-    file: File,
-    kept: usize,
-}
-
-impl Timeline {
-    fn create(setup: &Setup) -> std::io::Result<Timeline> {
-        Ok(Timeline { file: File::create(setup.evidence.join("timeline.jsonl"))?, kept: 0 })
-    }
-
-    fn keep(&mut self, trace: &Trace, watcher: &impl Fn(&Entry)) -> std::io::Result<()> {
-        for entry in &trace.entries()[self.kept..] {
-            let line = json!({
-                "t": entry.at.as_secs_f64(), "vmi": entry.vmi, "event": entry.event.to_string(), "detail": entry.detail,
-            });
-            writeln!(self.file, "{line}")?;
-            watcher(entry);
-        }
-        self.kept = trace.entries().len();
-        Ok(())
-    }
+/// A fork that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Fork {
+    pub(super) vmi: u32,
+    /// When it began to run, which is taken for the template's power-on.
+    pub(super) started: Time,
+    pub(super) template: Arc<Template>,
 }
 
 type Guests = Rc<RefCell<BTreeMap<u32, Rc<Live>>>>;
 
-/// QEMU and what stands around it; clones share it.
+/// Clones share it.
 #[derive(Clone)]
-struct World {
+pub(super) struct World {
     setup: Rc<Setup>,
     config: Rc<Config>,
-    clock: Clock,
+    pub(super) clock: Clock,
     guests: Guests,
     /// VMIs that were destroyed or discarded, perhaps before their QEMU was there.
     doomed: Rc<RefCell<BTreeSet<u32>>>,
     /// The VMI that the Service should forward to, perhaps before its QEMU is there.
     endpoint: Rc<Cell<Option<u32>>>,
     service: Rc<RefCell<Option<Service>>>,
-    inputs: mpsc::UnboundedSender<Input>,
+    /// Forks that were not yet made machines of their own.
+    raw_forks: Rc<RefCell<BTreeSet<u32>>>,
+    news: mpsc::UnboundedSender<News>,
 }
 
 impl World {
-    fn new(setup: Setup, config: Config, inputs: mpsc::UnboundedSender<Input>) -> World {
+    pub(super) fn new(setup: Setup, config: Config, news: mpsc::UnboundedSender<News>) -> World {
         World {
             setup: Rc::new(setup),
             config: Rc::new(config),
@@ -193,13 +74,23 @@ impl World {
             doomed: Rc::default(),
             endpoint: Rc::default(),
             service: Rc::default(),
-            inputs,
+            raw_forks: Rc::default(),
+            news,
         }
     }
 
     fn tell(&self, input: Input) {
         // The engine is gone once there is a verdict.
-        let _ = self.inputs.send(input);
+        let _ = self.news.send(News::Input(input));
+    }
+
+    /// Tells it at its time.
+    pub(super) fn tell_at(&self, at: Time, input: Input) {
+        let world = self.clone();
+        self.spawn(async move {
+            tokio::time::sleep_until(world.clock.instant(at)).await;
+            world.tell(input);
+        });
     }
 
     fn guest(&self, vmi: u32) -> Option<Rc<Live>> {
@@ -211,7 +102,7 @@ impl World {
         tokio::task::spawn_local(what);
     }
 
-    fn execute(&self, command: Command) {
+    pub(super) fn execute(&self, command: Command) {
         let world = self.clone();
         match command {
             Command::StartDomain { vmi } => self.spawn(async move { world.start_domain(vmi).await }),
@@ -238,6 +129,26 @@ impl World {
     }
 
     async fn start_domain(&self, vmi: u32) {
+        if let Some(template) = self.setup.template.clone() {
+            match self.launch(vmi, Birth::Fork(template.clone())).await {
+                Ok(events) => {
+                    if self.live_as_fork(vmi, template, events).await {
+                        return;
+                    }
+                    // Somebody interferes with its boot: it must really be booted.
+                    self.guests.borrow_mut().remove(&vmi);
+                }
+                Err(reason) => return self.tell(Input::HostFailed { reason }),
+            }
+        }
+        match self.launch(vmi, Birth::Cold).await {
+            Ok(events) => self.forward_events(vmi, events).await,
+            Err(reason) => self.tell(Input::HostFailed { reason }),
+        }
+    }
+
+    /// Starts a QEMU; its events come only after it is among the guests.
+    async fn launch(&self, vmi: u32, birth: Birth) -> Result<mpsc::UnboundedReceiver<GuestEvent>, String> {
         let setup = &self.setup;
         let spec = VmSpec {
             manifest: setup.manifest.clone(),
@@ -245,25 +156,49 @@ impl World {
             image: setup.image.clone(),
             accel: setup.accel,
         };
+        let past = match &birth {
+            Birth::Fork(template) => template.history.captured,
+            Birth::Cold | Birth::Template { .. } => Duration::ZERO,
+        };
         let (scratch, evidence) = (setup.scratch.join(vmi.to_string()), setup.evidence.clone());
         let prepared = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
-            spec.prepare(vmi, &scratch, &evidence).map_err(|e| e.to_string())
+            spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
         });
-        let launched = match prepared.await {
-            Ok(Ok(prepared)) => prepared.launch(self.clock.origin).await.map_err(|e| e.to_string()),
-            Ok(Err(reason)) => Err(reason),
-            Err(panic) => Err(panic.to_string()),
-        };
-        let (live, mut events) = match launched {
-            Ok(launched) => launched,
-            Err(reason) => return self.tell(Input::HostFailed { reason }),
-        };
-        if self.doomed.borrow().contains(&vmi) {
-            return;
+        let prepared = prepared.await.map_err(|panic| panic.to_string())??;
+        let (live, events) = prepared.launch(self.clock.origin_after(past)).await.map_err(|e| e.to_string())?;
+        if !self.doomed.borrow().contains(&vmi) {
+            self.guests.borrow_mut().insert(vmi, Rc::new(live));
+            self.forward_to_endpoint();
         }
-        self.guests.borrow_mut().insert(vmi, Rc::new(live));
-        self.forward_to_endpoint();
+        Ok(events)
+    }
+
+    /// `false`: its past cannot be replayed.
+    async fn live_as_fork(
+        &self,
+        vmi: u32,
+        template: Arc<Template>,
+        mut events: mpsc::UnboundedReceiver<GuestEvent>,
+    ) -> bool {
+        // Its first event is STARTED; without one it has ended, and what follows says how.
+        let Some(first) = events.recv().await else { return true };
+        let fork = Fork { vmi, started: self.clock.time_of_wall(first.at), template };
+        let (replayed, answer) = oneshot::channel();
+        self.raw_forks.borrow_mut().insert(vmi);
+        // The loop is gone once there is a verdict.
+        if self.news.send(News::Forked { fork, replayed }).is_err() {
+            return true;
+        }
+        if !answer.await.unwrap_or(true) {
+            self.raw_forks.borrow_mut().remove(&vmi);
+            return false;
+        }
+        self.forward_events(vmi, events).await;
+        true
+    }
+
+    async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
         while let Some(event) = events.recv().await {
             self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }
@@ -273,7 +208,12 @@ impl World {
         let Some(guest) = self.guest(vmi) else { return };
         let limit = self.config.scaled_boot_deadline();
         let Ok(agent) = guest.agent.present() else { return };
-        match verify(&agent, &self.setup.manifest.vmi, &self.setup.spec.guest, limit).await {
+        let refresh = match self.raw_forks.borrow_mut().remove(&vmi).then(Refresh::from_host).transpose() {
+            Ok(refresh) => refresh,
+            Err(e) => return self.tell(Input::HostFailed { reason: format!("/dev/urandom: {e}") }),
+        };
+        let (vmi_spec, profile) = (&self.setup.manifest.vmi, &self.setup.spec.guest);
+        match verify(&agent, vmi_spec, profile, refresh.as_ref(), limit).await {
             Ok(report) => self.tell(Input::GuestReady { vmi, report }),
             Err(NotReady::Reason(reason)) => self.tell(Input::GuestNotReady { vmi, reason }),
             // The engine asks again when the port opens again.
@@ -283,16 +223,45 @@ impl World {
 
     async fn probe(&self, vmi: u32, probe: &PodProbe) -> Attempt {
         let timeout = probe.timings.timeout();
-        let ports = &self.setup.manifest.vmi.ports;
         // virt-launcher runs before its domain does: what is not there yet is asked all the same.
         let Some(guest) = self.guest(vmi) else {
             tokio::time::sleep(timeout).await;
-            return Attempt {
-                verdict: vmhealth_sim::kubelet::Verdict::Failure,
-                text: "the domain does not exist yet".into(),
-            };
+            let text = "the domain does not exist yet".into();
+            return Attempt { verdict: kubelet::Verdict::Failure, text };
         };
-        let network = Network::Namespace(&guest.netns);
+        self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await
+    }
+
+    /// An attempt in a fork's past, and how long it took, unless that is to be measured.
+    pub(super) async fn probe_past(&self, fork: &Fork, at: Duration, probe: &PodProbe) -> (Attempt, Option<Duration>) {
+        let timeout = probe.timings.timeout();
+        let Some(guest) = self.guest(fork.vmi) else { return (self.probe(fork.vmi, probe).await, None) };
+        let history = &fork.template.history;
+        let met = |host: &Option<String>, port: &Port| match port.resolve(&self.setup.manifest.vmi.ports) {
+            // Another host was there all the time.
+            Ok(port) if host.is_none() => history.met(port, at),
+            _ => Met::AsCaptured,
+        };
+        let met = match &probe.handler {
+            Handler::HttpGet(get) => met(&get.host, &get.port),
+            Handler::TcpSocket { host, port } => met(host, port),
+            Handler::GuestAgentPing | Handler::Exec { .. } if !history.agent_open(at) => {
+                return (probe::no_agent(), Some(Duration::ZERO));
+            }
+            Handler::GuestAgentPing | Handler::Exec { .. } => Met::AsCaptured,
+        };
+        match met {
+            // It waited for all of its time, and we need not.
+            Met::Silence => (self.attempt(&guest, Network::Silent, probe, Duration::ZERO).await, Some(timeout)),
+            Met::Refusal => (self.attempt(&guest, Network::Refusing, probe, timeout).await, Some(Duration::ZERO)),
+            Met::AsCaptured => {
+                (self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await, None)
+            }
+        }
+    }
+
+    async fn attempt(&self, guest: &Live, network: Network<'_>, probe: &PodProbe, timeout: Duration) -> Attempt {
+        let ports = &self.setup.manifest.vmi.ports;
         match &probe.handler {
             Handler::HttpGet(get) => match get.port.resolve(ports) {
                 Ok(port) => {
@@ -357,16 +326,26 @@ impl World {
         self.tell(Input::Fault { step, news });
     }
 
-    fn start_traffic(&self) -> Result<(), NetError> {
+    pub(super) fn start_traffic(&self) -> Result<(), NetError> {
         let Some(traffic) = &self.setup.spec.traffic else { return Ok(()) };
         let service = Service::new(traffic.port)?;
         *self.service.borrow_mut() = Some(service.clone());
         let (world, every) = (self.clone(), traffic.every.0);
         self.spawn(async move {
-            let report = |at, outcome| world.tell(Input::Connection { at: world.clock.time(at), outcome });
-            service.client(every, report).await;
+            let report = |at, outcome| world.tell(Input::Connection { at, outcome });
+            service.client(every, || world.clock.now(), report).await;
         });
         Ok(())
+    }
+
+    pub(super) fn traffic_interval(&self) -> Option<Duration> {
+        self.setup.spec.traffic.as_ref().map(|t| t.every.0)
+    }
+
+    /// One more connection of the client, beside its own rhythm.
+    pub(super) async fn connect(&self) -> Option<Connection> {
+        let service = self.service.borrow().clone();
+        Some(service?.connect().await)
     }
 
     fn forward_to_endpoint(&self) {
@@ -379,7 +358,7 @@ impl World {
     }
 
     /// Kills what is left and waits until it is gone.
-    async fn end(&self) {
+    pub(super) async fn end(&self) {
         if let Some(service) = self.service.borrow_mut().take() {
             // Nothing listens any more; an error could only be one of making a listener.
             let _ = service.set_endpoint(None);

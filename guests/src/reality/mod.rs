@@ -1,0 +1,11 @@
+//! The real loop: the engine driven by tokio, its commands carried out on QEMU.
+//!
+//! A thin shell: it decides nothing. Every entry of the trace is on disk before the next command runs.
+
+mod clock;
+mod replay;
+mod run;
+mod timeline;
+mod world;
+
+pub use run::{Outcome, Setup, run};

@@ -1,0 +1,124 @@
+//! The past of a fork, replayed into its scenario.
+//!
+//! The clock jumps over the boot that the fork did not have to go through, as the virtual world's does: from one event to
+//! the next. What the template did comes at its own instants out of its history. What the engine asks of the guest meanwhile
+//! is answered as the history says (nothing answered yet, refused), and where the guest was already as it was captured,
+//! by the fork itself. A boot that the cluster would have interfered with cannot be replayed: then there is no result,
+//! and the guest is booted cold.
+
+use super::world::{Fork, World};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::engine::{Command, Engine, Input};
+use vmhealth_sim::kubelet::ProbeKind;
+use vmhealth_sim::manifest::PodProbe;
+use vmhealth_sim::time::{Time, earliest};
+
+const MAX_STEPS: usize = 100_000;
+
+/// The engine after the fork's past, with the clock moved on; `None` if somebody interferes with that boot.
+pub(super) async fn replay(engine: &Engine, world: &World, fork: &Fork) -> Option<Engine> {
+    let mut replay = Replay {
+        engine: engine.clone(),
+        world,
+        fork,
+        inputs: BTreeMap::new(),
+        sequence: 0,
+        next_connection: world.traffic_interval().map(|every| fork.started + every),
+        verify: false,
+    };
+    replay.engine.set_replaying(true);
+    replay.run().await.then_some(())?;
+    let mut engine = replay.engine;
+    engine.set_replaying(false);
+    world.clock.skip(fork.template.history.captured);
+    let now = world.clock.now();
+    let captured = fork.template.history.captured.as_secs_f64();
+    let from = format!("the first {captured:.3} s of its boot are those of template {}", fork.template.key());
+    engine.handle(now, Input::Forked { vmi: fork.vmi, from });
+    for ((at, _), input) in replay.inputs {
+        world.tell_at(at, input);
+    }
+    if replay.verify {
+        world.execute(Command::Verify { vmi: fork.vmi });
+    }
+    Some(engine)
+}
+
+struct Replay<'a> {
+    engine: Engine,
+    world: &'a World,
+    fork: &'a Fork,
+    /// By time, then by the order of insertion.
+    inputs: BTreeMap<(Time, u64), Input>,
+    sequence: u64,
+    next_connection: Option<Time>,
+    /// The engine wants to know whether the guest is as its profile says: the fork is asked, after the jump.
+    verify: bool,
+}
+
+impl Replay<'_> {
+    /// `false`: somebody interferes.
+    async fn run(&mut self) -> bool {
+        let Fork { vmi, started, template, .. } = self.fork;
+        let end = *started + template.history.captured;
+        self.push(*started, Input::Domain { vmi: *vmi, at: *started, event: DomainEvent::Started });
+        for (since, open) in &template.history.agent {
+            let at = *started + *since;
+            self.push(at, Input::Domain { vmi: *vmi, at, event: DomainEvent::AgentPort { open: *open } });
+        }
+        let mut now = *started;
+        for _ in 0..MAX_STEPS {
+            while let Some(command) = self.engine.next_command() {
+                if !self.execute(now, command).await {
+                    return false;
+                }
+            }
+            let input = self.inputs.keys().next().map(|(at, _)| *at);
+            let Some(next) = earliest([self.engine.next_wakeup(), input, self.next_connection]) else { return true };
+            if next > end {
+                return true;
+            }
+            now = now.max(next);
+            if input == Some(next)
+                && let Some((_, input)) = self.inputs.pop_first()
+            {
+                self.engine.handle(now, input);
+            } else if self.next_connection == Some(next) {
+                let outcome = self.world.connect().await;
+                self.next_connection = self.world.traffic_interval().map(|every| now + every);
+                if let Some(outcome) = outcome {
+                    self.engine.handle(now, Input::Connection { at: now, outcome });
+                }
+            } else {
+                self.engine.advance(now);
+            }
+        }
+        // A boot of more steps than any has is better gone through for real.
+        false
+    }
+
+    fn push(&mut self, at: Time, input: Input) {
+        self.inputs.insert((at, self.sequence), input);
+        self.sequence += 1;
+    }
+
+    async fn execute(&mut self, now: Time, command: Command) -> bool {
+        match command {
+            Command::Verify { .. } => self.verify = true,
+            Command::Probe { vmi, kind, probe } => self.probe(now, vmi, kind, &probe).await,
+            Command::Endpoint { .. } => self.world.execute(command),
+            _ => return false,
+        }
+        true
+    }
+
+    async fn probe(&mut self, now: Time, vmi: u32, kind: ProbeKind, probe: &PodProbe) {
+        let begun = Instant::now();
+        let (attempt, lasted) = self.world.probe_past(self.fork, now.since(self.fork.started), probe).await;
+        let lasted: Duration = lasted.unwrap_or_else(|| begun.elapsed());
+        self.push(now + lasted, Input::Probe { vmi, kind, attempt });
+    }
+}

@@ -1,0 +1,103 @@
+//! The loop.
+
+use super::replay::replay;
+use super::timeline::Timeline;
+use super::world::{News, World};
+use crate::guest::Image;
+use crate::qemu::Accel;
+use crate::template::Template;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+use vmhealth_sim::engine::{Config, Engine, Input};
+use vmhealth_sim::manifest::VirtualMachine;
+use vmhealth_sim::scenario::{Spec, Verdict};
+use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::{Entry, Trace};
+
+/// What a run needs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The user's manifest.
+    pub manifest: Arc<VirtualMachine>,
+    /// What happens to it.
+    pub spec: Spec,
+    /// What the guests boot.
+    pub image: Image,
+    /// How they run.
+    pub accel: Accel,
+    /// What they are forked from; `None`: they boot cold.
+    pub template: Option<Arc<Template>>,
+    /// Short, ours alone, removed after the run.
+    pub scratch: PathBuf,
+    /// Where the evidence goes.
+    pub evidence: PathBuf,
+}
+
+/// What a run leaves.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What happened.
+    pub trace: Trace,
+    /// How long it was on the scenario's clock.
+    pub lasted: Duration,
+    /// How much of that were boots that forks did not have to wait for.
+    pub skipped: Duration,
+}
+
+/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry.
+pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
+    LocalSet::new().run_until(drive(setup, cancelled, watcher)).await
+}
+
+async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
+    let config = Config { guest_scale: setup.accel.guest_scale(), ..Config::default() };
+    let mut timeline = Timeline::create(&setup.evidence)?;
+    let (news, mut from_world) = mpsc::unbounded_channel();
+    let mut engine = Engine::new((*setup.manifest).clone(), &setup.spec, config.clone());
+    let world = World::new(setup, config, news);
+    if let Err(e) = world.start_traffic() {
+        engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
+    }
+    let verdict = loop {
+        timeline.keep(engine.trace(), &watcher)?;
+        while let Some(command) = engine.next_command() {
+            world.execute(command);
+        }
+        if let Some(verdict) = engine.verdict() {
+            break verdict.clone();
+        }
+        let wake = engine.next_wakeup().map(|t| world.clock.instant(t));
+        tokio::select! {
+            news = from_world.recv() => match news {
+                Some(News::Input(input)) => engine.handle(world.clock.now(), input),
+                Some(News::Forked { fork, replayed }) => {
+                    let after = replay(&engine, &world, &fork).await;
+                    // The asker is there until it is answered.
+                    let _ = replayed.send(after.is_some());
+                    engine = after.unwrap_or(engine);
+                }
+                None => break Verdict::Infra("the world is gone".into()),
+            },
+            () = sleep_until(wake) => engine.advance(world.clock.now()),
+            _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
+        }
+    };
+    timeline.keep(engine.trace(), &watcher)?;
+    let (lasted, skipped) = (world.clock.now().since_origin(), world.clock.skipped());
+    world.end().await;
+    Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, skipped })
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

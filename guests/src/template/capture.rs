@@ -1,0 +1,197 @@
+//! Boots a guest once, watches its boot, and captures it when it is ready and quiet.
+
+use super::history::{History, PortHistory};
+use super::key::key;
+use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates};
+use super::stream;
+use crate::guest::{Birth, GuestEvent, Live, NotReady, StartError, VmSpec, verify};
+use crate::net::Netns;
+use crate::probe::Network;
+use crate::qemu::QemuVersion;
+use crate::wire::AgentError;
+use qapi::qmp;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use vmhealth_images::entries::{EntryError, Slot, Vacant};
+use vmhealth_sim::cluster::DomainEvent;
+
+/// Part of every key: raise it when what is captured, or how, changes.
+pub(super) const PROCEDURE: &str = concat!("1\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
+const QUIESCE: &str = include_str!("../../assets/quiesce.sh");
+const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
+const QMP_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at a port while the guest boots; the resolution of its history.
+const PORT_INTERVAL: Duration = Duration::from_millis(100);
+/// A connection that meets silence is given up after this.
+const PORT_LIMIT: Duration = Duration::from_millis(300);
+
+/// Why there is no template: a reason to boot cold.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The store.
+    #[error(transparent)]
+    Cache(#[from] EntryError),
+    /// QEMU.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The guest.
+    #[error("the guest that was to be captured was not ready: {0}")]
+    NotReady(String),
+    /// The agent.
+    #[error("the guest that was to be captured could not be quieted: {0}")]
+    Quiesce(String),
+    /// It did something that cannot be replayed.
+    #[error("the guest did more than boot: QEMU reported {0}")]
+    Eventful(String),
+    /// A file of the template.
+    #[error("the template's {0}")]
+    File(String),
+}
+
+/// The template that `spec` forks from: out of the store, or booted and captured now. `watched` are the ports whose history
+/// is wanted, `limit` is for the boot. `scratch` is short and ours alone.
+pub async fn ensure(
+    spec: &VmSpec,
+    templates: &Templates,
+    qemu: &QemuVersion,
+    watched: &BTreeSet<u16>,
+    limit: Duration,
+    scratch: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Template, CaptureError> {
+    let key = key(spec, qemu, watched);
+    let slot = {
+        let (entries, key) = (templates.entries.clone(), key.clone());
+        // It may wait for another process.
+        let opened = tokio::task::spawn_blocking(move || {
+            let said = RefCell::new(Vec::new());
+            let slot = entries.open(&key, &|line| said.borrow_mut().push(line.to_owned()));
+            (slot, said.into_inner())
+        });
+        let (slot, said) = opened.await.map_err(|e| CaptureError::File(e.to_string()))?;
+        said.iter().for_each(|line| progress(line));
+        slot?
+    };
+    let held = match slot {
+        Slot::Held(held) => held,
+        Slot::Vacant(vacant) => {
+            progress(&format!("template {key}: booting the guest that is forked from now on"));
+            let captured = capture(spec, &vacant, watched, limit, scratch).await?;
+            progress(&format!("template {key}: captured {:.1} s after its power-on", captured.as_secs_f64()));
+            vacant.commit()?
+        }
+    };
+    Template::open(held).map_err(CaptureError::File)
+}
+
+async fn capture(
+    spec: &VmSpec,
+    vacant: &Vacant,
+    watched: &BTreeSet<u16>,
+    limit: Duration,
+    scratch: &Path,
+) -> Result<Duration, CaptureError> {
+    let folder = vacant.folder();
+    let evidence = folder.join("evidence");
+    std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
+    let birth = Birth::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
+    let prepared = spec.clone().prepare(birth, 0, scratch, &evidence)?;
+    let (live, mut events) = prepared.launch(Instant::now()).await?;
+    let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
+    let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
+        return Err(CaptureError::Eventful("something before it was started".into()));
+    };
+    let boot_id = tokio::select! {
+        ready = settle(spec, &live, limit) => ready?,
+        () = watch_ports(&live.netns, started, &ports) => return Err(CaptureError::File("history has no ports".into())),
+    };
+    live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
+    let mut history = read_events(started, &mut events).await?;
+    history.boot_id = boot_id;
+    history.ports = ports.into_inner();
+    stream::save(&live.qmp, scratch, &folder.join(STATE)).await?;
+    // Its reply may be lost with it.
+    let _ = live.qmp.execute(qmp::quit {}, QMP_LIMIT).await;
+    live.exited(QMP_LIMIT).await;
+    let json = serde_json::to_vec_pretty(&history).map_err(|e| CaptureError::File(e.to_string()))?;
+    std::fs::write(folder.join(HISTORY), json).map_err(|e| CaptureError::File(format!("{HISTORY}: {e}")))?;
+    Ok(history.captured)
+}
+
+/// Waits until the guest is what its profile says, and quiet; its boot id.
+async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<String, CaptureError> {
+    let deadline = Instant::now() + limit;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut port = live.port.clone();
+    let report = loop {
+        match tokio::time::timeout(left(), port.wait_for(|s| s.open)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err(CaptureError::NotReady("QEMU has ended".into())),
+            Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
+        }
+        let Ok(agent) = live.agent.present() else { continue };
+        match verify(&agent, &spec.manifest.vmi, &spec.profile, None, left()).await {
+            Ok(report) => break report,
+            Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
+            // Its agent was restarted while it booted.
+            Err(NotReady::SessionOver) => {}
+        }
+    };
+    let quiesce = |e: AgentError| CaptureError::Quiesce(e.to_string());
+    let agent = live.agent.present().map_err(quiesce)?;
+    let output = agent.shell(QUIESCE, Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
+    if output.exit_code != Some(0) {
+        return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
+    }
+    Ok(report.boot_id)
+}
+
+/// Connects to every port again and again; never ends where there is one.
+async fn watch_ports(netns: &Netns, started: SystemTime, ports: &RefCell<BTreeMap<u16, PortHistory>>) {
+    let numbers: Vec<u16> = ports.borrow().keys().copied().collect();
+    let mut ticks = tokio::time::interval(PORT_INTERVAL);
+    loop {
+        for number in &numbers {
+            ticks.tick().await;
+            // When it was made: what it met was so at the latest then.
+            let at = started.elapsed().unwrap_or_default();
+            let connect = Network::Namespace(netns).connect(Netns::guest(*number));
+            let met = match tokio::time::timeout(PORT_LIMIT, connect).await {
+                Ok(Ok(_)) => Some(true),
+                Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Some(false),
+                _ => None,
+            };
+            if let Some(history) = ports.borrow_mut().get_mut(number) {
+                history.observe(at, met);
+            }
+        }
+    }
+}
+
+/// What QEMU reported after STARTED, up to STOP.
+async fn read_events(
+    started: SystemTime,
+    events: &mut mpsc::UnboundedReceiver<GuestEvent>,
+) -> Result<History, CaptureError> {
+    let mut history = History::default();
+    loop {
+        let event = tokio::time::timeout(QMP_LIMIT, events.recv()).await.ok().flatten();
+        let Some(GuestEvent { at, event }) = event else {
+            return Err(CaptureError::Eventful("nothing more, not even STOP".into()));
+        };
+        let since = at.duration_since(started).unwrap_or_default();
+        match event {
+            DomainEvent::AgentPort { open } => history.agent.push((since, open)),
+            DomainEvent::Stop => {
+                history.captured = since;
+                return Ok(history);
+            }
+            other => return Err(CaptureError::Eventful(other.to_string())),
+        }
+    }
+}

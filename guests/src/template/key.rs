@@ -1,0 +1,50 @@
+//! The name of a template: everything that shapes it.
+//!
+//! QEMU's binary and version, machine type, CPU model, accelerator, vCPUs, memory and devices (all of them the command
+//! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, and how it is captured. What only
+//! steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset share a template.
+
+use super::capture::PROCEDURE;
+use crate::guest::VmSpec;
+use crate::qemu::{Accel, Disk, Machine, Memory, QemuCommand, QemuVersion, Sockets};
+use std::collections::BTreeSet;
+use vmhealth_images::digest;
+use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
+
+const LENGTH: usize = 16;
+
+/// The key of the template that `spec` forks from.
+pub fn key(spec: &VmSpec, qemu: &QemuVersion, watched: &BTreeSet<u16>) -> String {
+    let machine = spec.machine(Memory::Shared("ram".into()), Disk::Overlay("disk".into()), "seed".into());
+    let machine = Machine {
+        watchdog: machine.watchdog.map(|(model, _)| (model, WatchdogAction::Reset)),
+        reboot_policy: RebootPolicy::Reboot,
+        kernel: "kernel".into(),
+        initrd: "initrd".into(),
+        tap: Some(0),
+        ..machine
+    };
+    let sockets = Sockets { qmp: "qmp".into(), agent: "agent".into(), serial: "serial".into() };
+    // `-cpu host` is another CPU on another host.
+    let cpu = match spec.accel {
+        Accel::Kvm => std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default(),
+        Accel::Tcg => String::new(),
+    };
+    let cpu = cpu.lines().filter(|l| l.starts_with("model name") || l.starts_with("flags")).take(2);
+    let seed = spec.seed();
+    let parts = [
+        PROCEDURE.to_owned(),
+        qemu.line.clone(),
+        qemu.digest.clone(),
+        QemuCommand::new(&machine, &sockets).to_string(),
+        cpu.collect(),
+        spec.image.digest.clone(),
+        digest::of_bytes(&seed.user_data),
+        digest::of_bytes(&seed.meta_data),
+        digest::of_bytes(&seed.network_config),
+        format!("{watched:?}"),
+    ];
+    let mut key = digest::of_bytes(parts.map(|p| digest::of_bytes(p.as_bytes())).concat().as_bytes());
+    key.truncate(LENGTH);
+    key
+}

@@ -1,0 +1,112 @@
+//! The templates that a run's cases fork from: each booted once, as many at a time as there are cores.
+
+use crate::catalogue::Case;
+use crate::host;
+use crate::runner::{Progress, Reality};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use vmhealth_guests::guest::VmSpec;
+use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::template::{self, Template, Templates};
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::manifest::{Handler, Port};
+
+/// The port of the health server that scenarios ask for (the seed's own).
+const HEALTH_PORT: u16 = 1500;
+
+/// What a case forks from; `None`: it boots cold.
+pub(crate) type Stock = Vec<Option<Arc<Template>>>;
+
+/// Finds or makes the template of every case. Whatever cannot be had is said once, and its cases boot cold.
+pub(crate) async fn stock(
+    cases: &[Case],
+    reality: &Reality,
+    scratch: &Scratch,
+    mut cancelled: watch::Receiver<bool>,
+    progress: &Progress,
+) -> io::Result<Stock> {
+    let store = Templates::new(&host::cache_folder());
+    let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+    let mut keys = Vec::new();
+    for case in cases {
+        let (spec, watched) = (spec(case, reality), watched(case));
+        let key = template::key(&spec, &reality.qemu, &watched);
+        wanted.entry(key.clone()).or_insert(Wanted { spec, watched });
+        keys.push(key);
+    }
+    let cores = Rc::new(Semaphore::new(host::cores()));
+    let mut tasks = JoinSet::new();
+    for (index, (key, wanted)) in wanted.into_iter().enumerate() {
+        let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
+        let (qemu, scratch) = (reality.qemu.clone(), scratch.subdir(&format!("t{index}"))?);
+        let limit = Config { guest_scale: reality.accel.guest_scale(), ..Config::default() }.scaled_boot_deadline();
+        tasks.spawn_local(async move {
+            // Never closed.
+            let _core = cores.acquire().await;
+            let Wanted { spec, watched } = wanted;
+            let made = template::ensure(&spec, &store, &qemu, &watched, limit, &scratch, &*progress).await;
+            (key, made)
+        });
+    }
+    let mut made: BTreeMap<String, Option<Arc<Template>>> = BTreeMap::new();
+    let mut reasons = BTreeSet::new();
+    loop {
+        let done = tokio::select! {
+            done = tasks.join_next() => done,
+            // The tasks end with the set; every case then says that it was interrupted.
+            _ = cancelled.wait_for(|c| *c) => None,
+        };
+        match done {
+            Some(Ok((key, Ok(template)))) => {
+                made.insert(key, Some(Arc::new(template)));
+            }
+            Some(Ok((key, Err(e)))) => {
+                reasons.insert(e.to_string());
+                made.insert(key, None);
+            }
+            // A task that panicked has printed why; its cases boot cold.
+            Some(Err(_)) => {}
+            None => break,
+        }
+    }
+    for reason in reasons {
+        progress(&format!("without a template, booting cold: {reason}"));
+    }
+    let evicted = store.evict();
+    if evicted > 0 {
+        progress(&format!("{evicted} templates that were longest out of use made room"));
+    }
+    Ok(keys.iter().map(|key| made.get(key).cloned().flatten()).collect())
+}
+
+struct Wanted {
+    spec: VmSpec,
+    watched: BTreeSet<u16>,
+}
+
+/// The guest of a case.
+pub(crate) fn spec(case: &Case, reality: &Reality) -> VmSpec {
+    VmSpec {
+        manifest: case.manifest.clone(),
+        profile: case.scenario.spec.guest.clone(),
+        image: reality.image.clone(),
+        accel: reality.accel,
+    }
+}
+
+/// The ports whose history its probes need.
+fn watched(case: &Case) -> BTreeSet<u16> {
+    let vmi = &case.manifest.vmi;
+    let probes = [&vmi.readiness, &vmi.liveness].into_iter().flatten();
+    let port = |port: &Port| port.resolve(&vmi.ports).ok();
+    let probed = probes.filter_map(|probe| match &probe.handler {
+        Handler::HttpGet(get) => port(&get.port),
+        Handler::TcpSocket { port: p, .. } => port(p),
+        Handler::Exec { .. } | Handler::GuestAgentPing => None,
+    });
+    probed.chain([HEALTH_PORT]).collect()
+}
