@@ -38,7 +38,11 @@ sub answer {
     if ($behaviour eq 'hang') { sleep 600; return }
     if ($behaviour eq 'slow') { select undef, undef, undef, $argument; ($behaviour, $argument) = ('status', 200) }
     my $location = '';
-    if ($behaviour eq 'redirect') { $location = "Location: $argument\r\n"; $argument = 302 }
+    if ($behaviour eq 'redirect') {
+        # Only the probed page redirects, else a redirect could lead nowhere but to another one.
+        if (($path // '') eq '/healthz') { $location = "Location: $argument\r\n"; $argument = 302 }
+        else { $argument = 200 }
+    }
     $argument = 404 if !defined $path || $path !~ m{^/healthz\b};
     my $body = "$argument\n";
     syswrite $client, "HTTP/1.1 $argument Health\r\n${location}Content-Length: " . length($body) . "\r\nConnection: close\r\n\r\n$body";

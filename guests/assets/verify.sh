@@ -1,51 +1,57 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: DEVICE DAEMON HEALTH (0 or 1), HEARTBEAT (seconds), LIMIT (seconds). Out: "fact ...", then "ready" or "reason ...".
-# An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed, held,
-# with the right timeout, and written to again and again.
+# In: DEVICE DAEMON HEALTH FORKED (0 or 1), HEARTBEAT (seconds), LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
+# "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
+# held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
+# Few processes: under TCG every one is taken from the boot.
 wd=/sys/class/watchdog/watchdog0
-# Few processes while the guest still boots: under TCG every fork is taken from the boot.
 uptime() { read -r up _ </proc/uptime; up=${up%.*}; }
 uptime
 end=$((up + LIMIT))
 late() { uptime; [ "$up" -ge "$end" ]; }
 give_up() { echo "reason $*"; exit 0; }
-holder() { find /proc/[0-9]*/fd -lname '/dev/watchdog*' 2>/dev/null | sed -n '1s,^/proc/\([0-9]*\)/.*,\1,p'; }
-writes() { while read -r key value; do [ "$key" = syscw: ] && echo "$value"; done <"/proc/$1/io"; }
+value() { read -r value <"$1" 2>/dev/null || value=; }
+holder() { find /proc/[0-9]*/fd -lname '/dev/watchdog*' 2>/dev/null | { IFS=/ read -r _ _ pid _ && echo "$pid"; }; }
+writes() { while read -r key n; do [ "$key" = syscw: ] && writes=$n; done <"/proc/$1/io"; }
 
-until [ -e /run/cloud-init/result.json ]; do
-    late && give_up "cloud-init has not finished; its stage: $(tail -n 1 /var/log/cloud-init.log 2>/dev/null)"
-    sleep 0.5
-done
-errors=$(tr -d '\n ' </run/cloud-init/result.json | sed -n 's/.*"errors":\[\([^]]*\)\].*/\1/p')
-[ -n "$errors" ] && give_up "cloud-init reports errors: $errors"
-echo "fact cloud-init finished"
-
-if [ "$DEVICE" = 1 ]; then
+value /proc/sys/kernel/random/boot_id
+echo "boot $value"
+if [ "$FORKED" = 0 ]; then
+    until [ -e /run/cloud-init/result.json ]; do
+        late && give_up "cloud-init has not finished; its stage: $(tail -n 1 /var/log/cloud-init.log 2>/dev/null)"
+        sleep 0.5
+    done
+    errors=$(tr -d '\n ' </run/cloud-init/result.json | sed -n 's/.*"errors":\[\([^]]*\)\].*/\1/p')
+    [ -n "$errors" ] && give_up "cloud-init reports errors: $errors"
+    echo "fact cloud-init finished"
+fi
+if [ "$FORKED$DEVICE" = 01 ]; then
     pci=$(lspci | grep -i watchdog) || give_up "lspci shows no watchdog device"
     echo "fact lspci: $pci"
     until [ -c /dev/watchdog ]; do
         late && give_up "there is no /dev/watchdog: the kernel has no driver for the device; load its module (modprobe i6300esb)"
         sleep 0.2
     done
-    echo "fact /dev/watchdog: $(cat $wd/identity)"
+    value $wd/identity
+    echo "fact /dev/watchdog: $value"
 fi
 
 if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
-    until [ "$(cat $wd/state)" = active ] && pid=$(holder) && [ -n "$pid" ]; do
+    until value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
         systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"
         sleep 0.2
     done
-    timeout=$(cat $wd/timeout)
-    name=$(cat "/proc/$pid/comm")
+    value "/proc/$pid/comm"; name=$value
+    value $wd/timeout; timeout=$value
+    value $wd/bootstatus
     [ "$timeout" = "$HEARTBEAT" ] || give_up "the device's timeout is $timeout s, the profile says $HEARTBEAT s"
     [ "$name" = watchdog ] || give_up "the device is held by $name, not by the watchdog daemon"
-    before=$(writes "$pid")
-    until [ "$(writes "$pid")" -gt $((before + 1)) ]; do
+    writes "$pid"; before=$writes
+    until writes "$pid" && [ "$writes" -gt $((before + 1)) ]; do
         late && give_up "$name (pid $pid) holds the device and does not pet it"
         sleep 0.2
     done
-    echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $(cat $wd/bootstatus)"
+    echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $value"
 fi
 
 if [ "$HEALTH" = 1 ]; then

@@ -124,6 +124,7 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> 
     loop {
         let console = console_since(&live.serial, from);
         if console.windows(MARK.len()).any(|w| w == MARK) {
+            live.demote();
             return Ok("the console shows the panic".into());
         }
         tokio::select! {

@@ -3,7 +3,9 @@
 pub mod catalogue;
 pub mod divergence;
 pub mod host;
+mod jobs;
 pub mod normal;
 pub mod report;
 pub mod runner;
+mod schedule;
 mod templates;

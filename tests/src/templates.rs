@@ -1,4 +1,4 @@
-//! The templates that a run's cases fork from: each booted once, as many at a time as there are cores.
+//! The templates that a run's cases fork from: each booted once.
 
 use crate::catalogue::Case;
 use crate::host;
@@ -38,7 +38,8 @@ pub(crate) async fn stock(
         wanted.entry(key.clone()).or_insert(Wanted { spec, watched });
         keys.push(key);
     }
-    let cores = Rc::new(Semaphore::new(host::cores()));
+    // Half of the cores: a boot that had to share one would be a slow boot in every fork's history.
+    let cores = Rc::new(Semaphore::new((host::cores() / 2).max(1)));
     let mut tasks = JoinSet::new();
     for (index, (key, wanted)) in wanted.into_iter().enumerate() {
         let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());

@@ -1,11 +1,13 @@
 //! A running QEMU.
 
+use super::threads::{VcpuThreads, may_restore};
 use crate::net::{DhcpServer, Netns};
 use crate::qemu::AGENT_PORT;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -37,6 +39,12 @@ pub struct Live {
     /// Held for as long as the guest may ask.
     pub(super) _dhcp: Option<DhcpServer>,
     pub(super) pid: Option<u32>,
+    /// Its vCPU threads, where QEMU says which they are.
+    pub vcpus: Option<VcpuThreads>,
+    /// They were demoted.
+    pub(crate) demoted: Cell<bool>,
+    /// A reset may bring the guest back to life after a panic.
+    pub(super) revives: bool,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     pub(super) scratch: PathBuf,
@@ -50,6 +58,21 @@ impl Live {
             && let Some(pid) = self.pid.and_then(|p| i32::try_from(p).ok())
         {
             let _ = killpg(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Takes a guest that only spins out of everybody's way, if that can be undone or never has to be.
+    pub(crate) fn demote(&self) {
+        if let Some(vcpus) = self.vcpus.as_ref().filter(|_| !self.revives || may_restore()) {
+            vcpus.demote();
+            self.demoted.set(true);
+        }
+    }
+
+    /// Undoes [`Live::demote`].
+    pub(crate) fn promote(&self) {
+        if let Some(vcpus) = self.vcpus.as_ref().filter(|_| self.demoted.take()) {
+            vcpus.restore();
         }
     }
 

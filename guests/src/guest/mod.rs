@@ -4,9 +4,11 @@
 mod live;
 mod prepared;
 mod spec;
+mod threads;
 mod verify;
 
 pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
 pub use spec::{Birth, Image, VmSpec, memory_mib};
-pub use verify::{NotReady, Refresh, verify};
+pub use threads::{VcpuThreads, may_restore};
+pub use verify::{Look, NotReady, verify};

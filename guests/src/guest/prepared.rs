@@ -1,12 +1,14 @@
 //! A guest whose files and network exist, and whose process does not yet.
 
 use super::live::{GuestEvent, Live, pump};
+use super::threads::VcpuThreads;
 use crate::net::{NetError, Netns};
 use crate::process::guarded;
 use crate::qemu::{Machine, QEMU_X86, QemuCommand, Sockets};
 use crate::template;
 use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
 use qapi::qmp;
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,6 +18,7 @@ use std::time::Duration;
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use vmhealth_sim::manifest::WatchdogAction;
 
 /// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
 const QMP_LIMIT: Duration = Duration::from_secs(30);
@@ -138,8 +141,31 @@ impl Prepared {
         }
         qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         tokio::spawn(pump(child, from_qmp, port, to_us));
-        let live = Live { qmp, agent, port: port_state, netns, _dhcp: dhcp, pid, serial: sockets.serial, scratch };
+        // Only niceties need them: a QEMU that words its answer otherwise goes without.
+        let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
+        let tids = cpus.map(|cpus| cpus.iter().filter_map(thread_id).collect());
+        let live = Live {
+            qmp,
+            agent,
+            port: port_state,
+            netns,
+            _dhcp: dhcp,
+            pid,
+            vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
+            demoted: Cell::default(),
+            revives: machine.watchdog.is_some_and(|(_, action)| action == WatchdogAction::Reset),
+            serial: sockets.serial,
+            scratch,
+        };
         Ok((live, from_guest))
+    }
+}
+
+fn thread_id(cpu: &qmp::CpuInfoFast) -> Option<i64> {
+    match cpu {
+        qmp::CpuInfoFast::x86_64(base) | qmp::CpuInfoFast::aarch64(base) => Some(base.thread_id),
+        qmp::CpuInfoFast::s390x { base, .. } => Some(base.thread_id),
+        _ => None,
     }
 }
 

@@ -1,8 +1,6 @@
 //! Is the guest what its profile says? Asked in the guest, before anything is done to it.
 
 use crate::wire::{Agent, AgentError};
-use std::fs::File;
-use std::io::Read;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use vmhealth_sim::engine::GuestReport;
@@ -23,27 +21,20 @@ pub enum NotReady {
     Reason(String),
 }
 
-/// What makes a fork a machine of its own before it is looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refresh {
-    /// The guest's wall clock is set to this, since the epoch.
-    pub now: Duration,
-    /// Random bytes for the guest's generator, in hex.
-    pub seed: String,
+/// What the guest is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It has booted.
+    Booted,
+    /// It was forked: first it is made a machine of its own; what was found out before its capture and cannot have changed
+    /// is not asked again.
+    Forked,
 }
 
-impl Refresh {
-    /// The host's own time and randomness.
-    pub fn from_host() -> std::io::Result<Refresh> {
-        let mut seed = [0; 32];
-        File::open("/dev/urandom")?.read_exact(&mut seed)?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Ok(Refresh { now, seed: seed.iter().map(|b| format!("{b:02x}")).collect() })
-    }
-
-    fn script(&self) -> String {
-        format!("NOW={:.6} SEED={}\n{REFRESH}", self.now.as_secs_f64(), self.seed)
-    }
+/// What makes a fork a machine of its own.
+fn refresh() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("NOW={:.6}\n{REFRESH}", now.as_secs_f64())
 }
 
 /// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
@@ -51,13 +42,16 @@ pub async fn verify(
     agent: &Agent,
     vmi: &VmiSpec,
     profile: &GuestProfile,
-    refresh: Option<&Refresh>,
+    look: Look,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
-    let refresh = refresh.map(Refresh::script).unwrap_or_default();
+    let (refresh, forked) = match look {
+        Look::Booted => (String::new(), 0),
+        Look::Forked => (refresh(), 1),
+    };
     let script = format!(
-        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={}\necho boot $(cat /proc/sys/kernel/random/boot_id)\n{SCRIPT}",
+        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={} FORKED={forked}\n{SCRIPT}",
         u8::from(vmi.watchdog.is_some()),
         u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),

@@ -138,6 +138,8 @@ impl QemuCommand {
         c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option("-serial", "chardev:serial");
         c.option("-device", "virtio-serial-pci").chardev("agent", &sockets.agent);
         c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name=org.qemu.guest_agent.0"));
+        // A fork's kernel is told so and reseeds its random numbers (ACPI, x86 only).
+        c.option("-device", "vmgenid,guid=auto");
         c.option("-object", "rng-random,id=rng,filename=/dev/urandom").option("-device", "virtio-rng-pci,rng=rng");
         match &machine.disk {
             Disk::Overlay(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", path),

@@ -3,9 +3,11 @@
 //! A thin shell: it decides nothing. Every entry of the trace is on disk before the next command runs.
 
 mod clock;
+mod pressure;
 mod replay;
 mod run;
 mod timeline;
 mod world;
 
+pub use pressure::Pressure;
 pub use run::{Outcome, Setup, run};

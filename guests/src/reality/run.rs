@@ -1,13 +1,16 @@
 //! The loop.
 
+use super::pressure::{self, Pressure};
 use super::replay::replay;
 use super::timeline::Timeline;
 use super::world::{News, World};
 use crate::guest::Image;
 use crate::qemu::Accel;
 use crate::template::Template;
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -47,6 +50,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// How long it was on the scenario's clock.
     pub lasted: Duration,
+    /// What the host kept from it.
+    pub pressure: Pressure,
     /// How much of that were boots that forks did not have to wait for.
     pub skipped: Duration,
 }
@@ -65,6 +70,9 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     if let Err(e) = world.start_traffic() {
         engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
     }
+    let pressure = Rc::new(RefCell::new(Pressure::default()));
+    let seen = pressure.clone();
+    let sampling = tokio::task::spawn_local(pressure::watch(world.clone(), move |note| note(&mut seen.borrow_mut())));
     let verdict = loop {
         timeline.keep(engine.trace(), &watcher)?;
         while let Some(command) = engine.next_command() {
@@ -91,8 +99,10 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     };
     timeline.keep(engine.trace(), &watcher)?;
     let (lasted, skipped) = (world.clock.now().since_origin(), world.clock.skipped());
+    sampling.abort();
     world.end().await;
-    Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, skipped })
+    let pressure = pressure.borrow().clone();
+    Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, pressure, skipped })
 }
 
 async fn sleep_until(wake: Option<Instant>) {

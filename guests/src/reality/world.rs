@@ -3,11 +3,12 @@
 use super::clock::Clock;
 use super::run::Setup;
 use crate::fault;
-use crate::guest::{Birth, GuestEvent, Live, NotReady, Refresh, VmSpec, verify};
+use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{Met, Template};
 use crate::traffic::Service;
+use crate::wire::QmpError;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::cell::{Cell, RefCell};
@@ -16,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
 use vmhealth_sim::kubelet::{self, Attempt};
 use vmhealth_sim::manifest::{Handler, PodProbe, Port};
@@ -24,6 +26,8 @@ use vmhealth_sim::time::Time;
 
 /// libvirt's limit for an agent that does not answer its sync, before it falls back to ACPI.
 const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// For a QMP command that takes no time.
+const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
 
@@ -97,6 +101,13 @@ impl World {
         self.guests.borrow().get(&vmi).cloned()
     }
 
+    /// How long every guest's vCPUs have waited for a core, but for those that we keep from theirs.
+    pub(super) fn vcpus_waited(&self) -> Vec<(u32, Duration)> {
+        let guests = self.guests.borrow();
+        let waited = |guest: &Live| guest.vcpus.as_ref().filter(|_| !guest.demoted.get())?.waited();
+        guests.iter().filter_map(|(vmi, guest)| Some((*vmi, waited(guest)?))).collect()
+    }
+
     /// Does `what` beside the loop.
     fn spawn(&self, what: impl Future<Output = ()> + 'static) {
         tokio::task::spawn_local(what);
@@ -116,6 +127,8 @@ impl World {
                 self.doomed.borrow_mut().insert(vmi);
                 self.spawn(async move { world.terminate(vmi).await });
             }
+            Command::Pause { vmi } => self.spawn(async move { world.set_running(vmi, false).await }),
+            Command::Resume { vmi } => self.spawn(async move { world.set_running(vmi, true).await }),
             Command::Discard { vmi } => {
                 self.doomed.borrow_mut().insert(vmi);
                 self.guests.borrow_mut().remove(&vmi);
@@ -200,6 +213,9 @@ impl World {
 
     async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
         while let Some(event) = events.recv().await {
+            if let (DomainEvent::Reset { .. }, Some(guest)) = (&event.event, self.guest(vmi)) {
+                guest.promote();
+            }
             self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }
     }
@@ -208,12 +224,9 @@ impl World {
         let Some(guest) = self.guest(vmi) else { return };
         let limit = self.config.scaled_boot_deadline();
         let Ok(agent) = guest.agent.present() else { return };
-        let refresh = match self.raw_forks.borrow_mut().remove(&vmi).then(Refresh::from_host).transpose() {
-            Ok(refresh) => refresh,
-            Err(e) => return self.tell(Input::HostFailed { reason: format!("/dev/urandom: {e}") }),
-        };
+        let look = if self.raw_forks.borrow_mut().remove(&vmi) { Look::Forked } else { Look::Booted };
         let (vmi_spec, profile) = (&self.setup.manifest.vmi, &self.setup.spec.guest);
-        match verify(&agent, vmi_spec, profile, refresh.as_ref(), limit).await {
+        match verify(&agent, vmi_spec, profile, look, limit).await {
             Ok(report) => self.tell(Input::GuestReady { vmi, report }),
             Err(NotReady::Reason(reason)) => self.tell(Input::GuestNotReady { vmi, reason }),
             // The engine asks again when the port opens again.
@@ -261,7 +274,13 @@ impl World {
     }
 
     async fn attempt(&self, guest: &Live, network: Network<'_>, probe: &PodProbe, timeout: Duration) -> Attempt {
-        let ports = &self.setup.manifest.vmi.ports;
+        let vmi = &self.setup.manifest.vmi;
+        let ports = &vmi.ports;
+        // nftables in the pod: what masquerade does not forward, nobody answers for.
+        let network = |host: &Option<String>, port| match host.is_some() || vmi.forwards(port) {
+            true => network,
+            false => Network::Refusing,
+        };
         match &probe.handler {
             Handler::HttpGet(get) => match get.port.resolve(ports) {
                 Ok(port) => {
@@ -272,12 +291,13 @@ impl World {
                         path: get.path.clone(),
                         headers: get.headers.clone(),
                     };
-                    probe::get(network, &target, timeout).await
+                    probe::get(network(&get.host, port), &target, timeout).await
                 }
                 Err(text) => probe::error(text),
             },
             Handler::TcpSocket { host, port } => match port.resolve(ports) {
                 Ok(port) => {
+                    let network = network(host, port);
                     let host = host.clone().unwrap_or_else(|| GUEST_ADDRESS.to_string());
                     probe::tcp(network, &host, port, timeout).await
                 }
@@ -298,6 +318,19 @@ impl World {
         if through_agent.await.is_err() {
             // A QEMU that does not answer is destroyed when the grace period is over.
             let _ = guest.qmp.execute(qmp::system_powerdown {}, AGENT_SHUTDOWN_LIMIT).await;
+        }
+    }
+
+    /// QMP `cont` and `stop`; their events say that it is done.
+    async fn set_running(&self, vmi: u32, running: bool) {
+        let Some(guest) = self.guest(vmi) else { return };
+        let done = match running {
+            true => guest.qmp.execute(qmp::cont {}, QMP_LIMIT).await.map(drop),
+            false => guest.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map(drop),
+        };
+        // A QEMU that has ended meanwhile says so by its end.
+        if let Err(e @ (QmpError::Qemu { .. } | QmpError::Late { .. })) = done {
+            self.tell(Input::HostFailed { reason: e.to_string() });
         }
     }
 

@@ -4,7 +4,7 @@ use super::history::{History, PortHistory};
 use super::key::key;
 use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates};
 use super::stream;
-use crate::guest::{Birth, GuestEvent, Live, NotReady, StartError, VmSpec, verify};
+use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, StartError, VmSpec, verify};
 use crate::net::Netns;
 use crate::probe::Network;
 use crate::qemu::QemuVersion;
@@ -19,9 +19,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use vmhealth_images::entries::{EntryError, Slot, Vacant};
 use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::engine::GuestReport;
 
 /// Part of every key: raise it when what is captured, or how, changes.
-pub(super) const PROCEDURE: &str = concat!("1\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
+pub(super) const PROCEDURE: &str = concat!("2\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
 const QUIESCE: &str = include_str!("../../assets/quiesce.sh");
 const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
@@ -106,13 +107,14 @@ async fn capture(
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));
     };
-    let boot_id = tokio::select! {
+    let report = tokio::select! {
         ready = settle(spec, &live, limit) => ready?,
         () = watch_ports(&live.netns, started, &ports) => return Err(CaptureError::File("history has no ports".into())),
     };
     live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
     let mut history = read_events(started, &mut events).await?;
-    history.boot_id = boot_id;
+    history.boot_id = report.boot_id;
+    history.facts = report.facts;
     history.ports = ports.into_inner();
     stream::save(&live.qmp, scratch, &folder.join(STATE)).await?;
     // Its reply may be lost with it.
@@ -123,8 +125,8 @@ async fn capture(
     Ok(history.captured)
 }
 
-/// Waits until the guest is what its profile says, and quiet; its boot id.
-async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<String, CaptureError> {
+/// Waits until the guest is what its profile says, and quiet.
+async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestReport, CaptureError> {
     let deadline = Instant::now() + limit;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut port = live.port.clone();
@@ -135,7 +137,7 @@ async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<String, C
             Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
         }
         let Ok(agent) = live.agent.present() else { continue };
-        match verify(&agent, &spec.manifest.vmi, &spec.profile, None, left()).await {
+        match verify(&agent, &spec.manifest.vmi, &spec.profile, Look::Booted, left()).await {
             Ok(report) => break report,
             Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
             // Its agent was restarted while it booted.
@@ -148,7 +150,7 @@ async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<String, C
     if output.exit_code != Some(0) {
         return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
     }
-    Ok(report.boot_id)
+    Ok(report)
 }
 
 /// Connects to every port again and again; never ends where there is one.

@@ -17,6 +17,8 @@ pub struct History {
     pub ports: BTreeMap<u16, PortHistory>,
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot_id: String,
+    /// What was found out about it before its capture.
+    pub facts: Vec<String>,
 }
 
 /// What connections to one port met.
@@ -88,7 +90,7 @@ mod tests {
             captured: second(20),
             agent: vec![(second(6), true), (second(7), false), (second(8), true)],
             ports: [(1500, port)].into(),
-            boot_id: String::new(),
+            ..History::default()
         };
         for (port, at, met) in [
             (1500, 4, Met::Silence),

@@ -95,6 +95,8 @@ pub struct Domain {
     running: bool,
     /// The vCPUs stand still.
     stopped: bool,
+    /// A user asked for that.
+    user_paused: bool,
     end: Option<End>,
     exited: bool,
     last_reset: Option<Time>,
@@ -124,7 +126,10 @@ impl Domain {
                 self.end.get_or_insert(End::Panicked);
             }
             DomainEvent::Stop => self.stopped = true,
-            DomainEvent::Resume => self.stopped = false,
+            DomainEvent::Resume => {
+                self.stopped = false;
+                self.user_paused = false;
+            }
             DomainEvent::Exited(_) => {
                 self.end.get_or_insert(End::Crashed);
                 self.exited = true;
@@ -150,8 +155,23 @@ impl Domain {
         self.running
     }
 
-    /// The vCPUs are stopped for a reason other than the domain's end.
+    /// A user asks for the vCPUs to stand still, until they go on again.
+    pub fn user_pauses(&mut self) {
+        self.user_paused = true;
+    }
+
+    /// A user has paused it.
     pub fn paused(&self) -> bool {
+        self.stands_still() && self.user_paused
+    }
+
+    /// The vCPUs stand still although no user asked for it: virt-handler's next sync resumes it (kubevirt-health.md 7.2).
+    pub fn to_be_resumed(&self) -> bool {
+        self.stands_still() && !self.user_paused
+    }
+
+    /// For a reason other than its end.
+    fn stands_still(&self) -> bool {
         self.running && self.stopped && self.end.is_none()
     }
 

@@ -58,6 +58,10 @@ pub enum VmiCommand {
     Destroy,
     /// The domain has ended in order: quit the process that waits.
     Reap,
+    /// Stop the vCPUs.
+    Pause,
+    /// Let them go on.
+    Resume,
     /// Whether the pod is among the ready endpoints.
     Endpoint(bool),
 }
@@ -66,6 +70,8 @@ pub enum VmiCommand {
 #[derive(Debug, Clone)]
 pub struct Vmi {
     grace: Duration,
+    /// The annotation `kubevirt.io/pause-guest-agent-probes`.
+    agent_probes_paused: bool,
     readiness: Option<PodProbe>,
     liveness: Option<PodProbe>,
     churn: Churn,
@@ -91,6 +97,7 @@ impl Vmi {
     pub fn new(spec: &VmiSpec, churn: Churn, now: Time) -> Self {
         let mut vmi = Vmi {
             grace: spec.grace,
+            agent_probes_paused: spec.agent_probes_paused,
             readiness: spec.readiness.as_ref().map(PodProbe::from),
             liveness: spec.liveness.as_ref().map(PodProbe::from),
             churn,
@@ -185,6 +192,7 @@ impl Vmi {
                 self.show(Event::AgentConnected(*open));
             }
             DomainEvent::Panicked { action } if action != "run" => self.show(Event::VmiEvent("GuestPanicked")),
+            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.push(VmiCommand::Resume),
             _ => {}
         }
         if self.domain.waits_to_be_reaped() && !self.reaped {
@@ -199,13 +207,39 @@ impl Vmi {
 
     /// Takes a probe's answer.
     pub fn probe_answer(&mut self, now: Time, kind: ProbeKind, attempt: Attempt) {
-        let Some(pod) = &mut self.pod else { return };
+        let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);
         let failed = attempt.verdict == Verdict::Failure;
+        // virt-launcher's manager.go GuestPing (kubevirt-health.md 3.4): a guest that the user paused cannot answer, and
+        // the annotation answers for every guest.
+        let forgiven = ping && (self.agent_probes_paused || failed && self.domain.paused());
+        let attempt =
+            if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
+        let Some(pod) = &mut self.pod else { return };
         let effects = pod.finish(kind, attempt);
-        if failed && self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing) {
+        if ping && failed && !forgiven {
             self.show(Event::VmiEvent("GuestAgentPingFailed"));
         }
         self.kubelet(now, effects);
+    }
+
+    /// A user's `virtctl pause`. 403 with a liveness probe that a paused guest would fail (kubevirt-health.md 2.8).
+    pub fn pause(&mut self) -> &'static str {
+        let allowed = self.probe(ProbeKind::Liveness).is_none_or(|p| p.handler == Handler::GuestAgentPing);
+        if self.phase != Phase::Running || self.deleting || self.domain.paused() || !allowed {
+            return "refused";
+        }
+        self.domain.user_pauses();
+        self.out.push(VmiCommand::Pause);
+        "accepted"
+    }
+
+    /// A user's `virtctl unpause`.
+    pub fn unpause(&mut self) -> &'static str {
+        if self.phase != Phase::Running || !self.domain.paused() {
+            return "refused";
+        }
+        self.out.push(VmiCommand::Resume);
+        "accepted"
     }
 
     /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully.

@@ -142,6 +142,16 @@ pub enum Command {
         /// Whose.
         vmi: u32,
     },
+    /// Stop the vCPUs.
+    Pause {
+        /// Whose.
+        vmi: u32,
+    },
+    /// Let the vCPUs go on.
+    Resume {
+        /// Whose.
+        vmi: u32,
+    },
     /// The VMI is gone: release all of it.
     Discard {
         /// Whose.

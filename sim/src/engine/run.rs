@@ -208,6 +208,8 @@ impl Engine {
                 VmiCommand::Probe(kind, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
                 VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
                 VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
+                VmiCommand::Pause => self.commands.push_back(Command::Pause { vmi: number }),
+                VmiCommand::Resume => self.commands.push_back(Command::Resume { vmi: number }),
                 VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),
                 VmiCommand::Endpoint(ready) => self.commands.push_back(Command::Endpoint { vmi: number, ready }),
             }
@@ -300,6 +302,8 @@ impl Engine {
                 let (name, answer) = match request {
                     UserRequest::Start => ("start", self.controller.start(phase)),
                     UserRequest::Stop => ("stop", self.controller.stop(phase)),
+                    UserRequest::Pause => ("pause", self.vmi.as_mut().map_or("refused", Vmi::pause)),
+                    UserRequest::Unpause => ("unpause", self.vmi.as_mut().map_or("refused", Vmi::unpause)),
                 };
                 self.log(self.now, Event::User(name, answer), String::new());
                 self.script.done(self.now);

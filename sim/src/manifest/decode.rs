@@ -64,12 +64,14 @@ fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
     require("apiVersion")?.word(&[("kubevirt.io/v1", ())])?;
     let is_vm = require("kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
     let spec = require("spec")?;
-    let (run_strategy, template) = if is_vm {
-        (run_strategy(&spec)?, require("spec.template.spec")?)
+    let (run_strategy, template, metadata) = if is_vm {
+        (run_strategy(&spec)?, require("spec.template.spec")?, root.at("spec.template.metadata"))
     } else {
         // A bare VMI is never re-created: what Once does to its VMI.
-        (RunStrategy::Once, spec)
+        (RunStrategy::Once, spec, root.get("metadata"))
     };
+    let annotations = metadata.and_then(|m| m.get("annotations"));
+    let paused = annotations.and_then(|a| a.get("kubevirt.io/pause-guest-agent-probes")).and_then(|p| p.text());
     let name = root.at("metadata.name").and_then(|n| n.text());
     if name.is_none() {
         root.warn("metadata.name is missing; using \"vm\"");
@@ -78,10 +80,15 @@ fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
         name: name.unwrap_or_else(|| "vm".into()),
         namespace: root.at("metadata.namespace").and_then(|n| n.text()).unwrap_or_else(|| "default".into()),
         run_strategy,
-        vmi: vmi_spec(&template),
+        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(|text| go_bool(&text)), ..vmi_spec(&template) },
         not_acted_on: Vec::new(),
         warnings: Vec::new(),
     })
+}
+
+/// strconv.ParseBool; what it cannot parse counts as false (kubevirt-health.md 3.4).
+fn go_bool(text: &str) -> bool {
+    ["1", "t", "T", "TRUE", "true", "True"].contains(&text)
 }
 
 fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
@@ -113,10 +120,12 @@ fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
             .at("domain.rebootPolicy")
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
             .unwrap_or_default(),
+        agent_probes_paused: false,
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec),
-        ports: interface_ports(spec),
+        ports: interface_ports(spec, |_| true),
+        forwarded: forwarded(spec),
     }
 }
 
@@ -205,9 +214,15 @@ fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
     CloudInit { user_data: data("userData", "userDataBase64"), network_data: data("networkData", "networkDataBase64") }
 }
 
-fn interface_ports(spec: &Cursor<'_>) -> Vec<(String, u16)> {
+/// Only masquerade forwards; with another binding the guest has the address itself.
+fn forwarded(spec: &Cursor<'_>) -> Option<Vec<u16>> {
+    let ports = interface_ports(spec, |interface| interface.get("masquerade").is_some());
+    (!ports.is_empty()).then(|| ports.into_iter().map(|(_, number)| number).collect())
+}
+
+fn interface_ports(spec: &Cursor<'_>, of: impl Fn(&Cursor<'_>) -> bool) -> Vec<(String, u16)> {
     let interfaces = spec.at("domain.devices.interfaces").map(|i| i.items()).unwrap_or_default();
-    let ports = interfaces.iter().filter_map(|i| i.get("ports")).flat_map(|p| p.items());
+    let ports = interfaces.iter().filter(|i| of(i)).filter_map(|i| i.get("ports")).flat_map(|p| p.items());
     ports
         .filter_map(|port| {
             let name = port.get("name").and_then(|n| n.text()).unwrap_or_default();

@@ -38,6 +38,8 @@ pub struct VmiSpec {
     pub panic_device: bool,
     /// `domain.rebootPolicy`.
     pub reboot_policy: RebootPolicy,
+    /// The annotation `kubevirt.io/pause-guest-agent-probes`: pings are answered without asking the guest.
+    pub agent_probes_paused: bool,
     /// Guest memory in bytes, if the manifest says.
     pub memory: Option<u64>,
     /// vCPUs: cores x sockets x threads, if the manifest says.
@@ -46,6 +48,15 @@ pub struct VmiSpec {
     pub cloud_init: CloudInit,
     /// Ports declared on the interfaces: name (may be empty) and number.
     pub ports: Vec<(String, u16)>,
+    /// The ports that masquerade forwards: those declared; `None`: all.
+    pub forwarded: Option<Vec<u16>>,
+}
+
+impl VmiSpec {
+    /// Whether a connection to the pod's address reaches the guest's port (kubevirt-health.md 3.2).
+    pub fn forwards(&self, port: u16) -> bool {
+        self.forwarded.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
 }
 
 /// `spec.runStrategy` (kubevirt-health.md 1.5).

@@ -139,6 +139,10 @@ pub enum UserRequest {
     Start,
     /// `virtctl stop`.
     Stop,
+    /// `virtctl pause vm`.
+    Pause,
+    /// `virtctl unpause vm`.
+    Unpause,
 }
 
 /// An event that must be seen.

@@ -4,8 +4,9 @@
 
 use super::i6300esb::I6300esb;
 use crate::kubelet::{Attempt, Verdict};
-use crate::manifest::{Handler, PodProbe};
+use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::scenario::{GuestProfile, Health, Keepalive};
+use crate::time::Time;
 use std::time::Duration;
 
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
@@ -73,6 +74,19 @@ pub(super) enum Petter {
     Keepalive,
 }
 
+/// What comes about in a guest by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum InGuest {
+    AgentUp,
+    AgentClosed,
+    HealthUp,
+    DaemonUp,
+    KeepaliveUp,
+    Pet,
+    Settled,
+    PowerOff,
+}
+
 /// The guest of one VMI.
 #[derive(Debug)]
 pub(super) struct Guest {
@@ -86,8 +100,10 @@ pub(super) struct Guest {
     pub(super) behaviour: Health,
     pub(super) petter: Petter,
     pub(super) device: Option<I6300esb>,
-    /// The vCPUs stand still.
-    pub(super) paused: bool,
+    /// Since when the vCPUs stand still.
+    pub(super) paused_at: Option<Time>,
+    /// What would have come about meanwhile, and how long after the guest goes on.
+    pub(super) deferred: Vec<(Duration, InGuest)>,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -104,7 +120,8 @@ impl Guest {
             behaviour: Health::Status(200),
             petter: Petter::Nobody,
             device: has_device.then(|| I6300esb::new(heartbeat)),
-            paused: false,
+            paused_at: None,
+            deferred: Vec::new(),
             verifying: false,
             profile: profile.clone(),
         }
@@ -118,14 +135,14 @@ impl Guest {
 
     /// Userspace gets the CPU.
     pub(super) fn userspace_runs(&self) -> bool {
-        self.kernel == Kernel::Up && !self.paused
+        self.kernel == Kernel::Up && self.paused_at.is_none()
     }
 
     /// Someone pets the device now.
     pub(super) fn petting(&self) -> bool {
         matches!(self.petter, Petter::Daemon | Petter::Keepalive)
             && matches!(self.kernel, Kernel::Up | Kernel::GoingDown)
-            && !self.paused
+            && self.paused_at.is_none()
     }
 
     /// wd_keepalive takes over from a daemon that dies.
@@ -139,50 +156,86 @@ impl Guest {
         self.agent && daemon && (self.health || !self.profile.health_server)
     }
 
-    /// What a probe's attempt finds, and how long that takes. `ports`: as declared on the interfaces.
-    pub(super) fn probe(&self, probe: &PodProbe, ports: &[(String, u16)], answer: Duration) -> (Duration, Attempt) {
+    /// What a probe's attempt finds, and how long that takes.
+    pub(super) fn probe(&self, probe: &PodProbe, vmi: &VmiSpec, answer: Duration) -> (Duration, Attempt) {
         let timeout = probe.timings.timeout();
         let late = (timeout, attempt(Verdict::Failure, "context deadline exceeded"));
         let port = match &probe.handler {
-            Handler::HttpGet(get) => get.port.resolve(ports),
-            Handler::TcpSocket { port, .. } => port.resolve(ports),
-            Handler::Exec { .. } | Handler::GuestAgentPing => {
-                return match (self.agent, self.userspace_runs()) {
-                    (false, _) => (answer, attempt(Verdict::Failure, "guest agent is not connected")),
-                    (true, false) => late,
-                    (true, true) => (answer, attempt(Verdict::Success, "")),
-                };
+            Handler::HttpGet(get) => get.port.resolve(&vmi.ports),
+            Handler::TcpSocket { port, .. } => port.resolve(&vmi.ports),
+            Handler::Exec { .. } | Handler::GuestAgentPing if !self.agent => {
+                return (answer, attempt(Verdict::Failure, "guest agent is not connected"));
             }
+            Handler::Exec { .. } | Handler::GuestAgentPing if !self.userspace_runs() => return late,
+            Handler::GuestAgentPing => return (answer, attempt(Verdict::Success, "")),
+            Handler::Exec { command } => return self.exec(command, probe.inner_timeout, answer),
         };
         let port = match port {
             Ok(port) => port,
             Err(text) => return (Duration::ZERO, attempt(Verdict::Error, &text)),
         };
-        let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && !self.paused;
+        let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.paused_at.is_none();
+        if !vmi.forwards(port) {
+            return (answer, attempt(Verdict::Failure, "connection refused"));
+        }
         if !kernel_answers {
             return late;
         }
         if !self.health || port != HEALTH_PORT {
             return (answer, attempt(Verdict::Failure, "connection refused"));
         }
-        if matches!(probe.handler, Handler::TcpSocket { .. }) {
-            return (answer, attempt(Verdict::Success, ""));
+        match &probe.handler {
+            Handler::HttpGet(get) => self.health_server(&get.path, get.host.as_deref(), timeout, answer),
+            _ => (answer, attempt(Verdict::Success, "")),
         }
+    }
+
+    /// The guest's health server (guests/assets/health.pl), as the kubelet's client finds it (kubelet-prober.md 9.3, 9.4).
+    fn health_server(&self, path: &str, host: Option<&str>, timeout: Duration, answer: Duration) -> (Duration, Attempt) {
+        let status = |n: u16| match n {
+            200..=299 => attempt(Verdict::Success, ""),
+            300..=399 => attempt(Verdict::Warning, "redirect"),
+            n => attempt(Verdict::Failure, &format!("HTTP probe failed with statuscode: {n}")),
+        };
+        let known = path == HEALTH_PATH || path.strip_prefix(HEALTH_PATH).is_some_and(|r| r.starts_with(['/', '?']));
+        let found = |known: bool| status(if known { 200 } else { 404 });
         match &self.behaviour {
-            Health::Hang => late,
-            Health::Slow(span) if span.0 >= timeout => late,
-            Health::Slow(span) => (span.0, attempt(Verdict::Success, "")),
-            Health::Status(200..=299) | Health::Start | Health::Stop => (answer, attempt(Verdict::Success, "")),
-            Health::Status(300..=399) | Health::Redirect(_) => (answer, attempt(Verdict::Warning, "redirect")),
-            Health::Status(n) => {
-                (answer, attempt(Verdict::Failure, &format!("HTTP probe failed with statuscode: {n}")))
-            }
+            Health::Hang => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),
+            Health::Slow(span) if span.0 >= timeout => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),
+            Health::Slow(span) => (span.0, found(known)),
+            Health::Start | Health::Stop => (answer, found(known)),
+            Health::Status(_) if !known => (answer, found(false)),
+            Health::Status(n) => (answer, status(*n)),
+            Health::Redirect(_) if path != HEALTH_PATH => (answer, found(known)),
+            Health::Redirect(to) => match to.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next()) {
+                Some(other) if other != host => (answer, attempt(Verdict::Warning, "redirect to another host")),
+                _ if to == HEALTH_PATH => (answer * 10, attempt(Verdict::Failure, "stopped after 10 redirects")),
+                _ => (answer * 2, found(to.starts_with("/healthz/"))),
+            },
+        }
+    }
+
+    /// The few programs that scenarios run; the exit code decides, a signal reads as success (kubevirt-health.md 3.3).
+    fn exec(&self, command: &[String], inner: Duration, answer: Duration) -> (Duration, Attempt) {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let exits = |code: i32| match code {
+            0 => (answer, attempt(Verdict::Success, "")),
+            code => (answer, attempt(Verdict::Failure, &format!("exit status {code}"))),
+        };
+        match words.as_slice() {
+            ["/usr/bin/uname", ..] | ["/usr/bin/true"] | ["/bin/bash", "-c", "kill -9 $BASHPID"] => exits(0),
+            ["/usr/bin/false"] => exits(1),
+            ["/usr/bin/sleep", ..] => (inner, attempt(Verdict::Failure, "panic: timeout")),
+            ["/usr/bin/systemctl", "is-active", "vmhealth-health.service"] => exits(if self.health { 0 } else { 3 }),
+            _ => (answer, attempt(Verdict::Failure, "the model does not know this program")),
         }
     }
 }
 
 /// The port of the profile's health server (the seed's own).
 pub(super) const HEALTH_PORT: u16 = 1500;
+/// Its only page; what is below it exists too.
+const HEALTH_PATH: &str = "/healthz";
 
 fn attempt(verdict: Verdict, text: &str) -> Attempt {
     Attempt { verdict, text: text.to_owned() }

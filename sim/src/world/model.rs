@@ -1,6 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
-use super::guest::{Guest, Kernel, Petter, Timings};
+use super::guest::{Guest, InGuest, Kernel, Petter, Timings};
 use super::queue::Queue;
 use crate::cluster::{DomainEvent, Exit};
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
@@ -21,18 +21,6 @@ enum Happening {
     Device { vmi: u32 },
     /// The next connection of the traffic client.
     Connect,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum InGuest {
-    AgentUp,
-    AgentClosed,
-    HealthUp,
-    DaemonUp,
-    KeepaliveUp,
-    Pet,
-    Settled,
-    PowerOff,
 }
 
 /// The virtual world of one scenario.
@@ -102,7 +90,7 @@ impl Model {
             }
             Command::Probe { vmi, kind, probe } => {
                 let Some(guest) = self.guests.get(&vmi) else { return };
-                let (length, attempt) = guest.probe(&probe, &self.vmi.ports, self.timings.answer);
+                let (length, attempt) = guest.probe(&probe, &self.vmi, self.timings.answer);
                 self.queue.push(now + length, Happening::Tell(Input::Probe { vmi, kind, attempt }));
             }
             Command::AskToShutDown { vmi } => self.ask_to_shut_down(now, vmi),
@@ -110,6 +98,8 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
                 self.exit(now, vmi, Exit::Status(0));
             }
+            Command::Pause { vmi } => self.pause(now, vmi),
+            Command::Resume { vmi } => self.resume(now, vmi),
             Command::Discard { vmi } => {
                 self.guests.remove(&vmi);
             }
@@ -162,9 +152,12 @@ impl Model {
     fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        // Guest time stands still while paused or panicked: boot and service events wait for ever then.
-        let alive = matches!(guest.kernel, Kernel::Booting | Kernel::Up | Kernel::GoingDown) && !guest.paused;
-        if !alive {
+        if !matches!(guest.kernel, Kernel::Booting | Kernel::Up | Kernel::GoingDown) {
+            return;
+        }
+        // Guest time stands still: what was due in so long is still due in so long when it goes on.
+        if let Some(since) = guest.paused_at {
+            guest.deferred.push((now.since(since), what));
             return;
         }
         match what {
@@ -303,12 +296,25 @@ impl Model {
     }
 
     fn pause(&mut self, now: Time, vmi: u32) {
-        let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        guest.paused = true;
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_none()) else { return };
+        guest.paused_at = Some(now);
         if let Some(device) = &mut guest.device {
             device.freeze(now);
         }
         self.tell_domain(now, vmi, DomainEvent::Stop);
+    }
+
+    fn resume(&mut self, now: Time, vmi: u32) {
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_some()) else { return };
+        guest.paused_at = None;
+        if let Some(device) = &mut guest.device {
+            device.thaw(now);
+        }
+        for (after, what) in std::mem::take(&mut guest.deferred) {
+            self.later(now, after, vmi, what);
+        }
+        self.tell_domain(now, vmi, DomainEvent::Resume);
+        self.watch_device(vmi);
     }
 
     fn inject(&mut self, now: Time, vmi: u32, fault: &Fault) {
@@ -318,7 +324,7 @@ impl Model {
             Fault::KernelPanic => {
                 guest.kernel = Kernel::Panicked;
                 if self.vmi.panic_device {
-                    guest.paused = true;
+                    guest.paused_at = Some(now);
                     self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
                     self.tell_domain(now, vmi, DomainEvent::Stop);
                 }
@@ -343,15 +349,7 @@ impl Model {
             Fault::Health(Health::Start) => guest.health = true,
             Fault::Health(other) => guest.behaviour = other.clone(),
             Fault::PauseVm => self.pause(now, vmi),
-            Fault::ResumeVm => {
-                guest.paused = false;
-                if let Some(device) = &mut guest.device {
-                    device.thaw(now);
-                }
-                self.tell_domain(now, vmi, DomainEvent::Resume);
-                self.watch_device(vmi);
-                self.later(now, t.pet_interval, vmi, InGuest::Pet);
-            }
+            Fault::ResumeVm => self.resume(now, vmi),
             Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),

@@ -40,6 +40,12 @@ impl RunFolder {
         Ok(ScenarioFolder(path))
     }
 
+    /// Keeps the evidence of an attempt that is going to be repeated.
+    pub fn set_aside(&self, id: &str, world: &str) -> io::Result<()> {
+        let path = self.0.join(world).join(id.replace('/', "."));
+        fs::rename(&path, path.with_added_extension("starved"))
+    }
+
     /// Writes the run's own files.
     pub fn finish(&self, results: &Results) -> io::Result<()> {
         let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;

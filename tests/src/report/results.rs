@@ -1,6 +1,7 @@
 //! `results.json`: schema 1 of DESIGN.md. Fields may be added, these do not change.
 
 use serde::{Deserialize, Serialize};
+use vmhealth_guests::reality::Pressure;
 use vmhealth_sim::scenario::Verdict;
 
 /// A run.
@@ -92,11 +93,36 @@ pub struct ScenarioResult {
     pub guest_s: f64,
     /// It began from a template.
     pub forked: bool,
+    /// What the host kept from it; on the `qemu` row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure: Option<Pressure>,
+    /// Why its first attempt was worth nothing: that one was infrastructure, this is the second one, run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starved_before: Option<String>,
     /// Where model and QEMU differ, side by side; on the `qemu` row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub divergences: Vec<String>,
     /// What runs it again.
     pub repeat: String,
+}
+
+impl ScenarioResult {
+    /// Why its guest was starved, if it was.
+    pub(crate) fn starved(&self) -> Option<String> {
+        self.pressure.as_ref()?.starved.clone()
+    }
+
+    /// It is the second attempt, after the first one was starved. Starved again, the host cannot run it at all.
+    pub(crate) fn after_starvation(&mut self, first: String) {
+        if let Some(again) = self.starved() {
+            self.verdict = VerdictWord::Infra;
+            self.reason = format!("starved, and again alone: {again}");
+        } else if self.verdict == VerdictWord::Pass {
+            self.verdict = VerdictWord::Flaky;
+            self.reason = format!("passed alone; the first attempt was starved by the host: {first}");
+        }
+        self.starved_before = Some(first);
+    }
 }
 
 /// What a run ran on.
