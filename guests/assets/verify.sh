@@ -11,7 +11,10 @@ late() { uptime; [ "$up" -ge "$end" ]; }
 give_up() { echo "reason $*"; exit 0; }
 value() { read -r value <"$1" 2>/dev/null || value=; }
 holder() { find /proc/[0-9]*/fd -lname '/dev/watchdog*' 2>/dev/null | { IFS=/ read -r _ _ pid _ && echo "$pid"; }; }
-writes() { while read -r key n; do [ "$key" = syscw: ] && writes=$n; done <"/proc/$1/io"; }
+writes() {
+    writes=0
+    [ -r "/proc/$1/io" ] && while read -r key n; do if [ "$key" = syscw: ]; then writes=$n; fi; done <"/proc/$1/io"
+}
 
 value /proc/sys/kernel/random/boot_id
 echo "boot $value"
@@ -41,16 +44,18 @@ if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"
         sleep 0.2
     done
+    writes "$pid"; before=$writes
+    until writes "$pid" && [ "$writes" -gt $((before + 1)) ]; do
+        late && give_up "process $pid holds the device and does not pet it"
+        # A daemon that has just forked itself into the background.
+        [ -e "/proc/$pid" ] || { pid=$(holder); writes "$pid"; before=$writes; }
+        sleep 0.2
+    done
     value "/proc/$pid/comm"; name=$value
     value $wd/timeout; timeout=$value
     value $wd/bootstatus
     [ "$timeout" = "$HEARTBEAT" ] || give_up "the device's timeout is $timeout s, the profile says $HEARTBEAT s"
     [ "$name" = watchdog ] || give_up "the device is held by $name, not by the watchdog daemon"
-    writes "$pid"; before=$writes
-    until writes "$pid" && [ "$writes" -gt $((before + 1)) ]; do
-        late && give_up "$name (pid $pid) holds the device and does not pet it"
-        sleep 0.2
-    done
     echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $value"
 fi
 

@@ -4,6 +4,7 @@
 //! nothing (`pkill watchdog` succeeds without a daemon, a killed agent heals itself in 0.2 s).
 
 use crate::guest::Live;
+use crate::wire::AgentError;
 use nix::sys::signal::Signal;
 use qapi::qmp;
 use std::fs::File;
@@ -85,14 +86,21 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
             tokio::time::timeout_at(deadline, gone).await.map_err(|_| "QEMU is still there after SIGKILL")?;
             "QEMU was killed by SIGKILL and reaped".into()
         }
-        Fault::GuestPoweroff => shell(live, "systemctl --no-block poweroff", deadline).await.map(|_| accepted())?,
-        Fault::GuestReboot => shell(live, "systemctl --no-block reboot", deadline).await.map(|_| accepted())?,
+        Fault::GuestPoweroff => systemctl(live, "poweroff", deadline).await?,
+        Fault::GuestReboot => systemctl(live, "reboot", deadline).await?,
     };
     Ok(Confirmed { how: first_line(&how).to_owned(), petter: None })
 }
 
-fn accepted() -> String {
-    "systemd took the request".into()
+/// Confirmed by systemd taking the request, or by the agent that goes down with the rest before it could say so.
+async fn systemctl(live: &Live, verb: &str, deadline: Instant) -> Result<String, String> {
+    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    match agent.run(&["/usr/bin/systemctl", "--no-block", verb], deadline).await {
+        Ok(output) if output.exit_code == Some(0) => Ok("systemd took the request".into()),
+        Err(AgentError::Over) => Ok("the agent went down with the guest".into()),
+        Ok(output) => Err(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim())),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 fn left(deadline: Instant) -> Duration {

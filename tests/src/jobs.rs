@@ -36,6 +36,8 @@ const SHOW_SCHEDULE: Duration = Duration::from_secs(15);
 /// The cases of a run, and what they need.
 pub(crate) struct Jobs<'a> {
     pub(crate) cases: &'a [Case],
+    /// What the model said of each.
+    pub(crate) models: &'a [Option<ScenarioRun>],
     pub(crate) reality: &'a Reality,
     pub(crate) folder: &'a RunFolder,
     pub(crate) cancelled: watch::Receiver<bool>,
@@ -54,7 +56,7 @@ impl Jobs<'_> {
         };
         let mut runs = self.run_together(&stock, &scratch).await?;
         for (index, case) in self.cases.iter().enumerate() {
-            let Some(reason) = runs[index].as_ref().and_then(|r| r.result.starved()) else { continue };
+            let Some(reason) = runs[index].as_ref().and_then(|r| r.result.worth_another_run()) else { continue };
             if *self.cancelled.borrow() {
                 break;
             }
@@ -63,6 +65,7 @@ impl Jobs<'_> {
             let job = self.job(index, &stock, &scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), self.folder))?;
+            again.hold_against(self.models[index].as_ref());
             again.result.after_starvation(reason);
             runs[index] = Some(again);
         }
@@ -94,7 +97,9 @@ impl Jobs<'_> {
         while let Some(done) = tasks.join_next().await {
             // A task that panicked has lost its index; its case is the one without a run below.
             if let Ok((index, run)) = done {
-                runs[index] = Some(run.or_else(|e| not_run(&self.cases[index], &e.to_string(), self.folder))?);
+                let mut run = run.or_else(|e| not_run(&self.cases[index], &e.to_string(), self.folder))?;
+                run.hold_against(self.models[index].as_ref());
+                runs[index] = Some(run);
             }
         }
         show.abort();

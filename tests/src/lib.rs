@@ -1,5 +1,6 @@
 //! The proof: the scenario catalogue, the runner that holds it against QEMU and the model, and what a run leaves.
 
+pub mod bench;
 pub mod catalogue;
 pub mod divergence;
 pub mod host;

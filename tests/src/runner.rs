@@ -67,7 +67,7 @@ pub async fn run(
     if worlds != Worlds::Model {
         match &reality {
             Ok(reality) => {
-                let jobs = Jobs { cases: &cases, reality, folder, cancelled, progress };
+                let jobs = Jobs { cases: &cases, models: &models, reality, folder, cancelled, progress };
                 real = LocalSet::new().run_until(jobs.run()).await?;
             }
             Err(reason) => {
@@ -79,14 +79,12 @@ pub async fn run(
     }
     let mut conformance = Conformance::default();
     let mut scenarios = Vec::new();
-    for (model, mut qemu) in models.into_iter().zip(real) {
-        if let (Some(model), Some(qemu)) = (&model, &mut qemu)
+    for (model, qemu) in models.into_iter().zip(real) {
+        if let (Some(_), Some(qemu)) = (&model, &qemu)
             && qemu.comparable
         {
-            let divergences = divergence::compare(&model.normal, &qemu.normal);
             conformance.compared += qemu.normal.len();
-            conformance.divergences += divergences.len();
-            qemu.result.divergences = divergences.iter().map(ToString::to_string).collect();
+            conformance.divergences += qemu.result.divergences.len();
         }
         scenarios.extend([model, qemu].into_iter().flatten().map(|r| r.result));
     }
@@ -104,7 +102,17 @@ pub(crate) struct ScenarioRun {
     comparable: bool,
 }
 
-/// Writes what is left to write of a case, and counts it.
+impl ScenarioRun {
+    /// Notes where it differs from the model, if it came so far.
+    pub(crate) fn hold_against(&mut self, model: Option<&ScenarioRun>) {
+        if let Some(model) = model.filter(|_| self.comparable) {
+            let divergences = divergence::compare(&model.normal, &self.normal);
+            self.result.divergences = divergences.iter().map(ToString::to_string).collect();
+        }
+    }
+}
+
+/// Writes what is left to write of a case.
 pub(crate) fn finish(
     case: &Case,
     world: &str,

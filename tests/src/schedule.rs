@@ -135,7 +135,7 @@ impl Schedule {
             return true;
         }
         let memory: u64 = state.running.values().map(|r| r.forecast.memory_mib).sum();
-        let starting = state.running.values().filter(|r| r.phase == Phase::Starting).count();
+        let busy_now = state.running.values().filter(|r| r.phase != Phase::Waiting).count();
         let busy: Vec<(Instant, Instant)> = state.running.values().flat_map(|r| r.boots(now)).collect();
         let overlapping = |at: &Duration| {
             let (from, to) = (now + *at, now + *at + BOOT);
@@ -143,7 +143,7 @@ impl Schedule {
         };
         state.running.len() < self.jobs
             && memory + forecast.memory_mib <= self.memory_mib
-            && starting < self.cores
+            && busy_now < self.cores
             && forecast.boots.iter().map(overlapping).max().unwrap_or(0) < self.cores
     }
 

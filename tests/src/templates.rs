@@ -16,7 +16,7 @@ use vmhealth_sim::engine::Config;
 use vmhealth_sim::manifest::{Handler, Port};
 
 /// The port of the health server that scenarios ask for (the seed's own).
-const HEALTH_PORT: u16 = 1500;
+pub(crate) const HEALTH_PORT: u16 = 1500;
 
 /// What a case forks from; `None`: it boots cold.
 pub(crate) type Stock = Vec<Option<Arc<Template>>>;

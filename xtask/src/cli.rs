@@ -37,6 +37,11 @@ pub(crate) enum Command {
     },
     /// What this host can do, and the command that mends what it cannot
     Doctor,
+    /// Measure: forks against boots, the whole catalogue, other tools
+    Bench {
+        #[command(subcommand)]
+        command: Bench,
+    },
     /// Print the JSON Schema of scenario files, for editors
     Schema,
 }
@@ -175,6 +180,50 @@ impl From<World> for Worlds {
 pub(crate) enum Format {
     Human,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// A template's forks: to QMP, agent and HTTP against cold boots of the same guest; memory and CPU of many at once
+    Fork {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Forks, one after another
+        #[arg(long, default_value_t = 50)]
+        forks: usize,
+        /// Cold boots, one after another
+        #[arg(long, default_value_t = 3)]
+        colds: usize,
+        /// Guests at once, one measurement for each number
+        #[arg(long, value_delimiter = ',', default_value = "1,10,40,100")]
+        guests: Vec<usize>,
+        /// How long the largest number of guests is watched
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "5m")]
+        hold: Duration,
+    },
+    /// The whole catalogue: wall time, the scenarios' own lengths, the longest one
+    E2e {
+        #[command(flatten)]
+        args: BenchArgs,
+    },
+    /// The same kernel brought to its first command by virtme-ng and vmtest
+    Peers {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Where they are installed
+        #[arg(long, default_value = "/tmp/vmhealth-peers")]
+        scratch: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to print on stdout; the table goes to stderr
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Also write the JSON to this file
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

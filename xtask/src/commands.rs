@@ -1,5 +1,6 @@
 //! One function a command.
 
+use crate::bench::bench;
 use crate::cli::{self, Command, E2e, Format, Repro, TimedFault, World};
 use crate::exit::{Failure, Status, infra, usage};
 use crate::prepare::{install_missing, prepare, say};
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
         Command::Report { run } => report(run),
         Command::Image { command } => image(command),
         Command::Doctor => doctor().await,
+        Command::Bench { command } => bench(command).await,
         Command::Schema => {
             println!("{}", serde_json::to_string_pretty(&json_schema()).map_err(infra)?);
             Ok(Status::Passed)
@@ -36,7 +38,7 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
     }
 }
 
-fn read_catalogue(folder: Option<PathBuf>) -> Result<Vec<Case>, Failure> {
+pub(crate) fn read_catalogue(folder: Option<PathBuf>) -> Result<Vec<Case>, Failure> {
     catalogue::read(&folder.unwrap_or_else(catalogue::own_folder)).map_err(usage)
 }
 
@@ -70,7 +72,7 @@ fn status_of(results: &Results) -> Status {
 }
 
 /// Runs cases with progress on stderr, and leaves a run folder.
-async fn run_cases(
+pub(crate) async fn run_cases(
     cases: Vec<Case>,
     world: World,
     choice: AccelChoice,

@@ -19,7 +19,7 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     let (namespace, image) = match command {
         Command::E2e(args) => (args.runs_guests(), args.runs_guests()),
         Command::Repro(args) => (args.runs_guests(), args.runs_guests()),
-        Command::Run(_) | Command::Test => (true, true),
+        Command::Run(_) | Command::Test | Command::Bench { .. } => (true, true),
         Command::Doctor => (true, false),
         Command::Report { .. } | Command::Image { .. } | Command::Schema => (false, false),
     };

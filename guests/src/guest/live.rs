@@ -51,6 +51,11 @@ pub struct Live {
 }
 
 impl Live {
+    /// QEMU's process id; it may have ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
     /// Signals QEMU's process group.
     pub fn signal(&self, signal: Signal) {
         // The group is QEMU's own; shortly after QEMU is reaped the port's sender is gone, and the pid may be another's.

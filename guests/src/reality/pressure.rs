@@ -1,21 +1,26 @@
 //! What the host kept from a run: a guest that gets no CPU is judged for its host's slowness.
 //!
-//! Sampled beside the run. Two things make a run worthless as a judgement: the vCPUs of a guest were ready to run and got less
-//! than a fifth of a core for seconds, or our own timers came late. What is merely slow is recorded and no more.
+//! Sampled beside the run. A guest is *strained* when its vCPUs were ready to run and got less than a fifth of a core for
+//! two seconds, or when our own timers came later than a probe's shortest timeout: whatever went wrong then may be the
+//! host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
 
 use super::world::World;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Of an interval, spent waiting for a core.
 const STARVED_SHARE: f64 = 0.8;
-/// Intervals in a row.
-const STARVED_FOR: u32 = 4;
-/// Of our own timers: as long as the shortest timeout of a probe.
-const LATE: Duration = Duration::from_secs(1);
+/// In a row.
+const STRAINED_FOR: Duration = Duration::from_secs(2);
+const STARVED_FOR: Duration = Duration::from_secs(6);
+/// Of our own timers: the shortest timeout of a probe, and what no window of a scenario has room for.
+const STRAINED_LATE: Duration = Duration::from_secs(1);
+const STARVED_LATE: Duration = Duration::from_secs(4);
 
 /// What was seen of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,16 +32,31 @@ pub struct Pressure {
     pub timer_late_s: f64,
     /// The largest share of half a second that a guest's vCPUs waited for a core.
     pub vcpu_waited: f64,
-    /// Why the run cannot be trusted.
+    /// Why the host may be to blame for whatever went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strained: Option<String>,
+    /// Why the run cannot be trusted at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starved: Option<String>,
 }
 
+impl Pressure {
+    fn note(&mut self, waited: Duration, late: Duration, what: &str) {
+        if waited >= STRAINED_FOR || late >= STRAINED_LATE {
+            self.strained.get_or_insert_with(|| what.to_owned());
+        }
+        if waited >= STARVED_FOR || late >= STARVED_LATE {
+            self.starved.get_or_insert_with(|| what.to_owned());
+        }
+    }
+}
+
 /// Samples for as long as it is polled.
-pub(super) async fn watch(world: World, pressure: impl Fn(&dyn Fn(&mut Pressure))) {
+pub(super) async fn watch(world: World, pressure: Rc<RefCell<Pressure>>) {
     let psi = || psi_total("/proc/pressure/cpu");
     let (begun, psi_begun) = (Instant::now(), psi());
-    let mut guests: BTreeMap<u32, (Duration, u32)> = BTreeMap::new();
+    // By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
+    let mut guests: BTreeMap<u32, (Duration, Duration)> = BTreeMap::new();
     let mut before = Instant::now();
     loop {
         tokio::time::sleep_until(before + INTERVAL).await;
@@ -44,31 +64,20 @@ pub(super) async fn watch(world: World, pressure: impl Fn(&dyn Fn(&mut Pressure)
         let elapsed = now - before;
         let late = elapsed.saturating_sub(INTERVAL);
         before = now;
-        let mut worst: f64 = 0.0;
-        let mut starved = (late > LATE).then(|| format!("the runner's own timer was {:.1} s late", late.as_secs_f64()));
+        let mut pressure = pressure.borrow_mut();
+        pressure.note(Duration::ZERO, late, &format!("the runner's own timer was {:.1} s late", late.as_secs_f64()));
         for (vmi, waited) in world.vcpus_waited() {
-            let (seen, row) = guests.entry(vmi).or_insert((waited, 0));
+            let (seen, lasting) = guests.entry(vmi).or_insert((waited, Duration::ZERO));
             let share = waited.saturating_sub(*seen).as_secs_f64() / elapsed.as_secs_f64();
             *seen = waited;
-            *row = if share >= STARVED_SHARE { *row + 1 } else { 0 };
-            worst = worst.max(share);
-            if *row >= STARVED_FOR {
-                starved = Some(format!(
-                    "the vCPUs of VMI {vmi} waited for a core for {:.0} % of {:.0} s",
-                    100.0 * share,
-                    (INTERVAL * STARVED_FOR).as_secs_f64()
-                ));
-            }
+            *lasting = if share >= STARVED_SHARE { *lasting + elapsed } else { Duration::ZERO };
+            let seconds = lasting.as_secs_f64();
+            pressure.note(*lasting, Duration::ZERO, &format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s"));
+            pressure.vcpu_waited = pressure.vcpu_waited.max(share.min(1.0));
         }
-        let psi_share = psi_begun.zip(psi()).map(|(a, b)| (b - a).as_secs_f64() / begun.elapsed().as_secs_f64());
-        pressure(&|p| {
-            p.psi_cpu_some = psi_share;
-            p.timer_late_s = p.timer_late_s.max(late.as_secs_f64());
-            p.vcpu_waited = p.vcpu_waited.max(worst);
-            if p.starved.is_none() {
-                p.starved.clone_from(&starved);
-            }
-        });
+        pressure.psi_cpu_some =
+            psi_begun.zip(psi()).map(|(a, b)| b.saturating_sub(a).as_secs_f64() / begun.elapsed().as_secs_f64());
+        pressure.timer_late_s = pressure.timer_late_s.max(late.as_secs_f64());
     }
 }
 

@@ -71,8 +71,7 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
         engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
     }
     let pressure = Rc::new(RefCell::new(Pressure::default()));
-    let seen = pressure.clone();
-    let sampling = tokio::task::spawn_local(pressure::watch(world.clone(), move |note| note(&mut seen.borrow_mut())));
+    let sampling = tokio::task::spawn_local(pressure::watch(world.clone(), pressure.clone()));
     let verdict = loop {
         timeline.keep(engine.trace(), &watcher)?;
         while let Some(command) = engine.next_command() {

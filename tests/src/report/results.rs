@@ -108,13 +108,20 @@ pub struct ScenarioResult {
 
 impl ScenarioResult {
     /// Why its guest was starved, if it was.
-    pub(crate) fn starved(&self) -> Option<String> {
-        self.pressure.as_ref()?.starved.clone()
+    fn starved(&self) -> Option<&String> {
+        self.pressure.as_ref()?.starved.as_ref()
+    }
+
+    /// Why it is to be run again alone: its guest was starved, or it was strained and something is wrong.
+    pub(crate) fn worth_another_run(&self) -> Option<String> {
+        let wrong = !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || !self.divergences.is_empty();
+        let strained = self.pressure.as_ref()?.strained.as_ref().filter(|_| wrong);
+        self.starved().or(strained).cloned()
     }
 
     /// It is the second attempt, after the first one was starved. Starved again, the host cannot run it at all.
     pub(crate) fn after_starvation(&mut self, first: String) {
-        if let Some(again) = self.starved() {
+        if let Some(again) = self.starved().cloned() {
             self.verdict = VerdictWord::Infra;
             self.reason = format!("starved, and again alone: {again}");
         } else if self.verdict == VerdictWord::Pass {

@@ -1,0 +1,1 @@
+echo "virtme-ng failed: not there yet"

@@ -1,0 +1,40 @@
+//! What is said of a series of measurements.
+
+use serde::Serialize;
+
+/// Median and 95th percentile of a series, in its own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Spread {
+    /// The middle one.
+    pub median: f64,
+    /// 19 of 20 are no larger.
+    pub p95: f64,
+    /// How many.
+    pub n: usize,
+}
+
+impl Spread {
+    /// Of a series; all zero if it is empty.
+    pub fn of(mut series: Vec<f64>) -> Spread {
+        series.sort_by(f64::total_cmp);
+        // The nearest rank.
+        let rank = |share: f64| {
+            let index = (share * series.len() as f64).ceil() as usize;
+            series.get(index.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Spread { median: rank(0.5), p95: rank(0.95), n: series.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks() {
+        let series = (1..=20).rev().map(f64::from).collect();
+        assert_eq!(Spread::of(series), Spread { median: 10.0, p95: 19.0, n: 20 });
+        assert_eq!(Spread::of(vec![3.0]), Spread { median: 3.0, p95: 3.0, n: 1 });
+        assert_eq!(Spread::of(Vec::new()), Spread::default());
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
+
+use crate::cli::{Bench, BenchArgs, Format};
+use crate::commands::{read_catalogue, run_cases};
+use crate::exit::{Failure, Status, infra, usage};
+use crate::prepare::{prepare, say};
+use anyhow::anyhow;
+use serde::Serialize;
+use std::rc::Rc;
+use std::time::Instant;
+use vmhealth_guests::accel::AccelChoice;
+use vmhealth_tests::bench::{ForkPlan, e2e_figures, fork, peers};
+use vmhealth_tests::catalogue;
+use vmhealth_tests::runner::Progress;
+
+/// Whose guest the forks are of: watchdog, agent and health server.
+const CASE: &str = "killed-daemon/watchdog/reset";
+
+pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
+    match command {
+        Bench::Fork { args, forks, colds, guests, hold } => {
+            let cases = catalogue::select(read_catalogue(None)?, &[CASE.to_owned()]).map_err(usage)?;
+            let (reality, machine) = prepare(AccelChoice::Auto, false, None).await;
+            let reality = reality.map_err(|e| infra(anyhow!(e)))?;
+            let folder = tempfile::tempdir().map_err(infra)?;
+            let plan = ForkPlan { forks, colds, guests, hold };
+            let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!("no scenario is called {CASE}")))?;
+            let measure = fork(&case, &reality, &plan, machine, folder.path(), &progress()).await;
+            let found = measure.map_err(infra)?;
+            eprint!("{found}");
+            deliver(&args, &found)
+        }
+        Bench::E2e { args } => {
+            let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
+            let begun = Instant::now();
+            let results = run_cases(cases, crate::cli::World::Both, AccelChoice::Auto, false, None, None).await?;
+            let found = e2e_figures(&results, begun.elapsed());
+            eprint!("{found}");
+            deliver(&args, &found)
+        }
+        Bench::Peers { args, scratch } => {
+            let (reality, machine) = prepare(AccelChoice::Auto, false, None).await;
+            let reality = reality.map_err(|e| infra(anyhow!(e)))?;
+            let found = peers(&reality, machine, &scratch, &progress()).await.map_err(infra)?;
+            eprint!("{found}");
+            deliver(&args, &found)
+        }
+    }
+}
+
+fn progress() -> Progress {
+    let begun = Instant::now();
+    Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
+}
+
+fn deliver(args: &BenchArgs, found: &impl Serialize) -> Result<Status, Failure> {
+    let json = serde_json::to_string_pretty(found).map_err(infra)? + "\n";
+    if let Some(path) = &args.out {
+        std::fs::write(path, &json).map_err(infra)?;
+    }
+    if args.format == Format::Json {
+        print!("{json}");
+    }
+    Ok(Status::Passed)
+}
