@@ -45,11 +45,12 @@ if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
         sleep 0.2
     done
     writes "$pid"; before=$writes
-    until writes "$pid" && [ "$writes" -gt $((before + 1)) ]; do
+    # Twice after a boot; a fork's template has shown it already, and it goes on.
+    until writes "$pid" && [ "$writes" -gt $((before + 1 - FORKED)) ]; do
         late && give_up "process $pid holds the device and does not pet it"
         # A daemon that has just forked itself into the background.
         [ -e "/proc/$pid" ] || { pid=$(holder); writes "$pid"; before=$writes; }
-        sleep 0.2
+        sleep 0.5
     done
     value "/proc/$pid/comm"; name=$value
     value $wd/timeout; timeout=$value

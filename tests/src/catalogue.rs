@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use vmhealth_images::digest;
 use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::Scenario;
 
@@ -74,6 +75,16 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
         }
     }
     if problems.is_empty() { Ok(cases.into_values().collect()) } else { Err(CatalogueError(problems)) }
+}
+
+/// The `k`th of `n` parts of the cases (from 1), by a hash of the id: a new scenario moves no other one.
+pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
+    let part = |case: &Case| {
+        let digest = digest::of_bytes(case.id().as_bytes());
+        // 60 of 256 bits: digits of a hash that always has so many.
+        u64::from_str_radix(digest.get(..15).unwrap_or_default(), 16).unwrap_or_default() % n.max(1)
+    };
+    cases.into_iter().filter(|case| part(case) + 1 == k).collect()
 }
 
 /// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id or its tag. Without filters

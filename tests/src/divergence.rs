@@ -1,4 +1,4 @@
-//! Where the model and reality tell different stories.
+//! Where two runs of one scenario tell different stories: the model and reality, a fork and a boot.
 
 use crate::normal::Normal;
 use std::fmt::Write as _;
@@ -10,37 +10,38 @@ pub struct Divergence {
     pub vmi: u32,
     /// Which lane.
     pub lane: &'static str,
-    /// What the model says.
-    pub model: Vec<String>,
-    /// What QEMU did.
-    pub qemu: Vec<String>,
+    /// What the two are called.
+    pub names: [&'static str; 2],
+    /// What each tells.
+    pub sides: [Vec<String>; 2],
 }
 
 /// Every lane in which the two differ.
-pub fn compare(model: &Normal, qemu: &Normal) -> Vec<Divergence> {
-    let mut lanes: Vec<&(u32, &'static str)> = model.0.keys().chain(qemu.0.keys()).collect();
+pub fn compare(names: [&'static str; 2], runs: [&Normal; 2]) -> Vec<Divergence> {
+    let mut lanes: Vec<&(u32, &'static str)> = runs.iter().flat_map(|run| run.0.keys()).collect();
     lanes.sort();
     lanes.dedup();
-    let history = |normal: &Normal, lane| normal.0.get(lane).cloned().unwrap_or_default();
+    let history = |run: &Normal, lane| run.0.get(lane).cloned().unwrap_or_default();
     lanes
         .into_iter()
-        .map(|lane| Divergence { vmi: lane.0, lane: lane.1, model: history(model, lane), qemu: history(qemu, lane) })
-        .filter(|d| d.model != d.qemu)
+        .map(|lane| Divergence { vmi: lane.0, lane: lane.1, names, sides: runs.map(|run| history(run, lane)) })
+        .filter(|d| d.sides[0] != d.sides[1])
         .collect()
 }
 
 impl std::fmt::Display for Divergence {
     /// Side by side, the first difference marked.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let width = self.model.iter().map(|l| l.chars().count()).max().unwrap_or(0).max("model".len());
-        let mut text = format!("VMI {}, {}:\n    {:width$} | qemu\n", self.vmi, self.lane, "model");
+        let ([left, right], [left_name, right_name]) = (&self.sides, self.names);
+        let width = left.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(left_name.len());
+        let mut text = format!("VMI {}, {}:\n    {left_name:width$} | {right_name}\n", self.vmi, self.lane);
         let line = |side: &[String], i: usize| side.get(i).cloned().unwrap_or_default();
         let mut differs = false;
-        for i in 0..self.model.len().max(self.qemu.len()) {
-            let (model, qemu) = (line(&self.model, i), line(&self.qemu, i));
-            let mark = if !differs && model != qemu { "-->" } else { "   " };
-            differs |= model != qemu;
-            writeln!(text, "{mark} {model:width$} | {qemu}")?;
+        for i in 0..left.len().max(right.len()) {
+            let (left, right) = (line(left, i), line(right, i));
+            let mark = if !differs && left != right { "-->" } else { "   " };
+            differs |= left != right;
+            writeln!(text, "{mark} {left:width$} | {right}")?;
         }
         f.write_str(text.trim_end())
     }
@@ -55,9 +56,10 @@ mod tests {
         let normal = |lines: &[&str]| {
             Normal([((1, "qemu"), lines.iter().map(|l| (*l).to_owned()).collect())].into_iter().collect())
         };
+        let names = ["model", "qemu"];
         let model = normal(&["qemu STARTED", "qemu WATCHDOG reset", "qemu RESET guest-reset"]);
-        assert_eq!(compare(&model, &model), vec![]);
-        let found = compare(&model, &normal(&["qemu STARTED", "qemu SHUTDOWN guest-shutdown"]));
+        assert_eq!(compare(names, [&model, &model]), vec![]);
+        let found = compare(names, [&model, &normal(&["qemu STARTED", "qemu SHUTDOWN guest-shutdown"])]);
         insta::assert_snapshot!(found[0], @r"
         VMI 1, qemu:
             model                  | qemu

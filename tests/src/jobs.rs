@@ -185,7 +185,12 @@ impl Job {
         let mark = if entry.replayed { "~" } else { "" };
         if self.alone && !matches!(entry.event, Event::Attempt(..)) {
             let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
-            (self.progress)(&format!("{mark}{:.1} s: {}{}{detail}", entry.at.as_secs_f64(), entry.event, remark(entry)));
+            (self.progress)(&format!(
+                "{mark}{:.1} s: {}{}{detail}",
+                entry.at.as_secs_f64(),
+                entry.event,
+                remark(entry)
+            ));
         } else if worth_it && !entry.replayed {
             let (id, at) = (self.case.id(), entry.at.as_secs_f64());
             (self.progress)(&format!("{id}: {at:.1} s: {}{}", entry.event, remark(entry)));

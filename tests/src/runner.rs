@@ -106,7 +106,7 @@ impl ScenarioRun {
     /// Notes where it differs from the model, if it came so far.
     pub(crate) fn hold_against(&mut self, model: Option<&ScenarioRun>) {
         if let Some(model) = model.filter(|_| self.comparable) {
-            let divergences = divergence::compare(&model.normal, &self.normal);
+            let divergences = divergence::compare(["model", "qemu"], [&model.normal, &self.normal]);
             self.result.divergences = divergences.iter().map(ToString::to_string).collect();
         }
     }

@@ -1,17 +1,15 @@
 //! `cargo xtask bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
 use crate::cli::{Bench, BenchArgs, Format};
-use crate::commands::{read_catalogue, run_cases};
+use crate::commands::{progress, read_catalogue, run_cases};
 use crate::exit::{Failure, Status, infra, usage};
-use crate::prepare::{prepare, say};
+use crate::prepare::prepare;
 use anyhow::anyhow;
 use serde::Serialize;
-use std::rc::Rc;
 use std::time::Instant;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_tests::bench::{ForkPlan, e2e_figures, fork, peers};
 use vmhealth_tests::catalogue;
-use vmhealth_tests::runner::Progress;
 
 /// Whose guest the forks are of: watchdog, agent and health server.
 const CASE: &str = "killed-daemon/watchdog/reset";
@@ -46,11 +44,6 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
             deliver(&args, &found)
         }
     }
-}
-
-fn progress() -> Progress {
-    let begun = Instant::now();
-    Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
 }
 
 fn deliver(args: &BenchArgs, found: &impl Serialize) -> Result<Status, Failure> {

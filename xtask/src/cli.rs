@@ -25,8 +25,13 @@ pub(crate) enum Command {
     Run(Run),
     /// Run one scenario again as it was
     Repro(Repro),
+    /// Run the scenarios both forked and cold, and report where they differ
+    Compare(Compare),
     /// Show a run's table again
+    #[command(args_conflicts_with_subcommands = true)]
     Report {
+        #[command(subcommand)]
+        command: Option<Report>,
         /// A run folder; the newest one if absent
         run: Option<PathBuf>,
     },
@@ -66,6 +71,9 @@ pub(crate) struct E2e {
     /// Only list the scenarios
     #[arg(long)]
     pub(crate) list: bool,
+    /// Only the Kth of N parts of them, like 1/4; `report merge` puts the parts together again
+    #[arg(long, value_parser = parse_shard)]
+    pub(crate) shard: Option<(u64, u64)>,
     /// What to print at the end
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
@@ -226,6 +234,28 @@ pub(crate) struct BenchArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    pub(crate) filters: Vec<String>,
+    /// The run folder, new or empty
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// Put the run folders of all shards together as if they had been one run
+    Merge {
+        /// The run folders
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// The folder of the merged run, new or empty
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
     /// Build the image if the store has none that holds
@@ -238,6 +268,11 @@ pub(crate) enum Image {
     List,
     /// Hold every stored image against its checksums
     Verify,
+}
+
+fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+    let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
 }
 
 /// A fault and when, counted from the guest being ready.

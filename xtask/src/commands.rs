@@ -10,14 +10,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_guests::net::Netns;
 use vmhealth_images::{Store, update_lock};
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
+use vmhealth_tests::compare::compare as runner_compare;
 use vmhealth_tests::host;
-use vmhealth_tests::report::{Results, RunFolder, table};
+use vmhealth_tests::report::{Results, RunFolder, merge, table};
 use vmhealth_tests::runner;
 
 /// Runs a command.
@@ -27,7 +29,13 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
         Command::Test => test().await,
         Command::Run(args) => run_manifest(args).await,
         Command::Repro(args) => repro(args).await,
-        Command::Report { run } => report(run),
+        Command::Compare(args) => compare(args).await,
+        Command::Report { command: Some(cli::Report::Merge { runs, out }), .. } => {
+            let results = merge(&runs, &out).map_err(usage)?;
+            print!("{}", table(&results));
+            Ok(status_of(&results))
+        }
+        Command::Report { command: None, run } => report(run),
         Command::Image { command } => image(command),
         Command::Doctor => doctor().await,
         Command::Bench { command } => bench(command).await,
@@ -49,6 +57,10 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
     } else {
         catalogue::select(all, &args.filters).map_err(usage)?
     };
+    let cases = match args.shard {
+        Some((k, n)) => catalogue::shard(cases, k, n),
+        None => cases,
+    };
     if args.list {
         for case in &cases {
             let slow = if case.scenario.is_slow() { " (slow)" } else { "" };
@@ -56,11 +68,61 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
         }
         return Ok(Status::Passed);
     }
-    let results = run_cases(cases, args.world, args.accel.choice(), args.cold.cold, args.jobs.map(usize::from), args.out).await?;
+    let results =
+        run_cases(cases, args.world, args.accel.choice(), args.cold.cold, args.jobs.map(usize::from), args.out).await?;
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
     }
     Ok(status_of(&results))
+}
+
+/// Every scenario forked and cold.
+async fn compare(args: cli::Compare) -> Result<Status, Failure> {
+    let cases = catalogue::select(read_catalogue(None)?, &args.filters).map_err(usage)?;
+    let folder = RunFolder::create(&args.out.unwrap_or_else(new_run_path)).map_err(usage)?;
+    let (reality, _) = prepare(AccelChoice::Auto, false, None).await;
+    let reality = reality.map_err(|e| infra(anyhow!(e)))?;
+    let interrupt = Interrupt::listen();
+    let found = runner_compare(&cases, &reality, &folder, interrupt.cancelled.clone(), progress()).await?;
+    print!("{found}");
+    say(&format!("run folder: {}", folder.path().display()));
+    interrupt.end()?;
+    Ok(if found.same() { Status::Passed } else { Status::Failed })
+}
+
+/// Ctrl-C, which ends the guests and lets what is known be written.
+struct Interrupt {
+    cancelled: watch::Receiver<bool>,
+    listener: JoinHandle<()>,
+}
+
+impl Interrupt {
+    fn listen() -> Interrupt {
+        let (cancel, cancelled) = watch::channel(false);
+        let listener = tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                say("interrupted; ending the guests");
+                // Nobody listens once every scenario has ended.
+                let _ = cancel.send(true);
+            }
+            std::future::pending::<()>().await;
+        });
+        Interrupt { cancelled, listener }
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        self.listener.abort();
+        if *self.cancelled.borrow() {
+            return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
+        }
+        Ok(())
+    }
+}
+
+/// Lines with the time since now.
+pub(crate) fn progress() -> runner::Progress {
+    let begun = Instant::now();
+    Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
 }
 
 fn status_of(results: &Results) -> Status {
@@ -88,25 +150,12 @@ pub(crate) async fn run_cases(
     if let (Err(reason), true) = (&reality, world != World::Model) {
         say(&format!("QEMU cannot run here: {reason}"));
     }
-    let (cancel, cancelled) = watch::channel(false);
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            say("interrupted; ending the guests");
-            // Nobody listens once every scenario has ended.
-            let _ = cancel.send(true);
-        }
-        std::future::pending::<()>().await;
-    });
-    let begun = Instant::now();
-    let progress: runner::Progress = Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())));
-    let was_cancelled = cancelled.clone();
-    let results = runner::run(cases, world.into(), reality, machine, &folder, cancelled, progress).await?;
-    interrupt.abort();
+    let interrupt = Interrupt::listen();
+    let cancelled = interrupt.cancelled.clone();
+    let results = runner::run(cases, world.into(), reality, machine, &folder, cancelled, progress()).await?;
     eprint!("{}", table(&results));
     say(&format!("run folder: {}", folder.path().display()));
-    if *was_cancelled.borrow() {
-        return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
-    }
+    interrupt.end()?;
     Ok(results)
 }
 
@@ -123,22 +172,29 @@ fn new_run_path() -> PathBuf {
 /// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
 async fn test() -> Result<Status, Failure> {
     install_missing()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = std::process::Command::new(cargo)
-        .args(["test", "--workspace"])
-        .env("INSTA_UPDATE", "no")
-        .status()
-        .context("cannot run cargo test")
-        .map_err(infra)?;
-    if !status.success() {
+    if !cargo_test(&["--workspace"])? {
+        return Ok(Status::Failed);
+    }
+    // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
+    let (reality, _) = prepare(AccelChoice::Auto, false, None).await;
+    if reality.is_ok()
+        && !cargo_test(&["-p", "vmhealth-tests", "--test", "fork", "--", "--ignored", "--test-threads=1"])?
+    {
         return Ok(Status::Failed);
     }
     let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
     let results = run_cases(cases, World::Both, AccelChoice::Auto, false, None, None).await?;
     let sum = results.summary;
     let failed = sum.fail + sum.infra + usize::from(results.conformance.divergences > 0);
-    println!("{} passed, {failed} failed", sum.pass);
+    println!("{} passed, {failed} failed", sum.pass + sum.flaky);
     Ok(status_of(&results))
+}
+
+fn cargo_test(args: &[&str]) -> Result<bool, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    let status = command.arg("test").args(args).env("INSTA_UPDATE", "no").status();
+    Ok(status.context("cannot run cargo test").map_err(infra)?.success())
 }
 
 async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {

@@ -19,7 +19,7 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     let (namespace, image) = match command {
         Command::E2e(args) => (args.runs_guests(), args.runs_guests()),
         Command::Repro(args) => (args.runs_guests(), args.runs_guests()),
-        Command::Run(_) | Command::Test | Command::Bench { .. } => (true, true),
+        Command::Run(_) | Command::Compare(_) | Command::Test | Command::Bench { .. } => (true, true),
         Command::Doctor => (true, false),
         Command::Report { .. } | Command::Image { .. } | Command::Schema => (false, false),
     };
@@ -58,7 +58,11 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Prepares what is missing; `Err` in the reality says why QEMU cannot run while the model still can.
-pub(crate) async fn prepare(choice: AccelChoice, cold: bool, jobs: Option<usize>) -> (Result<Reality, String>, Machine) {
+pub(crate) async fn prepare(
+    choice: AccelChoice,
+    cold: bool,
+    jobs: Option<usize>,
+) -> (Result<Reality, String>, Machine) {
     let mut machine = Machine {
         cores: host::cores(),
         kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
@@ -68,7 +72,12 @@ pub(crate) async fn prepare(choice: AccelChoice, cold: bool, jobs: Option<usize>
     (reality, machine)
 }
 
-async fn reality(choice: AccelChoice, cold: bool, jobs: Option<usize>, machine: &mut Machine) -> Result<Reality, Failure> {
+async fn reality(
+    choice: AccelChoice,
+    cold: bool,
+    jobs: Option<usize>,
+    machine: &mut Machine,
+) -> Result<Reality, Failure> {
     for folder in scratch::sweep()? {
         say(&format!("removed {} of a run that was killed", folder.display()));
     }

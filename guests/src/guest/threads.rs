@@ -55,9 +55,11 @@ pub fn may_restore() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
     *MAY.get_or_init(|| {
         let attempt = std::thread::spawn(|| {
+            // By one only: at the lowest priority this thread could wait for seconds for the core to come back with, and
+            // its asker with it.
             // SAFETY: plain setpriority(2) on this thread, which ends with it.
             unsafe {
-                libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) == 0 && libc::setpriority(libc::PRIO_PROCESS, 0, 0) == 0
+                libc::setpriority(libc::PRIO_PROCESS, 0, 1) == 0 && libc::setpriority(libc::PRIO_PROCESS, 0, 0) == 0
             }
         });
         attempt.join().unwrap_or(false)

@@ -72,7 +72,11 @@ pub(super) async fn watch(world: World, pressure: Rc<RefCell<Pressure>>) {
             *seen = waited;
             *lasting = if share >= STARVED_SHARE { *lasting + elapsed } else { Duration::ZERO };
             let seconds = lasting.as_secs_f64();
-            pressure.note(*lasting, Duration::ZERO, &format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s"));
+            pressure.note(
+                *lasting,
+                Duration::ZERO,
+                &format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s"),
+            );
             pressure.vcpu_waited = pressure.vcpu_waited.max(share.min(1.0));
         }
         pressure.psi_cpu_some =

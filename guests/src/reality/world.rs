@@ -267,9 +267,7 @@ impl World {
             // It waited for all of its time, and we need not.
             Met::Silence => (self.attempt(&guest, Network::Silent, probe, Duration::ZERO).await, Some(timeout)),
             Met::Refusal => (self.attempt(&guest, Network::Refusing, probe, timeout).await, Some(Duration::ZERO)),
-            Met::AsCaptured => {
-                (self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await, None)
-            }
+            Met::AsCaptured => (self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await, None),
         }
     }
 

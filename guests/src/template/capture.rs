@@ -22,7 +22,8 @@ use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
 
 /// Part of every key: raise it when what is captured, or how, changes.
-pub(super) const PROCEDURE: &str = concat!("2\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
+pub(super) const PROCEDURE: &str =
+    concat!("2\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
 const QUIESCE: &str = include_str!("../../assets/quiesce.sh");
 const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
@@ -66,17 +67,19 @@ pub async fn ensure(
     progress: &dyn Fn(&str),
 ) -> Result<Template, CaptureError> {
     let key = key(spec, qemu, watched);
-    let slot = {
-        let (entries, key) = (templates.entries.clone(), key.clone());
-        // It may wait for another process.
-        let opened = tokio::task::spawn_blocking(move || {
-            let said = RefCell::new(Vec::new());
-            let slot = entries.open(&key, &|line| said.borrow_mut().push(line.to_owned()));
-            (slot, said.into_inner())
-        });
-        let (slot, said) = opened.await.map_err(|e| CaptureError::File(e.to_string()))?;
-        said.iter().for_each(|line| progress(line));
-        slot?
+    let (say, mut said) = mpsc::unbounded_channel();
+    let (entries, key_there) = (templates.entries.clone(), key.clone());
+    // It may wait for another process.
+    let mut opened = tokio::task::spawn_blocking(move || {
+        // We listen until it is done.
+        entries.open(&key_there, &|line| drop(say.send(line.to_owned())))
+    });
+    let slot = loop {
+        tokio::select! {
+            biased;
+            Some(line) = said.recv() => progress(&line),
+            slot = &mut opened => break slot.map_err(|e| CaptureError::File(e.to_string()))??,
+        }
     };
     let held = match slot {
         Slot::Held(held) => held,

@@ -82,7 +82,9 @@ mod tests {
     fn what_connections_meet() {
         let second = Duration::from_secs;
         let mut port = PortHistory::default();
-        for (at, met) in [(1, None), (5, Some(false)), (7, Some(true)), (8, Some(false)), (9, Some(true)), (10, Some(true))] {
+        for (at, met) in
+            [(1, None), (5, Some(false)), (7, Some(true)), (8, Some(false)), (9, Some(true)), (10, Some(true))]
+        {
             port.observe(second(at), met);
         }
         assert_eq!(port, PortHistory { answers: Some(second(5)), open: Some(second(9)) });

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use vmhealth_images::entries::{Entries, EntryFile, Held};
 
 /// An ordinary user's QEMU opens the memory for writing even where it maps it privately.
-const FILES: &[EntryFile] =
-    &[(RAM, 0o600), (STATE, 0o444), (DISK, 0o444), (SEED, 0o444), (HISTORY, 0o444)];
+const FILES: &[EntryFile] = &[(RAM, 0o600), (STATE, 0o444), (DISK, 0o444), (SEED, 0o444), (HISTORY, 0o444)];
 pub(super) const RAM: &str = "ram";
 pub(super) const STATE: &str = "state";
 pub(super) const DISK: &str = "disk.qcow2";

@@ -212,8 +212,7 @@ impl Vmi {
         // virt-launcher's manager.go GuestPing (kubevirt-health.md 3.4): a guest that the user paused cannot answer, and
         // the annotation answers for every guest.
         let forgiven = ping && (self.agent_probes_paused || failed && self.domain.paused());
-        let attempt =
-            if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
+        let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
         let Some(pod) = &mut self.pod else { return };
         let effects = pod.finish(kind, attempt);
         if ping && failed && !forgiven {

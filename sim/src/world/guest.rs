@@ -191,7 +191,13 @@ impl Guest {
     }
 
     /// The guest's health server (guests/assets/health.pl), as the kubelet's client finds it (kubelet-prober.md 9.3, 9.4).
-    fn health_server(&self, path: &str, host: Option<&str>, timeout: Duration, answer: Duration) -> (Duration, Attempt) {
+    fn health_server(
+        &self,
+        path: &str,
+        host: Option<&str>,
+        timeout: Duration,
+        answer: Duration,
+    ) -> (Duration, Attempt) {
         let status = |n: u16| match n {
             200..=299 => attempt(Verdict::Success, ""),
             300..=399 => attempt(Verdict::Warning, "redirect"),
@@ -201,7 +207,9 @@ impl Guest {
         let found = |known: bool| status(if known { 200 } else { 404 });
         match &self.behaviour {
             Health::Hang => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),
-            Health::Slow(span) if span.0 >= timeout => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),
+            Health::Slow(span) if span.0 >= timeout => {
+                (timeout, attempt(Verdict::Failure, "context deadline exceeded"))
+            }
             Health::Slow(span) => (span.0, found(known)),
             Health::Start | Health::Stop => (answer, found(known)),
             Health::Status(_) if !known => (answer, found(false)),

@@ -123,10 +123,8 @@ pub async fn fork(
     }
     progress(&format!("{} forks", plan.forks));
     let (fork, cold) = (forks.times(), cold.times());
-    let ratio = Ratio {
-        agent: cold.agent_s.median / fork.agent_s.median,
-        http: cold.http_s.median / fork.http_s.median,
-    };
+    let ratio =
+        Ratio { agent: cold.agent_s.median / fork.agent_s.median, http: cold.http_s.median / fork.http_s.median };
     let mut memory = Vec::new();
     let largest = plan.guests.iter().max().copied();
     for guests in &plan.guests {
@@ -283,7 +281,8 @@ fn cpu_seconds(pids: &[u32]) -> f64 {
     let of = |pid: &u32| {
         let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name, which may have anything in it, ends with the last parenthesis.
-        let fields: Vec<u64> = text.rsplit(')').next()?.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
+        let fields: Vec<u64> =
+            text.rsplit(')').next()?.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
         Some(fields.iter().sum::<u64>() as f64)
     };
     pids.iter().filter_map(of).sum::<f64>() / ticks

@@ -2,11 +2,13 @@
 
 mod folder;
 mod junit;
+mod merge;
 mod results;
 mod table;
 
 pub use folder::{RunFolder, ScenarioFolder};
 pub use junit::junit;
+pub use merge::merge;
 pub(crate) use results::word;
 pub use results::{Conformance, Machine, Results, ScenarioResult, Summary, VerdictWord};
 pub use table::table;

@@ -1,0 +1,124 @@
+//! Forks on real QEMU. Ignored by a plain `cargo test`, because they need QEMU and the guest image: `cargo xtask test` runs
+//! them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::guest::{Birth, Image, Live, VmSpec};
+use vmhealth_guests::net::GUEST_ADDRESS;
+use vmhealth_guests::probe::{self, HttpTarget, Network};
+use vmhealth_guests::qemu::{QEMU_X86, QemuVersion, version};
+use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::template::{Template, Templates, ensure};
+use vmhealth_images::{CMDLINE, Store};
+use vmhealth_sim::kubelet::Verdict;
+use vmhealth_sim::manifest::Scheme;
+use vmhealth_tests::catalogue::{own_folder, read_case};
+use vmhealth_tests::host::cache_folder;
+
+const BOOT_LIMIT: Duration = Duration::from_secs(240);
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+struct Fixture {
+    spec: VmSpec,
+    qemu: QemuVersion,
+    scratch: Scratch,
+    evidence: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let stored = Store::new(&cache_folder()).ensure(&|line| eprintln!("{line}")).unwrap();
+    let image = Image {
+        kernel: stored.kernel,
+        initrd: stored.initrd,
+        disk: stored.disk,
+        cmdline: CMDLINE.into(),
+        digest: stored.digest,
+    };
+    let qemu = version(QEMU_X86).unwrap();
+    let accel = accel::find(AccelChoice::Auto, &image, &qemu, &cache_folder()).await.accel;
+    let case = read_case(&own_folder().join("killed-daemon.watchdog.reset.yaml")).unwrap();
+    let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, image, accel };
+    Fixture { spec, qemu, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }
+}
+
+impl Fixture {
+    async fn template(&self, cache: &Path) -> Template {
+        let (watched, scratch) = (BTreeSet::from([1500]), self.scratch.subdir("t").unwrap());
+        let say = |line: &str| eprintln!("{line}");
+        let templates = Templates::new(cache);
+        ensure(&self.spec, &templates, &self.qemu, &watched, BOOT_LIMIT, &scratch, &say).await.unwrap()
+    }
+
+    async fn fork(&self, template: &Arc<Template>, number: u32) -> Live {
+        let scratch = self.scratch.subdir(&number.to_string()).unwrap();
+        let birth = Birth::Fork(template.clone());
+        let prepared = self.spec.clone().prepare(birth, number, &scratch, self.evidence.path()).unwrap();
+        prepared.launch(Instant::now()).await.unwrap().0
+    }
+}
+
+async fn answers(live: &Live) -> bool {
+    let target = HttpTarget {
+        scheme: Scheme::Http,
+        host: GUEST_ADDRESS.to_string(),
+        port: 1500,
+        path: "/healthz".into(),
+        headers: Vec::new(),
+    };
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    while Instant::now() < deadline {
+        let attempt = probe::get(Network::Namespace(&live.netns), &target, Duration::from_secs(1)).await;
+        if attempt.verdict == Verdict::Success {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+async fn a_fork_killed_at_any_moment_leaves_the_template_usable() {
+    let f = fixture().await;
+    let template = Arc::new(f.template(&cache_folder()).await);
+    for (n, millis) in [0, 3, 10, 20, 30, 40, 60, 100, 300].into_iter().enumerate() {
+        // What is dropped half-way is killed.
+        let _ = timeout(Duration::from_millis(millis), f.fork(&template, n as u32)).await;
+    }
+    let live = f.fork(&template, 100).await;
+    assert!(answers(&live).await);
+    live.signal(nix::sys::signal::Signal::SIGKILL);
+    drop((live, template));
+    // Found by its checksums, not made again: that would take many seconds and say so.
+    let begun = Instant::now();
+    f.template(&cache_folder()).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "the template was made again");
+}
+
+#[tokio::test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+async fn two_forks_have_one_address_and_do_not_meet() {
+    let f = fixture().await;
+    let template = Arc::new(f.template(&cache_folder()).await);
+    let (one, two) = (f.fork(&template, 1).await, f.fork(&template, 2).await);
+    assert!(answers(&one).await && answers(&two).await);
+    one.signal(nix::sys::signal::Signal::SIGKILL);
+    one.exited(Duration::from_secs(10)).await;
+    assert!(answers(&two).await, "the other one is not touched");
+}
+
+#[tokio::test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+async fn an_interrupted_capture_leaves_nothing() {
+    let f = fixture().await;
+    let cache = tempfile::tempdir().unwrap();
+    assert!(timeout(Duration::from_secs(4), f.template(cache.path())).await.is_err(), "no guest boots so fast");
+    let left = std::fs::read_dir(cache.path().join("templates")).unwrap();
+    let left: Vec<_> = left.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(left.iter().all(|name| name.ends_with(".lock")), "{left:?}");
+}
