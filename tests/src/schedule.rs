@@ -20,7 +20,7 @@ const BOOT: Duration = Duration::from_secs(18);
 /// From a fork's start to its verification.
 const START: Duration = Duration::from_secs(3);
 /// Guests that wait, per core: each costs a few percent of one.
-const WAITING_PER_CORE: usize = 14;
+const WAITING_PER_CORE: usize = 20;
 
 /// What a case is going to need, as far as can be known before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -99,9 +99,13 @@ pub(crate) fn spec(case: &Case, reality: &Reality) -> VmSpec {
     }
 }
 
-/// The ports whose history its probes need.
+/// The ports whose history its probes need. In a guest without user data of its own nothing can listen but the health
+/// server; all other ports are closed in it as they are in its forks.
 fn watched(case: &Case) -> BTreeSet<u16> {
     let vmi = &case.manifest.vmi;
+    if vmi.cloud_init.user_data.is_none() {
+        return BTreeSet::from([HEALTH_PORT]);
+    }
     let probes = [&vmi.readiness, &vmi.liveness].into_iter().flatten();
     let port = |port: &Port| port.resolve(&vmi.ports).ok();
     let probed = probes.filter_map(|probe| match &probe.handler {
