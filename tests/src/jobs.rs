@@ -55,6 +55,10 @@ impl Jobs<'_> {
             }
         };
         let mut runs = self.run_together(&stock, &scratch).await?;
+        if let [Some(only)] = runs.as_mut_slice() {
+            only.result.starved_alone();
+            return Ok(runs);
+        }
         for (index, case) in self.cases.iter().enumerate() {
             let Some(reason) = runs[index].as_ref().and_then(|r| r.result.worth_another_run()) else { continue };
             if *self.cancelled.borrow() {
@@ -66,6 +70,7 @@ impl Jobs<'_> {
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), self.folder))?;
             again.hold_against(self.models[index].as_ref());
+            again.result.starved_alone();
             again.result.after_starvation(reason);
             runs[index] = Some(again);
         }

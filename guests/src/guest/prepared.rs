@@ -23,7 +23,7 @@ use vmhealth_sim::manifest::WatchdogAction;
 /// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
 const QMP_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks for QEMU's sockets.
-const SOCKET_POLL: Duration = Duration::from_millis(5);
+const SOCKET_POLL: Duration = Duration::from_millis(1);
 /// For a QEMU whose QMP connection broke to be seen ending.
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// Of QEMU's stderr, in a message.

@@ -4,7 +4,8 @@ use super::guest::{Guest, InGuest, Kernel, Petter, Timings};
 use super::queue::Queue;
 use crate::cluster::{DomainEvent, Exit};
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
-use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
+use crate::kubelet::{Attempt, ProbeKind, Verdict};
+use crate::manifest::{Handler, Probe, RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -313,8 +314,27 @@ impl Model {
         for (after, what) in std::mem::take(&mut guest.deferred) {
             self.later(now, after, vmi, what);
         }
+        self.answer_pings(now, vmi);
         self.tell_domain(now, vmi, DomainEvent::Resume);
         self.watch_device(vmi);
+    }
+
+    /// Pings that a paused guest has not answered yet are answered when it goes on.
+    fn answer_pings(&mut self, now: Time, vmi: u32) {
+        let probe = |kind| match kind {
+            ProbeKind::Readiness => self.vmi.readiness.as_ref(),
+            ProbeKind::Liveness => self.vmi.liveness.as_ref(),
+        };
+        let ping = |kind| probe(kind).is_some_and(|p: &Probe| p.handler == Handler::GuestAgentPing);
+        let pings = self
+            .queue
+            .take(|h| matches!(h, Happening::Tell(Input::Probe { vmi: of, kind, .. }) if *of == vmi && ping(*kind)));
+        for happening in pings {
+            if let Happening::Tell(Input::Probe { kind, .. }) = happening {
+                let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
+                self.queue.push(now + self.timings.answer, Happening::Tell(Input::Probe { vmi, kind, attempt }));
+            }
+        }
     }
 
     fn inject(&mut self, now: Time, vmi: u32, fault: &Fault) {

@@ -23,6 +23,12 @@ impl<E> Queue<E> {
         self.sequence += 1;
     }
 
+    /// Takes the events that `wanted` says, wherever they are.
+    pub(super) fn take(&mut self, wanted: impl Fn(&E) -> bool) -> Vec<E> {
+        let keys: Vec<(Time, u64)> = self.events.iter().filter(|(_, e)| wanted(e)).map(|(k, _)| *k).collect();
+        keys.iter().filter_map(|key| self.events.remove(key)).collect()
+    }
+
     /// When the next event is.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.events.keys().next().map(|(at, _)| *at)

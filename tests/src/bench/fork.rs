@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
 use tokio::time::Instant;
 use vmhealth_guests::guest::{Birth, GuestEvent, Live};
 use vmhealth_guests::net::GUEST_ADDRESS;
@@ -107,19 +108,22 @@ pub async fn fork(
 ) -> io::Result<ForkBench> {
     let scratch = Scratch::new()?;
     let (_never, cancelled) = watch::channel(false);
-    let stock = templates::stock(std::slice::from_ref(case), reality, &scratch, cancelled, progress).await?;
+    let stock = templates::stock(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
+    let stock = LocalSet::new().run_until(stock).await?;
     let Some(template) = stock.into_iter().next().flatten() else {
         return Err(io::Error::other("there is no template to fork from"));
     };
     let mut bench = Bench { case, reality, scratch, evidence: evidence.to_owned(), number: 0 };
     let mut cold = Series::default();
     for n in 1..=plan.colds {
-        cold.push(bench.one(Birth::Cold).await?);
+        cold.push(bench.one(Birth::Cold, true, true).await?);
         progress(&format!("cold boot {n} of {}: HTTP after {:.1} s", plan.colds, cold.http.last().unwrap_or(&0.0)));
     }
     let mut forks = Series::default();
+    // What is asked of a fork is all it does: one fork for each question.
     for _ in 0..plan.forks {
-        forks.push(bench.one(Birth::Fork(template.clone())).await?);
+        forks.push(bench.one(Birth::Fork(template.clone()), true, false).await?);
+        forks.push(bench.one(Birth::Fork(template.clone()), false, true).await?);
     }
     progress(&format!("{} forks", plan.forks));
     let (fork, cold) = (forks.times(), cold.times());
@@ -144,10 +148,10 @@ struct Series {
 }
 
 impl Series {
-    fn push(&mut self, (qmp, agent, http): (f64, f64, f64)) {
+    fn push(&mut self, (qmp, agent, http): (f64, Option<f64>, Option<f64>)) {
         self.qmp.push(qmp);
-        self.agent.push(agent);
-        self.http.push(http);
+        self.agent.extend(agent);
+        self.http.extend(http);
     }
 
     fn times(self) -> Times {
@@ -178,14 +182,15 @@ impl Bench<'_> {
         Ok((prepared.launch(exec).await.map_err(io::Error::other)?, exec, number))
     }
 
-    /// One guest alone: seconds from exec to QMP, to the agent's reply, to HTTP 200.
-    async fn one(&mut self, birth: Birth) -> io::Result<(f64, f64, f64)> {
+    /// One guest alone: seconds from exec to QMP, to the agent's reply and to HTTP 200 as far as they are asked for.
+    async fn one(&mut self, birth: Birth, agent: bool, http: bool) -> io::Result<(f64, Option<f64>, Option<f64>)> {
         let ((live, _events), exec, number) = self.start(birth).await?;
-        let (agent, http) = tokio::join!(answers_agent(&live), answers_http(&live));
+        let agent = async { if agent { answers_agent(&live).await.map(Some) } else { Ok(None) } };
+        let http = async { if http { answers_http(&live).await.map(Some) } else { Ok(None) } };
+        let (agent, http) = tokio::join!(agent, http);
         let since = |at: Instant| (at - exec).as_secs_f64();
-        let times = (first_line(&self.evidence.join(format!("qmp-{number}.log")))?, since(agent?), since(http?));
-        drop(live);
-        Ok(times)
+        let qmp = first_line(&self.evidence.join(format!("qmp-{number}.log")))?;
+        Ok((qmp, agent?.map(since), http?.map(since)))
     }
 
     /// Many forks at once, as many starting at a time as there are cores.

@@ -34,22 +34,30 @@ impl RunFolder {
 
     /// Begins a scenario.
     pub fn begin(&self, id: &str, world: &str) -> io::Result<ScenarioFolder> {
-        let path = self.0.join(world).join(id.replace('/', "."));
-        fs::create_dir_all(&path)?;
-        fs::write(path.join("started"), "")?;
-        Ok(ScenarioFolder(path))
+        let folder = self.scenario(id, world);
+        fs::create_dir_all(folder.path())?;
+        fs::write(folder.path().join("started"), "")?;
+        Ok(folder)
+    }
+
+    fn scenario(&self, id: &str, world: &str) -> ScenarioFolder {
+        ScenarioFolder(self.0.join(world).join(id.replace('/', ".")))
     }
 
     /// Keeps the evidence of an attempt that is going to be repeated.
     pub fn set_aside(&self, id: &str, world: &str) -> io::Result<()> {
-        let path = self.0.join(world).join(id.replace('/', "."));
-        fs::rename(&path, path.with_added_extension("starved"))
+        let folder = self.scenario(id, world);
+        fs::rename(folder.path(), folder.path().with_added_extension("starved"))
     }
 
     /// Writes the run's own files.
     pub fn finish(&self, results: &Results) -> io::Result<()> {
         let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
         fs::write(self.0.join("results.json"), json + "\n")?;
+        // What was only known after the scenario: the comparison with the model, a second attempt.
+        for scenario in &results.scenarios {
+            self.scenario(&scenario.id, &scenario.world).write_result(scenario)?;
+        }
         fs::write(self.0.join("junit.xml"), junit(results).map_err(io::Error::other)?)?;
         fs::write(self.0.join("table.txt"), table(results))
     }
@@ -80,6 +88,10 @@ impl ScenarioFolder {
         fs::write(self.0.join("trace.txt"), lines)?;
         fs::write(self.0.join("normal.txt"), normal.to_string())?;
         fs::write(self.0.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        self.write_result(result)
+    }
+
+    fn write_result(&self, result: &ScenarioResult) -> io::Result<()> {
         let json = serde_json::to_string_pretty(result).map_err(io::Error::other)?;
         fs::write(self.0.join("result.json"), json + "\n")
     }

@@ -119,16 +119,22 @@ impl ScenarioResult {
         self.starved().or(strained).cloned()
     }
 
-    /// It is the second attempt, after the first one was starved. Starved again, the host cannot run it at all.
+    /// It is the second attempt, after the first one was worth nothing.
     pub(crate) fn after_starvation(&mut self, first: String) {
-        if let Some(again) = self.starved().cloned() {
-            self.verdict = VerdictWord::Infra;
-            self.reason = format!("starved, and again alone: {again}");
-        } else if self.verdict == VerdictWord::Pass {
+        if self.verdict == VerdictWord::Pass {
             self.verdict = VerdictWord::Flaky;
-            self.reason = format!("passed alone; the first attempt was starved by the host: {first}");
+            self.reason = format!("passed alone; the first attempt was short of CPU: {first}");
         }
         self.starved_before = Some(first);
+    }
+
+    /// It ran alone and was starved all the same: the host cannot run it, whatever came out.
+    pub(crate) fn starved_alone(&mut self) {
+        if let Some(reason) = self.starved() {
+            self.reason = format!("the guest was starved although nothing else ran: {reason}");
+            self.verdict = VerdictWord::Infra;
+            self.divergences.clear();
+        }
     }
 }
 
