@@ -1,6 +1,6 @@
 # Makes a fork a machine of its own; runs in the guest, through the agent, before it is verified.
 # In: NOW (seconds since the epoch). The kernel has reseeded its random numbers already: vmgenid told it.
-date -s "@$NOW" >/dev/null
+date -s "@$NOW" >/dev/null || { echo "reason the fork's clock could not be set"; exit 0; }
 # The kernel's own is the template's: two forks are two boots.
 read -r id </proc/sys/kernel/random/uuid
 echo "$id" >/run/vmhealth-boot-id

@@ -49,7 +49,7 @@ if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
     until writes "$pid" && [ "$writes" -gt $((before + 1 - FORKED)) ]; do
         late && give_up "process $pid holds the device and does not pet it"
         # A daemon that has just forked itself into the background.
-        [ -e "/proc/$pid" ] || { pid=$(holder); writes "$pid"; before=$writes; }
+        { [ -n "$pid" ] && [ -e "/proc/$pid" ]; } || { pid=$(holder); writes "$pid"; before=$writes; }
         sleep 0.5
     done
     value "/proc/$pid/comm"; name=$value

@@ -6,7 +6,6 @@
 use crate::guest::Live;
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
-use qapi::qmp;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -71,14 +70,6 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
         Fault::Health(health) => set_health(live, health, deadline).await?,
-        Fault::PauseVm => {
-            live.qmp.execute(qmp::stop {}, left(deadline)).await.map_err(|e| e.to_string())?;
-            running_is(live, false, deadline).await?
-        }
-        Fault::ResumeVm => {
-            live.qmp.execute(qmp::cont {}, left(deadline)).await.map_err(|e| e.to_string())?;
-            running_is(live, true, deadline).await?
-        }
         Fault::KillQemu => {
             live.signal(Signal::SIGKILL);
             let mut port = live.port.clone();
@@ -209,10 +200,4 @@ async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<S
         "mkdir -p /run/vmhealth && printf '%s\\n' '{line}' > /run/vmhealth/.h && mv /run/vmhealth/.h /run/vmhealth/health && cat /run/vmhealth/health"
     );
     shell(live, &write, deadline).await
-}
-
-async fn running_is(live: &Live, running: bool, deadline: Instant) -> Result<String, String> {
-    let status = live.qmp.execute(qmp::query_status {}, left(deadline)).await.map_err(|e| e.to_string())?;
-    let text = format!("query-status says {:?}", status.status);
-    if status.running == running { Ok(text) } else { Err(text) }
 }

@@ -16,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use vmhealth_sim::engine::Connection;
-use vmhealth_sim::time::Time;
 
 /// The Service's address in its own namespace.
 const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
@@ -58,9 +57,9 @@ impl Service {
         Ok(())
     }
 
-    /// Connects every `every` for ever, one after another, and reports what became of each connection. `now` is the
-    /// scenario's clock.
-    pub async fn client(&self, every: Duration, now: impl Fn() -> Time, report: impl Fn(Time, Connection)) {
+    /// Connects every `every` for ever, one after another, and reports what became of each connection. `now` is asked
+    /// when each begins.
+    pub async fn client<T>(&self, every: Duration, now: impl Fn() -> T, report: impl Fn(T, Connection)) {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {

@@ -194,8 +194,9 @@ impl Entries {
             if total <= limit {
                 break;
             }
-            if self.lock_file(&key)?.try_lock().is_ok() {
-                remove(&self.entry(&key))?;
+            // Held until it is gone: whoever wants it now waits, and then makes it.
+            let lock = self.lock_file(&key)?;
+            if lock.try_lock().is_ok() && remove(&self.entry(&key)).is_ok() {
                 total -= bytes;
                 removed.push(key);
             }
@@ -209,12 +210,13 @@ impl Entries {
         modified.unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    fn sweep(&self) -> Result<(), EntryError> {
+    /// Removes what killed builders left, under any key.
+    pub fn sweep(&self) -> Result<(), EntryError> {
         let entries = fs::read_dir(&self.folder).map_err(at(&self.folder))?;
         for name in entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()) {
-            if let Some(key) = name.strip_prefix(UNFINISHED)
-                && self.lock_file(key)?.try_lock().is_ok()
-            {
+            let Some(key) = name.strip_prefix(UNFINISHED) else { continue };
+            let lock = self.lock_file(key)?;
+            if lock.try_lock().is_ok() && self.unfinished(key).exists() {
                 remove(&self.unfinished(key))?;
             }
         }
@@ -232,8 +234,14 @@ impl Entries {
                 return Err(format!("{name} has checksum {found}, expected {expected}"));
             }
         }
-        let lines: Vec<String> = listing.files.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
-        Ok(digest::of_bytes(lines.concat().as_bytes()))
+        Ok(listing.digest())
+    }
+}
+
+impl Listing {
+    fn digest(&self) -> String {
+        let lines: Vec<String> = self.files.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+        digest::of_bytes(lines.concat().as_bytes())
     }
 }
 
@@ -253,14 +261,14 @@ impl Vacant {
             fs::set_permissions(&path, Permissions::from_mode(*mode)).map_err(at(&path))?;
         }
         let path = unfinished.join(LISTING);
-        let json = serde_json::to_vec_pretty(&Listing { files }).map_err(|e| at(&path)(e.into()))?;
+        let listing = Listing { files };
+        let json = serde_json::to_vec_pretty(&listing).map_err(|e| at(&path)(e.into()))?;
         fs::write(&path, json).map_err(at(&path))?;
         fs::rename(&unfinished, &entry).map_err(at(&entry))?;
-        let digest = self.entries.verify(&entry).map_err(|problem| at(&entry)(io::Error::other(problem)))?;
         let lock = self.lock.try_clone().map_err(at(&entry))?;
         // Between the two locks it could be evicted; then its first user says that it is gone.
         lock.lock_shared().map_err(at(&entry))?;
-        Ok(Held { folder: entry, digest, _lock: lock })
+        Ok(Held { folder: entry, digest: listing.digest(), _lock: lock })
     }
 }
 

@@ -67,6 +67,7 @@ impl Store {
         let held = match self.entries.open(&build::key(), progress)? {
             Slot::Held(held) => held,
             Slot::Vacant(vacant) => {
+                self.entries.sweep()?;
                 progress("building the guest image (about two minutes, once)");
                 build::build(&vacant.folder(), progress)?;
                 vacant.commit()?

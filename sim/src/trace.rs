@@ -59,6 +59,8 @@ pub enum Event {
     GuestNotReady,
     /// Its boot up to here was its template's; from here on it is its own.
     GuestForked,
+    /// It boots from power-on although there is a template.
+    GuestCold,
     /// Who pets the watchdog from now on: `wd_keepalive`, or `nobody`.
     Petter(String),
     /// A step of the timeline began.
@@ -85,7 +87,7 @@ impl Event {
             Attempt(ProbeKind::Liveness, _) | Published(ProbeKind::Liveness, _) => "liveness",
             Endpoint(_) => "endpoints",
             Qemu(_) => "qemu",
-            GuestReady | GuestNotReady | GuestForked | Petter(_) => "guest",
+            GuestReady | GuestNotReady | GuestForked | GuestCold | Petter(_) => "guest",
             FaultBegun(_) | FaultConfirmed(_) | FaultFailed(_) => "fault",
             User(..) => "user",
             Traffic(_) => "traffic",
@@ -123,6 +125,7 @@ impl fmt::Display for Event {
             GuestReady => f.write_str(" ready"),
             GuestNotReady => f.write_str(" not-ready"),
             GuestForked => f.write_str(" forked"),
+            GuestCold => f.write_str(" cold"),
             Petter(who) => write!(f, " petter {who}"),
             FaultBegun(name) => write!(f, " {name} begun"),
             FaultConfirmed(name) => write!(f, " {name} confirmed"),
@@ -145,7 +148,7 @@ pub const LANES: &[(&str, &[&str])] = &[
         "qemu",
         &["STARTED", "WATCHDOG", "RESET", "SHUTDOWN", "POWERDOWN", "STOP", "RESUME", "GUEST_PANICKED", "AGENT", "EXIT"],
     ),
-    ("guest", &["ready", "not-ready", "forked", "petter"]),
+    ("guest", &["ready", "not-ready", "forked", "cold", "petter"]),
     ("fault", &["*"]),
     ("user", &["*"]),
     ("traffic", &["delivered", "refused", "lost"]),

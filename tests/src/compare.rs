@@ -75,20 +75,32 @@ impl Compared {
         let passed = |v: &VerdictWord| matches!(v, VerdictWord::Pass | VerdictWord::Flaky);
         self.differences.is_empty() && self.verdicts.iter().all(passed)
     }
+
+    /// Whether the host kept the two from being compared.
+    fn infra(&self) -> bool {
+        !self.forked || self.verdicts.contains(&VerdictWord::Infra)
+    }
 }
 
 impl Comparison {
-    /// Whether a fork was a boot everywhere.
-    pub fn same(&self) -> bool {
-        self.cases.iter().all(Compared::same)
+    /// As [`crate::report::Results::exit_status`]: 1 if a fork was not a boot, 3 if that could not be seen everywhere.
+    pub fn exit_status(&self) -> u8 {
+        if self.cases.iter().any(|c| !c.same() && !c.infra()) {
+            1
+        } else if self.cases.iter().any(Compared::infra) {
+            3
+        } else {
+            0
+        }
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for case in self.cases.iter().filter(|c| !c.same()) {
+        for case in self.cases.iter().filter(|c| !c.same() || !c.forked) {
             let [forked, cold] = case.verdicts.map(VerdictWord::as_str);
-            writeln!(f, "{}: forked {forked}, cold {cold}", case.id)?;
+            let not = if case.forked { "" } else { " (it was booted cold both times)" };
+            writeln!(f, "{}: forked {forked}, cold {cold}{not}", case.id)?;
             for difference in &case.differences {
                 writeln!(f, "  {}", difference.replace('\n', "\n  "))?;
             }

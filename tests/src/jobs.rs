@@ -1,7 +1,8 @@
 //! The real half of a run: cases on QEMU, as many at once as the schedule allows.
 //!
-//! A case whose guest was starved by the host is no judgement of the guest, whatever its verdict: it is run again alone,
-//! when all others are done, and the first attempt stays in the report as infrastructure.
+//! A case whose guest was starved by the host is no judgement of the guest, whatever its verdict, nor is one that went wrong
+//! while its guest was short of CPU: it is run again alone when all others are done. The report says why, the first attempt's
+//! evidence stays beside the second one's, and a guest that is starved alone is infrastructure.
 
 use crate::catalogue::Case;
 use crate::host;
@@ -93,9 +94,8 @@ impl Jobs<'_> {
         while let Some(index) = schedule.next().await {
             let (job, schedule) = (self.job(index, stock, scratch, "")?, schedule.clone());
             tasks.spawn_local(async move {
-                let run = job.run(&schedule).await;
-                schedule.end(index);
-                (index, run)
+                let _place = Place(&schedule, index);
+                (index, job.run(&schedule).await)
             });
         }
         let mut runs = vec![None; self.cases.len()];
@@ -126,6 +126,15 @@ impl Jobs<'_> {
             progress: self.progress.clone(),
             alone: self.cases.len() == 1,
         })
+    }
+}
+
+/// A running case's place in the schedule; given back however it ends.
+struct Place<'a>(&'a Schedule, usize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.end(self.1);
     }
 }
 

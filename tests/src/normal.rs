@@ -25,7 +25,7 @@ impl Normal {
                 // How often is the prober's business and the windows'.
                 Event::Attempt(..) => continue,
                 // A fork is a boot.
-                Event::GuestForked => continue,
+                Event::GuestForked | Event::GuestCold => continue,
                 // The condition says the same, and a dying QEMU may or may not close the port first.
                 Event::Qemu(DomainEvent::AgentPort { .. }) => continue,
                 // How long a boot takes, and so how many probes fail in it, is the host's business.

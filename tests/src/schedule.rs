@@ -2,7 +2,7 @@
 //!
 //! Scenarios mostly wait. A guest that waits costs next to nothing, one that boots costs a core, and a watchdog's reset makes
 //! a boot that cannot be put off, because its scenario's clock runs. So a case begins only when its memory is free, when
-//! a core is free for its start, and when the boots that the model foresees for it do not meet more boots than
+//! no more guests are busy than there are cores, and when the boots that the model foresees for it do not meet more boots than
 //! there are cores. Everything is under one lock, and [`Schedule::describe`] shows it.
 
 use std::cmp::Reverse;
@@ -55,9 +55,9 @@ impl Forecast {
 /// What a running case's guest does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A fork or a boot on its way to being verified.
+    /// A fork on its way to being verified.
     Starting,
-    /// A reset guest on its way up.
+    /// A guest on its way up for real.
     Booting,
     /// Whatever else: it costs next to nothing.
     Waiting,
@@ -158,8 +158,8 @@ impl Schedule {
     /// Sees what a running case does.
     pub(crate) fn observe(&self, case: usize, entry: &Entry) {
         let phase = match &entry.event {
-            Event::Qemu(DomainEvent::Started) => Phase::Starting,
-            Event::Qemu(DomainEvent::Reset { .. }) => Phase::Booting,
+            Event::Qemu(DomainEvent::Started) if entry.replayed => Phase::Starting,
+            Event::Qemu(DomainEvent::Started | DomainEvent::Reset { .. }) => Phase::Booting,
             Event::GuestReady | Event::GuestNotReady | Event::Qemu(DomainEvent::Exited(_)) => Phase::Waiting,
             _ => return,
         };

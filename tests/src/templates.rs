@@ -113,5 +113,6 @@ fn watched(case: &Case) -> BTreeSet<u16> {
         Handler::TcpSocket { port: p, .. } => port(p),
         Handler::Exec { .. } | Handler::GuestAgentPing => None,
     });
-    probed.chain([HEALTH_PORT]).collect()
+    let traffic = case.scenario.spec.traffic.as_ref().map(|t| t.port);
+    probed.chain(traffic).chain([HEALTH_PORT]).collect()
 }

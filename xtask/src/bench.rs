@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
 use crate::cli::{Bench, BenchArgs, Format};
-use crate::commands::{progress, read_catalogue, run_cases};
+use crate::commands::{progress, read_catalogue, run_cases, status_of};
 use crate::exit::{Failure, Status, infra, usage};
 use crate::prepare::prepare;
 use anyhow::anyhow;
@@ -34,7 +34,8 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
             let results = run_cases(cases, crate::cli::World::Both, AccelChoice::Auto, false, None, None).await?;
             let found = e2e_figures(&results, begun.elapsed());
             eprint!("{found}");
-            deliver(&args, &found)
+            deliver(&args, &found)?;
+            Ok(status_of(&results))
         }
         Bench::Peers { args, scratch } => {
             let (reality, machine) = prepare(AccelChoice::Auto, false, None).await;

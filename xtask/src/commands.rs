@@ -87,7 +87,7 @@ async fn compare(args: cli::Compare) -> Result<Status, Failure> {
     print!("{found}");
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;
-    Ok(if found.same() { Status::Passed } else { Status::Failed })
+    Ok(status(found.exit_status()))
 }
 
 /// Ctrl-C, which ends the guests and lets what is known be written.
@@ -125,8 +125,12 @@ pub(crate) fn progress() -> runner::Progress {
     Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
 }
 
-fn status_of(results: &Results) -> Status {
-    match results.exit_status() {
+pub(crate) fn status_of(results: &Results) -> Status {
+    status(results.exit_status())
+}
+
+fn status(code: u8) -> Status {
+    match code {
         0 => Status::Passed,
         1 => Status::Failed,
         _ => Status::Infra,

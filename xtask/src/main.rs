@@ -21,7 +21,10 @@ fn main() -> ExitCode {
             return exit::Status::Infra.into();
         }
     };
-    match runtime.block_on(commands::run(cli.command)) {
+    let done = runtime.block_on(commands::run(cli.command));
+    // A thread may still wait for another process's template.
+    runtime.shutdown_background();
+    match done {
         Ok(status) => status.into(),
         Err(failure) => {
             eprintln!("error: {:#}", failure.error);

@@ -30,21 +30,10 @@ pub(super) async fn replay(engine: &Engine, world: &World, fork: &Fork) -> Optio
         verify: false,
     };
     replay.engine.set_replaying(true);
-    replay.run().await.then_some(())?;
-    let mut engine = replay.engine;
-    engine.set_replaying(false);
-    world.clock.skip(fork.template.history.captured);
-    let now = world.clock.now();
-    let captured = fork.template.history.captured.as_secs_f64();
-    let from = format!("the first {captured:.3} s of its boot are those of template {}", fork.template.key());
-    engine.handle(now, Input::Forked { vmi: fork.vmi, from });
-    for ((at, _), input) in replay.inputs {
-        world.tell_at(at, input);
-    }
-    if replay.verify {
-        world.execute(Command::Verify { vmi: fork.vmi });
-    }
-    Some(engine)
+    let before = world.begin_replay();
+    let untouched = replay.run().await;
+    world.end_replay((!untouched).then_some(before));
+    untouched.then(|| replay.end())
 }
 
 struct Replay<'a> {
@@ -78,7 +67,7 @@ impl Replay<'_> {
             }
             let input = self.inputs.keys().next().map(|(at, _)| *at);
             let Some(next) = earliest([self.engine.next_wakeup(), input, self.next_connection]) else { return true };
-            if next > end {
+            if next > end || self.engine.verdict().is_some() {
                 return true;
             }
             now = now.max(next);
@@ -87,7 +76,7 @@ impl Replay<'_> {
             {
                 self.engine.handle(now, input);
             } else if self.next_connection == Some(next) {
-                let outcome = self.world.connect().await;
+                let outcome = self.world.connect_past(self.fork, now.since(*started)).await;
                 self.next_connection = self.world.traffic_interval().map(|every| now + every);
                 if let Some(outcome) = outcome {
                     self.engine.handle(now, Input::Connection { at: now, outcome });
@@ -98,6 +87,37 @@ impl Replay<'_> {
         }
         // A boot of more steps than any has is better gone through for real.
         false
+    }
+
+    /// The clock jumps; what came due while the replay itself took its time comes in its order.
+    fn end(mut self) -> Engine {
+        let Fork { vmi, started, template, .. } = self.fork;
+        let captured = template.history.captured;
+        self.world.clock.skip(captured);
+        self.engine.set_replaying(false);
+        let from =
+            format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), template.key());
+        self.push(*started + captured, Input::Forked { vmi: *vmi, from });
+        let now = self.world.clock.now();
+        for _ in 0..MAX_STEPS {
+            let input = self.inputs.keys().next().map(|(at, _)| *at);
+            let Some(next) = earliest([self.engine.next_wakeup(), input]).filter(|next| *next <= now) else { break };
+            match self.inputs.pop_first() {
+                Some(((at, _), input)) if at == next => self.engine.handle(next, input),
+                Some((key, input)) => {
+                    self.inputs.insert(key, input);
+                    self.engine.advance(next);
+                }
+                None => self.engine.advance(next),
+            }
+        }
+        for ((at, _), input) in self.inputs {
+            self.world.tell_at(at, input);
+        }
+        if self.verify {
+            self.world.execute(Command::Verify { vmi: *vmi });
+        }
+        self.engine
     }
 
     fn push(&mut self, at: Time, input: Input) {

@@ -65,6 +65,8 @@ pub(super) struct World {
     service: Rc<RefCell<Option<Service>>>,
     /// Forks that were not yet made machines of their own.
     raw_forks: Rc<RefCell<BTreeSet<u32>>>,
+    /// A fork's past is being replayed.
+    replaying: Rc<Cell<bool>>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -79,6 +81,7 @@ impl World {
             endpoint: Rc::default(),
             service: Rc::default(),
             raw_forks: Rc::default(),
+            replaying: Rc::default(),
             news,
         }
     }
@@ -143,16 +146,24 @@ impl World {
 
     async fn start_domain(&self, vmi: u32) {
         if let Some(template) = self.setup.template.clone() {
-            match self.launch(vmi, Birth::Fork(template.clone())).await {
+            let reason = match self.launch(vmi, Birth::Fork(template.clone())).await {
                 Ok(events) => {
                     if self.live_as_fork(vmi, template, events).await {
                         return;
                     }
-                    // Somebody interferes with its boot: it must really be booted.
-                    self.guests.borrow_mut().remove(&vmi);
+                    "somebody interferes with its boot before its template was captured".to_owned()
                 }
-                Err(reason) => return self.tell(Input::HostFailed { reason }),
+                Err(reason) => format!("it cannot be forked: {reason}"),
+            };
+            let fork = self.guests.borrow_mut().remove(&vmi);
+            if let Some(fork) = fork {
+                fork.signal(Signal::SIGKILL);
+                fork.exited(TERM_LIMIT).await;
             }
+            if self.doomed.borrow().contains(&vmi) {
+                return;
+            }
+            self.tell(Input::Cold { vmi, reason });
         }
         match self.launch(vmi, Birth::Cold).await {
             Ok(events) => self.forward_events(vmi, events).await,
@@ -169,11 +180,12 @@ impl World {
             image: setup.image.clone(),
             accel: setup.accel,
         };
-        let past = match &birth {
-            Birth::Fork(template) => template.history.captured,
-            Birth::Cold | Birth::Template { .. } => Duration::ZERO,
+        // A fork that is given up may outlive its successor's start.
+        let (past, folder) = match &birth {
+            Birth::Fork(template) => (template.history.captured, format!("{vmi}f")),
+            Birth::Cold | Birth::Template { .. } => (Duration::ZERO, vmi.to_string()),
         };
-        let (scratch, evidence) = (setup.scratch.join(vmi.to_string()), setup.evidence.clone());
+        let (scratch, evidence) = (setup.scratch.join(folder), setup.evidence.clone());
         let prepared = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
             spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
@@ -215,6 +227,8 @@ impl World {
         while let Some(event) = events.recv().await {
             if let (DomainEvent::Reset { .. }, Some(guest)) = (&event.event, self.guest(vmi)) {
                 guest.promote();
+                // It boots for itself now.
+                self.raw_forks.borrow_mut().remove(&vmi);
             }
             self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }
@@ -224,10 +238,13 @@ impl World {
         let Some(guest) = self.guest(vmi) else { return };
         let limit = self.config.scaled_boot_deadline();
         let Ok(agent) = guest.agent.present() else { return };
-        let look = if self.raw_forks.borrow_mut().remove(&vmi) { Look::Forked } else { Look::Booted };
+        let look = if self.raw_forks.borrow().contains(&vmi) { Look::Forked } else { Look::Booted };
         let (vmi_spec, profile) = (&self.setup.manifest.vmi, &self.setup.spec.guest);
         match verify(&agent, vmi_spec, profile, look, limit).await {
-            Ok(report) => self.tell(Input::GuestReady { vmi, report }),
+            Ok(report) => {
+                self.raw_forks.borrow_mut().remove(&vmi);
+                self.tell(Input::GuestReady { vmi, report });
+            }
             Err(NotReady::Reason(reason)) => self.tell(Input::GuestNotReady { vmi, reason }),
             // The engine asks again when the port opens again.
             Err(NotReady::SessionOver) => {}
@@ -250,10 +267,11 @@ impl World {
         let timeout = probe.timings.timeout();
         let Some(guest) = self.guest(fork.vmi) else { return (self.probe(fork.vmi, probe).await, None) };
         let history = &fork.template.history;
-        let met = |host: &Option<String>, port: &Port| match port.resolve(&self.setup.manifest.vmi.ports) {
+        let vmi = &self.setup.manifest.vmi;
+        let met = |host: &Option<String>, port: &Port| match port.resolve(&vmi.ports) {
             // Another host was there all the time.
-            Ok(port) if host.is_none() => history.met(port, at),
-            _ => Met::AsCaptured,
+            Ok(port) if host.is_none() && vmi.forwards(port) => history.met(port, at, timeout),
+            _ => (Met::AsCaptured, Duration::ZERO),
         };
         let met = match &probe.handler {
             Handler::HttpGet(get) => met(&get.host, &get.port),
@@ -261,14 +279,17 @@ impl World {
             Handler::GuestAgentPing | Handler::Exec { .. } if !history.agent_open(at) => {
                 return (probe::no_agent(), Some(Duration::ZERO));
             }
-            Handler::GuestAgentPing | Handler::Exec { .. } => Met::AsCaptured,
+            Handler::GuestAgentPing | Handler::Exec { .. } => (Met::AsCaptured, Duration::ZERO),
         };
-        match met {
+        let (network, limit, lasted) = match met {
             // It waited for all of its time, and we need not.
-            Met::Silence => (self.attempt(&guest, Network::Silent, probe, Duration::ZERO).await, Some(timeout)),
-            Met::Refusal => (self.attempt(&guest, Network::Refusing, probe, timeout).await, Some(Duration::ZERO)),
-            Met::AsCaptured => (self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await, None),
-        }
+            (Met::Silence, waited) => (Network::Silent, Duration::ZERO, Some(waited)),
+            (Met::Refusal, waited) => (Network::Refusing, timeout, Some(waited)),
+            (Met::AsCaptured, waited) => {
+                (Network::Namespace(&guest.netns), timeout, Some(waited).filter(|w| !w.is_zero()))
+            }
+        };
+        (self.attempt(&guest, network, probe, limit).await, lasted)
     }
 
     async fn attempt(&self, guest: &Live, network: Network<'_>, probe: &PodProbe, timeout: Duration) -> Attempt {
@@ -363,8 +384,18 @@ impl World {
         *self.service.borrow_mut() = Some(service.clone());
         let (world, every) = (self.clone(), traffic.every.0);
         self.spawn(async move {
-            let report = |at, outcome| world.tell(Input::Connection { at, outcome });
-            service.client(every, || world.clock.now(), report).await;
+            // While a past is replayed the replay makes the connections, at that past's times.
+            let now = || (!world.replaying.get()).then(|| (world.clock.now(), world.clock.skipped()));
+            service
+                .client(every, now, |begun, outcome| {
+                    if let Some((at, skipped)) = begun
+                        && !world.replaying.get()
+                        && skipped == world.clock.skipped()
+                    {
+                        world.tell(Input::Connection { at, outcome });
+                    }
+                })
+                .await;
         });
         Ok(())
     }
@@ -373,10 +404,31 @@ impl World {
         self.setup.spec.traffic.as_ref().map(|t| t.every.0)
     }
 
-    /// One more connection of the client, beside its own rhythm.
-    pub(super) async fn connect(&self) -> Option<Connection> {
+    /// A connection of the client in a fork's past.
+    pub(super) async fn connect_past(&self, fork: &Fork, at: Duration) -> Option<Connection> {
+        let port = self.setup.spec.traffic.as_ref()?.port;
+        let (met, _) = fork.template.history.met(port, at, Duration::ZERO);
+        if met != Met::AsCaptured && self.endpoint.get() == Some(fork.vmi) {
+            // There was an endpoint, and the guest did not answer yet.
+            return Some(Connection::Lost);
+        }
         let service = self.service.borrow().clone();
         Some(service?.connect().await)
+    }
+
+    /// A replay begins; what it changes outside the engine can be undone with what this returns.
+    pub(super) fn begin_replay(&self) -> Option<u32> {
+        self.replaying.set(true);
+        self.endpoint.get()
+    }
+
+    /// A replay is over; `undo`: the endpoint before it, if it was given up.
+    pub(super) fn end_replay(&self, undo: Option<Option<u32>>) {
+        self.replaying.set(false);
+        if let Some(endpoint) = undo {
+            self.endpoint.set(endpoint);
+            self.forward_to_endpoint();
+        }
     }
 
     fn forward_to_endpoint(&self) {

@@ -16,7 +16,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use vmhealth_images::entries::{EntryError, Slot, Vacant};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
@@ -87,7 +87,8 @@ pub async fn ensure(
             progress(&format!("template {key}: booting the guest that is forked from now on"));
             let captured = capture(spec, &vacant, watched, limit, scratch).await?;
             progress(&format!("template {key}: captured {:.1} s after its power-on", captured.as_secs_f64()));
-            vacant.commit()?
+            // Half a gigabyte is read for its checksum.
+            tokio::task::spawn_blocking(|| vacant.commit()).await.map_err(|e| CaptureError::File(e.to_string()))??
         }
     };
     Template::open(held).map_err(CaptureError::File)
@@ -110,10 +111,13 @@ async fn capture(
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));
     };
+    // A QEMU that cannot capture says so before the guest is waited for.
+    stream::ignore_shared(&live.qmp).await?;
     let report = tokio::select! {
-        ready = settle(spec, &live, limit) => ready?,
-        () = watch_ports(&live.netns, started, &ports) => return Err(CaptureError::File("history has no ports".into())),
+        ready = ready(spec, &live, limit) => ready?,
+        never = watch_ports(&live.netns, started, &ports) => match never {},
     };
+    quiesce(&live).await?;
     live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
     let mut history = read_events(started, &mut events).await?;
     history.boot_id = report.boot_id;
@@ -128,12 +132,16 @@ async fn capture(
     Ok(history.captured)
 }
 
-/// Waits until the guest is what its profile says, and quiet.
-async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestReport, CaptureError> {
+/// Waits until the guest is what its profile says.
+async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestReport, CaptureError> {
     let deadline = Instant::now() + limit;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut port = live.port.clone();
-    let report = loop {
+    loop {
+        // A port that was open when QEMU ended stays so.
+        if live.port.has_changed().is_err() || left().is_zero() {
+            return Err(CaptureError::NotReady(format!("QEMU has ended, or {limit:?} are over")));
+        }
         match tokio::time::timeout(left(), port.wait_for(|s| s.open)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(CaptureError::NotReady("QEMU has ended".into())),
@@ -141,28 +149,40 @@ async fn settle(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepo
         }
         let Ok(agent) = live.agent.present() else { continue };
         match verify(&agent, &spec.manifest.vmi, &spec.profile, Look::Booted, left()).await {
-            Ok(report) => break report,
+            Ok(report) => return Ok(report),
             Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
             // Its agent was restarted while it booted.
             Err(NotReady::SessionOver) => {}
         }
-    };
+    }
+}
+
+/// Waits until nothing of the boot is left to do.
+async fn quiesce(live: &Live) -> Result<(), CaptureError> {
     let quiesce = |e: AgentError| CaptureError::Quiesce(e.to_string());
     let agent = live.agent.present().map_err(quiesce)?;
     let output = agent.shell(QUIESCE, Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
     if output.exit_code != Some(0) {
         return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
     }
-    Ok(report)
+    Ok(())
 }
 
-/// Connects to every port again and again; never ends where there is one.
-async fn watch_ports(netns: &Netns, started: SystemTime, ports: &RefCell<BTreeMap<u16, PortHistory>>) {
-    let numbers: Vec<u16> = ports.borrow().keys().copied().collect();
+/// Connects to every port again and again until it was accepted.
+async fn watch_ports(
+    netns: &Netns,
+    started: SystemTime,
+    ports: &RefCell<BTreeMap<u16, PortHistory>>,
+) -> std::convert::Infallible {
     let mut ticks = tokio::time::interval(PORT_INTERVAL);
+    // A guest whose network just came up must not be met with what it has missed.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        ticks.tick().await;
+        // One that is open is left alone: every look costs the guest a process.
+        let closed = |(number, history): (&u16, &PortHistory)| history.open.is_none().then_some(*number);
+        let numbers: Vec<u16> = ports.borrow().iter().filter_map(closed).collect();
         for number in &numbers {
-            ticks.tick().await;
             // When it was made: what it met was so at the latest then.
             let at = started.elapsed().unwrap_or_default();
             let connect = Network::Namespace(netns).connect(Netns::guest(*number));

@@ -56,16 +56,20 @@ impl PortHistory {
 }
 
 impl History {
-    /// What a connection to `port` met at `at`; a port that was not watched is closed if it is closed in the fork.
-    pub fn met(&self, port: u16, at: Duration) -> Met {
+    /// What a connection to `port` met that was made at `at` and kept trying for `timeout`, and after how long. A port that
+    /// was not watched is closed if it is closed in the fork.
+    pub fn met(&self, port: u16, at: Duration, timeout: Duration) -> (Met, Duration) {
         let answers = self.ports.values().filter_map(|p| p.answers).min();
-        if answers.is_none_or(|t| at < t) {
-            return Met::Silence;
-        }
-        match self.ports.get(&port) {
-            Some(PortHistory { open: Some(open), .. }) if at < *open => Met::Refusal,
+        let waited = match answers {
+            Some(answers) if answers <= at => Duration::ZERO,
+            Some(answers) if answers < at + timeout => answers - at,
+            _ => return (Met::Silence, timeout),
+        };
+        let met = match self.ports.get(&port) {
+            Some(PortHistory { open: Some(open), .. }) if at + waited < *open => Met::Refusal,
             _ => Met::AsCaptured,
-        }
+        };
+        (met, waited)
     }
 
     /// Whether the agent's port was open at `at`.
@@ -94,15 +98,17 @@ mod tests {
             ports: [(1500, port)].into(),
             ..History::default()
         };
-        for (port, at, met) in [
-            (1500, 4, Met::Silence),
-            (1500, 5, Met::Refusal),
-            (1500, 8, Met::Refusal),
-            (1500, 9, Met::AsCaptured),
-            (80, 4, Met::Silence),
-            (80, 6, Met::AsCaptured),
+        for (port, at, timeout, met, waited) in [
+            (1500, 4, 1, Met::Silence, 1),
+            (1500, 3, 5, Met::Refusal, 2),
+            (1500, 5, 1, Met::Refusal, 0),
+            (1500, 8, 1, Met::Refusal, 0),
+            (1500, 9, 1, Met::AsCaptured, 0),
+            (80, 2, 2, Met::Silence, 2),
+            (80, 6, 1, Met::AsCaptured, 0),
         ] {
-            assert_eq!(history.met(port, second(at)), met, "port {port} at {at} s");
+            let found = history.met(port, second(at), second(timeout));
+            assert_eq!(found, (met, second(waited)), "port {port} at {at} s");
         }
         assert_eq!([5, 6, 7, 8].map(|at| history.agent_open(second(at))), [false, true, false, true]);
     }

@@ -20,11 +20,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 const MAX_BYTES: u64 = 256 << 20;
 const POLL: Duration = Duration::from_millis(1);
 
-/// Writes the device state of a stopped guest to `state`.
+/// Writes the device state of a stopped guest to `state`; [`ignore_shared`] comes first.
 pub(super) async fn save(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), StartError> {
     let socket = scratch.join("migration");
     let listener = UnixListener::bind(&socket).map_err(StartError::io("make the migration's socket"))?;
-    ignore_shared(qmp).await?;
     let migrate =
         qmp::migrate { channels: None, detach: None, resume: None, uri: Some(format!("unix:{}", socket.display())) };
     qmp.execute(migrate, LIMIT).await?;
@@ -59,7 +58,8 @@ pub(crate) async fn restore(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(
     left_state(qmp, |s| s != qmp::RunState::inmigrate).await
 }
 
-async fn ignore_shared(qmp: &Qmp) -> Result<(), StartError> {
+/// Leaves the guest's memory out of the stream; an error is one of a QEMU that is too old.
+pub(super) async fn ignore_shared(qmp: &Qmp) -> Result<(), StartError> {
     let capability =
         qmp::MigrationCapabilityStatus { capability: qmp::MigrationCapability::x_ignore_shared, state: true };
     Ok(qmp.execute(qmp::migrate_set_capabilities { capabilities: vec![capability] }, LIMIT).await.map(drop)?)

@@ -209,9 +209,8 @@ impl Vmi {
     pub fn probe_answer(&mut self, now: Time, kind: ProbeKind, attempt: Attempt) {
         let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);
         let failed = attempt.verdict == Verdict::Failure;
-        // virt-launcher's manager.go GuestPing (kubevirt-health.md 3.4): a guest that the user paused cannot answer, and
-        // the annotation answers for every guest.
-        let forgiven = ping && (self.agent_probes_paused || failed && self.domain.paused());
+        // The same (kubevirt-health.md 3.4): a guest that the user paused cannot answer.
+        let forgiven = ping && failed && self.domain.paused();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
         let Some(pod) = &mut self.pod else { return };
         let effects = pod.finish(kind, attempt);
@@ -305,7 +304,13 @@ impl Vmi {
                 Effect::Attempt(kind, n) => {
                     let probe = self.probe(kind).cloned();
                     self.show(Event::Attempt(kind, n));
-                    self.out.extend(probe.map(|p| VmiCommand::Probe(kind, p)));
+                    // virt-launcher's manager.go GuestPing answers for a guest that it is told not to ask, and for none.
+                    let ping = probe.as_ref().is_some_and(|p| p.handler == Handler::GuestAgentPing);
+                    if ping && (self.agent_probes_paused || !self.domain.running()) {
+                        self.probe_answer(now, kind, Attempt { verdict: Verdict::Success, text: String::new() });
+                    } else {
+                        self.out.extend(probe.map(|p| VmiCommand::Probe(kind, p)));
+                    }
                 }
                 Effect::Published(kind, result) => self.show(Event::Published(kind, result)),
                 Effect::Event(kind, event, text) => {

@@ -48,6 +48,13 @@ pub enum Input {
         /// Which template, and how much of its boot.
         from: String,
     },
+    /// The guest boots from power-on although there is a template.
+    Cold {
+        /// Whose.
+        vmi: u32,
+        /// Why.
+        reason: String,
+    },
     /// News of a step's fault.
     Fault {
         /// The step's index.

@@ -149,10 +149,11 @@ impl Engine {
                 self.log(self.now, Event::Petter(name), String::new())
             }
             Input::Forked { vmi, from } if vmi == self.created => self.log(self.now, Event::GuestForked, from),
+            Input::Cold { vmi, reason } if vmi == self.created => self.log(self.now, Event::GuestCold, reason),
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
             Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } => {}
-            Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } => {}
+            Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } | Input::Cold { .. } => {}
         }
         self.advance(now);
     }

@@ -24,10 +24,6 @@ pub enum Fault {
     },
     /// The health server of the guest profile answers differently from now on.
     Health(Health),
-    /// QMP `stop`, as `virtctl pause` does.
-    PauseVm,
-    /// QMP `cont`, as `virtctl unpause` does.
-    ResumeVm,
     /// SIGKILL to the QEMU process.
     KillQemu,
     /// `poweroff` in the guest.
@@ -63,8 +59,6 @@ impl Fault {
         "killAgent",
         "stopAgent",
         "health",
-        "pauseVm",
-        "resumeVm",
         "killQemu",
         "guestPoweroff",
         "guestReboot",
@@ -79,8 +73,6 @@ impl Fault {
             Fault::KillAgent => "killAgent",
             Fault::StopAgent { .. } => "stopAgent",
             Fault::Health(_) => "health",
-            Fault::PauseVm => "pauseVm",
-            Fault::ResumeVm => "resumeVm",
             Fault::KillQemu => "killQemu",
             Fault::GuestPoweroff => "guestPoweroff",
             Fault::GuestReboot => "guestReboot",

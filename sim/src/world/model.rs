@@ -368,8 +368,6 @@ impl Model {
             Fault::Health(Health::Stop) => guest.health = false,
             Fault::Health(Health::Start) => guest.health = true,
             Fault::Health(other) => guest.behaviour = other.clone(),
-            Fault::PauseVm => self.pause(now, vmi),
-            Fault::ResumeVm => self.resume(now, vmi),
             Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
@@ -387,7 +385,8 @@ impl Model {
     fn connection(&self) -> Connection {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
-        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && port == Some(super::guest::HEALTH_PORT));
+        let answers = guest.is_some_and(|g| g.health && g.userspace_runs())
+            && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p));
         if answers { Connection::Delivered } else { Connection::Lost }
     }
 }

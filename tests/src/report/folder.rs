@@ -56,7 +56,11 @@ impl RunFolder {
         fs::write(self.0.join("results.json"), json + "\n")?;
         // What was only known after the scenario: the comparison with the model, a second attempt.
         for scenario in &results.scenarios {
-            self.scenario(&scenario.id, &scenario.world).write_result(scenario)?;
+            let folder = self.scenario(&scenario.id, &scenario.world);
+            // Merged runs may have come without their evidence.
+            if folder.path().exists() {
+                folder.write_result(scenario)?;
+            }
         }
         fs::write(self.0.join("junit.xml"), junit(results).map_err(io::Error::other)?)?;
         fs::write(self.0.join("table.txt"), table(results))
@@ -65,7 +69,9 @@ impl RunFolder {
     /// Reads a run's results.
     pub fn read(path: &Path) -> io::Result<Results> {
         let file = path.join("results.json");
-        let text = fs::read_to_string(&file)?;
+        let text = fs::read_to_string(&file).map_err(|e| {
+            io::Error::new(e.kind(), format!("{} is no run folder: {}: {e}", path.display(), file.display()))
+        })?;
         serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", file.display())))
     }
 }

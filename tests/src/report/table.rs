@@ -37,8 +37,8 @@ pub fn table(results: &Results) -> String {
     let (sum, conformance) = (results.summary, results.conformance);
     let _ = writeln!(
         text,
-        "\n{} pass, {} fail, {} infra, {} skip; model and QEMU: {} events compared, {} divergences",
-        sum.pass, sum.fail, sum.infra, sum.skip, conformance.compared, conformance.divergences
+        "\n{} pass, {} fail, {} infra, {} skip, {} flaky; model and QEMU: {} events compared, {} divergences",
+        sum.pass, sum.fail, sum.infra, sum.skip, sum.flaky, conformance.compared, conformance.divergences
     );
     text
 }
