@@ -298,7 +298,10 @@ mod tests {
     fn make(vacant: Vacant) -> Held {
         assert_eq!(fs::read_dir(vacant.folder()).unwrap().count(), 0, "what a killed builder left is gone");
         for (name, _) in FILES {
-            fs::write(vacant.folder().join(name), name.repeat(100_000)).unwrap();
+            let path = vacant.folder().join(name);
+            fs::write(&path, name.repeat(100_000)).unwrap();
+            // What is not on the disk yet may have no blocks yet, and the tests compare entries by them.
+            File::open(path).unwrap().sync_all().unwrap();
         }
         vacant.commit().unwrap()
     }

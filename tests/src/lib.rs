@@ -6,6 +6,7 @@ pub mod compare;
 pub mod divergence;
 pub mod host;
 mod jobs;
+mod load;
 pub mod normal;
 pub mod report;
 pub mod runner;

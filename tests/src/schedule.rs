@@ -2,9 +2,10 @@
 //!
 //! Scenarios mostly wait. A guest that waits costs next to nothing, one that boots costs a core, and a watchdog's reset makes
 //! a boot that cannot be put off, because its scenario's clock runs. So a case begins only when its memory is free, when
-//! no more guests are busy than there are cores, and when the boots that the model foresees for it do not meet more boots than
-//! there are cores. Everything is under one lock, and [`Schedule::describe`] shows it.
+//! no more guests are busy than there are cores, when the boots that the model foresees for it do not meet more boots than
+//! there are cores, and when the cores have time left as it is. Everything is under one lock, and [`Schedule::describe`] shows it.
 
+use crate::load::Load;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,10 @@ const BOOT: Duration = Duration::from_secs(18);
 const START: Duration = Duration::from_secs(3);
 /// Guests that wait, per core: each costs a few percent of one.
 const WAITING_PER_CORE: usize = 20;
+/// Of all cores' time: when more is taken, nobody new begins ...
+const FULL: f64 = 0.85;
+/// ... but for so long only: whoever takes it may not be us.
+const HELD: Duration = Duration::from_secs(20);
 
 /// What a case is going to need, as far as can be known before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,6 +80,8 @@ struct Running {
 struct State {
     waiting: BTreeMap<(Reverse<Duration>, usize), Forecast>,
     running: BTreeMap<usize, Running>,
+    load: Load,
+    admitted: Option<Instant>,
 }
 
 /// Who runs and who waits.
@@ -112,7 +119,10 @@ impl Schedule {
                 if state.waiting.is_empty() {
                     return None;
                 }
-                if let Some(case) = self.admit(&mut state, Instant::now()) {
+                let now = Instant::now();
+                let full = state.load.share(now) > FULL;
+                let held = full && state.admitted.is_some_and(|at| now - at < HELD);
+                if let Some(case) = (!held).then(|| self.admit(&mut state, now)).flatten() {
                     return Some(case);
                 }
             }
@@ -125,6 +135,7 @@ impl Schedule {
         let fits = state.waiting.iter().find(|(_, forecast)| self.fits(state, forecast, now));
         let key = fits.map(|(key, _)| *key)?;
         let forecast = state.waiting.remove(&key)?;
+        state.admitted = Some(now);
         state.running.insert(key.1, Running { phase: Phase::Starting, since: now, began: now, forecast });
         Some(key.1)
     }
