@@ -3,7 +3,7 @@
 //! Every injection answers with how it was confirmed, or with why the host could not do it: an exit status of 0 proves
 //! nothing (`pkill watchdog` succeeds without a daemon, a killed agent heals itself in 0.2 s).
 
-use crate::guest::Live;
+use crate::guest::{Live, Priority};
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -123,7 +123,7 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> 
     loop {
         let console = console_since(&live.serial, from);
         if console.windows(MARK.len()).any(|w| w == MARK) {
-            live.demote();
+            live.set_priority(Priority::Spinning);
             return Ok("the console shows the panic".into());
         }
         tokio::select! {

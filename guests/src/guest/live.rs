@@ -1,6 +1,6 @@
 //! A running QEMU.
 
-use super::threads::{VcpuThreads, may_restore};
+use super::threads::{Priority, VcpuThreads, may_restore};
 use crate::net::{DhcpServer, Netns};
 use crate::qemu::AGENT_PORT;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
@@ -41,8 +41,8 @@ pub struct Live {
     pub(super) pid: Option<u32>,
     /// Its vCPU threads, where QEMU says which they are.
     pub vcpus: Option<VcpuThreads>,
-    /// They were demoted.
-    pub(crate) demoted: Cell<bool>,
+    /// How urgent they are.
+    pub(crate) priority: Cell<Priority>,
     /// A reset may bring the guest back to life after a panic.
     pub(super) revives: bool,
     /// Raw bytes of its serial console.
@@ -66,18 +66,15 @@ impl Live {
         }
     }
 
-    /// Takes a guest that only spins out of everybody's way, if that can be undone or never has to be.
-    pub(crate) fn demote(&self) {
-        if let Some(vcpus) = self.vcpus.as_ref().filter(|_| !self.revives || may_restore()) {
-            vcpus.demote();
-            self.demoted.set(true);
-        }
-    }
-
-    /// Undoes [`Live::demote`].
-    pub(crate) fn promote(&self) {
-        if let Some(vcpus) = self.vcpus.as_ref().filter(|_| self.demoted.take()) {
-            vcpus.restore();
+    /// Makes its vCPUs as urgent, if that can be undone or never has to be.
+    pub(crate) fn set_priority(&self, priority: Priority) {
+        let for_good = priority == Priority::Spinning && !self.revives;
+        if let Some(vcpus) = &self.vcpus
+            && priority != self.priority.get()
+            && (for_good || may_restore())
+        {
+            vcpus.set(priority);
+            self.priority.set(priority);
         }
     }
 

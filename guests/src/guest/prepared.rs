@@ -152,7 +152,7 @@ impl Prepared {
             _dhcp: dhcp,
             pid,
             vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
-            demoted: Cell::default(),
+            priority: Cell::default(),
             revives: machine.watchdog.is_some_and(|(_, action)| action == WatchdogAction::Reset),
             serial: sockets.serial,
             scratch,

@@ -4,9 +4,29 @@ use nix::libc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// A tenth of everybody else's weight. Not the lowest there is: with vCPUs at 19, Linux 6.18 was seen to leave ready threads of
-/// the ordinary priority without a core for 5 to 17 s, whole runs stood still; at 10 and 5 it was not.
-const LOW: libc::c_int = 10;
+/// How urgent a guest's vCPUs are to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// Like everybody: a guest that mostly waits, and whose answers are timed.
+    #[default]
+    Normal,
+    /// It has work for half a minute; whoever has a moment's work goes first.
+    Booting,
+    /// A panicked kernel spins until something outside ends it. The device's timer is in QEMU's main loop and is not touched.
+    Spinning,
+}
+
+impl Priority {
+    /// Not the lowest there is: with vCPUs at 19, Linux 6.18 was seen to leave ready threads of ordinary priority without a
+    /// core for 5 to 17 s, whole runs stood still; at 10 it was not.
+    const fn nice(self) -> libc::c_int {
+        match self {
+            Priority::Normal => 0,
+            Priority::Booting => 4,
+            Priority::Spinning => 10,
+        }
+    }
+}
 
 /// The vCPU threads of one QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,21 +41,11 @@ impl VcpuThreads {
         VcpuThreads { pid, tids }
     }
 
-    /// Takes them out of everybody's way: a panicked kernel spins until something outside ends it. The device's timer is
-    /// in QEMU's main loop and is not touched.
-    pub fn demote(&self) {
-        self.set_nice(LOW);
-    }
-
-    /// Undoes [`VcpuThreads::demote`]; only where [`may_restore`] says so.
-    pub fn restore(&self) {
-        self.set_nice(0);
-    }
-
-    fn set_nice(&self, nice: libc::c_int) {
+    /// Makes them as urgent; more urgent than before only where [`may_restore`] says so.
+    pub fn set(&self, priority: Priority) {
         for tid in self.tids.iter().filter_map(|t| libc::id_t::try_from(*t).ok()) {
             // SAFETY: plain setpriority(2). A thread that is gone needs no priority.
-            unsafe { libc::setpriority(libc::PRIO_PROCESS, tid, nice) };
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, tid, priority.nice()) };
         }
     }
 
@@ -89,10 +99,10 @@ mod tests {
             // SAFETY: plain gettid(2) and getpriority(2) on this thread.
             let (tid, nice) = unsafe { (libc::gettid(), || libc::getpriority(libc::PRIO_PROCESS, 0)) };
             let threads = VcpuThreads::new(std::process::id(), vec![i64::from(tid)]);
-            threads.demote();
-            assert_eq!(nice(), LOW);
-            threads.restore();
-            assert_eq!(nice(), if may_restore() { 0 } else { LOW });
+            threads.set(Priority::Spinning);
+            assert_eq!(nice(), Priority::Spinning.nice());
+            threads.set(Priority::Normal);
+            assert_eq!(nice(), if may_restore() { 0 } else { Priority::Spinning.nice() });
         });
         test.join().unwrap();
     }

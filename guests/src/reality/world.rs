@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::run::Setup;
 use crate::fault;
-use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, VmSpec, verify};
+use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, Priority, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{Met, Template};
@@ -104,10 +104,11 @@ impl World {
         self.guests.borrow().get(&vmi).cloned()
     }
 
-    /// How long every guest's vCPUs have waited for a core, but for those that we keep from theirs.
+    /// How long every guest's vCPUs have waited for a core, but for those of panicked ones.
     pub(super) fn vcpus_waited(&self) -> Vec<(u32, Duration)> {
         let guests = self.guests.borrow();
-        let waited = |guest: &Live| guest.vcpus.as_ref().filter(|_| !guest.demoted.get())?.waited();
+        let waited =
+            |guest: &Live| guest.vcpus.as_ref().filter(|_| guest.priority.get() != Priority::Spinning)?.waited();
         guests.iter().filter_map(|(vmi, guest)| Some((*vmi, waited(guest)?))).collect()
     }
 
@@ -181,6 +182,7 @@ impl World {
             accel: setup.accel,
         };
         // A fork that is given up may outlive its successor's start.
+        let booting = matches!(birth, Birth::Cold);
         let (past, folder) = match &birth {
             Birth::Fork(template) => (template.history.captured, format!("{vmi}f")),
             Birth::Cold | Birth::Template { .. } => (Duration::ZERO, vmi.to_string()),
@@ -192,6 +194,9 @@ impl World {
         });
         let prepared = prepared.await.map_err(|panic| panic.to_string())??;
         let (live, events) = prepared.launch(self.clock.origin_after(past)).await.map_err(|e| e.to_string())?;
+        if booting {
+            live.set_priority(Priority::Booting);
+        }
         if !self.doomed.borrow().contains(&vmi) {
             self.guests.borrow_mut().insert(vmi, Rc::new(live));
             self.forward_to_endpoint();
@@ -226,7 +231,7 @@ impl World {
     async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
         while let Some(event) = events.recv().await {
             if let (DomainEvent::Reset { .. }, Some(guest)) = (&event.event, self.guest(vmi)) {
-                guest.promote();
+                guest.set_priority(Priority::Booting);
                 // It boots for itself now.
                 self.raw_forks.borrow_mut().remove(&vmi);
             }
@@ -240,7 +245,9 @@ impl World {
         let Ok(agent) = guest.agent.present() else { return };
         let look = if self.raw_forks.borrow().contains(&vmi) { Look::Forked } else { Look::Booted };
         let (vmi_spec, profile) = (&self.setup.manifest.vmi, &self.setup.spec.guest);
-        match verify(&agent, vmi_spec, profile, look, limit).await {
+        let verified = verify(&agent, vmi_spec, profile, look, limit).await;
+        guest.set_priority(Priority::Normal);
+        match verified {
             Ok(report) => {
                 self.raw_forks.borrow_mut().remove(&vmi);
                 self.tell(Input::GuestReady { vmi, report });
