@@ -10,6 +10,8 @@
 //!                        Trace -> judge -> verdict
 //! ```
 
+pub mod budget;
+pub mod check;
 pub mod cluster;
 pub mod engine;
 pub mod kubelet;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod catalogue;
+pub mod check;
 pub mod compare;
 pub mod divergence;
 pub mod host;

@@ -23,6 +23,10 @@ pub(crate) enum Command {
     Test,
     /// Boot your own manifest and show its health as it changes
     Run(Run),
+    /// Say what a cluster would make of your manifests: which layer refuses, what can never work, what surprises
+    Check(Check),
+    /// Make one probe exactly as the kubelet would
+    Probe(Probe),
     /// Run one scenario again as it was
     Repro(Repro),
     /// Run the scenarios both forked and cold, and report where they differ
@@ -47,8 +51,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Bench,
     },
-    /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    /// Print a JSON Schema: of scenario files, for editors, or of a report
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+        of: SchemaOf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +129,70 @@ pub(crate) struct Run {
     /// Where the evidence goes, new or empty
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Manifests: files, or - for standard input
+    #[arg(required_unless_present = "explain")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// The cluster's default architecture, for manifests that name none
+    #[arg(long = "arch", default_value = "amd64", value_parser = ["amd64", "arm64", "s390x"])]
+    pub(crate) architecture: String,
+    /// How long the guest needs from its start until it answers its probes
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
+    pub(crate) boot: Duration,
+    /// Tell the story of a finding's code
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub(crate) explain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    #[command(subcommand)]
+    pub(crate) handler: Handler,
+    /// timeoutSeconds
+    #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) timeout: u32,
+    /// What to print
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Handler {
+    /// httpGet
+    Http {
+        /// http://HOST[:PORT]/PATH or https://...; the path is taken as a probe's path is
+        url: String,
+        /// A header, NAME:VALUE; may be repeated
+        #[arg(long = "header", value_parser = parse_header)]
+        headers: Vec<(String, String)>,
+    },
+    /// tcpSocket
+    Tcp {
+        /// HOST:PORT
+        address: String,
+    },
+    /// guestAgentPing, or exec with a command
+    Agent {
+        /// The host's end of a running guest's agent port, a unix socket that nobody else has open
+        socket: PathBuf,
+        /// The program and its arguments, run without a shell
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A scenario file
+    Scenario,
+    /// What `check --format json` prints
+    Check,
 }
 
 #[derive(Debug, Args)]
@@ -273,6 +345,11 @@ pub(crate) enum Image {
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, like X-Health:1")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// A fault and when, counted from the guest being ready.

@@ -1,9 +1,11 @@
 //! One function a command.
 
 use crate::bench::bench;
-use crate::cli::{self, Command, E2e, Format, Repro, TimedFault, World};
+use crate::check::check;
+use crate::cli::{self, Command, E2e, Format, Repro, SchemaOf, TimedFault, World};
 use crate::exit::{Failure, Status, infra, usage};
 use crate::prepare::{install_missing, prepare, say};
+use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,6 +19,7 @@ use vmhealth_images::{Store, update_lock};
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
+use vmhealth_tests::check::report_schema;
 use vmhealth_tests::compare::compare as runner_compare;
 use vmhealth_tests::host;
 use vmhealth_tests::report::{Results, RunFolder, merge, table};
@@ -28,6 +31,8 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
         Command::E2e(args) => e2e(args).await,
         Command::Test => test().await,
         Command::Run(args) => run_manifest(args).await,
+        Command::Check(args) => check(args),
+        Command::Probe(args) => probe(args).await,
         Command::Repro(args) => repro(args).await,
         Command::Compare(args) => compare(args).await,
         Command::Report { command: Some(cli::Report::Merge { runs, out }), .. } => {
@@ -39,8 +44,12 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
         Command::Image { command } => image(command),
         Command::Doctor => doctor().await,
         Command::Bench { command } => bench(command).await,
-        Command::Schema => {
-            println!("{}", serde_json::to_string_pretty(&json_schema()).map_err(infra)?);
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Scenario => json_schema(),
+                SchemaOf::Check => report_schema(),
+            };
+            println!("{}", serde_json::to_string_pretty(&schema).map_err(infra)?);
             Ok(Status::Passed)
         }
     }

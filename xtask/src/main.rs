@@ -2,10 +2,12 @@
 //! an exit status (DESIGN.md: 0 passed, 1 failed, 2 usage or unreadable input, 3 the host could not, 130 interrupted).
 
 mod bench;
+mod check;
 mod cli;
 mod commands;
 mod exit;
 mod prepare;
+mod probe;
 
 use clap::Parser;
 use std::process::ExitCode;

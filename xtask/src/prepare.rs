@@ -21,7 +21,11 @@ pub(crate) fn enter_user_namespace(command: &Command) {
         Command::Repro(args) => (args.runs_guests(), args.runs_guests()),
         Command::Run(_) | Command::Compare(_) | Command::Test | Command::Bench { .. } => (true, true),
         Command::Doctor => (true, false),
-        Command::Report { .. } | Command::Image { .. } | Command::Schema => (false, false),
+        Command::Check(_)
+        | Command::Probe(_)
+        | Command::Report { .. }
+        | Command::Image { .. }
+        | Command::Schema { .. } => (false, false),
     };
     if !namespace || geteuid().is_root() {
         return;

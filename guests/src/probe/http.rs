@@ -8,7 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -49,16 +49,43 @@ enum Phase {
     Body,
 }
 
+/// A request as it went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Where to.
+    pub url: String,
+    /// `GET`, the target and the version.
+    pub line: String,
+    /// Header names as on the wire, in their order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What is known of a redirect chain while it lasts.
+struct Chain<'a> {
+    phase: Cell<Phase>,
+    sent: &'a RefCell<Vec<Sent>>,
+}
+
 /// One attempt.
 pub async fn get(network: Network<'_>, target: &HttpTarget, timeout: Duration) -> Attempt {
-    let phase = Cell::new(Phase::Dialing);
+    get_logged(network, target, timeout, &RefCell::default()).await
+}
+
+/// One attempt; what was sent is added to `sent`.
+pub async fn get_logged(
+    network: Network<'_>,
+    target: &HttpTarget,
+    timeout: Duration,
+    sent: &RefCell<Vec<Sent>>,
+) -> Attempt {
+    let chain = Chain { phase: Cell::new(Phase::Dialing), sent };
     let url = match first_url(target) {
         Ok(url) => url,
         Err(text) => return failure(text),
     };
-    match tokio::time::timeout(timeout, follow(network, target, &url, &phase)).await {
+    match tokio::time::timeout(timeout, follow(network, target, &url, &chain)).await {
         Ok(attempt) => attempt,
-        Err(_) if phase.get() == Phase::Body => {
+        Err(_) if chain.phase.get() == Phase::Body => {
             error("context deadline exceeded (Client.Timeout or context cancellation while reading body)")
         }
         Err(_) => failure(format!(
@@ -92,7 +119,7 @@ struct Hop {
 }
 
 /// A redirect chain.
-async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &Cell<Phase>) -> Attempt {
+async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &Chain<'_>) -> Attempt {
     let custom_host = target.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("host")).map(|(_, v)| v);
     let host_line = match custom_host.filter(|v| !v.is_empty()).map(|v| HeaderValue::from_str(v)).transpose() {
         Ok(line) => line,
@@ -103,19 +130,19 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, phase: &
     let mut requests = 0;
     loop {
         requests += 1;
-        phase.set(Phase::Dialing);
-        let response = match request(network, target, &hop, phase).await {
+        chain.phase.set(Phase::Dialing);
+        let response = match request(network, target, &hop, chain).await {
             Ok(response) => response,
             Err(attempt) => return attempt,
         };
         let status = response.status();
-        let Some(location) = redirect(&response) else { return judge(response, phase).await };
+        let Some(location) = redirect(&response) else { return judge(response, chain).await };
         let Ok(next) = hop.url.join(&location) else {
             return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
         };
         // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
         if next.host_str() != first.host_str() {
-            return judge(response, phase).await;
+            return judge(response, chain).await;
         }
         if requests >= MAX_REQUESTS {
             return failure(format!("Get \"{next}\": stopped after {MAX_REQUESTS} redirects"));
@@ -142,8 +169,8 @@ fn redirect(response: &Response<Incoming>) -> Option<String> {
 }
 
 /// The body of the answer that counts is read before its status is judged; that of a followed redirect is not read.
-async fn judge(response: Response<Incoming>, phase: &Cell<Phase>) -> Attempt {
-    phase.set(Phase::Body);
+async fn judge(response: Response<Incoming>, chain: &Chain<'_>) -> Attempt {
+    chain.phase.set(Phase::Body);
     let status = response.status();
     let body = match read_body(response.into_body()).await {
         Ok(body) => body,
@@ -162,7 +189,7 @@ async fn request(
     network: Network<'_>,
     target: &HttpTarget,
     hop: &Hop,
-    phase: &Cell<Phase>,
+    chain: &Chain<'_>,
 ) -> Result<Response<Incoming>, Attempt> {
     let url = &hop.url;
     let failed = |text: String| failure(format!("Get \"{url}\": {text}"));
@@ -174,13 +201,13 @@ async fn request(
     let stream =
         network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
     if url.scheme() == "http" {
-        return exchange(stream, false, head(target, hop, false).map_err(failed)?, phase, url).await;
+        return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, url).await;
     }
     let name = ServerName::try_from(host).map_err(|e| failed(e.to_string()))?;
     let connector = TlsConnector::from(tls::client().map_err(|e| failed(e.to_string()))?);
     let stream = connector.connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    exchange(stream, h2, head(target, hop, h2).map_err(failed)?, phase, url).await
+    exchange(stream, h2, head(target, hop, h2).map_err(failed)?, chain, url).await
 }
 
 /// The request's head, in Go's order: Host, User-Agent, the others sorted, Connection.
@@ -240,14 +267,15 @@ async fn exchange<S>(
     stream: S,
     h2: bool,
     request: Request<Empty<Bytes>>,
-    phase: &Cell<Phase>,
+    chain: &Chain<'_>,
     url: &Url,
 ) -> Result<Response<Incoming>, Attempt>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {e}"));
-    phase.set(Phase::Headers);
+    chain.phase.set(Phase::Headers);
+    chain.sent.borrow_mut().push(sent(&request, url));
     if h2 {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
@@ -264,6 +292,26 @@ where
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(failed)
     }
+}
+
+fn sent(request: &Request<Empty<Bytes>>, url: &Url) -> Sent {
+    let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
+    let h2 = request.version() == Version::HTTP_2;
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = if h2 { name.as_str().to_owned() } else { title_case(name.as_str()) };
+        (name, String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Sent {
+        url: url.to_string(),
+        line: format!("GET {target} {:?}", request.version()),
+        headers: request.headers().iter().map(header).collect(),
+    }
+}
+
+/// `x-foo` as `X-Foo`, as hyper and Go write it.
+fn title_case(name: &str) -> String {
+    let word = |w: &str| w.get(..1).map_or(String::new(), |first| first.to_uppercase() + &w[1..]);
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 /// Up to the cap or the end; an error before that is an error of the probe, whatever the status was.

@@ -152,3 +152,21 @@ async fn requests_on_the_wire() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[tokio::test]
+async fn every_request_of_a_chain_is_logged_as_it_went_out() {
+    let redirect =
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:PORT/next?a=1\r\nContent-Length: 0\r\n\r\n".to_owned();
+    let (port, seen) = serve(vec![redirect, response("200 OK", "", "fine")]).await;
+    let sent = RefCell::default();
+    let attempt = get_logged(Network::Host, &target(port, &[("x-health", "1")]), Duration::from_secs(1), &sent).await;
+    assert_eq!((attempt.verdict, attempt.text.as_str()), (Verdict::Success, "fine"));
+    let wire = |s: &Sent| {
+        let headers: String = s.headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+        format!("{}\r\n{headers}\r\n", s.line).replace(&port.to_string(), "PORT").to_lowercase()
+    };
+    let logged: Vec<String> = sent.borrow().iter().map(wire).collect();
+    let seen: Vec<String> = seen.lock().unwrap().iter().map(|r| r.to_lowercase()).collect();
+    assert_eq!(logged, seen);
+    assert!(sent.borrow()[0].headers.contains(&("X-Health".into(), "1".into())));
+}

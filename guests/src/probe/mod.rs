@@ -9,7 +9,7 @@ mod target;
 mod tls;
 
 pub use agent::{exec, no_agent, ping};
-pub use http::{HttpTarget, get};
+pub use http::{HttpTarget, Sent, get, get_logged};
 
 use crate::net::{NetError, Netns};
 use std::io;

@@ -4,7 +4,7 @@ use super::problem::{Problem, Problems, Severity};
 use super::reader::{Cursor, Notes, Scalar};
 use super::types::*;
 use super::{probe, quantity};
-use crate::yaml::{self, Pos};
+use crate::yaml::{self, Node, Pos};
 use base64::Engine as _;
 use std::time::Duration;
 
@@ -42,15 +42,26 @@ pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
             return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
         }
     };
+    read_node(file, node)
+}
+
+/// Reads the VirtualMachine or VirtualMachineInstance of one document.
+pub fn read_node(file: &str, node: &Node) -> Result<VirtualMachine, Problems> {
     let notes = Notes::new(file);
     let vm = manifest(&Cursor::root(node, &notes));
-    let not_acted_on = notes.unused(node);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         notes.into_problems().into_iter().partition(|p| p.severity == Severity::Error);
     match vm {
-        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on, warnings, ..vm }),
+        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on: not_acted_on(node), warnings, ..vm }),
         _ => Err(Problems(errors)),
     }
+}
+
+/// The fields of a manifest that vmhealth does not act on, also of one that it cannot use: path and position.
+pub fn not_acted_on(node: &Node) -> Vec<(String, Pos)> {
+    let notes = Notes::new("");
+    manifest(&Cursor::root(node, &notes));
+    notes.unused(node)
 }
 
 fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {

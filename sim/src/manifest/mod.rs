@@ -10,7 +10,8 @@ mod quantity;
 mod reader;
 mod types;
 
-pub use decode::read;
+pub use decode::{not_acted_on, read, read_node};
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings};
 pub use problem::{Problem, Problems, Severity};
+pub(crate) use quantity::is_quantity;
 pub use types::*;

@@ -24,9 +24,30 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     (value.is_finite() && value < u64::MAX as f64).then_some(value.ceil() as u64)
 }
 
+/// Whether Kubernetes takes a text for a quantity (the CRD's pattern).
+pub(crate) fn is_quantity(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = |t: &str| t.bytes().take_while(u8::is_ascii_digit).count();
+    let whole = digits(text);
+    let rest = &text[whole..];
+    let (rest, fraction) = match rest.strip_prefix('.') {
+        Some(after) => (&after[digits(after)..], digits(after)),
+        None => (rest, 0),
+    };
+    if whole == 0 && fraction == 0 {
+        return false;
+    }
+    let exponent = |e: &str| {
+        let e = e.strip_prefix(['+', '-']).unwrap_or(e);
+        !e.is_empty() && digits(e) == e.len()
+    };
+    matches!(rest, "" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E")
+        || rest.strip_prefix(['e', 'E']).is_some_and(exponent)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, is_quantity};
 
     #[test]
     fn quantities() {
@@ -42,6 +63,29 @@ mod tests {
             ("99999999999Ti", None),
         ] {
             assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_takes() {
+        for (text, takes) in [
+            ("512Mi", true),
+            ("1.5Gi", true),
+            (".5", true),
+            ("5.", true),
+            ("-1", true),
+            ("1e3", true),
+            ("1E-3", true),
+            ("100m", true),
+            ("", false),
+            (".", false),
+            ("Mi", false),
+            ("1 Gi", false),
+            ("1GB", false),
+            ("1e", false),
+            ("12Q", false),
+        ] {
+            assert_eq!(is_quantity(text), takes, "{text}");
         }
     }
 }

@@ -1,0 +1,81 @@
+//! What no layer of admission looks at and what cannot work all the same (kubevirt-health.md 2.5 to 2.7, 3.2, 3.3).
+
+use super::admission::PROBES;
+use super::code::*;
+use super::finding::Exam;
+use super::tree::{get, items, text};
+use crate::manifest::{Handler, Port, Probe, VmiSpec};
+
+/// What libvirt's schema takes for a watchdog's action.
+const ACTIONS: [&str; 7] = ["poweroff", "reset", "shutdown", "pause", "none", "dump", "inject-nmi"];
+
+/// libvirt's turn: it gets the action as it was written.
+pub(super) fn examine_domain(exam: &mut Exam<'_>) {
+    for device in ["i6300esb", "diag288"] {
+        let path = exam.path(&format!("domain.devices.watchdog.{device}.action"));
+        // KubeVirt replaces an empty one by reset.
+        let Some(action) = exam.tree.text(&path).filter(|a| !a.is_empty()) else { continue };
+        if !ACTIONS.contains(&action) {
+            exam.add(
+                &WATCHDOG_ACTION,
+                &path,
+                format!("libvirt knows no action {action:?}"),
+                "write poweroff, reset or shutdown, in lower case",
+            );
+        }
+    }
+}
+
+/// What only shows when it runs.
+pub(super) fn examine_runtime(exam: &mut Exam<'_>, vmi: &VmiSpec) {
+    for (name, probe) in PROBES.into_iter().zip([&vmi.readiness, &vmi.liveness]) {
+        if let Some(probe) = probe {
+            ports(exam, name, probe, vmi);
+            arguments(exam, name);
+        }
+    }
+}
+
+fn consequence(name: &str, errors: bool) -> &'static str {
+    match (name, errors) {
+        ("readinessProbe", _) => "the VM is never Ready",
+        (_, true) => "liveness never fails, whatever happens",
+        (_, false) => "the VM is stopped again and again, without backoff",
+    }
+}
+
+fn ports(exam: &mut Exam<'_>, name: &str, probe: &Probe, vmi: &VmiSpec) {
+    let (port, host) = match &probe.handler {
+        Handler::HttpGet(get) => (&get.port, &get.host),
+        Handler::TcpSocket { port, host } => (port, host),
+        Handler::Exec { .. } | Handler::GuestAgentPing => return,
+    };
+    let path = exam.path(&format!("{name}.{}.port", probe.handler.name()));
+    match port.resolve(&vmi.ports) {
+        Err(_) if matches!(port, Port::Name(_)) => {
+            let message = format!("no interface declares a port named {port}: {}", consequence(name, true));
+            let help = format!("add {{name: {port}, port: NUMBER}} to the interface's ports, or write the number");
+            exam.add(&UNDECLARED_PORT, &path, message, help);
+        }
+        Ok(number) if host.is_none() && !vmi.forwards(number) => {
+            let message = format!("the interface's ports do not name {number}: {}", consequence(name, false));
+            exam.add(&NOT_FORWARDED, &path, message, format!("add {{port: {number}}} to the interface's ports"));
+        }
+        _ => {}
+    }
+}
+
+fn arguments(exam: &mut Exam<'_>, name: &str) {
+    let path = exam.path(&format!("{name}.exec.command"));
+    let Some(probe) = exam.tree.at(&exam.path(name)) else { return };
+    let command = get(probe, "exec").and_then(|e| get(e, "command")).map_or(&[][..], items);
+    for (i, argument) in command.iter().enumerate() {
+        if let Some(argument) = text(argument)
+            && argument.contains(['"', '\\'])
+        {
+            let message =
+                format!("{argument:?} breaks the JSON that virt-launcher sends: {}", consequence(name, false));
+            exam.add(&UNESCAPED, &format!("{path}[{i}]"), message, "put it into a script in the guest and call that");
+        }
+    }
+}

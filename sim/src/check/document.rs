@@ -1,0 +1,232 @@
+//! From a text to its manifests: several documents, lists, OpenShift Templates.
+
+use super::code::{
+    API_VERSION, Code, LEFT_OUT, LONELY_DISK, LONELY_INTERFACE, LONELY_NETWORK, MISSING_FIELD, NO_MEMORY, NO_STRATEGY,
+    TEMPLATE_PARAMETER,
+};
+use super::finding::{Exam, Finding, Layer, Rank, Verdict};
+use super::tree::{Tree, get, items, text};
+use super::{admission, beyond, hazard, pod, schema};
+use crate::manifest::{self, VirtualMachine};
+use crate::yaml::{self, Node, Pos, Value, YamlError};
+use std::time::Duration;
+
+/// Lists in lists end here.
+const DEPTH: usize = 8;
+/// What the API server serves.
+const VERSIONS: [&str; 2] = ["kubevirt.io/v1", "kubevirt.io/v1alpha3"];
+
+/// What a manifest does not say and a cluster would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The cluster's default architecture: `amd64`, `arm64` or `s390x`.
+    pub architecture: String,
+    /// How long the guest needs from its start until it answers its probes.
+    pub boot: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // A cloud image with cloud-init on a busy node.
+        Options { architecture: "amd64".into(), boot: Duration::from_secs(60) }
+    }
+}
+
+/// What was found in a text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checks {
+    /// Its VirtualMachines and VirtualMachineInstances.
+    pub manifests: Vec<Checked>,
+    /// Its other objects, which vmhealth has nothing to say about.
+    pub skipped: Vec<Skipped>,
+}
+
+/// An object of another kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its kind, or what it is instead of an object.
+    pub kind: String,
+    /// Where it begins.
+    pub pos: Pos,
+}
+
+/// One VirtualMachine or VirtualMachineInstance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// `metadata.name`, empty if absent.
+    pub name: String,
+    /// Whether it is a VirtualMachine, not a bare VirtualMachineInstance.
+    pub is_vm: bool,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// Whether `kubectl create` goes through.
+    pub created: bool,
+    /// What was found, in the order of the layers.
+    pub findings: Vec<Finding>,
+    /// Fields that vmhealth does not act on: path and position.
+    pub not_acted_on: Vec<(String, Pos)>,
+    /// As the rest of vmhealth understands it; `None` if it cannot run.
+    pub vm: Option<VirtualMachine>,
+}
+
+/// Checks every VirtualMachine in `text`. An error is a text that is not YAML.
+pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
+    let context = Context { options, excerpt: text.lines().any(is_elision), unset: Vec::new() };
+    let mut checks = Checks::default();
+    for node in yaml::documents(text)? {
+        walk(&node, &context, DEPTH, &mut checks);
+    }
+    Ok(checks)
+}
+
+/// What an object is looked at with.
+struct Context<'a> {
+    options: &'a Options,
+    /// The text leaves things out and says so.
+    excerpt: bool,
+    /// Of the Template around it: parameters without a value.
+    unset: Vec<&'a str>,
+}
+
+/// `# ...`: how documentation marks what it leaves out.
+fn is_elision(line: &str) -> bool {
+    line.trim().strip_prefix('#').is_some_and(|rest| matches!(rest.trim(), "..." | "\u{2026}"))
+}
+
+fn walk(node: &Node, context: &Context<'_>, depth: usize, checks: &mut Checks) {
+    let kind = get(node, "kind").and_then(text).unwrap_or(node.value.kind());
+    let is_list = kind.ends_with("List") && get(node, "items").is_some();
+    match kind {
+        _ if depth == 0 => {}
+        "VirtualMachine" | "VirtualMachineInstance" => checks.manifests.push(examine(node, kind, context)),
+        _ if is_list => {
+            for item in get(node, "items").map_or(&[][..], items) {
+                walk(item, context, depth - 1, checks);
+            }
+        }
+        "Template" if get(node, "objects").is_some() => {
+            let (values, unset) = parameters(node);
+            let context = Context { unset, ..*context };
+            for object in get(node, "objects").map_or(&[][..], items) {
+                let mut object = object.clone();
+                substitute(&mut object, &values);
+                walk(&object, &context, depth - 1, checks);
+            }
+        }
+        _ => checks.skipped.push(Skipped { kind: kind.to_owned(), pos: node.pos }),
+    }
+}
+
+/// A Template's parameters with what they stand for, and the names of those without a value: these stand for themselves.
+fn parameters(template: &Node) -> (Vec<(&str, String)>, Vec<&str>) {
+    let (mut values, mut unset) = (Vec::new(), Vec::new());
+    for parameter in get(template, "parameters").map_or(&[][..], items) {
+        let Some(name) = get(parameter, "name").and_then(text) else { continue };
+        let value = get(parameter, "value").and_then(|v| match &v.value {
+            Value::Str(s) => Some(s.clone()),
+            Value::Int(n) => Some(n.to_string()),
+            Value::Bool(b) => Some(b.to_string()),
+            _ => None,
+        });
+        if value.is_none() {
+            unset.push(name);
+        }
+        values.push((name, value.unwrap_or_else(|| name.to_lowercase().replace('_', "-"))));
+    }
+    (values, unset)
+}
+
+/// `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
+fn substitute(node: &mut Node, values: &[(&str, String)]) {
+    match &mut node.value {
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| substitute(value, values)),
+        Value::Seq(items) => items.iter_mut().for_each(|item| substitute(item, values)),
+        Value::Str(text) if text.contains("${") => {
+            let whole = text.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
+            if let Some((_, value)) = whole.and_then(|name| values.iter().find(|(n, _)| *n == name)) {
+                node.value = match (value.parse::<i64>(), value.parse::<bool>()) {
+                    (Ok(n), _) => Value::Int(n),
+                    (_, Ok(b)) => Value::Bool(b),
+                    _ => Value::Str(value.clone()),
+                };
+                return;
+            }
+            for (name, value) in values {
+                *text = text.replace(&format!("${{{name}}}"), value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What an excerpt leaves out is not held against it.
+fn forgive(found: &mut [Finding]) {
+    const ABSENT: [&Code; 5] = [&NO_STRATEGY, &NO_MEMORY, &LONELY_NETWORK, &LONELY_INTERFACE, &LONELY_DISK];
+    // A part that the whole must have somewhere; not the port of a probe that is there.
+    let part = |f: &Finding| {
+        f.code == &MISSING_FIELD
+            && ["name", "spec", "template", "domain", "devices"].iter().any(|p| f.vm_field.ends_with(p))
+    };
+    for finding in found.iter_mut().filter(|f| ABSENT.contains(&f.code) || part(f)) {
+        finding.message = format!("left out of this excerpt: {}", finding.message);
+        finding.code = &LEFT_OUT;
+    }
+}
+
+fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
+    let options = context.options;
+    let tree = Tree(node);
+    let is_vm = kind == "VirtualMachine";
+    let vmi = if is_vm { "spec.template.spec" } else { "spec" };
+    let architecture = tree.text(&format!("{vmi}.architecture")).filter(|a| !a.is_empty());
+    let architecture = architecture.unwrap_or(&options.architecture).to_owned();
+    let mut exam = Exam { tree, vmi, is_vm, architecture, found: Vec::new() };
+    let version = tree.text("apiVersion").unwrap_or_default();
+    if !VERSIONS.contains(&version) {
+        let message = format!("no matches for kind {kind:?} in version {version:?}");
+        exam.add(&API_VERSION, "apiVersion", message, "write apiVersion: kubevirt.io/v1");
+    }
+    schema::examine(&mut exam);
+    if context.excerpt {
+        forgive(&mut exam.found);
+    }
+    // What has not its type cannot be held against rules.
+    let typed =
+        |found: &[Finding]| found.iter().all(|f| f.code.layer == Layer::ClientDecode || f.code.rank == Rank::Note);
+    if typed(&exam.found) {
+        admission::examine_vm(&mut exam);
+        admission::examine_vmi(&mut exam);
+        pod::examine(&mut exam);
+        beyond::examine_domain(&mut exam);
+    }
+    if context.excerpt {
+        forgive(&mut exam.found);
+    }
+    let can_run = typed(&exam.found);
+    let vm = can_run.then(|| manifest::read_node("", node).ok()).flatten();
+    if let Some(vm) = &vm {
+        beyond::examine_runtime(&mut exam, &vm.vmi);
+        hazard::examine(&mut exam, vm, options.boot);
+    }
+    for name in &context.unset {
+        let message = format!("parameter {name} has no value; checked with a made-up one");
+        exam.add(&TEMPLATE_PARAMETER, "", message, format!("oc process -p {name}=... gives it one"));
+    }
+    let mut findings = exam.found;
+    findings.sort_by_key(|f| f.code.layer);
+    let worst = |wanted: fn(Layer) -> bool| findings.iter().any(|f| f.code.rank == Rank::Error && wanted(f.code.layer));
+    let verdict = match (worst(Layer::refuses), worst(|layer| !layer.refuses())) {
+        (true, _) => Verdict::Refused,
+        (false, true) => Verdict::AcceptedButBroken,
+        (false, false) => Verdict::Accepted,
+    };
+    Checked {
+        name: tree.text("metadata.name").unwrap_or_default().to_owned(),
+        is_vm,
+        verdict,
+        created: !findings.iter().any(|f| f.code.layer.prevents_creation(is_vm)),
+        findings,
+        not_acted_on: manifest::not_acted_on(node),
+        vm,
+    }
+}

@@ -1,0 +1,163 @@
+//! Every hazard with a manifest that has it, and its numbers.
+
+use crate::manifest::In::{Devices, Vm, Vmi};
+use crate::manifest::{NET, NIC, Parts, manifest, one};
+use vmhealth_sim::check::{Checked, Layer, Verdict, codes};
+
+const NO_AGENT: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: \"#cloud-config\"}}]";
+const HEARTBEAT_30: &str =
+    "volumes: [{name: c, cloudInitNoCloud: {userData: \"watchdog-timeout = 30 # qemu-guest-agent\"}}]";
+const DISK: (crate::manifest::In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
+const QUIET_LIVENESS: &str = "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 20, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 80}}";
+
+/// The manifest, and its hazards with a part of what is said of each.
+const ROWS: &[(Parts, &[(&str, &str)])] = &[
+    (&[], &[]),
+    (&[(Vmi, "readinessProbe: {httpGet: {port: 80}}")], &[]),
+    (&[(Vmi, QUIET_LIVENESS)], &[]),
+    (
+        &[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: 5, timeoutSeconds: 5}")],
+        &[(
+            "period-not-above-timeout",
+            "periodSeconds 5 is not greater than timeoutSeconds 5: a guest that hangs is detected after up to 20 s",
+        )],
+    ),
+    // Below 1 is the default: 10 and 1.
+    (&[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: 0, timeoutSeconds: -3}")], &[]),
+    (
+        &[(Devices, "watchdog: {name: w, i6300esb: {action: shutdown}}")],
+        &[("shutdown-needs-a-guest-that-lives", "does nothing to a guest that hangs")],
+    ),
+    (&[(Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}")], &[]),
+    (
+        &[
+            (Devices, "watchdog: {name: w}"),
+            (
+                Vmi,
+                "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, failureThreshold: 4}\nreadinessProbe: {httpGet: {port: 80}}",
+            ),
+        ],
+        &[
+            (
+                "reset-outlasts-liveness",
+                "after a reset the guest is away for about 60 s, and liveness stops it after 30 to 42 s",
+            ),
+            (
+                "liveness-before-watchdog",
+                "liveness acts after 32 to 42 s, the watchdog after 60 s (the daemon's default)",
+            ),
+        ],
+    ),
+    (
+        &[
+            (Devices, "watchdog: {name: w}"),
+            DISK,
+            (Vmi, HEARTBEAT_30),
+            (
+                Vmi,
+                "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 120, periodSeconds: 20, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 81}}",
+            ),
+        ],
+        &[],
+    ),
+    (
+        &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 20}\nreadinessProbe: {httpGet: {port: 80}}")],
+        &[(
+            "liveness-before-boot",
+            "liveness can stop the guest 50 s after its start, 10 s before a boot of 60 s is over",
+        )],
+    ),
+    (
+        &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 30}\nreadinessProbe: {httpGet: {port: 80}}")],
+        &[],
+    ),
+    (
+        &[(Vm, "runStrategy: RerunOnFailure"), (Vmi, QUIET_LIVENESS)],
+        &[("rerun-on-failure-with-liveness", "ends Succeeded, and RerunOnFailure does not start it again")],
+    ),
+    (
+        &[(Vmi, "terminationGracePeriodSeconds: 0")],
+        &[("grace-period-zero", "a guest that had hung counts as Succeeded")],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {tcpSocket: {port: 80}, initialDelaySeconds: 60}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[("tcp-probe-outlives-a-hang", "does not notice")],
+    ),
+    (
+        &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}")],
+        &[("liveness-without-readiness", "while it boots")],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[("same-question-same-threshold", "in the moment it goes out of service")],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60, failureThreshold: 6}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[],
+    ),
+    (
+        &[(Vmi, "readinessProbe: {exec: {command: [uname]}, timeoutSeconds: 3}")],
+        &[(
+            "timed-out-commands-pile-up",
+            "longer than 3 s goes on running in the guest, and the next one starts 10 s later",
+        )],
+    ),
+    (
+        &[DISK, (Vmi, NO_AGENT), (Vmi, "readinessProbe: {guestAgentPing: {}}")],
+        &[("agent-not-in-user-data", "no user data mentions qemu-guest-agent")],
+    ),
+    (
+        &[DISK, (Vmi, NO_AGENT), (Devices, "watchdog: {name: w}")],
+        &[("watchdog-daemon-not-in-user-data", "the device is never armed")],
+    ),
+    (
+        &[(Vm, "preference: {name: windows.11}"), (Devices, "watchdog: {name: w}")],
+        &[("watchdog-on-windows", "preference windows.11")],
+    ),
+    (&[(Vm, "runStrategy: Manual"), (Vmi, QUIET_LIVENESS)], &[("nothing-restarts", "under Manual")]),
+    (&[(Vm, "running: false")], &[("running-is-deprecated", "deprecated")]),
+    (
+        &[NET, NIC, (Vmi, "readinessProbe: {httpGet: {port: 80, host: example.com}}")],
+        &[("probe-of-another-host", "asks example.com")],
+    ),
+];
+
+fn hazards(checked: &Checked) -> Vec<(&str, &str)> {
+    let hazards = checked.findings.iter().filter(|f| f.code.layer == Layer::Hazard);
+    hazards.map(|f| (f.code.word, f.message.as_str())).collect()
+}
+
+#[test]
+fn each_hazard_is_found_where_it_is_and_nowhere_else() {
+    for (parts, expected) in ROWS {
+        let text = manifest(parts);
+        let checked = one(&text);
+        let found = hazards(&checked);
+        assert_eq!(checked.verdict, Verdict::Accepted, "{text}{:?}", checked.findings);
+        let words = |list: &[(&str, &str)]| list.iter().map(|(word, _)| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(words(&found), words(expected), "{text}");
+        for ((_, message), (word, part)) in found.iter().zip(*expected) {
+            assert!(message.contains(part), "{word}: {message:?} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn every_hazard_has_a_row() {
+    for code in codes()
+        .iter()
+        .filter(|c| c.layer == Layer::Hazard && !["template-parameter-without-value", "left-out"].contains(&c.word))
+    {
+        let found = ROWS.iter().flat_map(|(_, hazards)| *hazards).any(|(word, _)| *word == code.word);
+        assert!(found, "no row for {}", code.word);
+    }
+}

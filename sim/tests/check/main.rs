@@ -1,0 +1,7 @@
+//! `check` against tables: rules, hazards, documents, and whatever may come.
+
+mod documents;
+mod garbage;
+mod hazards;
+mod manifest;
+mod rules;

@@ -1,0 +1,62 @@
+//! What `check` prints, and that its stories can be seen happening.
+
+use vmhealth_sim::check::{Options, check, codes};
+use vmhealth_tests::catalogue;
+use vmhealth_tests::check::{CheckReport, render};
+
+const MANIFESTS: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: broken}
+spec:
+  running: true
+  readinessProbe: {guestAgentPing: {}}
+  template:
+    spec:
+      livenessProbe:
+        guestAgentPing:
+        successThreshold: 2
+      terminationGracePeriodSeconds: 0
+      domain:
+        devices:
+          watchdog:
+            name: w
+            diag288: {action: Reset}
+---
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: fine}
+spec:
+  runStrategy: Always
+  template:
+    spec:
+      readinessProbe:
+        tcpSocket: {port: 22}
+      domain:
+        memory: {guest: 1Gi}
+        devices: {}
+---
+kind: ConfigMap
+";
+
+#[test]
+fn text() {
+    let checks = check(MANIFESTS, &Options::default()).unwrap();
+    let text: String = checks.manifests.iter().map(|m| render("vm.yaml", MANIFESTS, m, false)).collect();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn json() {
+    let mut report = CheckReport::new();
+    report.add("vm.yaml", &check(MANIFESTS, &Options::default()).unwrap());
+    insta::assert_json_snapshot!(report);
+}
+
+#[test]
+fn what_is_said_to_be_shown_is_in_the_catalogue() {
+    let cases = catalogue::read(&catalogue::own_folder()).unwrap();
+    for (code, id) in codes().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.word, *id))) {
+        assert!(cases.iter().any(|c| c.id() == id), "{code} names {id}");
+    }
+}
