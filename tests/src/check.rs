@@ -3,7 +3,9 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use schemars::JsonSchema;
 use serde::Serialize;
-use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
+use vmhealth_sim::budget::{Assumptions, Row, Span, Tipping, contenders, rows, tipping};
+use vmhealth_sim::check::{Checked, Checks, Finding, Layer, Rank, Skipped, Verdict, heartbeat};
+use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::yaml::Pos;
 
 /// The findings in files, as JSON.
@@ -37,6 +39,22 @@ struct ManifestReport {
     findings: Vec<FindingReport>,
     /// Paths of fields that vmhealth does not act on.
     not_acted_on: Vec<String>,
+    /// How long things take, if asked for and if it can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budgets: Option<Vec<BudgetReport>>,
+}
+
+/// Spans are `[best, worst]` in seconds from the fault; null: never.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct BudgetReport {
+    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped` or `kernel-panic`.
+    fault: String,
+    /// `readiness`, `liveness`, `watchdog` or `panic-device`.
+    detector: String,
+    detected_s: Option<[f64; 2]>,
+    acted_s: Option<[f64; 2]>,
+    action: String,
+    back_s: Option<[f64; 2]>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -68,14 +86,10 @@ impl CheckReport {
         CheckReport { schema: 1, manifests: Vec::new(), skipped: Vec::new() }
     }
 
-    /// Adds what was found in a file.
-    pub fn add(&mut self, file: &str, checks: &vmhealth_sim::check::Checks) {
-        self.manifests.extend(checks.manifests.iter().map(|m| manifest_report(file, m)));
-        let skipped = |s: &vmhealth_sim::check::Skipped| SkippedReport {
-            file: file.to_owned(),
-            kind: s.kind.clone(),
-            line: s.pos.line,
-        };
+    /// Adds what was found in a file, and how long things take if that is asked for.
+    pub fn add(&mut self, file: &str, checks: &Checks, budgets: Option<&Assumptions>) {
+        self.manifests.extend(checks.manifests.iter().map(|m| manifest_report(file, m, budgets)));
+        let skipped = |s: &Skipped| SkippedReport { file: file.to_owned(), kind: s.kind.clone(), line: s.pos.line };
         self.skipped.extend(checks.skipped.iter().map(skipped));
     }
 }
@@ -86,7 +100,7 @@ impl Default for CheckReport {
     }
 }
 
-fn manifest_report(file: &str, checked: &Checked) -> ManifestReport {
+fn manifest_report(file: &str, checked: &Checked, budgets: Option<&Assumptions>) -> ManifestReport {
     let finding = |f: &Finding| FindingReport {
         severity: f.code.rank.as_str().into(),
         code: f.code.word.into(),
@@ -106,7 +120,74 @@ fn manifest_report(file: &str, checked: &Checked) -> ManifestReport {
         created: checked.created,
         findings: checked.findings.iter().map(finding).collect(),
         not_acted_on: checked.not_acted_on.iter().map(|(path, _)| path.clone()).collect(),
+        budgets: checked
+            .vm
+            .as_ref()
+            .zip(budgets)
+            .map(|(vm, a)| rows(vm, &of_vm(a, vm)).iter().map(budget_report).collect()),
     }
+}
+
+/// The heartbeat is the manifest's, where it sets one.
+fn of_vm(assumptions: &Assumptions, vm: &VirtualMachine) -> Assumptions {
+    let set = heartbeat(&vm.vmi.cloud_init).and_then(|h| u32::try_from(h.as_secs()).ok());
+    Assumptions { heartbeat: set.unwrap_or(assumptions.heartbeat), ..*assumptions }
+}
+
+fn budget_report(row: &Row) -> BudgetReport {
+    let span = |s: Option<Span>| s.map(|s| [s.best.as_secs_f64(), s.worst.as_secs_f64()]);
+    BudgetReport {
+        fault: row.fault.as_str().into(),
+        detector: row.detector.as_str().into(),
+        detected_s: span(row.detected),
+        acted_s: span(row.acted),
+        action: row.action.into(),
+        back_s: span(row.back),
+    }
+}
+
+/// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything.
+pub fn render_budgets(checked: &Checked, assumptions: &Assumptions) -> String {
+    let Some(vm) = &checked.vm else { return String::new() };
+    let assumptions = of_vm(assumptions, vm);
+    let table = rows(vm, &assumptions);
+    if table.is_empty() {
+        return "nothing in it detects a fault: no probe, no watchdog, no panic device\n".to_owned();
+    }
+    let span = |s: Option<Span>| match s {
+        None => "never".to_owned(),
+        Some(s) if s.best == s.worst => format!("{:.0}", s.best.as_secs_f64()),
+        Some(s) => format!("{:.0}-{:.0}", s.best.as_secs_f64(), s.worst.as_secs_f64()),
+    };
+    let mut out = format!(
+        "seconds from the fault (boot {} s, shutdown {} s, heartbeat {} s):\n{:<16} {:<13} {:>9} {:>9} {:>9}  {}\n",
+        assumptions.boot.as_secs(),
+        assumptions.shutdown.as_secs(),
+        assumptions.heartbeat,
+        "fault",
+        "detector",
+        "detected",
+        "done",
+        "back",
+        "what is done"
+    );
+    for row in &table {
+        let (fault, detector) = (row.fault.as_str(), row.detector.as_str());
+        let [detected, acted, back] = [row.detected, row.acted, row.back].map(span);
+        let action = if row.acted.is_some() || row.detected.is_some() { row.action } else { "" };
+        out += format!("{fault:<16} {detector:<13} {detected:>9} {acted:>9} {back:>9}  {action}").trim_end();
+        out.push('\n');
+    }
+    for contender in contenders(vm, &assumptions, None).iter().take(1) {
+        out += &format!("first on a kernel panic: {} after {} s", contender.name, span(Some(contender.at)));
+        if let Some(Tipping { watchdog_up_to, liveness_from }) = tipping(vm, &assumptions) {
+            out += &format!(
+                "; the watchdog always wins up to a heartbeat of {watchdog_up_to} s, liveness from {liveness_from} s on"
+            );
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// The JSON Schema of a [`CheckReport`].

@@ -8,6 +8,7 @@ pub mod divergence;
 pub mod host;
 mod jobs;
 mod load;
+pub mod mutants;
 pub mod normal;
 pub mod report;
 pub mod runner;

@@ -1,8 +1,9 @@
 //! What `check` prints, and that its stories can be seen happening.
 
+use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::check::{Options, check, codes};
 use vmhealth_tests::catalogue;
-use vmhealth_tests::check::{CheckReport, render};
+use vmhealth_tests::check::{CheckReport, render, render_budgets};
 
 const MANIFESTS: &str = "\
 apiVersion: kubevirt.io/v1
@@ -49,8 +50,29 @@ fn text() {
 #[test]
 fn json() {
     let mut report = CheckReport::new();
-    report.add("vm.yaml", &check(MANIFESTS, &Options::default()).unwrap());
+    report.add("vm.yaml", &check(MANIFESTS, &Options::default()).unwrap(), Some(&Assumptions::default()));
     insta::assert_json_snapshot!(report);
+}
+
+#[test]
+fn budgets() {
+    const MANIFEST: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: vm}
+spec:
+  runStrategy: RerunOnFailure
+  template:
+    spec:
+      readinessProbe: {httpGet: {port: 80}, periodSeconds: 5}
+      livenessProbe: {tcpSocket: {port: 80}, initialDelaySeconds: 120, timeoutSeconds: 2}
+      domain:
+        memory: {guest: 1Gi}
+        devices:
+          watchdog: {name: w, i6300esb: {action: poweroff}}
+";
+    let checks = check(MANIFEST, &Options::default()).unwrap();
+    insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Assumptions::default()));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use anyhow::{Context as _, anyhow};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
+use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::check::{self, Options, Verdict, codes, explain};
-use vmhealth_tests::check::{CheckReport, render};
+use vmhealth_tests::check::{CheckReport, render, render_budgets};
 
 /// More than etcd stores of any object, several times over.
 const SIZE_LIMIT: u64 = 8 << 20;
@@ -18,6 +19,9 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
         return story(word);
     }
     let options = Options { architecture: args.architecture, boot: args.boot };
+    let assumptions =
+        Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
+    let budgets = args.budgets.then_some(&assumptions);
     let (mut report, mut fine) = (CheckReport::new(), true);
     let colour = io::stdout().is_terminal();
     for path in &args.files {
@@ -28,6 +32,7 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
             fine &= checked.verdict == Verdict::Accepted;
             if args.format == Format::Human {
                 print!("{}", render(&file, &text, checked, colour));
+                print!("{}", budgets.map(|a| render_budgets(checked, a)).unwrap_or_default());
             }
         }
         if checks.manifests.is_empty() {
@@ -36,7 +41,7 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
         for skipped in checks.skipped.iter().filter(|_| args.format == Format::Human) {
             println!("{file}:{}: not looked at: {}", skipped.pos.line, skipped.kind);
         }
-        report.add(&file, &checks);
+        report.add(&file, &checks, budgets);
     }
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);

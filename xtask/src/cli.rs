@@ -51,6 +51,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Bench,
     },
+    /// Let a fault come at every moment, in virtual time: the best case, the worst, and where outcomes differ
+    Explore(Explore),
+    /// Make small faults in a copy of the sources and see whether a test notices each of them
+    Mutants(Mutants),
     /// Print a JSON Schema: of scenario files, for editors, or of a report
     Schema {
         /// Of what
@@ -145,9 +149,54 @@ pub(crate) struct Check {
     /// How long the guest needs from its start until it answers its probes
     #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
     pub(crate) boot: Duration,
+    /// Also show how long it takes from each fault to its detection, to what is done about it, and to the guest being back
+    #[arg(long)]
+    pub(crate) budgets: bool,
+    /// For the budgets: how long a healthy guest needs to shut down
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) shutdown: Duration,
+    /// For the budgets: the watchdog daemon's timeout in seconds, where the user data sets none
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
+    pub(crate) heartbeat: u32,
     /// Tell the story of a finding's code
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     pub(crate) explain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explore {
+    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    pub(crate) manifest: PathBuf,
+    /// What breaks, in a scenario file's words; two for every order and distance of both
+    #[arg(long = "fault", required = true, num_args = 1)]
+    pub(crate) faults: Vec<String>,
+    /// Between two instants
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "250ms")]
+    pub(crate) step: Duration,
+    /// How much time is covered; as long as the probes' and the pets' common period, at most a minute, if absent
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) span: Option<Duration>,
+    /// How long the guest was ready before the first instant
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "2m")]
+    pub(crate) from: Duration,
+    /// How long each run goes on
+    #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "10m")]
+    pub(crate) lasting: Duration,
+    /// The watchdog daemon's timeout in seconds; 0: none runs
+    #[arg(long, default_value_t = 10)]
+    pub(crate) heartbeat: u32,
+    /// Leave Debian's wd_keepalive unmasked
+    #[arg(long)]
+    pub(crate) keepalive: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mutants {
+    /// Parts of their names or files; without any, all
+    pub(crate) filters: Vec<String>,
+    /// Only list them
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 #[derive(Debug, Args)]

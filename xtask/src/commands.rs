@@ -4,6 +4,8 @@ use crate::bench::bench;
 use crate::check::check;
 use crate::cli::{self, Command, E2e, Format, Repro, SchemaOf, TimedFault, World};
 use crate::exit::{Failure, Status, infra, usage};
+use crate::explore::explore;
+use crate::mutants::mutants;
 use crate::prepare::{install_missing, prepare, say};
 use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
@@ -32,6 +34,8 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
         Command::Test => test().await,
         Command::Run(args) => run_manifest(args).await,
         Command::Check(args) => check(args),
+        Command::Explore(args) => explore(&args),
+        Command::Mutants(args) => mutants(&args),
         Command::Probe(args) => probe(args).await,
         Command::Repro(args) => repro(args).await,
         Command::Compare(args) => compare(args).await,
@@ -212,8 +216,7 @@ fn cargo_test(args: &[&str]) -> Result<bool, Failure> {
 
 async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let file = args.manifest.display().to_string();
-    let text = std::fs::read_to_string(&args.manifest).with_context(|| format!("cannot read {file}")).map_err(usage)?;
-    let manifest = manifest::read(&file, &text).map_err(usage)?;
+    let manifest = read_manifest(&args.manifest)?;
     for warning in &manifest.warnings {
         say(&warning.to_string());
     }
@@ -230,17 +233,18 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     Ok(status_of(&results))
 }
 
+pub(crate) fn read_manifest(path: &Path) -> Result<VirtualMachine, Failure> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}")).map_err(usage)?;
+    manifest::read(&file, &text).map_err(usage)
+}
+
 /// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
 fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
     // Nobody else would start it.
     let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
     let has_watchdog = manifest.vmi.watchdog.is_some();
-    let mut guest = Vec::new();
-    if has_watchdog && args.heartbeat > 0 {
-        let keepalive = if args.keepalive { "takeover" } else { "masked" };
-        guest.push(format!("watchdogDaemon: {{heartbeatSeconds: {}, keepalive: {keepalive}}}", args.heartbeat));
-    }
-    guest.push(format!("healthServer: {}", args.health_server));
+    let guest = guest_text(has_watchdog.then_some(args.heartbeat), args.keepalive, args.health_server);
     let mut faults = args.faults.clone();
     faults.sort_by_key(|f| f.at);
     let mut before = std::time::Duration::ZERO;
@@ -259,9 +263,18 @@ fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
          manifest: unused\n  guest: {{{}}}\n{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
          observe: {}\n  final: {{}}\n",
-        guest.join(", "),
+        guest,
         humantime::format_duration(args.lasting),
     )
+}
+
+/// A guest profile as a scenario file words it.
+pub(crate) fn guest_text(heartbeat: Option<u32>, keepalive: bool, health_server: bool) -> String {
+    let daemon = heartbeat.filter(|h| *h > 0).map_or(String::new(), |heartbeat| {
+        let keepalive = if keepalive { "takeover" } else { "masked" };
+        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
+    });
+    format!("{daemon}healthServer: {health_server}")
 }
 
 async fn repro(args: Repro) -> Result<Status, Failure> {

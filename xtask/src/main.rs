@@ -6,6 +6,8 @@ mod check;
 mod cli;
 mod commands;
 mod exit;
+mod explore;
+mod mutants;
 mod prepare;
 mod probe;
 

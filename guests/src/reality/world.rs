@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
 use vmhealth_sim::kubelet::{self, Attempt};
-use vmhealth_sim::manifest::{Handler, PodProbe, Port};
+use vmhealth_sim::manifest::{Handler, PodProbe, Port, WatchdogAction};
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
 
@@ -230,10 +230,17 @@ impl World {
 
     async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
         while let Some(event) = events.recv().await {
-            if let (DomainEvent::Reset { .. }, Some(guest)) = (&event.event, self.guest(vmi)) {
-                guest.set_priority(Priority::Booting);
-                // It boots for itself now.
-                self.raw_forks.borrow_mut().remove(&vmi);
+            match (&event.event, self.guest(vmi)) {
+                (DomainEvent::Reset { .. }, Some(guest)) => {
+                    guest.set_priority(Priority::Booting);
+                    // It boots for itself now.
+                    self.raw_forks.borrow_mut().remove(&vmi);
+                }
+                // QEMU is about to end, or to reset the vCPUs: both wait for them.
+                (DomainEvent::Watchdog(WatchdogAction::Poweroff | WatchdogAction::Reset), Some(guest)) => {
+                    guest.set_priority(Priority::Normal);
+                }
+                _ => {}
             }
             self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
         }

@@ -43,3 +43,15 @@ pub fn before_boot(probe: &PodProbe) -> Duration {
     let delay = Duration::from_secs(u64::try_from(probe.timings.initial_delay).unwrap_or(0));
     delay + detection(probe, Answer::Refusal).best
 }
+
+impl Span {
+    /// Exactly so long.
+    pub fn exactly(length: Duration) -> Span {
+        Span { best: length, worst: length }
+    }
+
+    /// This and then so much more.
+    pub fn and(self, more: Duration) -> Span {
+        Span { best: self.best + more, worst: self.worst + more }
+    }
+}

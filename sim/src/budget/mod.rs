@@ -1,7 +1,11 @@
-//! How long things take, computed from a manifest's numbers (kubevirt-health.md 3.5, 5, 7).
+//! How long things take, computed from a manifest's numbers (kubevirt-health.md 3.5, 5, 6, 7).
 //!
 //! Formulas only. A property test holds them against the virtual world: calculator and simulator must not disagree.
 
 mod detection;
+mod plan;
+mod race;
 
 pub use detection::{Answer, Span, before_boot, detection};
+pub use plan::{Assumptions, Break, Detector, Row, rows};
+pub use race::{Contender, Tipping, contenders, tipping};

@@ -18,3 +18,4 @@ mod userdata;
 pub use code::{Code, codes, explain};
 pub use document::{Checked, Checks, Options, Skipped, check};
 pub use finding::{Finding, Layer, Rank, Verdict};
+pub use userdata::heartbeat;

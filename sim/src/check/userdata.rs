@@ -25,6 +25,11 @@ impl Mentions {
     }
 }
 
+/// The watchdog's timeout that a manifest's user data sets in the guest, if it does.
+pub fn heartbeat(cloud_init: &CloudInit) -> Option<Duration> {
+    Mentions::of(cloud_init).heartbeat
+}
+
 /// The number in `key = 30` or `key=30s`.
 fn seconds_after(text: &str, key: &str) -> Option<Duration> {
     let (_, rest) = text.split_once(key)?;

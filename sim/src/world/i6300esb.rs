@@ -37,6 +37,14 @@ impl I6300esb {
         I6300esb { heartbeat, state: State::Disarmed }
     }
 
+    /// The longest heartbeat that the driver takes, seconds.
+    pub const MAX_HEARTBEAT: u32 = 2046;
+
+    /// From the last pet to its firing, for a heartbeat in seconds.
+    pub fn fires_after(heartbeat: u32) -> Duration {
+        2 * I6300esb::new(heartbeat).stage_length()
+    }
+
     fn stage_length(&self) -> Duration {
         Duration::from_nanos(STAGE_PER_SECOND * u64::from(self.heartbeat))
     }

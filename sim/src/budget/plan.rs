@@ -1,0 +1,253 @@
+//! From a fault to its detection, to what is done about it, to the guest being back: a row for each fault and detector.
+
+use super::detection::{Answer, Span, detection};
+use crate::cluster::Churn;
+use crate::manifest::{
+    Handler, PodProbe, Port, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction,
+};
+use crate::world::I6300esb;
+use serde::Serialize;
+use std::time::Duration;
+
+/// What a manifest does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Assumptions {
+    /// From a guest's start until it answers.
+    pub boot: Duration,
+    /// From a request to shut down until a healthy guest is off.
+    pub shutdown: Duration,
+    /// Of the watchdog daemon, seconds.
+    pub heartbeat: u32,
+    /// Between its pets.
+    pub pet_interval: Duration,
+    /// The cluster's own delays.
+    pub churn: Churn,
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Assumptions {
+            boot: Duration::from_secs(60),
+            shutdown: Duration::from_secs(10),
+            // watchdog.conf: `watchdog-timeout`, `interval`.
+            heartbeat: 60,
+            pet_interval: Duration::from_secs(1),
+            churn: Churn::default(),
+        }
+    }
+}
+
+/// What breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Break {
+    /// The service is gone, its port closed.
+    ServiceStopped,
+    /// The service accepts and never answers.
+    ServiceHangs,
+    /// The guest agent is gone.
+    AgentStopped,
+    /// The watchdog daemon stands still.
+    DaemonStopped,
+    /// The kernel has panicked and spins.
+    KernelPanic,
+}
+
+impl Break {
+    /// All of them.
+    pub const ALL: [Break; 5] =
+        [Break::ServiceStopped, Break::ServiceHangs, Break::AgentStopped, Break::DaemonStopped, Break::KernelPanic];
+
+    /// Whether the guest still obeys a request to shut down.
+    fn obeys(self) -> bool {
+        self != Break::KernelPanic
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Break::ServiceStopped => "service-stopped",
+            Break::ServiceHangs => "service-hangs",
+            Break::AgentStopped => "agent-stopped",
+            Break::DaemonStopped => "daemon-stopped",
+            Break::KernelPanic => "kernel-panic",
+        }
+    }
+}
+
+/// Who notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Detector {
+    /// The readiness probe.
+    Readiness,
+    /// The liveness probe.
+    Liveness,
+    /// The watchdog device.
+    Watchdog,
+    /// The panic device.
+    PanicDevice,
+}
+
+impl Detector {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Detector::Readiness => "readiness",
+            Detector::Liveness => "liveness",
+            Detector::Watchdog => "watchdog",
+            Detector::PanicDevice => "panic-device",
+        }
+    }
+}
+
+/// A fault as one detector meets it. All times count from the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// What breaks.
+    pub fault: Break,
+    /// Who is to notice.
+    pub detector: Detector,
+    /// When it notices; `None`: never.
+    pub detected: Option<Span>,
+    /// When what it does has had its effect; `None`: never.
+    pub acted: Option<Span>,
+    /// What that is.
+    pub action: &'static str,
+    /// When the guest answers again without anybody's help; `None`: never.
+    pub back: Option<Span>,
+}
+
+/// The table of a manifest: every fault with every detector that it has.
+pub fn rows(vm: &VirtualMachine, assumptions: &Assumptions) -> Vec<Row> {
+    Break::ALL.into_iter().flat_map(|fault| of_fault(vm, assumptions, fault)).collect()
+}
+
+fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec<Row> {
+    let vmi = &vm.vmi;
+    let mut rows = Vec::new();
+    let detected = |probe: &Probe| answer(vmi, probe, fault).map(|answer| detection(&PodProbe::from(probe), answer));
+    if let Some(probe) = &vmi.readiness {
+        let detected = detected(probe);
+        let action = "out of the endpoints";
+        rows.push(Row { fault, detector: Detector::Readiness, detected, acted: detected, action, back: None });
+    }
+    if let Some(probe) = &vmi.liveness {
+        rows.push(liveness(vm, assumptions, fault, detected(probe)));
+    }
+    if vmi.watchdog.is_some() {
+        rows.push(watchdog(vm, assumptions, fault));
+    }
+    if vmi.panic_device && fault == Break::KernelPanic {
+        let at = Some(Span::exactly(Duration::ZERO));
+        let back = recreated(vm, assumptions, at, End::Failed);
+        let (detector, action) = (Detector::PanicDevice, "destroyed, VMI Failed");
+        rows.push(Row { fault, detector, detected: at, acted: at, action, back });
+    }
+    rows
+}
+
+/// How a probe finds a guest that is broken so; `None`: it finds it well, or asks in vain anyway.
+fn answer(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Option<Answer> {
+    let network = |port: &Port, host: &Option<String>, hang: Option<Answer>| {
+        let reaches = port.resolve(&vmi.ports).is_ok_and(|port| vmi.forwards(port)) && host.is_none();
+        match fault {
+            _ if !reaches => None,
+            Break::ServiceStopped => Some(Answer::Refusal),
+            Break::ServiceHangs => hang,
+            Break::KernelPanic => Some(Answer::Silence),
+            Break::AgentStopped | Break::DaemonStopped => None,
+        }
+    };
+    match &probe.handler {
+        Handler::HttpGet(get) => network(&get.port, &get.host, Some(Answer::Silence)),
+        // The kernel goes on accepting.
+        Handler::TcpSocket { port, host } => network(port, host, None),
+        Handler::GuestAgentPing if vmi.agent_probes_paused => None,
+        Handler::GuestAgentPing | Handler::Exec { .. } => match fault {
+            Break::AgentStopped => Some(Answer::Refusal),
+            Break::KernelPanic => Some(Answer::Silence),
+            // A command may ask for the service; what it asks is not ours to know.
+            Break::ServiceStopped | Break::ServiceHangs | Break::DaemonStopped => None,
+        },
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Succeeded,
+    Failed,
+}
+
+/// kubevirt-health.md 5.2: how a VMI ends that liveness stops.
+fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detected: Option<Span>) -> Row {
+    let grace = vm.vmi.grace;
+    let (takes, end, action) = match (grace.is_zero(), fault.obeys() && assumptions.shutdown < grace) {
+        (true, _) => (Duration::ZERO, End::Succeeded, "destroyed, VMI Succeeded"),
+        (false, true) => (assumptions.shutdown, End::Succeeded, "shut down, VMI Succeeded"),
+        (false, false) => (grace, End::Failed, "destroyed after the grace period, VMI Failed"),
+    };
+    let acted = detected.map(|d| d.and(takes));
+    let back = recreated(vm, assumptions, acted, end);
+    Row { fault, detector: Detector::Liveness, detected, acted, action, back }
+}
+
+fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row {
+    let action = vm.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action);
+    let fires = I6300esb::fires_after(assumptions.heartbeat);
+    let fired = matches!(fault, Break::DaemonStopped | Break::KernelPanic)
+        .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });
+    let ends = |end| recreated(vm, assumptions, fired, end);
+    let (acted, word, back) = match action {
+        WatchdogAction::Poweroff => (fired, "powered off, VMI Failed", ends(End::Failed)),
+        WatchdogAction::Reset if vm.vmi.reboot_policy == RebootPolicy::Terminate => {
+            (fired, "ended by its reset, VMI Succeeded", ends(End::Succeeded))
+        }
+        // The reboot is as long as a boot, and the probe's initial delay is over: what comes of that is another story.
+        WatchdogAction::Reset if liveness_acts_within(vm, assumptions.boot) => (fired, REBOOT_STOPPED, None),
+        WatchdogAction::Reset => (fired, "reset in place", fired.map(|f| f.and(assumptions.boot))),
+        WatchdogAction::Shutdown
+            if fault.obeys() && liveness_acts_within(vm, assumptions.shutdown.saturating_sub(vm.vmi.grace)) =>
+        {
+            let worst = fired.map(|f| Span { worst: f.worst + assumptions.shutdown, ..f });
+            (worst, SHUTDOWN_CUT_SHORT, None)
+        }
+        WatchdogAction::Shutdown if fault.obeys() => {
+            let off = fired.map(|f| f.and(assumptions.shutdown));
+            (off, "shut down, VMI Succeeded", recreated(vm, assumptions, off, End::Succeeded))
+        }
+        WatchdogAction::Shutdown => (None, "nothing: it cannot obey the power button", None),
+        WatchdogAction::Pause => (None, "nothing: KubeVirt resumes it", None),
+        WatchdogAction::None => (None, "nothing but an event", None),
+    };
+    Row { fault, detector: Detector::Watchdog, detected: fired, acted, action: word, back }
+}
+
+/// Of a reset whose reboot liveness may not live to see the end of.
+const REBOOT_STOPPED: &str = "reset in place; liveness may stop the reboot";
+/// Of a shutdown that liveness takes for a fault.
+const SHUTDOWN_CUT_SHORT: &str = "shut down; liveness may end it sooner";
+
+impl Row {
+    /// Liveness interferes with what the watchdog does: how it ends and when the guest is back is nobody's to say.
+    pub fn contested(&self) -> bool {
+        [REBOOT_STOPPED, SHUTDOWN_CUT_SHORT].contains(&self.action)
+    }
+}
+
+/// Whether a guest that does not answer for so long is stopped by its liveness probe.
+fn liveness_acts_within(vm: &VirtualMachine, silence: Duration) -> bool {
+    let probe = vm.vmi.liveness.as_ref().filter(|p| answer(&vm.vmi, p, Break::KernelPanic).is_some());
+    probe.is_some_and(|p| detection(&PodProbe::from(p), Answer::Refusal).best < silence)
+}
+
+/// kubevirt-health.md 6: whether a new VMI follows, and when its guest answers.
+fn recreated(vm: &VirtualMachine, assumptions: &Assumptions, ended: Option<Span>, end: End) -> Option<Span> {
+    let follows = match vm.run_strategy {
+        RunStrategy::Always => true,
+        RunStrategy::RerunOnFailure => end == End::Failed,
+        RunStrategy::Manual | RunStrategy::Halted | RunStrategy::Once => false,
+    };
+    let churn = assumptions.churn.cleanup + assumptions.churn.schedule + assumptions.churn.container_start;
+    ended.filter(|_| follows).map(|e| e.and(churn + assumptions.boot))
+}

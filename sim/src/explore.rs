@@ -1,0 +1,140 @@
+//! Every moment at which a fault can come: the same manifest in virtual time, again and again, on a grid.
+//!
+//! A probe's tick, a pet and a fault meet differently each time. What comes of it is summed up by *outcomes*: the sequence of
+//! what a user would see, without times. More than one outcome is a race, and each is shown by its shortest trace.
+
+use crate::cluster::DomainEvent;
+use crate::engine::Config;
+use crate::manifest::VirtualMachine;
+use crate::scenario::{Fault, Pattern, Span, Spec, Step, Verdict};
+use crate::trace::{Entry, Event, Trace};
+use crate::world::{self, Timings};
+use std::time::Duration;
+
+/// The grid of instants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Between two instants.
+    pub step: Duration,
+    /// The first instant, counted from the guest being ready.
+    pub from: Duration,
+    /// How much of the time after that is covered; at least one instant.
+    pub span: Duration,
+}
+
+impl Grid {
+    fn instants(self) -> impl Iterator<Item = Duration> + Clone {
+        let step = self.step.max(Duration::from_millis(1));
+        let count = self.span.as_nanos().div_ceil(step.as_nanos()).max(1);
+        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |n| step * n)
+    }
+}
+
+/// One way in which things can go.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What a user would see, in its order.
+    pub sequence: Vec<String>,
+    /// In how many runs.
+    pub runs: usize,
+    /// When the faults came in the first of them, counted from the guest being ready, in the order in which they came.
+    pub first: Vec<(Duration, &'static str)>,
+    /// From the last fault to the last thing seen: the shortest and the longest.
+    pub took: (Duration, Duration),
+    /// The trace of the run with the fewest entries.
+    pub trace: Trace,
+}
+
+/// All of them, the most frequent first.
+#[derive(Debug, Clone, Default)]
+pub struct Exploration {
+    /// Runs.
+    pub runs: usize,
+    /// What came of them.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Runs one fault at every instant of the grid, or two in every order and distance. `spec` gives guest, steps before the
+/// faults, and how long to watch.
+pub fn explore(
+    vm: &VirtualMachine,
+    spec: &Spec,
+    faults: &[Fault],
+    grid: Grid,
+    timings: Timings,
+) -> Result<Exploration, String> {
+    let mut found = Exploration::default();
+    let mut run = |order: &[(Duration, &Fault)]| found.add(vm, spec, order, grid.from, timings);
+    match faults {
+        [one] => grid.instants().try_for_each(|at| run(&[(at, one)]))?,
+        [one, other] => {
+            for (at, after) in grid.instants().flat_map(|at| grid.instants().map(move |after| (at, after))) {
+                run(&[(at, one), (after, other)])?;
+                if one != other {
+                    run(&[(at, other), (after, one)])?;
+                }
+            }
+        }
+        _ => return Err(format!("one or two faults can be explored, not {}", faults.len())),
+    }
+    found.outcomes.sort_by_key(|o| std::cmp::Reverse(o.runs));
+    Ok(found)
+}
+
+impl Exploration {
+    fn add(
+        &mut self,
+        vm: &VirtualMachine,
+        spec: &Spec,
+        order: &[(Duration, &Fault)],
+        from: Duration,
+        timings: Timings,
+    ) -> Result<(), String> {
+        let mut spec = spec.clone();
+        let mut first = Vec::new();
+        let mut at = from;
+        for (i, (plus, fault)) in order.iter().enumerate() {
+            let after = if i == 0 { Some(Pattern::try_from("guest ready".to_owned())?) } else { None };
+            let plus = if i == 0 { from + *plus } else { *plus };
+            at = if i == 0 { plus } else { at + plus };
+            first.push((at, fault.name()));
+            spec.steps.push(Step { after, plus: Span(plus), fault: Some((*fault).clone()), user: None });
+        }
+        let (verdict, trace, _) = world::run(vm, &spec, Config::default(), timings);
+        if let Verdict::Infra(reason) = verdict {
+            return Err(reason);
+        }
+        self.runs += 1;
+        let (sequence, took) = seen(&trace);
+        match self.outcomes.iter_mut().find(|o| o.sequence == sequence) {
+            Some(outcome) => {
+                outcome.runs += 1;
+                outcome.took = (outcome.took.0.min(took), outcome.took.1.max(took));
+                if trace.entries().len() < outcome.trace.entries().len() {
+                    outcome.trace = trace;
+                }
+            }
+            None => self.outcomes.push(Outcome { sequence, runs: 1, first, took: (took, took), trace }),
+        }
+        Ok(())
+    }
+}
+
+/// What a user would see after the first fault, and how long after the last one the last of it came.
+fn seen(trace: &Trace) -> (Vec<String>, Duration) {
+    let entries = trace.sorted();
+    let begun = |e: &Entry| matches!(e.event, Event::FaultBegun(_));
+    let first = entries.iter().position(begun).unwrap_or(entries.len());
+    let last = entries.iter().rev().find(|e| begun(e)).map(|e| e.at);
+    let visible: Vec<&Entry> = entries[first..].iter().filter(|e| shows(&e.event)).collect();
+    let took = visible.last().zip(last).map_or(Duration::ZERO, |(entry, fault)| entry.at.since(fault));
+    (visible.iter().map(|e| e.event.to_string()).collect(), took)
+}
+
+fn shows(event: &Event) -> bool {
+    match event {
+        Event::Phase(_) | Event::Endpoint(_) | Event::Killing | Event::GuestReady => true,
+        Event::Qemu(qemu) => matches!(qemu, DomainEvent::Watchdog(_) | DomainEvent::Panicked { .. }),
+        _ => false,
+    }
+}

@@ -1,0 +1,191 @@
+//! The calculator against the simulator: for any manifest and any moment, what the virtual world does lies within what the
+//! formulas say, and the formulas' ends are reached.
+
+use proptest::prelude::*;
+use std::time::Duration;
+use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows};
+use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
+use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::scenario::{Scenario, Verdict};
+use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::{Event, Trace};
+use vmhealth_sim::world::{self, Timings};
+
+const HANDLERS: [&str; 3] = ["httpGet: {port: 1500, path: /healthz}", "tcpSocket: {port: 1500}", "guestAgentPing: {}"];
+const STRATEGIES: [&str; 4] = ["Always", "RerunOnFailure", "Manual", "Once"];
+const ACTIONS: [&str; 4] = ["poweroff", "reset", "shutdown", "none"];
+
+#[derive(Debug, Clone)]
+struct Numbers {
+    handler: usize,
+    period: u32,
+    timeout: u32,
+    failures: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    strategy: usize,
+    readiness: Option<Numbers>,
+    liveness: Option<Numbers>,
+    grace: u32,
+    action: Option<usize>,
+    heartbeat: u32,
+    fault: Break,
+    /// From the guest being ready, milliseconds.
+    offset: u64,
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    (0..3_usize, 1..25_u32, 1..12_u32, 1..6_u32).prop_map(|(handler, period, timeout, failures)| Numbers {
+        handler,
+        period,
+        timeout,
+        failures,
+    })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let probes = (proptest::option::of(numbers()), proptest::option::of(numbers()));
+    let rest = (0..4_usize, 0..40_u32, proptest::option::of(0..4_usize), 3..40_u32, 0..5_usize, 0..60_000_u64);
+    (probes, rest).prop_map(|((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset))| Case {
+        strategy,
+        readiness,
+        liveness,
+        grace,
+        // Only a daemon that there is can stop.
+        action: action.or((Break::ALL[fault] == Break::DaemonStopped).then_some(0)),
+        heartbeat,
+        fault: Break::ALL[fault],
+        offset,
+    })
+}
+
+impl Case {
+    fn manifest(&self) -> VirtualMachine {
+        let probe = |name: &str, numbers: &Option<Numbers>, delay: u32| {
+            numbers.as_ref().map_or(String::new(), |n| {
+                format!(
+                    "      {name}: {{{}, initialDelaySeconds: {delay}, periodSeconds: {}, timeoutSeconds: {}, failureThreshold: {}}}\n",
+                    HANDLERS[n.handler], n.period, n.timeout, n.failures
+                )
+            })
+        };
+        let watchdog = self
+            .action
+            .map_or(String::new(), |a| format!("watchdog: {{name: w, i6300esb: {{action: {}}}}}", ACTIONS[a]));
+        let text = format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}}}\n",
+            STRATEGIES[self.strategy],
+            probe("readinessProbe", &self.readiness, 0),
+            // After the boot: what happens before is another hazard's.
+            probe("livenessProbe", &self.liveness, 10),
+            self.grace,
+        );
+        manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    }
+
+    fn scenario(&self) -> Scenario {
+        let fault = match self.fault {
+            Break::ServiceStopped => "{health: stop}",
+            Break::ServiceHangs => "{health: hang}",
+            Break::AgentStopped => "{stopAgent: {for: 1h}}",
+            Break::DaemonStopped => "stopWatchdog",
+            Break::KernelPanic => "kernelPanic",
+        };
+        let start = if STRATEGIES[self.strategy] == "Manual" { "    - {user: start}\n" } else { "" };
+        let daemon = match self.action {
+            Some(_) => format!("watchdogDaemon: {{heartbeatSeconds: {}, keepalive: masked}}, ", self.heartbeat),
+            None => String::new(),
+        };
+        let text = format!(
+            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}healthServer: true}}\n  steps:\n{start}    - after: guest ready\n      plus: {}ms\n      fault: {fault}\n  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  observe: 700s\n  final: {{}}\n",
+            30_000 + self.offset
+        );
+        Scenario::read(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    }
+
+    fn timings() -> Timings {
+        Timings { answer: Duration::ZERO, ..Timings::default() }
+    }
+
+    fn assumptions(&self) -> Assumptions {
+        let timings = Case::timings();
+        Assumptions {
+            // The guest is ready with the last of what its profile names.
+            boot: if self.action.is_some() { timings.daemon } else { timings.health },
+            shutdown: timings.shutdown.1,
+            heartbeat: self.heartbeat,
+            pet_interval: timings.pet_interval,
+            ..Assumptions::default()
+        }
+    }
+}
+
+fn show(trace: &Trace) -> String {
+    trace.sorted().iter().map(|e| format!("{} {}\n", e.at, e.event)).collect()
+}
+
+/// When an event is first seen after the fault, counted from it.
+fn since_fault(trace: &Trace, wanted: impl Fn(&Event) -> bool) -> Option<Duration> {
+    let entries = trace.sorted();
+    let fault = entries.iter().position(|e| matches!(e.event, Event::FaultBegun(_)))?;
+    let begun: Time = entries[fault].at;
+    entries[fault..].iter().find(|e| wanted(&e.event)).map(|e| e.at.since(begun))
+}
+
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let vm = case.manifest();
+    let (verdict, trace, _) = world::run(&vm, &case.scenario().spec, Config::default(), Case::timings());
+    prop_assert!(!matches!(verdict, Verdict::Infra(_)), "{verdict:?}");
+    let table = rows(&vm, &case.assumptions());
+    let rows: Vec<&Row> = table.iter().filter(|r| r.fault == case.fault).collect();
+    let acting = |r: &&&Row| r.detector != Detector::Readiness && r.detected.is_some();
+    for row in &rows {
+        // Somebody else may act before this one notices: then the guest is another one.
+        let others: Vec<_> = rows.iter().filter(acting).filter(|r| r.detector != row.detector).collect();
+        let earlier = |r: &&&&Row| r.detected.zip(row.detected).is_some_and(|(r, own)| r.best <= own.worst);
+        let disturbed = others.iter().any(|r| earlier(&r));
+        let seen = since_fault(&trace, |event| match row.detector {
+            Detector::Readiness => *event == Event::Published(ProbeKind::Readiness, ProbeResult::Failure),
+            Detector::Liveness => *event == Event::Killing,
+            Detector::Watchdog => matches!(event, Event::Qemu(DomainEvent::Watchdog(_))),
+            Detector::PanicDevice => matches!(event, Event::Qemu(DomainEvent::Panicked { .. })),
+        });
+        match (row.detected, seen) {
+            (Some(span), Some(at)) if !disturbed => {
+                prop_assert!(span.best <= at && at <= span.worst, "{row:?}: seen {at:?}\n{}", show(&trace));
+            }
+            (Some(_), None) if !disturbed => prop_assert!(false, "{row:?}: never seen\n{}", show(&trace)),
+            (None, Some(at)) if others.is_empty() => {
+                prop_assert!(false, "{row:?}: seen {at:?}\n{}", show(&trace));
+            }
+            _ => {}
+        }
+        if others.is_empty() && row.detector != Detector::Readiness && !row.contested() {
+            let back = since_fault(&trace, |event| *event == Event::GuestReady);
+            match (row.back, back) {
+                (Some(span), Some(at)) => {
+                    prop_assert!(
+                        span.best <= at && at <= span.worst + Duration::from_secs(1),
+                        "{row:?}: back {at:?}\n{}",
+                        show(&trace)
+                    );
+                }
+                (expected, seen) => prop_assert_eq!(expected.is_some(), seen.is_some(), "{:?}\n{}", row, show(&trace)),
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_world_stays_within_the_formulas(case in case()) {
+        check(&case)?;
+    }
+}

@@ -1,0 +1,60 @@
+//! Exploration finds what depends on the moment, and only that.
+
+use std::time::Duration;
+use vmhealth_sim::budget::{Assumptions, Break, Detector, rows};
+use vmhealth_sim::explore::{Exploration, Grid, explore};
+use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::scenario::{Fault, Scenario};
+use vmhealth_sim::world::Timings;
+
+fn vm(heartbeat_races: bool) -> VirtualMachine {
+    let watchdog = if heartbeat_races { "watchdog: {name: w, i6300esb: {action: poweroff}}" } else { "" };
+    let text = format!(
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Once\n  template:\n    spec:\n      livenessProbe: {{guestAgentPing: {{}}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1}}\n      domain:\n        devices: {{{watchdog}}}\n"
+    );
+    manifest::read("vm.yaml", &text).unwrap()
+}
+
+fn explored(vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
+    let daemon =
+        if vm.vmi.watchdog.is_some() { "watchdogDaemon: {heartbeatSeconds: 6, keepalive: masked}" } else { "" };
+    let text = format!(
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}}}\n  expect:\n    - {{see: guest ready, withinGuest: 0s..5m}}\n  observe: 300s\n  final: {{}}\n"
+    );
+    let spec = Scenario::read(&text).unwrap().spec;
+    let grid = Grid { step: Duration::from_millis(500), from: Duration::from_secs(90), span: Duration::from_secs(10) };
+    explore(vm, &spec, faults, grid, Timings { answer: Duration::ZERO, ..Timings::default() }).unwrap()
+}
+
+#[test]
+fn one_outcome_whose_ends_are_the_budget_s() {
+    let vm = vm(false);
+    let found = explored(&vm, &[Fault::KernelPanic]);
+    assert_eq!((found.runs, found.outcomes.len()), (20, 1), "{:?}", found.outcomes);
+    let table = rows(&vm, &Assumptions::default());
+    let row = table.iter().find(|r| r.fault == Break::KernelPanic && r.detector == Detector::Liveness).unwrap();
+    let (acted, took) = (row.acted.unwrap(), found.outcomes[0].took);
+    assert!(acted.best <= took.0 && took.1 <= acted.worst, "{took:?} {acted:?}");
+    assert!(took.1 - took.0 >= Duration::from_secs(9), "the grid covers the period: {took:?}");
+}
+
+#[test]
+fn a_race_has_two_outcomes_and_shows_both() {
+    let found = explored(&vm(true), &[Fault::KernelPanic]);
+    let begins: Vec<&str> = found.outcomes.iter().map(|o| o.sequence[0].as_str()).collect();
+    assert!(
+        begins.contains(&"pod event Killing") && begins.iter().any(|b| b.starts_with("qemu WATCHDOG")),
+        "{begins:?}"
+    );
+    assert_eq!(found.outcomes.iter().map(|o| o.runs).sum::<usize>(), 20);
+    assert!(found.outcomes.iter().all(|o| !o.trace.entries().is_empty()));
+}
+
+#[test]
+fn two_faults_come_in_every_order() {
+    let found = explored(&vm(true), &[Fault::KillAgent, Fault::KernelPanic]);
+    assert_eq!(found.runs, 20 * 20 * 2);
+    let orders: Vec<&str> = found.outcomes.iter().map(|o| o.first[0].1).collect();
+    assert!(orders.iter().all(|o| ["killAgent", "kernelPanic"].contains(o)), "{orders:?}");
+    assert!(explored(&vm(true), &[Fault::KernelPanic, Fault::KernelPanic]).runs == 400, "the same twice has one order");
+}
