@@ -12,7 +12,7 @@ fn vm(heartbeat_races: bool) -> VirtualMachine {
     let text = format!(
         "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Once\n  template:\n    spec:\n      livenessProbe: {{guestAgentPing: {{}}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1}}\n      domain:\n        devices: {{{watchdog}}}\n"
     );
-    manifest::read("vm.yaml", &text).unwrap()
+    manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn explored(vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
@@ -21,9 +21,10 @@ fn explored(vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
     let text = format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}}}\n  expect:\n    - {{see: guest ready, withinGuest: 0s..5m}}\n  observe: 300s\n  final: {{}}\n"
     );
-    let spec = Scenario::read(&text).unwrap().spec;
+    let spec = Scenario::read(&text).unwrap_or_else(|e| panic!("{e}")).spec;
     let grid = Grid { step: Duration::from_millis(500), from: Duration::from_secs(90), span: Duration::from_secs(10) };
-    explore(vm, &spec, faults, grid, Timings { answer: Duration::ZERO, ..Timings::default() }).unwrap()
+    explore(vm, &spec, faults, grid, Timings { answer: Duration::ZERO, ..Timings::default() })
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 #[test]
