@@ -11,6 +11,9 @@ use crate::trace::{Entry, Event, Trace};
 use crate::world::{self, Timings};
 use std::time::Duration;
 
+/// More than a user waits for.
+const MAX_RUNS: usize = 200_000;
+
 /// The grid of instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
@@ -37,8 +40,8 @@ pub struct Outcome {
     pub sequence: Vec<String>,
     /// In how many runs.
     pub runs: usize,
-    /// When the faults came in the first of them, counted from the guest being ready, in the order in which they came.
-    pub first: Vec<(Duration, &'static str)>,
+    /// When the faults came in the run that `trace` is of, counted from the guest being ready, in the order in which they came.
+    pub instants: Vec<(Duration, &'static str)>,
     /// From the last fault to the last thing seen: the shortest and the longest.
     pub took: (Duration, Duration),
     /// The trace of the run with the fewest entries.
@@ -63,6 +66,12 @@ pub fn explore(
     grid: Grid,
     timings: Timings,
 ) -> Result<Exploration, String> {
+    let instants = grid.instants().count();
+    let runs = if faults.len() == 2 { instants.saturating_mul(instants).saturating_mul(2) } else { instants };
+    if runs > MAX_RUNS {
+        return Err(format!("{runs} runs are too many, at most {MAX_RUNS}: take a longer step or a shorter span"));
+    }
+    healthy(vm, spec, timings)?;
     let mut found = Exploration::default();
     let mut run = |order: &[(Duration, &Fault)]| found.add(vm, spec, order, grid.from, timings);
     match faults {
@@ -81,6 +90,16 @@ pub fn explore(
     Ok(found)
 }
 
+/// A guest that is stopped without any fault says nothing about one.
+fn healthy(vm: &VirtualMachine, spec: &Spec, timings: Timings) -> Result<(), String> {
+    let (_, trace, _) = world::run(vm, spec, Config::default(), timings);
+    let killing = trace.entries().iter().find(|e| e.event == Event::Killing);
+    killing.map_or(Ok(()), |e| Err(format!(
+        "liveness stops the guest at {} s without any fault; the model's guest serves /healthz on port 1500 and nothing else",
+        e.at
+    )))
+}
+
 impl Exploration {
     fn add(
         &mut self,
@@ -91,18 +110,20 @@ impl Exploration {
         timings: Timings,
     ) -> Result<(), String> {
         let mut spec = spec.clone();
-        let mut first = Vec::new();
-        let mut at = from;
+        let (mut instants, mut at) = (Vec::new(), Duration::ZERO);
         for (i, (plus, fault)) in order.iter().enumerate() {
             let after = if i == 0 { Some(Pattern::try_from("guest ready".to_owned())?) } else { None };
             let plus = if i == 0 { from + *plus } else { *plus };
-            at = if i == 0 { plus } else { at + plus };
-            first.push((at, fault.name()));
+            at += plus;
+            instants.push((at, fault.name()));
             spec.steps.push(Step { after, plus: Span(plus), fault: Some((*fault).clone()), user: None });
         }
         let (verdict, trace, _) = world::run(vm, &spec, Config::default(), timings);
         if let Verdict::Infra(reason) = verdict {
             return Err(reason);
+        }
+        if !trace.entries().iter().any(|e| matches!(e.event, Event::FaultBegun(_))) {
+            return Err(format!("{} never came: each run ended before", order[0].1.name()));
         }
         self.runs += 1;
         let (sequence, took) = seen(&trace);
@@ -111,10 +132,10 @@ impl Exploration {
                 outcome.runs += 1;
                 outcome.took = (outcome.took.0.min(took), outcome.took.1.max(took));
                 if trace.entries().len() < outcome.trace.entries().len() {
-                    outcome.trace = trace;
+                    (outcome.trace, outcome.instants) = (trace, instants);
                 }
             }
-            None => self.outcomes.push(Outcome { sequence, runs: 1, first, took: (took, took), trace }),
+            None => self.outcomes.push(Outcome { sequence, runs: 1, instants, took: (took, took), trace }),
         }
         Ok(())
     }

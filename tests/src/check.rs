@@ -3,10 +3,15 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::ops::Range;
 use vmhealth_sim::budget::{Assumptions, Row, Span, Tipping, contenders, rows, tipping};
 use vmhealth_sim::check::{Checked, Checks, Finding, Layer, Rank, Skipped, Verdict, heartbeat};
 use vmhealth_sim::manifest::VirtualMachine;
-use vmhealth_sim::yaml::Pos;
+
+/// s390x panics and ends otherwise.
+const BUDGETS_FOR: &str = "amd64";
+/// More than anybody reads.
+const MAX_SHOWN: usize = 100;
 
 /// The findings in files, as JSON.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -55,6 +60,8 @@ struct BudgetReport {
     acted_s: Option<[f64; 2]>,
     action: String,
     back_s: Option<[f64; 2]>,
+    /// Liveness interferes with what the watchdog does: when the guest is back nobody can say.
+    contested: bool,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -143,12 +150,16 @@ fn budget_report(row: &Row) -> BudgetReport {
         acted_s: span(row.acted),
         action: row.action.into(),
         back_s: span(row.back),
+        contested: row.contested(),
     }
 }
 
 /// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything.
-pub fn render_budgets(checked: &Checked, assumptions: &Assumptions) -> String {
+pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: Option<u32>) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
+    if checked.architecture != BUDGETS_FOR {
+        return format!("no budgets: they are known for {BUDGETS_FOR} only so far\n");
+    }
     let assumptions = of_vm(assumptions, vm);
     let table = rows(vm, &assumptions);
     if table.is_empty() {
@@ -178,7 +189,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions) -> String {
         out += format!("{fault:<16} {detector:<13} {detected:>9} {acted:>9} {back:>9}  {action}").trim_end();
         out.push('\n');
     }
-    for contender in contenders(vm, &assumptions, None).iter().take(1) {
+    for contender in contenders(vm, &assumptions, panic_timer).iter().take(1) {
         out += &format!("first on a kernel panic: {} after {} s", contender.name, span(Some(contender.at)));
         if let Some(Tipping { watchdog_up_to, liveness_from }) = tipping(vm, &assumptions) {
             out += &format!(
@@ -199,11 +210,15 @@ pub fn report_schema() -> schemars::Schema {
 pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    for finding in &checked.findings {
+    for finding in checked.findings.iter().take(MAX_SHOWN) {
         out += &renderer.render(&groups(file, text, finding, checked.is_vm));
         out += "\n\n";
     }
-    for (path, pos) in &checked.not_acted_on {
+    let hidden = checked.findings.len().saturating_sub(MAX_SHOWN);
+    if hidden > 0 {
+        out += &format!("... and {hidden} more; --format json has them all\n\n");
+    }
+    for (path, pos) in checked.not_acted_on.iter().take(MAX_SHOWN) {
         out += &format!("{file}:{}:{}: not acted on: {path}\n", pos.line, pos.column);
     }
     let name = if checked.name.is_empty() { "(without a name)" } else { &checked.name };
@@ -218,9 +233,12 @@ fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, is_vm: bool) -
     };
     let title = level.primary_title(&finding.message).id(finding.code.word);
     let label = if finding.field == finding.vm_field { "" } else { finding.field.as_str() };
-    let annotation = AnnotationKind::Primary.span(span(text, finding.pos));
+    // One line: the whole text would be looked through again for each finding.
+    let line_number = usize::try_from(finding.pos.line).unwrap_or(usize::MAX);
+    let line = text.lines().nth(line_number.saturating_sub(1)).unwrap_or_default();
+    let annotation = AnnotationKind::Primary.span(word(line, finding.pos.column));
     let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
-    let mut group = title.element(Snippet::source(text).path(file).fold(true).annotation(annotation));
+    let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
     let layer = finding.code.layer;
     if layer != Layer::Hazard {
         group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(is_vm))));
@@ -228,15 +246,17 @@ fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, is_vm: bool) -
     vec![group.element(Level::HELP.message(&finding.help))]
 }
 
-/// The bytes of the word at a position.
-fn span(text: &str, pos: Pos) -> std::ops::Range<usize> {
-    let skip = usize::try_from(pos.line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let start: usize = text.split_inclusive('\n').take(skip).map(str::len).sum();
-    let line = text[start..].lines().next().unwrap_or_default();
-    let column = usize::try_from(pos.column.saturating_sub(1)).unwrap_or(usize::MAX);
+/// The bytes of the word, or of the quoted text, at a column of a line.
+fn word(line: &str, column: u64) -> Range<usize> {
+    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
     let from = line.char_indices().nth(column).map_or(line.len(), |(i, _)| i);
-    let word = line[from..].find([' ', ':', ',', '}', ']', '\t']).unwrap_or(line.len() - from).max(1);
-    start + from..(start + from + word).min(text.len())
+    let rest = &line[from..];
+    let quoted = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let length = match quoted.and_then(|quote| rest[1..].find(quote)) {
+        Some(inner) => inner + 2,
+        None => rest.find([' ', ':', ',', '}', ']', '\t']).unwrap_or(rest.len()),
+    };
+    from..from + length
 }
 
 fn summary(checked: &Checked) -> String {

@@ -22,7 +22,8 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
     let assumptions =
         Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
     let budgets = args.budgets.then_some(&assumptions);
-    let (mut report, mut fine) = (CheckReport::new(), true);
+    let panic_timer = Some(args.panic_timer).filter(|s| *s > 0);
+    let (mut report, mut fine, mut without) = (CheckReport::new(), true, Vec::new());
     let colour = io::stdout().is_terminal();
     for path in &args.files {
         let file = path.display().to_string();
@@ -32,11 +33,11 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
             fine &= checked.verdict == Verdict::Accepted;
             if args.format == Format::Human {
                 print!("{}", render(&file, &text, checked, colour));
-                print!("{}", budgets.map(|a| render_budgets(checked, a)).unwrap_or_default());
+                print!("{}", budgets.map(|a| render_budgets(checked, a, panic_timer)).unwrap_or_default());
             }
         }
         if checks.manifests.is_empty() {
-            return Err(usage(anyhow!("{file}: no VirtualMachine or VirtualMachineInstance in it")));
+            without.push(file.clone());
         }
         for skipped in checks.skipped.iter().filter(|_| args.format == Format::Human) {
             println!("{file}:{}: not looked at: {}", skipped.pos.line, skipped.kind);
@@ -45,6 +46,9 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
     }
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
+    }
+    if !without.is_empty() {
+        return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
     }
     Ok(if fine { Status::Passed } else { Status::Failed })
 }

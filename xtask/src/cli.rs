@@ -158,6 +158,9 @@ pub(crate) struct Check {
     /// For the budgets: the watchdog daemon's timeout in seconds, where the user data sets none
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
     pub(crate) heartbeat: u32,
+    /// For the budgets: `kernel.panic` of the guest, after which a panicked kernel reboots; 0: never
+    #[arg(long, default_value_t = 0)]
+    pub(crate) panic_timer: u32,
     /// Tell the story of a finding's code
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     pub(crate) explain: Option<String>,
@@ -171,16 +174,16 @@ pub(crate) struct Explore {
     #[arg(long = "fault", required = true, num_args = 1)]
     pub(crate) faults: Vec<String>,
     /// Between two instants
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "250ms")]
+    #[arg(long, value_parser = parse_short, default_value = "250ms")]
     pub(crate) step: Duration,
-    /// How much time is covered; as long as the probes' and the pets' common period, at most a minute, if absent
-    #[arg(long, value_parser = humantime::parse_duration)]
+    /// How much time is covered; the probes' common period, at most a minute, if absent
+    #[arg(long, value_parser = parse_short)]
     pub(crate) span: Option<Duration>,
     /// How long the guest was ready before the first instant
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "2m")]
+    #[arg(long, value_parser = parse_short, default_value = "2m")]
     pub(crate) from: Duration,
     /// How long each run goes on
-    #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "10m")]
+    #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
     pub(crate) lasting: Duration,
     /// The watchdog daemon's timeout in seconds; 0: none runs
     #[arg(long, default_value_t = 10)]
@@ -394,6 +397,12 @@ pub(crate) enum Image {
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
+}
+
+/// A span of at most a day.
+fn parse_short(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if span <= Duration::from_secs(86_400) { Ok(span) } else { Err("longer than a day".into()) }
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use std::time::Duration;
 use vmhealth_sim::explore::{Exploration, Grid, explore as run};
 use vmhealth_sim::manifest::{RunStrategy, VirtualMachine};
-use vmhealth_sim::scenario::{Fault, Scenario, Step};
+use vmhealth_sim::scenario::{Fault, Scenario, Spec};
 use vmhealth_sim::world::Timings;
 
 /// No common period is taken for longer.
@@ -25,24 +25,25 @@ pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
 }
 
 /// The scenario without its faults, and the faults.
-fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(vmhealth_sim::scenario::Spec, Vec<Fault>), Failure> {
+fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failure> {
     let heartbeat = vm.vmi.watchdog.is_some().then_some(args.heartbeat);
     let start = match vm.run_strategy {
-        RunStrategy::Halted | RunStrategy::Manual => "    - {user: start}\n",
+        RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
         _ => "",
     };
-    let faults: String = args.faults.iter().map(|f| format!("    - {{fault: {f}}}\n")).collect();
+    let read = |text: &String| {
+        vmhealth_sim::yaml::read::<Fault>(text).map_err(|e| usage(anyhow!("--fault {text}: {}", e.message)))
+    };
+    let faults = args.faults.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let text = format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
-         manifest: unused\n  guest: {{{}}}\n  steps:\n{start}{faults}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
+         manifest: unused\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
          observe: {}\n  final: {{}}\n",
         guest_text(heartbeat, args.keepalive, true),
         humantime::format_duration(args.from + args.lasting),
     );
-    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
-    let (faults, others): (Vec<Step>, Vec<Step>) = scenario.spec.steps.iter().cloned().partition(|s| s.fault.is_some());
-    let spec = vmhealth_sim::scenario::Spec { steps: others, ..scenario.spec };
-    Ok((spec, faults.into_iter().filter_map(|s| s.fault).collect()))
+    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!(e)))?;
+    Ok((scenario.spec, faults))
 }
 
 /// After so long probes and pets meet again as before.
@@ -63,13 +64,13 @@ fn report(found: &Exploration, args: &Explore) -> String {
     let count = if found.outcomes.len() == 1 { String::new() } else { format!("{} ", found.outcomes.len()) };
     let mut out = format!("{} runs of {}: {count}{what}\n", found.runs, args.faults.join(" and "));
     for outcome in &found.outcomes {
-        let first: Vec<String> =
-            outcome.first.iter().map(|(at, name)| format!("{name} at {:.3} s", at.as_secs_f64())).collect();
+        let instants: Vec<String> =
+            outcome.instants.iter().map(|(at, name)| format!("{name} at {:.3} s", at.as_secs_f64())).collect();
         let (best, worst) = (outcome.took.0.as_secs_f64(), outcome.took.1.as_secs_f64());
         out += &format!(
-            "\n{} runs, over {best:.1} to {worst:.1} s after the last fault; first with {} after the guest was ready\n",
+            "\n{} of them, over {best:.1} to {worst:.1} s after the last fault; shown with {} after the guest was ready\n",
             outcome.runs,
-            first.join(", ")
+            instants.join(", ")
         );
         let sequence =
             if outcome.sequence.is_empty() { "nothing is seen".to_owned() } else { outcome.sequence.join(" > ") };

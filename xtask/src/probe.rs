@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 #[derive(Debug, Serialize)]
 struct Report {
     verdict: &'static str,
-    /// As the kubelet words it; empty for a success.
+    /// As the kubelet words it, up to what Go's and our HTTP library say differently of a broken answer; empty for a success.
     message: String,
     attempts: u32,
     /// A body, or what a command printed.

@@ -30,7 +30,8 @@ pub async fn exec(agent: &Agent, command: &[String], inner: Duration, timeout: D
     match tokio::time::timeout(timeout, asked).await {
         Ok(Ok(output)) => match output.exit_code.unwrap_or(0) {
             0 => success(cap(output.stdout)),
-            _ => failure(cap(output.stdout + &output.stderr)),
+            // virt-launcher reads the program's standard output only (agent/exec.go).
+            _ => failure(cap(output.stdout)),
         },
         Ok(Err(e)) => failure(virt_probe_panic(&e)),
         Err(_) => failure(cut(timeout)),

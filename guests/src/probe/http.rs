@@ -2,7 +2,7 @@
 //! body read before the status is judged, one deadline over everything.
 
 use super::target::request_target;
-use super::{Network, dial_error, error, failure, resolve, success, tls};
+use super::{Network, dial, error, failure, success, tls};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -141,7 +141,7 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &
             return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
         };
         // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
-        if next.host_str() != first.host_str() {
+        if named_host(&location).is_some_and(|host| host != target.host) {
             return judge(response, chain).await;
         }
         if requests >= MAX_REQUESTS {
@@ -156,6 +156,18 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &
             drop_content: hop.drop_content || !matches!(status.as_u16(), 307 | 308),
             url: next,
         };
+    }
+}
+
+/// The host that a Location names, as it is written, without brackets; `None`: it is relative.
+fn named_host(location: &str) -> Option<&str> {
+    let (scheme, authority) = location.split_once("//")?;
+    let absolute = scheme.is_empty() || scheme.strip_suffix(':').is_some_and(|s| !s.contains(['/', '?', '#']));
+    let authority = authority.split(['/', '?', '#']).next().filter(|_| absolute)?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next(),
+        None => host.split(':').next(),
     }
 }
 
@@ -197,9 +209,7 @@ async fn request(
         return Err(failed(format!("unsupported protocol scheme \"{}\"", url.scheme())));
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let address = resolve(&host, url.port_or_known_default().unwrap_or(80)).await.map_err(&failed)?;
-    let stream =
-        network.connect(address).await.map_err(|e| failed(format!("dial tcp {address}: {}", dial_error(&e))))?;
+    let stream = dial(network, &host, url.port_or_known_default().unwrap_or(80)).await.map_err(failed)?;
     if url.scheme() == "http" {
         return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, url).await;
     }

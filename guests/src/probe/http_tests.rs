@@ -170,3 +170,19 @@ async fn every_request_of_a_chain_is_logged_as_it_went_out() {
     assert_eq!(logged, seen);
     assert!(sent.borrow()[0].headers.contains(&("X-Health".into(), "1".into())));
 }
+
+#[test]
+fn hosts_of_locations_are_text() {
+    for (location, host) in [
+        ("http://LOCALHOST:80/x", Some("LOCALHOST")),
+        ("http://127.1/x", Some("127.1")),
+        ("//other:8080/x", Some("other")),
+        ("http://user@h?q", Some("h")),
+        ("https://[::1]:443/", Some("::1")),
+        ("/x//y", None),
+        ("x?to=http://h/", None),
+        ("", None),
+    ] {
+        assert_eq!(named_host(location), host, "{location}");
+    }
+}

@@ -48,24 +48,27 @@ impl Network<'_> {
 /// A TCP probe: a completed handshake is success; nothing is sent. There is no error class here, also not for a name
 /// that cannot be resolved.
 pub async fn tcp(network: Network<'_>, host: &str, port: u16, timeout: Duration) -> Attempt {
-    let dial = async {
-        let address = resolve(host, port).await?;
-        network.connect(address).await.map(drop).map_err(|e| format!("dial tcp {address}: {}", dial_error(&e)))
-    };
-    match tokio::time::timeout(timeout, dial).await {
-        Ok(Ok(())) => success(String::new()),
+    match tokio::time::timeout(timeout, dial(network, host, port)).await {
+        Ok(Ok(_)) => success(String::new()),
         Ok(Err(text)) => failure(text),
         Err(_) => failure(format!("dial tcp {host}:{port}: i/o timeout")),
     }
 }
 
-/// A name or an address, without brackets, resolved by the node.
-async fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok((ip, port).into());
+/// Connects to a name or an address, without brackets; a name is resolved by the node, and its addresses are tried in turn.
+async fn dial(network: Network<'_>, host: &str, port: u16) -> Result<TcpStream, String> {
+    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![(ip, port).into()],
+        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?.collect(),
+    };
+    let mut failed = format!("lookup {host}: no such host");
+    for address in addresses {
+        match network.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => failed = format!("dial tcp {address}: {}", dial_error(&e)),
+        }
     }
-    let mut found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?;
-    found.next().ok_or_else(|| format!("lookup {host}: no such host"))
+    Err(failed)
 }
 
 /// The operating system's error in Go's words.

@@ -5,6 +5,7 @@
 //! host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
 
 use super::world::World;
+use crate::guest::Priority;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -94,14 +95,16 @@ impl Watcher {
         self.before = now;
         let pressure = &mut self.pressure;
         pressure.note(Duration::ZERO, late, &format!("the runner's own timer was {:.1} s late", late.as_secs_f64()));
-        for (vmi, waited) in self.world.vcpus_waited() {
+        for (vmi, waited, priority) in self.world.vcpus_waited() {
             let (seen, lasting) = self.guests.entry(vmi).or_insert((waited, Duration::ZERO));
             let share = waited.saturating_sub(*seen).as_secs_f64() / elapsed.as_secs_f64();
             *seen = waited;
             *lasting = if share >= STARVED_SHARE { *lasting + elapsed } else { Duration::ZERO };
             let seconds = lasting.as_secs_f64();
             let what = format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s");
-            pressure.note(*lasting, Duration::ZERO, &what);
+            // A boot that gives way to others is slow, and no less a boot.
+            let counts = if priority == Priority::Booting { STRAINED_FOR.min(*lasting) } else { *lasting };
+            pressure.note(counts, Duration::ZERO, &what);
             pressure.vcpu_waited = pressure.vcpu_waited.max(share.min(1.0));
         }
         let psi = self.psi_begun.zip(psi_total(CPU_PSI));

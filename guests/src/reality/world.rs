@@ -104,12 +104,15 @@ impl World {
         self.guests.borrow().get(&vmi).cloned()
     }
 
-    /// How long every guest's vCPUs have waited for a core, but for those of panicked ones.
-    pub(super) fn vcpus_waited(&self) -> Vec<(u32, Duration)> {
+    /// How long every guest's vCPUs have waited for a core and how urgent they are, but for those of panicked ones.
+    pub(super) fn vcpus_waited(&self) -> Vec<(u32, Duration, Priority)> {
         let guests = self.guests.borrow();
-        let waited =
-            |guest: &Live| guest.vcpus.as_ref().filter(|_| guest.priority.get() != Priority::Spinning)?.waited();
-        guests.iter().filter_map(|(vmi, guest)| Some((*vmi, waited(guest)?))).collect()
+        let waited = |(vmi, guest): (&u32, &Rc<Live>)| {
+            let priority = guest.priority.get();
+            let vcpus = guest.vcpus.as_ref().filter(|_| priority != Priority::Spinning)?;
+            Some((*vmi, vcpus.waited()?, priority))
+        };
+        guests.iter().filter_map(waited).collect()
     }
 
     /// Does `what` beside the loop.

@@ -1,6 +1,6 @@
 //! From a fault to the moment at which a probe's result flips.
 
-use crate::manifest::PodProbe;
+use crate::manifest::{Handler, PodProbe};
 use std::time::Duration;
 
 /// The shortest and the longest time that something takes.
@@ -11,6 +11,9 @@ pub struct Span {
     /// The worst case.
     pub worst: Duration,
 }
+
+/// libvirt's own limit for an agent command; a ping does not use its timeout (kubevirt-health.md 3.4).
+pub(crate) const LIBVIRT_AGENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a broken guest answers a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,9 @@ impl Answer {
     fn lasts(self, probe: &PodProbe) -> Duration {
         match self {
             Answer::Refusal => Duration::ZERO,
+            Answer::Silence if probe.handler == Handler::GuestAgentPing => {
+                probe.timings.timeout().min(LIBVIRT_AGENT_LIMIT)
+            }
             Answer::Silence => probe.timings.timeout(),
         }
     }

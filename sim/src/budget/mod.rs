@@ -6,6 +6,7 @@ mod detection;
 mod plan;
 mod race;
 
+pub(crate) use detection::LIBVIRT_AGENT_LIMIT;
 pub use detection::{Answer, Span, before_boot, detection};
-pub use plan::{Assumptions, Break, Detector, Row, rows};
+pub use plan::{Assumptions, Break, Detector, Row, notices_silence, rows};
 pub use race::{Contender, Tipping, contenders, tipping};

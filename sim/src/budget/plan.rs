@@ -173,6 +173,11 @@ fn answer(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Option<Answer> {
     }
 }
 
+/// Whether a probe fails on a guest that does not answer at all.
+pub fn notices_silence(vmi: &VmiSpec, probe: &Probe) -> bool {
+    answer(vmi, probe, Break::KernelPanic).is_some()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Succeeded,
@@ -237,7 +242,7 @@ impl Row {
 
 /// Whether a guest that does not answer for so long is stopped by its liveness probe.
 fn liveness_acts_within(vm: &VirtualMachine, silence: Duration) -> bool {
-    let probe = vm.vmi.liveness.as_ref().filter(|p| answer(&vm.vmi, p, Break::KernelPanic).is_some());
+    let probe = vm.vmi.liveness.as_ref().filter(|p| notices_silence(&vm.vmi, p));
     probe.is_some_and(|p| detection(&PodProbe::from(p), Answer::Refusal).best < silence)
 }
 

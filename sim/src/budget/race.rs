@@ -22,7 +22,6 @@ pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: O
         row.detected.filter(|_| acts).map(|at| Contender { name: row.detector.as_str(), at })
     };
     let mut all: Vec<Contender> = rows(vm, assumptions).iter().filter_map(of_row).collect();
-    // A guest that is destroyed at once reboots no more.
     if let Some(seconds) = panic_timer.filter(|s| *s > 0) {
         all.push(Contender { name: "kernel.panic", at: Span::exactly(Duration::from_secs(seconds.into())) });
     }

@@ -3,8 +3,9 @@
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, text};
+use crate::manifest::go_base64;
 use crate::yaml::{Node, Value};
-use base64::Engine as _;
+use std::collections::BTreeSet;
 
 /// The two probes of a VMI, in the order in which KubeVirt looks at them.
 pub(super) const PROBES: [&str; 2] = ["readinessProbe", "livenessProbe"];
@@ -27,7 +28,7 @@ pub(super) fn examine_vm(exam: &mut Exam<'_>) {
     one_of(exam, &BAD_EVICTION, &eviction, &EVICTION_STRATEGIES);
     panic_devices(exam);
     pairs(exam);
-    cloud_init(exam);
+    volumes(exam);
     if exam.is_vm {
         run_strategy(exam);
     }
@@ -37,7 +38,7 @@ pub(super) fn examine_vm(exam: &mut Exam<'_>) {
 pub(super) fn examine_vmi(exam: &mut Exam<'_>) {
     watchdog(exam);
     memory(exam);
-    unused_volumes(exam);
+    container_paths(exam);
 }
 
 fn one_of(exam: &mut Exam<'_>, code: &'static Code, path: &str, words: &[&str]) {
@@ -140,7 +141,7 @@ fn panic_devices(exam: &mut Exam<'_>) {
     }
 }
 
-fn names(list: &[Node]) -> Vec<&str> {
+pub(super) fn names(list: &[Node]) -> Vec<&str> {
     list.iter().map(|item| get(item, "name").and_then(text).unwrap_or_default()).collect()
 }
 
@@ -148,7 +149,8 @@ fn pairs(exam: &mut Exam<'_>) {
     let paths = ["networks", "domain.devices.interfaces", "domain.devices.disks", "volumes"].map(|p| exam.path(p));
     let [networks, interfaces, disks, volumes] = paths.each_ref().map(|p| names(exam.tree.items(p)));
     let mut require = |code, path: &str, these: &[&str], those: &[&str], what: &str| {
-        for (i, name) in these.iter().enumerate().filter(|(_, name)| !those.contains(name)) {
+        let those: BTreeSet<&str> = those.iter().copied().collect();
+        for (i, name) in these.iter().enumerate().filter(|(_, name)| !those.contains(*name)) {
             let help = format!("add {what} named {name}, or remove this one");
             exam.add(code, &format!("{path}[{i}].name"), format!("{name:?} has no {what} of that name"), help);
         }
@@ -158,50 +160,62 @@ fn pairs(exam: &mut Exam<'_>) {
     require(&LONELY_DISK, &paths[2], &disks, &volumes, "volume");
 }
 
-fn cloud_init(exam: &mut Exam<'_>) {
-    let count = exam.tree.items(&exam.path("volumes")).len();
-    for (i, source) in (0..count).flat_map(|i| ["cloudInitNoCloud", "cloudInitConfigDrive"].map(|s| (i, s))) {
-        let path = exam.path(&format!("volumes[{i}].{source}"));
-        let Some(node) = exam.tree.at(&path) else { continue };
-        let mut sources = 0;
-        for (plain, encoded, secret) in
-            [("userData", "userDataBase64", "secretRef"), ("networkData", "networkDataBase64", "networkDataSecretRef")]
+/// KubeVirt's order: how many sources a volume has, then what its cloud-init data is.
+fn volumes(exam: &mut Exam<'_>) {
+    let path = exam.path("volumes");
+    for (i, volume) in exam.tree.items(&path).iter().enumerate() {
+        let Value::Map(members) = &volume.value else { continue };
+        let sources = members.iter().filter(|(k, v)| k.name != "name" && v.value != Value::Null).count();
+        let path = format!("{path}[{i}]");
+        if sources != 1 {
+            exam.add(
+                &VOLUME_SOURCE,
+                &path,
+                format!("a volume has exactly one source, found {sources}"),
+                "keep one of them",
+            );
+        }
+        if let Some(source) =
+            ["cloudInitNoCloud", "cloudInitConfigDrive"].into_iter().find(|s| get(volume, s).is_some())
         {
-            let set = [plain, encoded, secret].iter().filter(|key| get(node, key).is_some()).count();
-            sources += set;
-            if set > 1 {
-                exam.add(&CLOUD_INIT, &path, format!("{plain} has {set} sources"), "keep one of them");
-                continue;
-            }
-            let plain_bytes = get(node, plain).and_then(text).map(str::len);
-            let decoded =
-                get(node, encoded).and_then(text).map(|t| base64::engine::general_purpose::STANDARD.decode(t));
-            let (field, bytes) = match decoded {
-                Some(Err(_)) => {
-                    exam.add(
-                        &CLOUD_INIT,
-                        &format!("{path}.{encoded}"),
-                        "not valid base64",
-                        "encode it with `base64 -w0`",
-                    );
-                    continue;
+            cloud_init(exam, &format!("{path}.{source}"));
+        }
+    }
+}
+
+fn cloud_init(exam: &mut Exam<'_>, path: &str) {
+    let Some(node) = exam.tree.at(path) else { return };
+    let given = |key: &str| get(node, key).and_then(text).filter(|t| !t.is_empty());
+    let mut total = 0;
+    for (plain, encoded, secret) in
+        [("userData", "userDataBase64", "secretRef"), ("networkData", "networkDataBase64", "networkDataSecretRef")]
+    {
+        let named = get(node, secret).and_then(|s| get(s, "name")).and_then(text).is_some_and(|n| !n.is_empty());
+        let (mut sources, mut bytes) = (usize::from(named), 0);
+        if let Some(data) = given(encoded) {
+            sources += 1;
+            match go_base64(data) {
+                Some(decoded) => bytes = decoded.len(),
+                None => {
+                    exam.add(&CLOUD_INIT, &format!("{path}.{encoded}"), "not valid base64", "encode it with `base64`");
                 }
-                Some(Ok(bytes)) => (encoded, Some(bytes.len())),
-                None => (plain, plain_bytes),
-            };
-            if let Some(n) = bytes.filter(|n| *n > CLOUD_INIT_LIMIT) {
-                let message = format!("{n} bytes; KubeVirt takes {CLOUD_INIT_LIMIT}");
-                exam.add(
-                    &CLOUD_INIT,
-                    &format!("{path}.{field}"),
-                    message,
-                    format!("put it into a Secret and name it in {secret}"),
-                );
             }
         }
-        if sources == 0 {
-            exam.add(&CLOUD_INIT, &path, "there is neither user data nor network data", "add userData");
+        if let Some(data) = given(plain) {
+            sources += 1;
+            bytes = data.len();
         }
+        if sources > 1 {
+            exam.add(&CLOUD_INIT, path, format!("{plain} has {sources} sources"), "keep one of them");
+        }
+        if bytes > CLOUD_INIT_LIMIT {
+            let message = format!("{plain} has {bytes} bytes; KubeVirt takes {CLOUD_INIT_LIMIT}");
+            exam.add(&CLOUD_INIT, path, message, format!("put it into a Secret and name it in {secret}"));
+        }
+        total += sources;
+    }
+    if total == 0 {
+        exam.add(&CLOUD_INIT, path, "there is neither user data nor network data", "add userData");
     }
 }
 
@@ -250,25 +264,18 @@ fn memory(exam: &mut Exam<'_>) {
     }
 }
 
-fn unused_volumes(exam: &mut Exam<'_>) {
-    let used: Vec<&str> = ["disks", "filesystems"]
-        .iter()
-        .flat_map(|list| names(exam.tree.items(&exam.path(&format!("domain.devices.{list}")))))
-        .collect();
+fn container_paths(exam: &mut Exam<'_>) {
+    let filesystems = names(exam.tree.items(&exam.path("domain.devices.filesystems")));
     let path = exam.path("volumes");
     let volumes = exam.tree.items(&path);
     for (i, name) in names(volumes).into_iter().enumerate() {
-        // Neither is a disk of the guest's.
-        let disk =
-            ["downwardMetrics", "serviceAccount", "memoryDump"].iter().all(|kind| get(&volumes[i], kind).is_none());
-        if disk && !used.contains(&name) {
-            let message = format!("no disk or file system uses {name:?}");
+        if get(&volumes[i], "containerPath").is_some() && !filesystems.contains(&name) {
             exam.add_as(
-                &UNUSED_VOLUME,
-                &format!("spec.domain.volumes[{i}].name"),
+                &CONTAINER_PATH,
+                &format!("spec.domain.volumes[{i}]"),
                 &format!("{path}[{i}].name"),
-                message,
-                format!("add a disk named {name}, or remove the volume"),
+                format!("the containerPath volume {name:?} needs a file system of its name"),
+                format!("add {{name: {name}, virtiofs: {{}}}} to domain.devices.filesystems"),
             );
         }
     }

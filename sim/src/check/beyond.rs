@@ -70,12 +70,19 @@ fn arguments(exam: &mut Exam<'_>, name: &str) {
     let Some(probe) = exam.tree.at(&exam.path(name)) else { return };
     let command = get(probe, "exec").and_then(|e| get(e, "command")).map_or(&[][..], items);
     for (i, argument) in command.iter().enumerate() {
-        if let Some(argument) = text(argument)
-            && argument.contains(['"', '\\'])
-        {
-            let message =
-                format!("{argument:?} breaks the JSON that virt-launcher sends: {}", consequence(name, false));
-            exam.add(&UNESCAPED, &format!("{path}[{i}]"), message, "put it into a script in the guest and call that");
+        let Some(argument) = text(argument) else { continue };
+        let path = format!("{path}[{i}]");
+        match serde_json::from_str::<String>(&format!("\"{argument}\"")) {
+            Ok(received) if received == argument => {}
+            Ok(received) => {
+                let message = format!("the guest receives {received:?} for {argument:?}: arguments are not escaped");
+                exam.add(&ARGUMENT_CHANGED, &path, message, "put it into a script in the guest and call that");
+            }
+            Err(_) => {
+                let message =
+                    format!("{argument:?} breaks the JSON that virt-launcher sends: {}", consequence(name, false));
+                exam.add(&UNESCAPED, &path, message, "put it into a script in the guest and call that");
+            }
         }
     }
 }

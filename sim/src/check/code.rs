@@ -213,6 +213,15 @@ pub(super) static LONELY_DISK: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static VOLUME_SOURCE: Code = Code {
+    word: "not-one-volume-source",
+    layer: Layer::VmWebhook,
+    rank: Rank::Error,
+    story: "Every volume has exactly one source.",
+    source: "KubeVirt vmi-create-admitter.go",
+    shown_by: &[],
+};
+
 pub(super) static CLOUD_INIT: Code = Code {
     word: "bad-cloud-init",
     layer: Layer::VmWebhook,
@@ -253,13 +262,13 @@ pub(super) static NO_MEMORY: Code = Code {
     shown_by: &[],
 };
 
-pub(super) static UNUSED_VOLUME: Code = Code {
-    word: "unused-volume",
+pub(super) static CONTAINER_PATH: Code = Code {
+    word: "container-path-without-filesystem",
     layer: Layer::VmiWebhook,
     rank: Rank::Error,
-    story: "A volume that no disk and no file system uses. KubeVirt reports it under spec.domain.volumes, where \
-            volumes are not.",
-    source: "kubevirt-health.md 2.3",
+    story: "A containerPath volume needs a file system of its name; a disk, also the one that KubeVirt adds for a \
+            volume without one, is refused.",
+    source: "KubeVirt vmi-create-admitter.go",
     shown_by: &[],
 };
 
@@ -357,8 +366,8 @@ pub(super) static UNESCAPED: Code = Code {
     word: "unescaped-exec-argument",
     layer: Layer::Runtime,
     rank: Rank::Error,
-    story: "virt-launcher builds the agent's JSON by joining texts without escaping them. A quote or a backslash in \
-            an argument breaks it: every attempt fails.",
+    story: "virt-launcher builds the agent's JSON by joining texts without escaping them. A quote, or a backslash \
+            that begins no escape of JSON's, breaks it: every attempt fails.",
     source: "kubevirt-health.md 3.3",
     shown_by: &[],
 };
@@ -458,6 +467,26 @@ pub(super) static SAME_QUESTION: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static ARGUMENT_CHANGED: Code = Code {
+    word: "exec-argument-changed",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "virt-launcher puts a command's arguments into JSON without escaping them. What looks like an escape in \
+            JSON is taken for one: the guest receives another text.",
+    source: "KubeVirt agent/exec.go",
+    shown_by: &[],
+};
+
+pub(super) static PINGS_PAUSED: Code = Code {
+    word: "agent-probes-paused",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "The annotation kubevirt.io/pause-guest-agent-probes answers every agent ping with success without asking \
+            the guest: the probe cannot fail until it is removed.",
+    source: "kubevirt-health.md 3.4; 11.2 row 13",
+    shown_by: &["agent-stopped/liveness-ping/annotation"],
+};
+
 pub(super) static EXEC_PILES_UP: Code = Code {
     word: "timed-out-commands-pile-up",
     layer: Layer::Hazard,
@@ -537,6 +566,24 @@ pub(super) static OTHER_HOST: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static DEFAULT_DISK: Code = Code {
+    word: "volume-without-disk",
+    layer: Layer::Hazard,
+    rank: Rank::Note,
+    story: "KubeVirt adds a disk for every volume that no disk and no file system names.",
+    source: "KubeVirt pkg/util/util.go SetDefaultVolumeDisk",
+    shown_by: &[],
+};
+
+pub(super) static NOT_SIMULATED: Code = Code {
+    word: "not-simulated",
+    layer: Layer::Hazard,
+    rank: Rank::Note,
+    story: "vmhealth has no guest for this: neither its hazards nor its named ports were looked at.",
+    source: "vmhealth",
+    shown_by: &[],
+};
+
 pub(super) static LEFT_OUT: Code = Code {
     word: "left-out",
     layer: Layer::Hazard,
@@ -577,11 +624,12 @@ static CODES: &[&Code] = &[
     &LONELY_NETWORK,
     &LONELY_INTERFACE,
     &LONELY_DISK,
+    &VOLUME_SOURCE,
     &CLOUD_INIT,
     &WATCHDOG_ARCHITECTURE,
     &BAD_ARCHITECTURE,
     &NO_MEMORY,
-    &UNUSED_VOLUME,
+    &CONTAINER_PATH,
     &LIVENESS_SUCCESS,
     &PORT_RANGE,
     &PORT_NAME,
@@ -601,6 +649,8 @@ static CODES: &[&Code] = &[
     &TCP_OUTLIVES_HANG,
     &LIVENESS_ALONE,
     &SAME_QUESTION,
+    &ARGUMENT_CHANGED,
+    &PINGS_PAUSED,
     &EXEC_PILES_UP,
     &NO_AGENT,
     &WINDOWS_WATCHDOG,
@@ -609,6 +659,8 @@ static CODES: &[&Code] = &[
     &KEPT_AFTER_FAILURE,
     &RUNNING_DEPRECATED,
     &OTHER_HOST,
+    &DEFAULT_DISK,
+    &NOT_SIMULATED,
     &LEFT_OUT,
     &TEMPLATE_PARAMETER,
 ];

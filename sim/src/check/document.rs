@@ -2,7 +2,7 @@
 
 use super::code::{
     API_VERSION, Code, LEFT_OUT, LONELY_DISK, LONELY_INTERFACE, LONELY_NETWORK, MISSING_FIELD, NO_MEMORY, NO_STRATEGY,
-    TEMPLATE_PARAMETER,
+    NOT_SIMULATED, TEMPLATE_PARAMETER,
 };
 use super::finding::{Exam, Finding, Layer, Rank, Verdict};
 use super::tree::{Tree, get, items, text};
@@ -65,6 +65,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// Fields that vmhealth does not act on: path and position.
     pub not_acted_on: Vec<(String, Pos)>,
+    /// Where it runs: `amd64`, `arm64`, `s390x`, or whatever it says.
+    pub architecture: String,
     /// As the rest of vmhealth understands it; `None` if it cannot run.
     pub vm: Option<VirtualMachine>,
 }
@@ -97,7 +99,7 @@ fn walk(node: &Node, context: &Context<'_>, depth: usize, checks: &mut Checks) {
     let kind = get(node, "kind").and_then(text).unwrap_or(node.value.kind());
     let is_list = kind.ends_with("List") && get(node, "items").is_some();
     match kind {
-        _ if depth == 0 => {}
+        _ if depth == 0 => checks.skipped.push(Skipped { kind: format!("{kind} in too many lists"), pos: node.pos }),
         "VirtualMachine" | "VirtualMachineInstance" => checks.manifests.push(examine(node, kind, context)),
         _ if is_list => {
             for item in get(node, "items").map_or(&[][..], items) {
@@ -203,16 +205,24 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         forgive(&mut exam.found);
     }
     let can_run = typed(&exam.found);
-    let vm = can_run.then(|| manifest::read_node("", node).ok()).flatten();
-    if let Some(vm) = &vm {
-        beyond::examine_runtime(&mut exam, &vm.vmi);
-        hazard::examine(&mut exam, vm, options.boot);
+    let read = can_run.then(|| manifest::read_node("", node));
+    match &read {
+        Some(Ok(vm)) => {
+            beyond::examine_runtime(&mut exam, &vm.vmi);
+            hazard::examine(&mut exam, vm, options.boot);
+        }
+        Some(Err(problems)) => {
+            for problem in &problems.0 {
+                exam.add(&NOT_SIMULATED, &problem.path, problem.message.clone(), "nothing, if this is what you want");
+            }
+        }
+        None => {}
     }
     for name in &context.unset {
         let message = format!("parameter {name} has no value; checked with a made-up one");
         exam.add(&TEMPLATE_PARAMETER, "", message, format!("oc process -p {name}=... gives it one"));
     }
-    let mut findings = exam.found;
+    let (mut findings, architecture) = (exam.found, exam.architecture);
     findings.sort_by_key(|f| f.code.layer);
     let worst = |wanted: fn(Layer) -> bool| findings.iter().any(|f| f.code.rank == Rank::Error && wanted(f.code.layer));
     let verdict = match (worst(Layer::refuses), worst(|layer| !layer.refuses())) {
@@ -227,6 +237,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         created: !findings.iter().any(|f| f.code.layer.prevents_creation(is_vm)),
         findings,
         not_acted_on: manifest::not_acted_on(node),
-        vm,
+        architecture,
+        vm: read.and_then(Result::ok),
     }
 }

@@ -1,12 +1,13 @@
 //! What works and surprises: the knowledge that no admission webhook has.
 
-use super::admission::PROBES;
+use super::admission::{PROBES, names};
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
 use super::userdata::Mentions;
-use crate::budget::{Answer, Span, before_boot, detection};
+use crate::budget::{Answer, Span, before_boot, detection, notices_silence};
 use crate::manifest::{Handler, PodProbe, Probe, RunStrategy, VirtualMachine, VmiSpec, Watchdog, WatchdogAction};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Of the watchdog daemon where nothing is configured (watchdog.conf: `watchdog-timeout = 60`).
@@ -19,6 +20,12 @@ pub(super) fn examine(exam: &mut Exam<'_>, vm: &VirtualMachine, boot: Duration) 
         if let Some(probe) = probe {
             numbers(exam, name, probe);
             handler(exam, name, probe, vmi);
+            if vmi.agent_probes_paused && probe.handler == Handler::GuestAgentPing {
+                let path = exam.path(&format!("{name}.guestAgentPing"));
+                let message =
+                    format!("the annotation kubevirt.io/pause-guest-agent-probes keeps {name} from ever failing");
+                exam.add(&PINGS_PAUSED, &path, message, "remove the annotation when the maintenance is over");
+            }
         }
     }
     if let Some(liveness) = &vmi.liveness {
@@ -36,6 +43,7 @@ pub(super) fn examine(exam: &mut Exam<'_>, vm: &VirtualMachine, boot: Duration) 
             "give it the time that its shutdown needs, like 30",
         );
     }
+    volumes_without_disks(exam);
     if exam.tree.at("spec.running").is_some() && exam.is_vm {
         let help = format!("write runStrategy: {}", vm.run_strategy);
         exam.add(&RUNNING_DEPRECATED, "spec.running", "running is deprecated", help);
@@ -67,7 +75,9 @@ fn handler(exam: &mut Exam<'_>, name: &str, probe: &Probe, vmi: &VmiSpec) {
         Handler::HttpGet(get) => get.host.as_ref(),
         Handler::TcpSocket { host, .. } => host.as_ref(),
         Handler::Exec { .. } | Handler::GuestAgentPing => {
-            agent(exam, name, &path, vmi);
+            if !(vmi.agent_probes_paused && probe.handler == Handler::GuestAgentPing) {
+                agent(exam, name, &path);
+            }
             None
         }
     };
@@ -93,8 +103,8 @@ fn handler(exam: &mut Exam<'_>, name: &str, probe: &Probe, vmi: &VmiSpec) {
     }
 }
 
-fn agent(exam: &mut Exam<'_>, name: &str, path: &str, vmi: &VmiSpec) {
-    if !Mentions::of(&vmi.cloud_init).agent {
+fn agent(exam: &mut Exam<'_>, name: &str, path: &str) {
+    if Mentions::of(exam).is_some_and(|m| !m.agent) {
         let message = format!("{name} needs the guest agent, and no user data mentions qemu-guest-agent");
         exam.add(
             &NO_AGENT,
@@ -107,21 +117,22 @@ fn agent(exam: &mut Exam<'_>, name: &str, path: &str, vmi: &VmiSpec) {
 
 fn examine_liveness(exam: &mut Exam<'_>, vm: &VirtualMachine, liveness: &Probe, boot: Duration) {
     let path = exam.path("livenessProbe");
+    let can_fail = notices_silence(&vm.vmi, liveness);
     let (pod, boot_s) = (PodProbe::from(liveness), boot.as_secs());
     let earliest = before_boot(&pod);
-    if earliest < boot {
+    if can_fail && earliest < boot {
         let short = (boot - earliest).as_secs();
         exam.add(
             &KILL_LOOP,
             &path,
             format!(
-                "liveness can stop the guest {} s after its start, {short} s before a boot of {boot_s} s is over",
+                "liveness can stop the guest {} s after its container's start, {short} s before a boot of {boot_s} s is over",
                 earliest.as_secs()
             ),
             format!("raise initialDelaySeconds by {short} or more; --boot says how long this guest really needs"),
         );
     }
-    if vm.run_strategy == RunStrategy::RerunOnFailure && !vm.vmi.grace.is_zero() {
+    if can_fail && vm.run_strategy == RunStrategy::RerunOnFailure && !vm.vmi.grace.is_zero() {
         exam.add(
             &RERUN_WITH_LIVENESS,
             &path,
@@ -165,8 +176,8 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
         let message = format!("this is a Windows guest ({sign}): watchdog is not available there");
         exam.add(&WINDOWS_WATCHDOG, &path, message, "remove the watchdog; use guestAgentPing as a liveness probe");
     }
-    let mentions = Mentions::of(&vm.vmi.cloud_init);
-    if !mentions.watchdog {
+    let mentions = Mentions::of(exam);
+    if mentions.is_some_and(|m| !m.watchdog) {
         exam.add(
             &NO_DAEMON,
             &path,
@@ -174,7 +185,7 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
             "install the watchdog daemon, or set RuntimeWatchdogSec in systemd's system.conf, unless the image does",
         );
     }
-    let Some(liveness) = &vm.vmi.liveness else { return };
+    let Some(liveness) = vm.vmi.liveness.as_ref().filter(|l| notices_silence(&vm.vmi, l)) else { return };
     let pod = PodProbe::from(liveness);
     let Span { best, worst } = detection(&pod, Answer::Silence);
     let reboots = watchdog.action == WatchdogAction::Reset;
@@ -196,7 +207,7 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
     if !matches!(watchdog.action, WatchdogAction::Reset | WatchdogAction::Poweroff) {
         return;
     }
-    let (heartbeat, whence) = match mentions.heartbeat {
+    let (heartbeat, whence) = match mentions.and_then(|m| m.heartbeat) {
         Some(heartbeat) => (heartbeat, "in the user data"),
         None => (DEFAULT_HEARTBEAT, "the daemon's default"),
     };
@@ -208,6 +219,21 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
             heartbeat.as_secs()
         );
         exam.add(&SLOW_HEARTBEAT, &path, message, "give the daemon a shorter timeout, or liveness a longer budget");
+    }
+}
+
+fn volumes_without_disks(exam: &mut Exam<'_>) {
+    let lists = ["disks", "filesystems"].map(|list| exam.tree.items(&exam.path(&format!("domain.devices.{list}"))));
+    let used: BTreeSet<&str> = lists.into_iter().flat_map(names).collect();
+    let path = exam.path("volumes");
+    for (i, name) in names(exam.tree.items(&path)).into_iter().enumerate().filter(|(_, n)| !used.contains(n)) {
+        let message = format!("no disk names {name:?}; KubeVirt adds one");
+        exam.add(
+            &DEFAULT_DISK,
+            &format!("{path}[{i}].name"),
+            message,
+            "add a disk, if it should be another than the default one",
+        );
     }
 }
 

@@ -4,10 +4,8 @@ use super::admission::PROBES;
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
+use crate::manifest::LIBVIRT_STARTUP_DELAY;
 use crate::yaml::{Node, Value};
-
-/// `LibvirtStartupDelay`, which KubeVirt adds.
-const STARTUP_DELAY: i64 = 10;
 
 /// Holds both probes against pod validation.
 pub(super) fn examine(exam: &mut Exam<'_>) {
@@ -36,8 +34,11 @@ fn examine_probe(exam: &mut Exam<'_>, name: &str, path: &str, probe: &Node) {
             "remove it or write 1",
         );
     }
-    if let Some(n) = number("initialDelaySeconds").filter(|n| n + STARTUP_DELAY < 0) {
-        let message = format!("{n} + {STARTUP_DELAY} is below 0");
+    if let Some(n) = number("initialDelaySeconds").and_then(|n| i32::try_from(n).ok())
+        && n.checked_add(LIBVIRT_STARTUP_DELAY).is_none_or(|n| n < 0)
+    {
+        // A sum that does not fit wraps around.
+        let message = format!("{n} + {LIBVIRT_STARTUP_DELAY} is not a whole number of 32 bits from 0 on");
         refuse(&NEGATIVE_DELAY, "initialDelaySeconds", message, "write 0 or more");
     }
     for handler in ["httpGet", "tcpSocket"] {

@@ -2,7 +2,10 @@
 //!
 //! User data is a program; this only looks for names. What it does not find may still be in the image.
 
-use crate::manifest::CloudInit;
+use super::finding::Exam;
+use super::tree::{get, text};
+use crate::manifest::{CloudInit, go_base64};
+use crate::world::I6300esb;
 use std::time::Duration;
 
 /// What the user data mentions.
@@ -10,34 +13,60 @@ use std::time::Duration;
 pub(super) struct Mentions {
     pub(super) agent: bool,
     pub(super) watchdog: bool,
-    /// The daemon's or systemd's timeout for the device.
+    /// The daemon's or systemd's timeout for the device, whole seconds that the device takes.
     pub(super) heartbeat: Option<Duration>,
 }
 
 impl Mentions {
-    pub(super) fn of(cloud_init: &CloudInit) -> Mentions {
-        let text = String::from_utf8_lossy(cloud_init.user_data.as_deref().unwrap_or_default());
+    /// Of all cloud-init volumes of a manifest; `None`: some of it is in a Secret and cannot be seen.
+    pub(super) fn of(exam: &Exam<'_>) -> Option<Mentions> {
+        let mut all = Mentions::default();
+        for volume in exam.tree.items(&exam.path("volumes")) {
+            // An answer file can do anything.
+            if get(volume, "sysprep").is_some() {
+                return None;
+            }
+            for source in ["cloudInitNoCloud", "cloudInitConfigDrive"].iter().filter_map(|s| get(volume, s)) {
+                if get(source, "secretRef").is_some() {
+                    return None;
+                }
+                let plain = get(source, "userData").and_then(text).unwrap_or_default();
+                let encoded = get(source, "userDataBase64").and_then(text).and_then(go_base64).unwrap_or_default();
+                let found = Mentions::in_text(&format!("{plain}\n{}", String::from_utf8_lossy(&encoded)));
+                all = Mentions {
+                    agent: all.agent || found.agent,
+                    watchdog: all.watchdog || found.watchdog,
+                    heartbeat: all.heartbeat.or(found.heartbeat),
+                };
+            }
+        }
+        Some(all)
+    }
+
+    fn in_text(text: &str) -> Mentions {
+        let lines: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
+        let any = |words: &[&str]| lines.iter().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
         Mentions {
-            agent: text.contains("qemu-guest-agent") || text.contains("qemu-ga"),
-            watchdog: text.to_lowercase().contains("watchdog"),
-            heartbeat: ["watchdog-timeout", "RuntimeWatchdogSec"].iter().find_map(|key| seconds_after(&text, key)),
+            agent: any(&["qemu-guest-agent", "qemu-ga"]),
+            watchdog: any(&["watchdog"]),
+            heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
         }
     }
 }
 
 /// The watchdog's timeout that a manifest's user data sets in the guest, if it does.
 pub fn heartbeat(cloud_init: &CloudInit) -> Option<Duration> {
-    Mentions::of(cloud_init).heartbeat
+    let text = String::from_utf8_lossy(cloud_init.user_data.as_deref().unwrap_or_default());
+    Mentions::in_text(&text).heartbeat
 }
 
-/// The number in `key = 30` or `key=30s`.
-fn seconds_after(text: &str, key: &str) -> Option<Duration> {
-    let (_, rest) = text.split_once(key)?;
-    let rest = rest.trim_start().strip_prefix('=')?.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let (number, unit) = rest.split_at(digits);
-    let factor = if unit.starts_with("min") { 60 } else { 1 };
-    number.parse::<u32>().ok().map(|n| Duration::from_secs(u64::from(n) * factor))
+/// `watchdog-timeout = 30` (watchdog.conf) or `RuntimeWatchdogSec=1min 30s` (systemd.time).
+fn heartbeat_in(line: &str) -> Option<Duration> {
+    let (_, value) = ["watchdog-timeout", "RuntimeWatchdogSec"].iter().find_map(|key| line.split_once(key))?;
+    let value = value.trim_start().strip_prefix('=')?.split('#').next().unwrap_or_default().trim();
+    let seconds = value.parse().map(Duration::from_secs).ok();
+    let span = seconds.or_else(|| humantime::parse_duration(value).ok())?;
+    (1..=u64::from(I6300esb::MAX_HEARTBEAT)).contains(&span.as_secs()).then_some(Duration::from_secs(span.as_secs()))
 }
 
 #[cfg(test)]
@@ -46,18 +75,22 @@ mod tests {
 
     #[test]
     fn what_user_data_mentions() {
-        let of = |text: &str| Mentions::of(&CloudInit { user_data: Some(text.into()), network_data: None });
         let heartbeat = |seconds| Some(Duration::from_secs(seconds));
         for (text, agent, watchdog, expected) in [
             ("#cloud-config\npackages: [qemu-guest-agent]\n", true, false, None),
+            ("# qemu-guest-agent\n", false, false, None),
             ("packages: [watchdog]\n", false, true, None),
             ("content: |\n  watchdog-device = /dev/watchdog\n  watchdog-timeout = 30\n", false, true, heartbeat(30)),
+            ("# watchdog-timeout = 5\nwatchdog-timeout = 40 # s\n", false, true, heartbeat(40)),
             ("RuntimeWatchdogSec=2min\n", false, true, heartbeat(120)),
+            ("RuntimeWatchdogSec=1min 30s\n", false, true, heartbeat(90)),
+            ("RuntimeWatchdogSec=1h\n", false, true, None),
+            ("RuntimeWatchdogSec=500ms\n", false, true, None),
+            ("RuntimeWatchdogSec=4294967295\n", false, true, None),
             ("RuntimeWatchdogSec=off\n", false, true, None),
             ("", false, false, None),
         ] {
-            assert_eq!(of(text), Mentions { agent, watchdog, heartbeat: expected }, "{text}");
+            assert_eq!(Mentions::in_text(text), Mentions { agent, watchdog, heartbeat: expected }, "{text}");
         }
-        assert_eq!(Mentions::of(&CloudInit::default()), Mentions::default());
     }
 }

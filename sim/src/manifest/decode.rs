@@ -72,7 +72,7 @@ fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
         }
         found
     };
-    require("apiVersion")?.word(&[("kubevirt.io/v1", ())])?;
+    require("apiVersion")?.word(&[("kubevirt.io/v1", ()), ("kubevirt.io/v1alpha3", ())])?;
     let is_vm = require("kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
     let spec = require("spec")?;
     let (run_strategy, template, metadata) = if is_vm {
@@ -135,7 +135,7 @@ fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec),
-        ports: interface_ports(spec, |_| true),
+        ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),
     }
 }
@@ -176,8 +176,9 @@ fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {
         None => None,
     };
     let action = match action {
-        Some(a) => a.word(ACTIONS)?,
-        None => WatchdogAction::Reset,
+        // An empty one is none.
+        Some(a) if a.text().as_deref() != Some("") => a.word(ACTIONS)?,
+        _ => WatchdogAction::Reset,
     };
     Some(Watchdog { name, model, action })
 }
@@ -208,6 +209,14 @@ fn memory(spec: &Cursor<'_>) -> Option<u64> {
     bytes
 }
 
+/// Go's base64: line breaks are nothing, and so are bits left over.
+pub(crate) fn go_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text).ok()
+}
+
 fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
     let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
     let Some(source) = volumes.iter().find_map(|v| v.get("cloudInitNoCloud")) else {
@@ -218,27 +227,38 @@ fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
             return c.text().map(String::into_bytes);
         }
         let c = source.get(encoded)?;
-        let text: String = c.text()?.split_whitespace().collect();
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text);
-        decoded.map_err(|e| c.error(format!("not base64: {e}"))).ok()
+        let decoded = go_base64(&c.text()?);
+        if decoded.is_none() {
+            c.error("not base64");
+        }
+        decoded
     };
     CloudInit { user_data: data("userData", "userDataBase64"), network_data: data("networkData", "networkDataBase64") }
 }
 
-/// Only masquerade forwards; with another binding the guest has the address itself.
+/// Only masquerade forwards; with another binding the guest has the address itself. A port of another protocol is forwarded
+/// too, and is no use to a probe. `portRanges` is behind a gate that is off.
 fn forwarded(spec: &Cursor<'_>) -> Option<Vec<u16>> {
     let ports = interface_ports(spec, |interface| interface.get("masquerade").is_some());
-    (!ports.is_empty()).then(|| ports.into_iter().map(|(_, number)| number).collect())
+    let tcp = ports.iter().filter(|p| p.tcp).map(|p| p.number).collect();
+    (!ports.is_empty()).then_some(tcp)
 }
 
-fn interface_ports(spec: &Cursor<'_>, of: impl Fn(&Cursor<'_>) -> bool) -> Vec<(String, u16)> {
+struct InterfacePort {
+    name: String,
+    number: u16,
+    tcp: bool,
+}
+
+fn interface_ports(spec: &Cursor<'_>, of: impl Fn(&Cursor<'_>) -> bool) -> Vec<InterfacePort> {
     let interfaces = spec.at("domain.devices.interfaces").map(|i| i.items()).unwrap_or_default();
     let ports = interfaces.iter().filter(|i| of(i)).filter_map(|i| i.get("ports")).flat_map(|p| p.items());
     ports
         .filter_map(|port| {
             let name = port.get("name").and_then(|n| n.text()).unwrap_or_default();
             let number = port.get("port").and_then(|n| n.int32())?;
-            u16::try_from(number).map(|n| (name, n)).ok()
+            let tcp = port.get("protocol").and_then(|p| p.text()).is_none_or(|p| p.is_empty() || p == "TCP");
+            u16::try_from(number).map(|number| InterfacePort { name, number, tcp }).ok()
         })
         .collect()
 }

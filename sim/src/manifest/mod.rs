@@ -10,7 +10,9 @@ mod quantity;
 mod reader;
 mod types;
 
+pub(crate) use decode::go_base64;
 pub use decode::{not_acted_on, read, read_node};
+pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings};
 pub use problem::{Problem, Problems, Severity};
 pub(crate) use quantity::is_quantity;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// `LibvirtStartupDelay`: added to every probe's initial delay (KubeVirt rendercontainer.go).
-const LIBVIRT_STARTUP_DELAY: i32 = 10;
+pub(crate) const LIBVIRT_STARTUP_DELAY: i32 = 10;
 
 /// A VMI's probe with KubeVirt's defaults.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,13 +14,23 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
         "Ti" => 1 << 40,
+        "P" => 1000_u64.pow(5),
+        "E" => 1000_u64.pow(6),
+        "Pi" => 1 << 50,
+        "Ei" => 1 << 60,
+        "m" => return whole_or_fraction(number, 1, 1000),
         _ => return None,
     };
+    whole_or_fraction(number, factor, 1)
+}
+
+/// `number` times `factor` by `divisor`, rounded up as Kubernetes does.
+fn whole_or_fraction(number: &str, factor: u64, divisor: u64) -> Option<u64> {
     if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(factor);
+        return whole.checked_mul(factor).map(|n| n.div_ceil(divisor));
     }
     let fraction: f64 = number.parse().ok()?;
-    let value = fraction * factor as f64;
+    let value = fraction * factor as f64 / divisor as f64;
     (value.is_finite() && value < u64::MAX as f64).then_some(value.ceil() as u64)
 }
 
@@ -58,6 +68,8 @@ mod tests {
             ("1073741824", Some(1 << 30)),
             ("", None),
             ("Mi", None),
+            ("1Pi", Some(1 << 50)),
+            ("1500m", Some(2)),
             ("12Q", None),
             ("1.2.3", None),
             ("99999999999Ti", None),

@@ -3,6 +3,7 @@
 //! State only; the [`super::Model`] moves it and says what QEMU would report.
 
 use super::i6300esb::I6300esb;
+use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::scenario::{GuestProfile, Health, Keepalive};
@@ -166,7 +167,10 @@ impl Guest {
             Handler::Exec { .. } | Handler::GuestAgentPing if !self.agent => {
                 return (answer, attempt(Verdict::Failure, "guest agent is not connected"));
             }
-            Handler::Exec { .. } | Handler::GuestAgentPing if !self.userspace_runs() => return late,
+            Handler::GuestAgentPing if !self.userspace_runs() => {
+                return (timeout.min(LIBVIRT_AGENT_LIMIT), attempt(Verdict::Failure, "guest agent does not answer"));
+            }
+            Handler::Exec { .. } if !self.userspace_runs() => return late,
             Handler::GuestAgentPing => return (answer, attempt(Verdict::Success, "")),
             Handler::Exec { command } => return self.exec(command, probe.inner_timeout, answer),
         };

@@ -64,7 +64,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 20}\nreadinessProbe: {httpGet: {port: 80}}")],
         &[(
             "liveness-before-boot",
-            "liveness can stop the guest 50 s after its start, 10 s before a boot of 60 s is over",
+            "liveness can stop the guest 50 s after its container's start, 10 s before a boot of 60 s is over",
         )],
     ),
     (
@@ -86,6 +86,24 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         )],
         &[("tcp-probe-outlives-a-hang", "does not notice")],
     ),
+    (
+        &[(Vmi, "readinessProbe: {exec: {command: [printf, 'a\\n']}}")],
+        &[("exec-argument-changed", "the guest receives"), ("timed-out-commands-pile-up", "longer than 1 s")],
+    ),
+    (
+        &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Vmi, "readinessProbe: {httpGet: {port: 80}}")],
+        &[("volume-without-disk", "KubeVirt adds one")],
+    ),
+    // A Secret's user data cannot be seen: nothing is said of it.
+    (
+        &[
+            DISK,
+            (Vmi, "volumes: [{name: c, cloudInitNoCloud: {secretRef: {name: s}}}]"),
+            (Devices, "watchdog: {name: w}"),
+        ],
+        &[],
+    ),
+    (&[(Vm, "runStrategy: WaitAsReceiver")], &[("not-simulated", "WaitAsReceiver")]),
     (
         &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}")],
         &[("liveness-without-readiness", "while it boots")],
@@ -153,11 +171,24 @@ fn each_hazard_is_found_where_it_is_and_nowhere_else() {
 
 #[test]
 fn every_hazard_has_a_row() {
-    for code in codes()
-        .iter()
-        .filter(|c| c.layer == Layer::Hazard && !["template-parameter-without-value", "left-out"].contains(&c.word))
-    {
+    for code in codes().iter().filter(|c| {
+        c.layer == Layer::Hazard
+            && !["template-parameter-without-value", "left-out", "agent-probes-paused"].contains(&c.word)
+    }) {
         let found = ROWS.iter().flat_map(|(_, hazards)| *hazards).any(|(word, _)| *word == code.word);
         assert!(found, "no row for {}", code.word);
     }
+}
+
+/// The annotation stands outside of what the rows can say.
+#[test]
+fn a_paused_probe_cannot_fail() {
+    let text = manifest(&[(Vmi, "livenessProbe: {guestAgentPing: {}}\nreadinessProbe: {httpGet: {port: 80}}")]);
+    let paused = text.replace(
+        "  template:\n",
+        "  template:\n    metadata: {annotations: {kubevirt.io/pause-guest-agent-probes: \"true\"}}\n",
+    );
+    let words = |text: &str| hazards(&one(text)).iter().map(|(word, _)| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(words(&text), ["liveness-before-boot"]);
+    assert_eq!(words(&paused), ["agent-probes-paused"]);
 }

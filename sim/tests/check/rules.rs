@@ -176,6 +176,17 @@ const ROWS: &[Row] = &[
         ],
         &["bad-cloud-init spec.template.spec.volumes[0].cloudInitNoCloud"],
     ),
+    row(
+        &[(Vmi, "volumes: [{name: d, emptyDisk: {capacity: 1Gi}}]")],
+        &[(Vmi, "volumes: [{name: d, emptyDisk: {capacity: 1Gi}, containerDisk: {image: i}}]")],
+        &["not-one-volume-source spec.template.spec.volumes[0]"],
+    ),
+    // Go's base64 does not mind line breaks, and what is empty is not there.
+    row(
+        &[(Vmi, "volumes: [{name: c, cloudInitNoCloud: {userDataBase64: \"YWJj\\nZGVm\\n\", userData: \"\"}}]")],
+        &[(Vmi, "volumes: [{name: c, cloudInitNoCloud: {userData: \"\"}}]")],
+        &["bad-cloud-init spec.template.spec.volumes[0].cloudInitNoCloud"],
+    ),
     // VMI webhooks.
     later(
         &[(Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}")],
@@ -209,9 +220,12 @@ const ROWS: &[Row] = &[
         &["no-memory  <- spec.template.spec.domain"],
     ),
     later(
-        &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Devices, "disks: [{name: d, disk: {}}]")],
-        &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]")],
-        &["unused-volume spec.domain.volumes[0].name <- spec.template.spec.volumes[0].name"],
+        &[
+            (Vmi, "volumes: [{name: d, containerPath: {path: /tmp/x}}]"),
+            (Devices, "filesystems: [{name: d, virtiofs: {}}]"),
+        ],
+        &[(Vmi, "volumes: [{name: d, containerPath: {path: /tmp/x}}]")],
+        &["container-path-without-filesystem spec.domain.volumes[0] <- spec.template.spec.volumes[0].name"],
     ),
     // Pod validation.
     later(
@@ -256,6 +270,13 @@ const ROWS: &[Row] = &[
     later(
         &[(Vmi, "readinessProbe: {guestAgentPing: {}, initialDelaySeconds: -10}")],
         &[(Vmi, "readinessProbe: {guestAgentPing: {}, initialDelaySeconds: -11}")],
+        &[
+            "negative-delay spec.containers[0].readinessProbe.initialDelaySeconds <- spec.template.spec.readinessProbe.initialDelaySeconds",
+        ],
+    ),
+    later(
+        &[(Vmi, "readinessProbe: {guestAgentPing: {}, initialDelaySeconds: 2147483637}")],
+        &[(Vmi, "readinessProbe: {guestAgentPing: {}, initialDelaySeconds: 2147483638}")],
         &[
             "negative-delay spec.containers[0].readinessProbe.initialDelaySeconds <- spec.template.spec.readinessProbe.initialDelaySeconds",
         ],
