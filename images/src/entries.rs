@@ -11,7 +11,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 const LISTING: &str = "entry.json";
 /// Begins the name of a folder that is being built.
@@ -196,7 +196,7 @@ impl Entries {
             }
             // Held until it is gone: whoever wants it now waits, and then makes it.
             let lock = self.lock_file(&key)?;
-            if lock.try_lock().is_ok() && remove(&self.entry(&key)).is_ok() {
+            if nobody_holds(&lock) && remove(&self.entry(&key)).is_ok() {
                 total -= bytes;
                 removed.push(key);
             }
@@ -216,7 +216,7 @@ impl Entries {
         for name in entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()) {
             let Some(key) = name.strip_prefix(UNFINISHED) else { continue };
             let lock = self.lock_file(key)?;
-            if lock.try_lock().is_ok() && self.unfinished(key).exists() {
+            if nobody_holds(&lock) && self.unfinished(key).exists() {
                 remove(&self.unfinished(key))?;
             }
         }
@@ -279,6 +279,18 @@ impl Drop for Vacant {
     }
 }
 
+/// Takes the lock if nobody has it. A child of ours that is between fork and exec has copies of all our descriptors, locks
+/// and all, for a moment: that is nobody.
+fn nobody_holds(lock: &File) -> bool {
+    const MOMENTS: usize = 10;
+    (0..MOMENTS).any(|i| {
+        if i > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        lock.try_lock().is_ok()
+    })
+}
+
 fn remove(folder: &Path) -> Result<(), EntryError> {
     fs::remove_dir_all(folder).map_err(at(folder))
 }
@@ -287,7 +299,6 @@ fn remove(folder: &Path) -> Result<(), EntryError> {
 mod tests {
     use super::*;
     use std::cell::RefCell;
-    use std::time::Duration;
 
     const FILES: &[EntryFile] = &[("a", 0o444), ("b", 0o600)];
 
