@@ -1,0 +1,57 @@
+//! Edges of the prober worker that no worked timeline turns on (kubelet-prober.md 3 and 6); found by mutants.
+
+use std::time::Duration;
+use vmhealth_sim::kubelet::*;
+use vmhealth_sim::manifest::Timings;
+use vmhealth_sim::time::Time;
+
+fn timings(initial_delay: i32, failure_threshold: u32) -> Timings {
+    Timings { initial_delay, timeout: 1, period: 1, success_threshold: 1, failure_threshold }
+}
+
+fn view(id: u32, started_at: Time) -> PodView {
+    let container = Container { id, started_at, state: ContainerState::Running, started: true };
+    PodView { container: Some(container), terminal: false }
+}
+
+fn attempts(actions: &[Action]) -> usize {
+    actions.iter().filter(|a| matches!(a, Action::Attempt(_))).count()
+}
+
+/// The start is cut to whole seconds before the delay is counted from it: up to a second early.
+#[test]
+fn the_delay_counts_from_the_start_s_whole_second() {
+    for (millis, first) in [(10_000, 15), (10_001, 15), (10_900, 15), (11_000, 16)] {
+        let mut worker = Worker::new(ProbeKind::Readiness, timings(5, 1), Time::ZERO, Duration::ZERO);
+        let pod = view(1, Time::from_millis(millis));
+        let begins = (0..30).find(|second| attempts(&worker.poll(Time::from_secs(*second), &pod)) > 0);
+        assert_eq!(begins, Some(first), "started at {millis} ms");
+    }
+}
+
+/// After a liveness failure the run begins anew with the new container: one failure is not three.
+#[test]
+fn a_new_container_needs_its_own_failures() {
+    let mut worker = Worker::new(ProbeKind::Liveness, timings(0, 2), Time::ZERO, Duration::ZERO);
+    let mut fail = |second: u64, id: u32| {
+        worker.poll(Time::from_secs(second), &view(id, Time::ZERO));
+        let actions = worker.finish(Attempt { verdict: Verdict::Failure, text: String::new() });
+        actions.contains(&Action::Publish(ProbeResult::Failure))
+    };
+    assert_eq!([fail(0, 1), fail(1, 1)], [false, true]);
+    assert_eq!([fail(2, 2), fail(3, 2)], [false, true], "the second container");
+}
+
+/// A container that will not come back takes its worker with it.
+#[test]
+fn the_worker_ends_with_a_container_that_does_not_restart() {
+    for (restarts, exits) in [(false, true), (true, false)] {
+        let mut worker = Worker::new(ProbeKind::Readiness, timings(0, 1), Time::ZERO, Duration::ZERO);
+        let ended =
+            Container { id: 1, started_at: Time::ZERO, state: ContainerState::Terminated { restarts }, started: true };
+        let actions = worker.poll(Time::ZERO, &PodView { container: Some(ended), terminal: false });
+        assert!(actions.contains(&Action::Publish(ProbeResult::Failure)));
+        assert_eq!(actions.contains(&Action::Exited), exits, "restarts: {restarts}");
+        assert_eq!(worker.next_wakeup(Time::from_secs(1)).is_none(), exits);
+    }
+}
