@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A test run that takes longer hangs, which is noticed, too.
-const LIMIT: Duration = Duration::from_secs(300);
+/// A test run that takes longer hangs, which is noticed, too; without a mutant it takes a few seconds.
+const TEST_LIMIT: Duration = Duration::from_secs(90);
+/// The first build makes everything.
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// What a copy consists of.
 const FOLDERS: [&str; 6] = ["sim", "images", "guests", "tests", "xtask", ".cargo"];
 
@@ -117,13 +119,13 @@ impl Laboratory {
     }
 
     fn build(&self, stage: &[&str]) -> Result<(), String> {
-        let (status, text) = self.cargo(stage, &["--no-run"])?;
+        let (status, text) = self.cargo(stage, &["--no-run"], BUILD_LIMIT)?;
         if status { Ok(()) } else { Err(format!("does not compile:\n{text}")) }
     }
 
     /// The names of the tests that failed, if any did.
     fn test(&self, stage: &[&str]) -> Result<Option<String>, String> {
-        let (passed, text) = self.cargo(stage, &["--no-fail-fast"])?;
+        let (passed, text) = self.cargo(stage, &["--no-fail-fast"], TEST_LIMIT)?;
         if passed {
             return Ok(None);
         }
@@ -133,7 +135,7 @@ impl Laboratory {
     }
 
     /// Whether it succeeded in time, and what it printed.
-    fn cargo(&self, stage: &[&str], more: &[&str]) -> Result<(bool, String), String> {
+    fn cargo(&self, stage: &[&str], more: &[&str], limit: Duration) -> Result<(bool, String), String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let log = self.target.join("mutant.log");
         let run = || -> io::Result<(bool, String)> {
@@ -152,7 +154,7 @@ impl Laboratory {
                 .stderr(output)
                 .process_group(0)
                 .spawn()?;
-            let passed = wait(child)?;
+            let passed = wait(child, limit)?;
             Ok((passed, String::from_utf8_lossy(&fs::read(&log)?).into_owned()))
         };
         run().map_err(|e| format!("cargo test: {e}"))
@@ -165,8 +167,8 @@ const SIM: &[&[&str]] = &[&["-p", "vmhealth-sim"], &["-p", "vmhealth-tests", "--
 const GUESTS: &[&[&str]] = &[&["-p", "vmhealth-guests", "--lib"]];
 
 /// `false` also for one that had to be killed.
-fn wait(mut child: Child) -> io::Result<bool> {
-    let deadline = Instant::now() + LIMIT;
+fn wait(mut child: Child, limit: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
