@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 pub mod qemu;
 pub mod reality;
+pub mod registers;
 pub mod scratch;
 pub mod template;
 pub mod traffic;

@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a clock, a file, a socket or a process; `clippy.toml` and `tests/purity.rs` keep it so.
 //! Inputs carry their time, outputs are commands and the next wake-up. Two loops drive the same [`engine::Engine`]:
-//! [`world::run`] in virtual time against the models in [`world`], and `vmhealth-guests` against a real QEMU.
+//! [`world::run`] in virtual time against the models in [`world`] and [`devices`], and `vmhealth-guests` against a real QEMU.
 //!
 //! ```text
 //! manifest + scenario -> Engine <-> world (model | QEMU)
@@ -13,6 +13,7 @@
 pub mod budget;
 pub mod check;
 pub mod cluster;
+pub mod devices;
 pub mod engine;
 pub mod explore;
 pub mod kubelet;

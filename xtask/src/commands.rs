@@ -195,7 +195,17 @@ async fn test() -> Result<Status, Failure> {
     // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
     let (reality, _) = prepare(AccelChoice::Auto, false, None).await;
     if reality.is_ok()
-        && !cargo_test(&["-p", "vmhealth-tests", "--test", "fork", "--", "--ignored", "--test-threads=1"])?
+        && !cargo_test(&[
+            "-p",
+            "vmhealth-tests",
+            "--test",
+            "fork",
+            "--test",
+            "registers",
+            "--",
+            "--ignored",
+            "--test-threads=1",
+        ])?
     {
         return Ok(Status::Failed);
     }

@@ -2,10 +2,10 @@
 
 use super::detection::{Answer, Span, detection};
 use crate::cluster::Churn;
+use crate::devices::fires_after;
 use crate::manifest::{
     Handler, PodProbe, Port, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction,
 };
-use crate::world::I6300esb;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -199,7 +199,7 @@ fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detect
 
 fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row {
     let action = vm.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action);
-    let fires = I6300esb::fires_after(assumptions.heartbeat);
+    let fires = vm.vmi.watchdog.as_ref().map_or(Duration::ZERO, |w| fires_after(w.model, assumptions.heartbeat));
     let fired = matches!(fault, Break::DaemonStopped | Break::KernelPanic)
         .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });
     let ends = |end| recreated(vm, assumptions, fired, end);

@@ -2,8 +2,8 @@
 
 use super::detection::Span;
 use super::plan::{Assumptions, Break, Detector, rows};
+use crate::devices::{fires_after, heartbeats};
 use crate::manifest::VirtualMachine;
-use crate::world::I6300esb;
 use std::time::Duration;
 
 /// One of those who could act.
@@ -43,9 +43,10 @@ pub fn tipping(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Tipping
     let all = contenders(vm, assumptions, None);
     let liveness = all.iter().find(|c| c.name == Detector::Liveness.as_str())?.at;
     all.iter().find(|c| c.name == Detector::Watchdog.as_str())?;
-    let heartbeats = || 1..=I6300esb::MAX_HEARTBEAT;
-    let earliest = |h| I6300esb::fires_after(h).saturating_sub(assumptions.pet_interval);
-    let surely = heartbeats().take_while(|h| I6300esb::fires_after(*h) < liveness.best).last();
+    let model = vm.vmi.watchdog.as_ref()?.model;
+    let heartbeats = || heartbeats(model);
+    let earliest = |h| fires_after(model, h).saturating_sub(assumptions.pet_interval);
+    let surely = heartbeats().take_while(|h| fires_after(model, *h) < liveness.best).last();
     let never = heartbeats().find(|h| earliest(*h) > liveness.worst);
-    Some(Tipping { watchdog_up_to: surely.unwrap_or(0), liveness_from: never.unwrap_or(I6300esb::MAX_HEARTBEAT + 1) })
+    Some(Tipping { watchdog_up_to: surely.unwrap_or(0), liveness_from: never.unwrap_or(heartbeats().end() + 1) })
 }

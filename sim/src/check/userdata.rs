@@ -4,8 +4,9 @@
 
 use super::finding::Exam;
 use super::tree::{get, text};
+use crate::devices::heartbeats;
+use crate::manifest::WatchdogModel;
 use crate::manifest::{CloudInit, go_base64};
-use crate::world::I6300esb;
 use std::time::Duration;
 
 /// What the user data mentions.
@@ -66,7 +67,8 @@ fn heartbeat_in(line: &str) -> Option<Duration> {
     let value = value.trim_start().strip_prefix('=')?.split('#').next().unwrap_or_default().trim();
     let seconds = value.parse().map(Duration::from_secs).ok();
     let span = seconds.or_else(|| humantime::parse_duration(value).ok())?;
-    (1..=u64::from(I6300esb::MAX_HEARTBEAT)).contains(&span.as_secs()).then_some(Duration::from_secs(span.as_secs()))
+    let longest = u64::from(*heartbeats(WatchdogModel::Diag288).end());
+    (1..=longest).contains(&span.as_secs()).then_some(Duration::from_secs(span.as_secs()))
 }
 
 #[cfg(test)]
@@ -84,7 +86,7 @@ mod tests {
             ("# watchdog-timeout = 5\nwatchdog-timeout = 40 # s\n", false, true, heartbeat(40)),
             ("RuntimeWatchdogSec=2min\n", false, true, heartbeat(120)),
             ("RuntimeWatchdogSec=1min 30s\n", false, true, heartbeat(90)),
-            ("RuntimeWatchdogSec=1h\n", false, true, None),
+            ("RuntimeWatchdogSec=2h\n", false, true, None),
             ("RuntimeWatchdogSec=500ms\n", false, true, None),
             ("RuntimeWatchdogSec=4294967295\n", false, true, None),
             ("RuntimeWatchdogSec=off\n", false, true, None),

@@ -2,10 +2,10 @@
 //!
 //! State only; the [`super::Model`] moves it and says what QEMU would report.
 
-use super::i6300esb::I6300esb;
 use crate::budget::LIBVIRT_AGENT_LIMIT;
+use crate::devices::LinuxWatchdog;
 use crate::kubelet::{Attempt, Verdict};
-use crate::manifest::{Handler, PodProbe, VmiSpec};
+use crate::manifest::{Handler, PodProbe, VmiSpec, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
 use std::time::Duration;
@@ -100,7 +100,8 @@ pub(super) struct Guest {
     /// What the health server does when it listens.
     pub(super) behaviour: Health,
     pub(super) petter: Petter,
-    pub(super) device: Option<I6300esb>,
+    /// `/dev/watchdog`.
+    pub(super) watchdog: Option<LinuxWatchdog>,
     /// Since when the vCPUs stand still.
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
@@ -111,8 +112,8 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(profile: &GuestProfile, has_device: bool) -> Self {
-        let heartbeat = profile.watchdog_daemon.as_ref().map_or(30, |d| d.heartbeat_seconds);
+    /// Just switched on at `now`.
+    pub(super) fn new(profile: &GuestProfile, model: Option<WatchdogModel>, now: Time) -> Self {
         Guest {
             kernel: Kernel::Booting,
             boot: 1,
@@ -120,7 +121,7 @@ impl Guest {
             health: false,
             behaviour: Health::Status(200),
             petter: Petter::Nobody,
-            device: has_device.then(|| I6300esb::new(heartbeat)),
+            watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
             paused_at: None,
             deferred: Vec::new(),
             verifying: false,
@@ -129,9 +130,21 @@ impl Guest {
     }
 
     /// Power-on after a reset: everything is as after the first one.
-    pub(super) fn reset(&mut self) {
-        let fresh = Guest::new(&self.profile, self.device.is_some());
-        *self = Guest { boot: self.boot + 1, ..fresh };
+    pub(super) fn reset(&mut self, now: Time) {
+        let mut watchdog = self.watchdog.take();
+        if let Some(watchdog) = &mut watchdog {
+            watchdog.machine_reset(now);
+        }
+        *self = Guest { boot: self.boot + 1, watchdog, ..Guest::new(&self.profile, None, now) };
+    }
+
+    /// The daemon, or wd_keepalive in its place, opens the device and sets its heartbeat.
+    pub(super) fn open_watchdog(&mut self, now: Time) {
+        if let (Some(watchdog), Some(daemon)) = (&mut self.watchdog, &self.profile.watchdog_daemon) {
+            // Whoever held it before is gone; a heartbeat that the driver refuses leaves it at the driver's own.
+            let _ = watchdog.open(now);
+            let _ = watchdog.set_timeout(now, daemon.heartbeat_seconds);
+        }
     }
 
     /// Userspace gets the CPU.
@@ -153,7 +166,7 @@ impl Guest {
 
     /// As the profile says.
     pub(super) fn is_as_profiled(&self) -> bool {
-        let daemon = self.profile.watchdog_daemon.is_none() || self.device.is_none() || self.petting();
+        let daemon = self.profile.watchdog_daemon.is_none() || self.watchdog.is_none() || self.petting();
         self.agent && daemon && (self.health || !self.profile.health_server)
     }
 

@@ -1,15 +1,13 @@
-//! The virtual world: models of the device, the guest and QEMU's event sequences, driven in virtual time.
+//! The virtual world: models of the guest and of QEMU's event sequences, driven in virtual time.
 //!
 //! Everything that happens is an entry of one queue ordered by (time, sequence): the same scenario gives the same
 //! trace, byte for byte. Source of the transitions: qemu-watchdog.md 2, 5, 9 and 16.
 
 mod guest;
-mod i6300esb;
 mod model;
 mod queue;
 mod run;
 
 pub use guest::Timings;
-pub use i6300esb::I6300esb;
 pub use model::Model;
 pub use run::run;

@@ -3,6 +3,7 @@
 use super::guest::{Guest, InGuest, Kernel, Petter, Timings};
 use super::queue::Queue;
 use crate::cluster::{DomainEvent, Exit};
+use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
 use crate::kubelet::{Attempt, ProbeKind, Verdict};
 use crate::manifest::{Handler, Probe, RebootPolicy, VmiSpec, WatchdogAction};
@@ -79,7 +80,8 @@ impl Model {
     pub fn execute(&mut self, now: Time, command: Command) {
         match command {
             Command::StartDomain { vmi } => {
-                self.guests.insert(vmi, Guest::new(&self.spec.guest, self.vmi.watchdog.is_some()));
+                let model = self.vmi.watchdog.as_ref().map(|w| w.model);
+                self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
             }
@@ -127,7 +129,7 @@ impl Model {
     fn exit(&mut self, now: Time, vmi: u32, exit: Exit) {
         if let Some(guest) = self.guests.get_mut(&vmi) {
             guest.kernel = Kernel::Off;
-            guest.device = None;
+            guest.watchdog = None;
         }
         self.tell_domain(now, vmi, DomainEvent::Exited(exit));
     }
@@ -177,9 +179,7 @@ impl Model {
             InGuest::DaemonUp | InGuest::KeepaliveUp => {
                 let keepalive = what == InGuest::KeepaliveUp;
                 guest.petter = if keepalive { Petter::Keepalive } else { Petter::Daemon };
-                if let Some(device) = &mut guest.device {
-                    device.arm(now);
-                }
+                guest.open_watchdog(now);
                 self.watch_device(vmi);
                 self.later(now, t.pet_interval, vmi, InGuest::Pet);
                 if keepalive {
@@ -189,8 +189,8 @@ impl Model {
             }
             InGuest::Pet => {
                 if guest.petting() {
-                    if let Some(device) = &mut guest.device {
-                        device.pet(now);
+                    if let Some(watchdog) = &mut guest.watchdog {
+                        watchdog.write(now, b"\0");
                     }
                     self.watch_device(vmi);
                     self.later(now, t.pet_interval, vmi, InGuest::Pet);
@@ -199,7 +199,7 @@ impl Model {
             InGuest::Settled => self.verify(now, vmi),
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
-                guest.device = None;
+                guest.watchdog = None;
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "guest-shutdown".into() });
                 self.tell_domain(now, vmi, DomainEvent::Stop);
             }
@@ -218,28 +218,33 @@ impl Model {
     }
 
     fn watch_device(&mut self, vmi: u32) {
-        let at = self.guests.get(&vmi).and_then(|g| g.device.as_ref()).and_then(|d| d.next_wakeup());
+        let at = self.guests.get(&vmi).and_then(|g| g.watchdog.as_ref()).and_then(LinuxWatchdog::next_wakeup);
         if let Some(at) = at {
             self.queue.push(at, Happening::Device { vmi });
         }
     }
 
     fn device(&mut self, now: Time, vmi: u32) {
-        let Some(device) = self.guests.get_mut(&vmi).and_then(|g| g.device.as_mut()) else { return };
+        let action = self.action();
+        let Some(watchdog) = self.guests.get_mut(&vmi).and_then(|g| g.watchdog.as_mut()) else { return };
         // A pet in between has moved the stage's end: this wake-up is stale.
-        if device.next_wakeup().is_none_or(|t| t > now) {
+        if watchdog.next_wakeup().is_none_or(|t| t > now) {
             return;
         }
-        if device.expire(now) {
+        if watchdog.expire(now, action) {
             self.fire(now, vmi);
         } else {
             self.watch_device(vmi);
         }
     }
 
+    fn action(&self) -> WatchdogAction {
+        self.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action)
+    }
+
     /// qemu-watchdog.md 16.2.
     fn fire(&mut self, now: Time, vmi: u32) {
-        let action = self.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action);
+        let action = self.action();
         self.tell_domain(now, vmi, DomainEvent::Watchdog(action));
         match action {
             WatchdogAction::Poweroff => self.exit(now, vmi, Exit::Status(0)),
@@ -258,12 +263,12 @@ impl Model {
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         if self.vmi.reboot_policy == RebootPolicy::Terminate {
             guest.kernel = Kernel::Off;
-            guest.device = None;
+            guest.watchdog = None;
             self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: reason() });
             self.tell_domain(now, vmi, DomainEvent::Stop);
             return;
         }
-        guest.reset();
+        guest.reset(now);
         self.tell_domain(now, vmi, DomainEvent::Reset { reason: reason() });
         self.power_on(now, vmi);
     }
@@ -289,8 +294,9 @@ impl Model {
         guest.kernel = Kernel::GoingDown;
         // The daemon's stop closes the device with 'V'.
         guest.petter = Petter::Nobody;
-        if let Some(device) = &mut guest.device {
-            device.disarm();
+        if let Some(watchdog) = &mut guest.watchdog {
+            watchdog.write(now, b"V");
+            watchdog.close(now);
         }
         self.later(now, agent, vmi, InGuest::AgentClosed);
         self.later(now, off, vmi, InGuest::PowerOff);
@@ -299,8 +305,8 @@ impl Model {
     fn pause(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_none()) else { return };
         guest.paused_at = Some(now);
-        if let Some(device) = &mut guest.device {
-            device.freeze(now);
+        if let Some(watchdog) = &mut guest.watchdog {
+            watchdog.freeze(now);
         }
         self.tell_domain(now, vmi, DomainEvent::Stop);
     }
@@ -308,8 +314,8 @@ impl Model {
     fn resume(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_some()) else { return };
         guest.paused_at = None;
-        if let Some(device) = &mut guest.device {
-            device.thaw(now);
+        if let Some(watchdog) = &mut guest.watchdog {
+            watchdog.thaw(now);
         }
         for (after, what) in std::mem::take(&mut guest.deferred) {
             self.later(now, after, vmi, what);
@@ -352,8 +358,8 @@ impl Model {
             Fault::KillWatchdog => {
                 // The kernel closes the device without 'V': that is itself a pet.
                 guest.petter = Petter::Nobody;
-                if let Some(device) = &mut guest.device {
-                    device.pet(now);
+                if let Some(watchdog) = &mut guest.watchdog {
+                    watchdog.close(now);
                 }
                 if guest.keepalive_takes_over() {
                     self.later(now, t.takeover, vmi, InGuest::KeepaliveUp);
