@@ -70,17 +70,22 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
         Fault::Health(health) => set_health(live, health, deadline).await?,
-        Fault::KillQemu => {
-            live.signal(Signal::SIGKILL);
-            let mut port = live.port.clone();
-            let gone = async { while port.changed().await.is_ok() {} };
-            tokio::time::timeout_at(deadline, gone).await.map_err(|_| "QEMU is still there after SIGKILL")?;
-            "QEMU was killed by SIGKILL and reaped".into()
-        }
+        Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
+        // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
+        Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
         Fault::GuestPoweroff => systemctl(live, "poweroff", deadline).await?,
         Fault::GuestReboot => systemctl(live, "reboot", deadline).await?,
     };
     Ok(Confirmed { how: first_line(&how).to_owned(), petter: None })
+}
+
+/// Confirmed by the process being reaped.
+async fn end_qemu(live: &Live, signal: Signal, deadline: Instant) -> Result<String, String> {
+    live.signal(signal);
+    let mut port = live.port.clone();
+    let gone = async { while port.changed().await.is_ok() {} };
+    tokio::time::timeout_at(deadline, gone).await.map_err(|_| format!("QEMU is still there after {signal}"))?;
+    Ok(format!("QEMU was ended by {signal} and reaped"))
 }
 
 /// Confirmed by systemd taking the request, or by the agent that goes down with the rest before it could say so.

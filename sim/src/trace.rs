@@ -27,6 +27,10 @@ pub struct Entry {
 pub enum Event {
     /// The VM's printableStatus changed.
     VmStatus(&'static str),
+    /// The VM's Ready condition changed; the reason goes with False.
+    VmReady(bool, &'static str),
+    /// Another condition of the VM came or went: `RestartRequired`.
+    VmCondition(&'static str, bool),
     /// A Kubernetes event on the VM.
     VmEvent(&'static str),
     /// The VMI's phase changed.
@@ -35,6 +39,8 @@ pub enum Event {
     Ready(bool, &'static str),
     /// The AgentConnected condition came or went.
     AgentConnected(bool),
+    /// The Synchronized condition became False, with this reason, or went.
+    Synchronized(Option<&'static str>),
     /// The Paused condition came or went.
     Paused(bool),
     /// A Kubernetes event on the VMI.
@@ -47,6 +53,8 @@ pub enum Event {
     Killing,
     /// An attempt of a probe begins.
     Attempt(ProbeKind, u8),
+    /// An attempt's answer.
+    Answered(ProbeKind, crate::kubelet::Verdict),
     /// A probe's published result.
     Published(ProbeKind, ProbeResult),
     /// The pod entered (true) or left the ready endpoints.
@@ -80,11 +88,15 @@ impl Event {
     pub fn lane(&self) -> &'static str {
         use Event::*;
         match self {
-            VmStatus(_) | VmEvent(_) => "vm",
-            Phase(_) | Ready(..) | AgentConnected(_) | Paused(_) | VmiEvent(_) => "vmi",
+            VmStatus(_) | VmReady(..) | VmCondition(..) | VmEvent(_) => "vm",
+            Phase(_) | Ready(..) | AgentConnected(_) | Synchronized(_) | Paused(_) | VmiEvent(_) => "vmi",
             Unhealthy(_) | ProbeWarning(_) | Killing => "pod",
-            Attempt(ProbeKind::Readiness, _) | Published(ProbeKind::Readiness, _) => "readiness",
-            Attempt(ProbeKind::Liveness, _) | Published(ProbeKind::Liveness, _) => "liveness",
+            Attempt(ProbeKind::Readiness, _)
+            | Answered(ProbeKind::Readiness, _)
+            | Published(ProbeKind::Readiness, _) => "readiness",
+            Attempt(ProbeKind::Liveness, _) | Answered(ProbeKind::Liveness, _) | Published(ProbeKind::Liveness, _) => {
+                "liveness"
+            }
             Endpoint(_) => "endpoints",
             Qemu(_) => "qemu",
             GuestReady | GuestNotReady | GuestForked | GuestCold | Petter(_) => "guest",
@@ -111,14 +123,18 @@ impl fmt::Display for Event {
             VmStatus(status) => write!(f, " status {status}"),
             VmEvent(reason) | VmiEvent(reason) => write!(f, " event {reason}"),
             Phase(phase) => write!(f, " phase {phase}"),
-            Ready(true, _) => f.write_str(" ready True"),
-            Ready(false, reason) => write!(f, " ready False {reason}"),
+            VmReady(true, _) | Ready(true, _) => f.write_str(" ready True"),
+            VmReady(false, reason) | Ready(false, reason) => write!(f, " ready False {reason}"),
+            VmCondition(name, yes) => write!(f, " condition {name} {}", if *yes { "True" } else { "gone" }),
+            Synchronized(Some(reason)) => write!(f, " synchronized False {reason}"),
+            Synchronized(None) => f.write_str(" synchronized gone"),
             AgentConnected(yes) => f.write_str(if *yes { " agent connected" } else { " agent gone" }),
             Paused(yes) => f.write_str(if *yes { " paused True" } else { " paused False" }),
             Unhealthy(kind) => write!(f, " event Unhealthy {kind}"),
             ProbeWarning(kind) => write!(f, " event ProbeWarning {kind}"),
             Killing => f.write_str(" event Killing"),
             Attempt(_, n) => write!(f, " attempt {n}"),
+            Answered(_, verdict) => write!(f, " answer {verdict:?}"),
             Published(_, result) => write!(f, " result {result:?}"),
             Endpoint(yes) => f.write_str(if *yes { " in" } else { " out" }),
             Qemu(event) => write!(f, " {event}"),
@@ -138,11 +154,11 @@ impl fmt::Display for Event {
 
 /// The words that may follow a lane; what a scenario's pattern is checked against.
 pub const LANES: &[(&str, &[&str])] = &[
-    ("vm", &["status", "event"]),
-    ("vmi", &["phase", "ready", "agent", "paused", "event"]),
+    ("vm", &["status", "ready", "condition", "event"]),
+    ("vmi", &["phase", "ready", "agent", "synchronized", "paused", "event"]),
     ("pod", &["event"]),
-    ("readiness", &["attempt", "result"]),
-    ("liveness", &["attempt", "result"]),
+    ("readiness", &["attempt", "answer", "result"]),
+    ("liveness", &["attempt", "answer", "result"]),
     ("endpoints", &["in", "out"]),
     (
         "qemu",

@@ -1,15 +1,46 @@
 //! Sequences that once went wrong: each runs a small scenario in the model and looks at the verdict and the trace.
 
-use vmhealth_sim::engine::Config;
+use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::engine::{Command, Config, Engine, Input};
+use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest;
 use vmhealth_sim::scenario::{Scenario, Verdict};
+use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{self, Timings};
 
-/// Runs steps and expectations against a VM with a poweroff watchdog; the verdict, the trace's lines, the seconds it took.
-fn run(strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
-    let vm = format!(
-        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {strategy}\n  template:\n    spec:\n      domain: {{devices: {{watchdog: {{name: w, i6300esb: {{action: poweroff}}}}}}}}\n"
+/// A VM with a poweroff watchdog that answers pings.
+fn vm(strategy: &str) -> String {
+    format!(
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {strategy}\n  template:\n    spec:\n      readinessProbe: {{guestAgentPing: {{}}}}\n      domain: {{devices: {{watchdog: {{name: w, i6300esb: {{action: poweroff}}}}}}}}\n"
+    )
+}
+
+/// An engine of its own, that nobody answers.
+fn engine(steps: &str) -> Engine {
+    let scenario = format!(
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  steps: [{steps}]\n  expect: [{{see: vm status Stopped, from: vm status Running, within: 0s..99s}}]\n  final: {{}}\n"
     );
+    let vm = manifest::read("vm.yaml", &vm("Always")).unwrap_or_else(|e| panic!("{e}"));
+    let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
+    Engine::new(vm, &scenario.spec, Config::default())
+}
+
+/// Lets it run to `until`; what it asked for.
+fn advance(engine: &mut Engine, until: Time) -> Vec<Command> {
+    while let Some(t) = engine.next_wakeup().filter(|t| *t <= until) {
+        engine.advance(t);
+    }
+    engine.advance(until);
+    std::iter::from_fn(|| engine.next_command()).collect()
+}
+
+fn lines(engine: &Engine) -> Vec<String> {
+    engine.trace().entries().iter().map(|e| e.event.to_string()).collect()
+}
+
+/// Runs steps and expectations in the model; the verdict, the trace's lines, the seconds it took.
+fn run(strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
+    let vm = vm(strategy);
     let scenario = format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
     );
@@ -63,4 +94,51 @@ fn a_deletion_is_one_event() {
         "{see: vmi phase Succeeded, within: 0s..60s}, {see: vm status Stopped, within: 0s..60s}",
     );
     assert_eq!(lines.iter().filter(|l| *l == "vm event SuccessfulDelete").count(), 1, "{lines:#?}");
+}
+
+/// It answers a ping of a guest that is not there itself, as virt-launcher does, and that counts as success.
+#[test]
+fn a_ping_needs_a_domain() {
+    let mut engine = engine("");
+    let commands = advance(&mut engine, Time::from_secs(15));
+    assert!(!commands.iter().any(|c| matches!(c, Command::Probe { .. })), "{commands:?}");
+    assert!(lines(&engine).contains(&"readiness result Success".to_owned()), "{:#?}", lines(&engine));
+}
+
+/// What comes from a VMI that is gone does not concern the present one.
+#[test]
+fn answers_of_another_vmi_are_dropped() {
+    let mut engine = engine("");
+    advance(&mut engine, Time::from_secs(5));
+    let before = lines(&engine);
+    let attempt = Attempt { verdict: kubelet::Verdict::Failure, text: "late".into() };
+    engine.handle(Time::from_secs(5), Input::Probe { vmi: 7, kind: ProbeKind::Readiness, attempt });
+    let started = DomainEvent::Started;
+    engine.handle(Time::from_secs(5), Input::Domain { vmi: 7, at: Time::from_secs(5), event: started });
+    assert_eq!(lines(&engine), before);
+}
+
+/// A VMI that was deleted before its domain came up stays Failed when it does.
+#[test]
+fn a_domain_that_comes_too_late_changes_no_phase() {
+    let mut engine = engine("{after: vmi phase Scheduled, user: stop}");
+    advance(&mut engine, Time::from_millis(1500));
+    assert!(lines(&engine).contains(&"vmi phase Failed".to_owned()), "{:#?}", lines(&engine));
+    let at = Time::from_millis(1600);
+    engine.handle(at, Input::Domain { vmi: 1, at, event: DomainEvent::Started });
+    assert!(!lines(&engine).contains(&"vmi phase Running".to_owned()), "{:#?}", lines(&engine));
+}
+
+/// Until the guest was seen to be what its profile says nothing is broken.
+#[test]
+fn a_fault_waits_for_the_guest() {
+    let mut engine = engine("{after: vmi phase Running, fault: kernelPanic}");
+    advance(&mut engine, Time::from_secs(1));
+    let at = Time::from_secs(2);
+    engine.handle(at, Input::Domain { vmi: 1, at, event: DomainEvent::Started });
+    let injects = |commands: &[Command]| commands.iter().any(|c| matches!(c, Command::Inject { .. }));
+    assert!(!injects(&advance(&mut engine, Time::from_secs(10))));
+    let report = vmhealth_sim::engine::GuestReport::default();
+    engine.handle(Time::from_secs(10), Input::GuestReady { vmi: 1, report });
+    assert!(injects(&advance(&mut engine, Time::from_secs(10))));
 }

@@ -52,7 +52,12 @@ fn what_is_read() {
     assert_eq!((vmi.grace, vmi.vcpus, vmi.memory), (Duration::ZERO, Some(4), Some(1 << 30)));
     assert_eq!(
         vmi.watchdog,
-        Some(Watchdog { name: "w".into(), model: WatchdogModel::Diag288, action: WatchdogAction::Shutdown })
+        Some(Watchdog {
+            name: "w".into(),
+            model: WatchdogModel::Diag288,
+            action: WatchdogAction::Shutdown,
+            unknown_action: None
+        })
     );
     assert!(vmi.panic_device);
     assert_eq!(vmi.reboot_policy, RebootPolicy::Terminate);
@@ -99,7 +104,7 @@ fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
         vm("      readinessProbe: {httpGet: {port: 1, scheme: http}, periodSeconds: soon}\n"),
         vm("      livenessProbe: {exec: {command: uname}, periodSeconds: 3000000000}\n"),
         vm("      domain: {devices: {watchdog: {i6300esb: {}}}}\n"),
-        vm("      domain: {devices: {watchdog: {name: w, i6300esb: {action: explode}}}}\n"),
+        vm("      domain: {devices: {watchdog: {name: w, i6300esb: {action: 7}}}}\n"),
         vm("      domain: {devices: {watchdog: [{name: w}]}}\n"),
         vm("      domain: {memory: {guest: lots}}\n"),
         vm("      volumes: [{name: c, cloudInitNoCloud: {userDataBase64: '%%%'}}]\n"),
@@ -107,4 +112,16 @@ fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
         shown.push_str(&format!("{}\n", read("vm.yaml", &text).expect_err(&text)));
     }
     insta::assert_snapshot!(shown);
+}
+
+/// `kubevirt.io/pause-guest-agent-probes`: Go's ParseBool, and what it does not take is false.
+#[test]
+fn what_the_annotation_s_text_means() {
+    for (text, paused) in [("true", true), ("1", true), ("T", true), ("false", false), ("yes", false), ("", false)] {
+        let annotated = vm("      {}\n").replace(
+            "template:\n",
+            &format!("template:\n    metadata: {{annotations: {{kubevirt.io/pause-guest-agent-probes: {text:?}}}}}\n"),
+        );
+        assert_eq!(read_ok(&annotated).vmi.agent_probes_paused, paused, "{text:?}");
+    }
 }

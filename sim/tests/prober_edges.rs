@@ -55,3 +55,23 @@ fn the_worker_ends_with_a_container_that_does_not_restart() {
         assert_eq!(worker.next_wakeup(Time::from_secs(1)).is_none(), exits);
     }
 }
+
+/// From the beginning of a pod's termination on liveness is silent, and readiness is not.
+#[test]
+fn liveness_ends_when_the_pod_terminates() {
+    for (terminating, kinds) in
+        [(false, vec![ProbeKind::Liveness, ProbeKind::Readiness]), (true, vec![ProbeKind::Readiness])]
+    {
+        let mut pod = LauncherPod::new(Some(timings(0, 1)), Some(timings(0, 1)), Time::ZERO);
+        pod.container_started(Time::ZERO);
+        if terminating {
+            pod.terminating();
+        }
+        let effects = pod.poll(Time::from_secs(1));
+        let attempts = effects.iter().filter_map(|e| match e {
+            Effect::Attempt(kind, _) => Some(*kind),
+            _ => None,
+        });
+        assert_eq!(attempts.collect::<Vec<_>>(), kinds, "terminating: {terminating}");
+    }
+}

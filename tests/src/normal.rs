@@ -23,7 +23,7 @@ impl Normal {
         for entry in trace.sorted() {
             let lane = match &entry.event {
                 // How often is the prober's business and the windows'.
-                Event::Attempt(..) => continue,
+                Event::Attempt(..) | Event::Answered(..) => continue,
                 // A fork is a boot.
                 Event::GuestForked | Event::GuestCold => continue,
                 // The condition says the same, and a dying QEMU may or may not close the port first.

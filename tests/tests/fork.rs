@@ -59,7 +59,7 @@ impl Fixture {
         let scratch = self.scratch.subdir(&number.to_string()).unwrap();
         let birth = Birth::Fork(template.clone());
         let prepared = self.spec.clone().prepare(birth, number, &scratch, self.evidence.path()).unwrap();
-        prepared.launch(Instant::now()).await.unwrap().0
+        prepared.launch(Instant::now(), false).await.unwrap().0
     }
 }
 

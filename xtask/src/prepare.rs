@@ -54,8 +54,18 @@ fn build_image_as_user() -> Result<(), Failure> {
 }
 
 pub(crate) fn install_missing() -> Result<(), Failure> {
-    let missing = host::missing();
-    if missing.is_empty() { Ok(()) } else { host::install(&missing).map_err(|e| infra(anyhow!(e))) }
+    // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
+    for _ in 0..2 {
+        let missing = host::missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        host::install(&missing).map_err(|e| infra(anyhow!(e)))?;
+    }
+    match host::missing() {
+        left if left.is_empty() => Ok(()),
+        left => Err(infra(anyhow!("still missing after two installations; type: {}", host::install_command(&left)))),
+    }
 }
 
 /// A line of progress, on stderr.

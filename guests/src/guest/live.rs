@@ -101,14 +101,14 @@ impl Drop for Live {
 /// How long the last events may take to be read after the process has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Turns QMP's events into the domain's, keeps the port's state, and reports the process's end after its last event.
+/// Turns QMP's events into the domain's (the first RESUME of one that has not `started` is its start), keeps the port's state, and reports the process's end after its last event.
 pub(super) async fn pump(
     mut child: Child,
     mut from_qmp: mpsc::UnboundedReceiver<QmpEvent>,
     port: watch::Sender<PortState>,
     to_us: mpsc::UnboundedSender<GuestEvent>,
+    mut started: bool,
 ) {
-    let mut started = false;
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(SystemTime::now);
         let Some(mut event) = domain_event(&event) else { return };

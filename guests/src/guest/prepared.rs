@@ -14,10 +14,11 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::manifest::WatchdogAction;
 
 /// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
@@ -92,9 +93,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Starts QEMU and lets the vCPUs run; call it from the thread that lives as long as the run. Times in the
-    /// transcripts are seconds since `origin`.
-    pub async fn launch(self, origin: Instant) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
+    /// Starts QEMU and lets the vCPUs run, unless it is to begin `paused`; call it from the thread that lives as long as
+    /// the run. Times in the transcripts are seconds since `origin`.
+    pub async fn launch(
+        self,
+        origin: Instant,
+        paused: bool,
+    ) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
         let Prepared { number, scratch, evidence, mut machine, state, netns, tap, needs_dhcp } = self;
         machine.tap = Some(tap.as_raw_fd());
         let sockets = Sockets {
@@ -139,8 +144,16 @@ impl Prepared {
         {
             return Err(ended(&mut child, &stderr_path).await.unwrap_or(e));
         }
-        qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
-        tokio::spawn(pump(child, from_qmp, port, to_us));
+        if paused {
+            // libvirt has started it, and its vCPUs stand still: QEMU itself has nothing to say about that.
+            for event in [DomainEvent::Started, DomainEvent::Stop] {
+                // The receiver is ours.
+                let _ = to_us.send(GuestEvent { at: SystemTime::now(), event });
+            }
+        } else {
+            qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
+        }
+        tokio::spawn(pump(child, from_qmp, port, to_us, paused));
         // Only niceties need them: a QEMU that words its answer otherwise goes without.
         let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
         let tids = cpus.map(|cpus| cpus.iter().filter_map(thread_id).collect());

@@ -123,7 +123,9 @@ impl World {
     pub(super) fn execute(&self, command: Command) {
         let world = self.clone();
         match command {
-            Command::StartDomain { vmi } => self.spawn(async move { world.start_domain(vmi).await }),
+            Command::StartDomain { vmi, paused } => {
+                self.spawn(async move { world.start_domain(vmi, paused).await });
+            }
             Command::Verify { vmi } => self.spawn(async move { world.verify(vmi).await }),
             Command::Probe { vmi, kind, probe } => self.spawn(async move {
                 let attempt = world.probe(vmi, &probe).await;
@@ -148,9 +150,10 @@ impl World {
         }
     }
 
-    async fn start_domain(&self, vmi: u32) {
-        if let Some(template) = self.setup.template.clone() {
-            let reason = match self.launch(vmi, Birth::Fork(template.clone())).await {
+    async fn start_domain(&self, vmi: u32, paused: bool) {
+        // A fork is a guest that has run.
+        if let Some(template) = self.setup.template.clone().filter(|_| !paused) {
+            let reason = match self.launch(vmi, Birth::Fork(template.clone()), false).await {
                 Ok(events) => {
                     if self.live_as_fork(vmi, template, events).await {
                         return;
@@ -169,14 +172,19 @@ impl World {
             }
             self.tell(Input::Cold { vmi, reason });
         }
-        match self.launch(vmi, Birth::Cold).await {
+        match self.launch(vmi, Birth::Cold, paused).await {
             Ok(events) => self.forward_events(vmi, events).await,
             Err(reason) => self.tell(Input::HostFailed { reason }),
         }
     }
 
     /// Starts a QEMU; its events come only after it is among the guests.
-    async fn launch(&self, vmi: u32, birth: Birth) -> Result<mpsc::UnboundedReceiver<GuestEvent>, String> {
+    async fn launch(
+        &self,
+        vmi: u32,
+        birth: Birth,
+        paused: bool,
+    ) -> Result<mpsc::UnboundedReceiver<GuestEvent>, String> {
         let setup = &self.setup;
         let spec = VmSpec {
             manifest: setup.manifest.clone(),
@@ -196,7 +204,7 @@ impl World {
             spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
         });
         let prepared = prepared.await.map_err(|panic| panic.to_string())??;
-        let (live, events) = prepared.launch(self.clock.origin_after(past)).await.map_err(|e| e.to_string())?;
+        let (live, events) = prepared.launch(self.clock.origin_after(past), paused).await.map_err(|e| e.to_string())?;
         if booting {
             live.set_priority(Priority::Booting);
         }

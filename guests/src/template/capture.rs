@@ -106,7 +106,7 @@ async fn capture(
     std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
     let birth = Birth::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
     let prepared = spec.clone().prepare(birth, 0, scratch, &evidence)?;
-    let (live, mut events) = prepared.launch(Instant::now()).await?;
+    let (live, mut events) = prepared.launch(Instant::now(), false).await?;
     let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));

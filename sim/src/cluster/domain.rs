@@ -3,7 +3,7 @@
 //! kubevirt-health.md 5.1 and 7, qemu-watchdog.md 5, 6 and 16.5. QEMU runs as libvirt runs it (`-no-shutdown`):
 //! a clean end is SHUTDOWN and STOP and waits for us to quit it; a bare exit is a crash, even with status 0.
 
-use super::vmi::Phase;
+use super::phase::Phase;
 use crate::manifest::WatchdogAction;
 use crate::time::Time;
 use std::fmt;
@@ -247,6 +247,20 @@ mod tests {
             }
             let end = domain.ended().expect(name);
             assert_eq!(final_phase(end, Duration::from_secs(*grace)), *expected, "{name}");
+        }
+    }
+
+    /// A user's pause ends with the guest going on; whoever stops it then is not a user.
+    #[test]
+    fn a_pause_ends_with_resume() {
+        let mut domain = Domain::default();
+        domain.take(Time::ZERO, &DomainEvent::Started);
+        domain.user_pauses();
+        for (event, paused, to_be_resumed) in
+            [(DomainEvent::Stop, true, false), (DomainEvent::Resume, false, false), (DomainEvent::Stop, false, true)]
+        {
+            domain.take(Time::from_secs(1), &event);
+            assert_eq!((domain.paused(), domain.to_be_resumed()), (paused, to_be_resumed), "{event}");
         }
     }
 

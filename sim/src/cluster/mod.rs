@@ -3,14 +3,20 @@
 //! Source: kubevirt-health.md 4-8. It must not know where events come from: QEMU's words arrive as [`DomainEvent`].
 
 mod domain;
+mod launcher;
+mod phase;
 mod stop;
+mod version;
 mod vm;
 mod vmi;
 
 pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
+pub use launcher::Chance;
+pub use phase::Phase;
 pub use stop::{GracefulStop, StopAction};
+pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};
-pub use vmi::{Phase, Vmi, VmiCommand};
+pub use vmi::{Vmi, VmiCommand};
 
 use std::time::Duration;
 

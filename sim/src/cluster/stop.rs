@@ -44,9 +44,7 @@ impl GracefulStop {
             (now + grace + LAUNCHER_EXTRA, StopAction::Destroy),
             (now + grace + POD_EXTRA, StopAction::Kill),
         ];
-        // G = 0: the guest is not asked at all.
-        let next_ask = (!grace.is_zero()).then_some(now);
-        GracefulStop { grace, began: now, next_ask, asked: false, deadlines }
+        GracefulStop { grace, began: now, next_ask: Some(now), asked: false, deadlines }
     }
 
     /// When [`GracefulStop::poll`] has something to do next.
@@ -60,6 +58,7 @@ impl GracefulStop {
         while let Some((_, action)) = self.deadlines.first().filter(|(t, _)| *t <= now) {
             actions.push(*action);
             self.deadlines.remove(0);
+            // With G = 0 the guest is not asked at all.
             self.next_ask = None;
         }
         if self.next_ask.is_some_and(|t| t <= now) {

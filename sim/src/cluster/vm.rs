@@ -1,7 +1,9 @@
 //! The VM controller: what `runStrategy` makes of the VMI (KubeVirt `vm.go syncRunStrategy`; kubevirt-health.md 6).
 
-use super::vmi::Phase;
+use super::phase::Phase;
 use crate::manifest::RunStrategy;
+use crate::time::Time;
+use std::time::Duration;
 
 /// What the controller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +23,25 @@ pub struct VmController {
     start_requested: bool,
     stop_requested: bool,
     ever_created: bool,
+    /// The VM has a deletion time.
+    deleted: bool,
+    /// `status.startFailure`: VMIs in a row that ended without ever having run, and when the next may be created.
+    failures: u32,
+    retry_after: Time,
 }
 
 impl VmController {
     /// The controller of a VM just created.
     pub fn new(strategy: RunStrategy) -> Self {
-        VmController { strategy, start_requested: false, stop_requested: false, ever_created: false }
+        VmController {
+            strategy,
+            start_requested: false,
+            stop_requested: false,
+            ever_created: false,
+            deleted: false,
+            failures: 0,
+            retry_after: Time::ZERO,
+        }
     }
 
     /// A `start` request; `vmi` is the phase of the VMI that exists. Answers as the API does.
@@ -60,6 +75,56 @@ impl VmController {
         "accepted"
     }
 
+    /// A `restart` request. Answers as the API does.
+    pub fn restart(&mut self, vmi: Option<Phase>) -> &'static str {
+        let impossible = matches!(self.strategy, RunStrategy::Halted | RunStrategy::Once);
+        if impossible || vmi.is_none_or(Phase::is_final) {
+            return "refused";
+        }
+        (self.stop_requested, self.start_requested) = (true, true);
+        "accepted"
+    }
+
+    /// The VirtualMachine is deleted.
+    pub fn delete(&mut self) {
+        self.deleted = true;
+    }
+
+    /// The VirtualMachine is being deleted.
+    pub fn deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// A VMI runs: start failures are forgotten.
+    pub fn running(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A VMI was found final, for the first time. One that never ran counts as a start failure (`syncStartFailureStatus`).
+    pub fn found_final(&mut self, now: Time, ran: bool, random: &mut fastrand::Rng) {
+        if ran || !self.backs_off() {
+            self.failures = 0;
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            self.retry_after = now + start_delay(self.failures, random);
+        }
+    }
+
+    fn backs_off(&self) -> bool {
+        matches!(self.strategy, RunStrategy::Always | RunStrategy::RerunOnFailure | RunStrategy::Once)
+    }
+
+    /// `CrashLoopBackOff` is shown while there is no live VMI.
+    pub fn crash_looping(&self) -> bool {
+        self.failures > 0 && self.backs_off()
+    }
+
+    /// When a start that was put off is due. Once does not start again, and Manual never waits.
+    pub fn next_wakeup(&self, now: Time) -> Option<Time> {
+        let waits = self.failures > 0 && matches!(self.strategy, RunStrategy::Always | RunStrategy::RerunOnFailure);
+        Some(self.retry_after).filter(|t| waits && *t > now)
+    }
+
     /// A VMI was created.
     pub fn created(&mut self) {
         self.ever_created = true;
@@ -77,11 +142,13 @@ impl VmController {
     }
 
     /// What to do about the VMI in this phase (`None`: there is none).
-    pub fn decide(&self, vmi: Option<Phase>) -> Decision {
-        if self.stop_requested && vmi.is_some() {
-            return Decision::Delete;
+    pub fn decide(&self, now: Time, vmi: Option<Phase>) -> Decision {
+        if self.deleted || self.stop_requested {
+            return if vmi.is_some() { Decision::Delete } else { Decision::Nothing };
         }
+        let waits = self.next_wakeup(now).is_some();
         match (self.strategy, vmi) {
+            (RunStrategy::Always | RunStrategy::RerunOnFailure, None) if waits => Decision::Nothing,
             (RunStrategy::Halted, Some(_)) => Decision::Delete,
             (RunStrategy::Halted, None) => Decision::Nothing,
             (RunStrategy::Always, None) => Decision::Create,
@@ -90,10 +157,17 @@ impl VmController {
             (RunStrategy::RerunOnFailure, Some(phase)) if phase.is_final() => Decision::Delete,
             (RunStrategy::Manual, None) if self.start_requested => Decision::Create,
             (RunStrategy::Manual, Some(phase)) if phase.is_final() && self.start_requested => Decision::Delete,
-            (RunStrategy::Once, None) if !self.ever_created => Decision::Create,
+            // No second start, unless somebody deletes the VMI; the backoff is not looked at.
+            (RunStrategy::Once, None) => Decision::Create,
             _ => Decision::Nothing,
         }
     }
+}
+
+/// 10 n^2 seconds and up to half of that more, at most 300 (`calculateStartBackoffTime`).
+fn start_delay(failures: u32, random: &mut fastrand::Rng) -> Duration {
+    let base = 10_u64.saturating_mul(u64::from(failures).pow(2));
+    Duration::from_secs(base.saturating_add(random.u64(0..=base / 2)).min(300))
 }
 
 #[cfg(test)]
@@ -111,21 +185,22 @@ mod tests {
             (RerunOnFailure, Phase::Failed, Decision::Delete, Decision::Create),
             (Manual, Phase::Succeeded, Decision::Nothing, Decision::Nothing),
             (Manual, Phase::Failed, Decision::Nothing, Decision::Nothing),
-            (Once, Phase::Succeeded, Decision::Nothing, Decision::Nothing),
-            (Once, Phase::Failed, Decision::Nothing, Decision::Nothing),
+            // Kept; only a user can delete it, and then it is created again.
+            (Once, Phase::Succeeded, Decision::Nothing, Decision::Create),
+            (Once, Phase::Failed, Decision::Nothing, Decision::Create),
             (Halted, Phase::Succeeded, Decision::Delete, Decision::Nothing),
             (Halted, Phase::Failed, Decision::Delete, Decision::Nothing),
         ] {
             let mut vm = VmController::new(strategy);
             vm.created();
             assert_eq!(
-                vm.decide(Some(Phase::Running)),
+                vm.decide(Time::ZERO, Some(Phase::Running)),
                 if strategy == Halted { Decision::Delete } else { Decision::Nothing }
             );
-            assert_eq!(vm.decide(Some(phase)), then, "{strategy} {phase}");
+            assert_eq!(vm.decide(Time::ZERO, Some(phase)), then, "{strategy} {phase}");
             vm.deleting(phase);
             vm.gone();
-            assert_eq!(vm.decide(None), after, "{strategy} after {phase}");
+            assert_eq!(vm.decide(Time::ZERO, None), after, "{strategy} after {phase}");
         }
     }
 
@@ -138,11 +213,11 @@ mod tests {
             (Once, Decision::Create, "refused"),
             (Halted, Decision::Nothing, "accepted"),
         ] {
-            assert_eq!(VmController::new(strategy).decide(None), first, "{strategy}");
+            assert_eq!(VmController::new(strategy).decide(Time::ZERO, None), first, "{strategy}");
             let mut vm = VmController::new(strategy);
             assert_eq!(vm.start(None), start_when_stopped, "{strategy}");
             if start_when_stopped == "accepted" {
-                assert_eq!(vm.decide(None), Decision::Create, "{strategy}");
+                assert_eq!(vm.decide(Time::ZERO, None), Decision::Create, "{strategy}");
             }
         }
         let mut halted = VmController::new(Halted);
@@ -151,6 +226,67 @@ mod tests {
         assert_eq!(VmController::new(RerunOnFailure).start(Some(Phase::Failed)), "refused");
         let mut manual = VmController::new(Manual);
         assert_eq!(manual.start(Some(Phase::Failed)), "accepted");
-        assert_eq!(manual.decide(Some(Phase::Failed)), Decision::Delete, "start deletes the final VMI");
+        assert_eq!(manual.decide(Time::ZERO, Some(Phase::Failed)), Decision::Delete, "start deletes the final VMI");
+    }
+
+    /// kubevirt-health.md 6.1: the shortest and the longest delay after n early failures.
+    #[test]
+    fn start_failures_back_off() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for (n, shortest, longest) in
+            [(1, 10, 15), (2, 40, 60), (3, 90, 135), (4, 160, 240), (5, 250, 300), (6, 300, 300)]
+        {
+            let delays: Vec<u64> = (0..2000).map(|_| start_delay(n, &mut random).as_secs()).collect();
+            assert_eq!((delays.iter().min(), delays.iter().max()), (Some(&shortest), Some(&longest)), "n = {n}");
+        }
+        assert_eq!(start_delay(u32::MAX, &mut random).as_secs(), 300);
+    }
+
+    #[test]
+    fn who_waits_and_what_is_shown() {
+        for (strategy, at_once, crash_looping) in [
+            (Always, Decision::Nothing, true),
+            (RerunOnFailure, Decision::Nothing, true),
+            (Once, Decision::Create, true),
+            (Manual, Decision::Nothing, false),
+        ] {
+            let mut vm = VmController::new(strategy);
+            vm.created();
+            vm.found_final(Time::from_secs(100), false, &mut fastrand::Rng::with_seed(1));
+            vm.deleting(Phase::Failed);
+            vm.gone();
+            assert_eq!(vm.decide(Time::from_secs(109), None), at_once, "{strategy}");
+            assert_eq!(vm.crash_looping(), crash_looping, "{strategy}");
+            let later = if strategy == Manual { Decision::Nothing } else { Decision::Create };
+            assert_eq!(vm.decide(Time::from_secs(115), None), later, "{strategy}");
+            vm.running();
+            assert!(!vm.crash_looping(), "{strategy}");
+            vm.found_final(Time::from_secs(200), true, &mut fastrand::Rng::with_seed(1));
+            assert!(!vm.crash_looping(), "{strategy}: it has run");
+            vm.delete();
+            assert_eq!(vm.decide(Time::from_secs(300), None), Decision::Nothing, "{strategy}");
+            assert_eq!(vm.decide(Time::from_secs(300), Some(Phase::Running)), Decision::Delete, "{strategy}");
+        }
+    }
+
+    #[test]
+    fn restart_requests() {
+        for (strategy, answer) in [
+            (Always, "accepted"),
+            (RerunOnFailure, "accepted"),
+            (Manual, "accepted"),
+            (Once, "refused"),
+            (Halted, "refused"),
+        ] {
+            let mut vm = VmController::new(strategy);
+            vm.created();
+            assert_eq!(vm.restart(Some(Phase::Running)), answer, "{strategy}");
+            if answer == "accepted" {
+                assert_eq!(vm.decide(Time::ZERO, Some(Phase::Running)), Decision::Delete, "{strategy}");
+                vm.gone();
+                assert_eq!(vm.decide(Time::ZERO, None), Decision::Create, "{strategy}");
+            }
+            assert_eq!(vm.restart(None), "refused", "{strategy}");
+        }
     }
 }

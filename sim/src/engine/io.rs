@@ -119,6 +119,8 @@ pub enum Command {
     StartDomain {
         /// Whose.
         vmi: u32,
+        /// Its vCPUs stand still until they are resumed.
+        paused: bool,
     },
     /// Find out whether the guest is as its profile says; answered by GuestReady or GuestNotReady.
     Verify {

@@ -1,9 +1,12 @@
 //! The engine's run: inputs in, commands out, a trace of everything, a verdict.
 
+mod status;
+mod steps;
+
 use super::io::*;
-use crate::cluster::{Churn, Decision, DomainEvent, Phase, VmController, Vmi, VmiCommand};
-use crate::manifest::VirtualMachine;
-use crate::scenario::{Due, FinalState, Judge, Script, Spec, StepAction, UserRequest, Verdict};
+use crate::cluster::{Chance, Churn, Decision, DomainEvent, KubevirtVersion, Phase, VmController, Vmi, VmiCommand};
+use crate::manifest::{VirtualMachine, VmiSpec};
+use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
 use crate::time::{Time, earliest};
 use crate::trace::{Entry, Event, Trace};
 use std::collections::VecDeque;
@@ -23,6 +26,8 @@ pub struct Config {
     pub boot_deadline: Duration,
     /// No run is longer.
     pub longest: Duration,
+    /// Of what KubeVirt leaves to chance.
+    pub seed: u64,
 }
 
 impl Default for Config {
@@ -32,6 +37,7 @@ impl Default for Config {
             churn: Churn::default(),
             boot_deadline: Duration::from_secs(60),
             longest: Duration::from_secs(3600),
+            seed: 0,
         }
     }
 }
@@ -46,7 +52,13 @@ impl Config {
 /// One VM under one scenario.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    manifest: VirtualMachine,
+    /// `spec.template.spec`, as edited.
+    template: VmiSpec,
+    /// The template that the present VMI was made from.
+    made_from: VmiSpec,
+    restart_required: bool,
+    version: KubevirtVersion,
+    random: fastrand::Rng,
     config: Config,
     controller: VmController,
     vmi: Option<Vmi>,
@@ -55,12 +67,15 @@ pub struct Engine {
     /// The final VMI is being deleted and gone at this time.
     gone_at: Option<Time>,
     deletion_logged: bool,
+    /// The VMI has been counted as a start failure or not.
+    counted: bool,
     /// The boot that was last verified or given up.
     settled_boot: u32,
     boot_deadline: Option<Time>,
     script: Script,
     judge: Judge,
     status: &'static str,
+    vm_ready: (bool, &'static str),
     traffic: Option<Connection>,
     trace: Trace,
     commands: VecDeque<Command>,
@@ -77,15 +92,21 @@ impl Engine {
             controller: VmController::new(manifest.run_strategy),
             script: Script::new(&spec.steps),
             judge: Judge::new(spec, config.guest_scale),
-            manifest,
+            made_from: manifest.vmi.clone(),
+            template: manifest.vmi,
+            restart_required: false,
+            version: spec.kubevirt_version,
+            random: fastrand::Rng::with_seed(config.seed),
             config,
             vmi: None,
             created: 0,
             gone_at: None,
             deletion_logged: false,
+            counted: false,
             settled_boot: 0,
             boot_deadline: None,
             status: "",
+            vm_ready: (false, ""),
             traffic: None,
             trace: Trace::default(),
             commands: VecDeque::new(),
@@ -125,7 +146,8 @@ impl Engine {
         let vmi = self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now));
         let longest = Some(Time::ZERO + self.config.longest);
         let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
-        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), longest])
+        let retry = self.controller.next_wakeup(self.now);
+        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), retry, longest])
             .map(|t| t.max(self.now))
     }
 
@@ -179,6 +201,7 @@ impl Engine {
             self.begin_step(due);
         }
         self.run_vmi();
+        self.count_start_failures();
         if self.gone_at.is_some_and(|t| t <= self.now) {
             self.gone_at = None;
             self.vmi = None;
@@ -205,7 +228,9 @@ impl Engine {
         for command in commands {
             match command {
                 VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
-                VmiCommand::StartDomain => self.commands.push_back(Command::StartDomain { vmi: number }),
+                VmiCommand::StartDomain { paused } => {
+                    self.commands.push_back(Command::StartDomain { vmi: number, paused });
+                }
                 VmiCommand::Probe(kind, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
                 VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
                 VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
@@ -221,29 +246,55 @@ impl Engine {
         if self.gone_at.is_some() {
             return;
         }
-        match self.controller.decide(self.vmi.as_ref().map(Vmi::phase)) {
+        match self.decision() {
             Decision::Create => {
                 self.created += 1;
                 self.settled_boot = 0;
                 self.boot_deadline = None;
-                self.vmi = Some(Vmi::new(&self.manifest.vmi, self.config.churn, self.now));
+                let chance = Chance::draw(&mut self.random);
+                self.vmi = Some(Vmi::new(&self.template, self.version, self.config.churn, chance, self.now));
+                self.made_from = self.template.clone();
+                self.counted = false;
                 self.controller.created();
-                self.log(self.now, Event::VmEvent("SuccessfulCreate"), String::new());
+                self.show_restart_required();
+                let message = "Normal: Started the virtual machine by creating the new virtual machine instance";
+                self.log(self.now, Event::VmEvent("SuccessfulCreate"), message.into());
             }
             Decision::Delete => {
                 let Some(vmi) = &mut self.vmi else { return };
                 if vmi.phase().is_final() {
-                    self.controller.deleting(vmi.phase());
+                    if !vmi.deleting() {
+                        self.controller.deleting(vmi.phase());
+                    }
                     self.gone_at = Some(self.now + self.config.churn.cleanup);
                 } else if !vmi.deleting() {
                     vmi.delete(self.now);
                 }
                 if !std::mem::replace(&mut self.deletion_logged, true) {
-                    self.log(self.now, Event::VmEvent("SuccessfulDelete"), String::new());
+                    let message = "Normal: Stopped the virtual machine by deleting the virtual machine instance";
+                    self.log(self.now, Event::VmEvent("SuccessfulDelete"), message.into());
                 }
                 self.run_vmi();
             }
             Decision::Nothing => {}
+        }
+    }
+
+    /// A VMI that is being deleted goes when it is final, whatever the strategy.
+    fn decision(&self) -> Decision {
+        match &self.vmi {
+            Some(vmi) if vmi.deleting() && vmi.phase().is_final() => Decision::Delete,
+            vmi => self.controller.decide(self.now, vmi.as_ref().map(Vmi::phase)),
+        }
+    }
+
+    /// Each VMI counts once: when it is found to run, or to have ended without.
+    fn count_start_failures(&mut self) {
+        let Some(vmi) = &self.vmi else { return };
+        if vmi.phase() == Phase::Running {
+            self.controller.running();
+        } else if vmi.phase().is_final() && !std::mem::replace(&mut self.counted, true) {
+            self.controller.found_final(self.now, vmi.ever_ran(), &mut self.random);
         }
     }
 
@@ -253,10 +304,13 @@ impl Engine {
             return;
         }
         let boot = vmi.domain().boots();
-        let ended = vmi.phase().is_final();
+        let (ended, paused) = (vmi.phase().is_final(), vmi.paused());
         self.log(at, Event::Qemu(event.clone()), String::new());
         match event {
-            DomainEvent::Started | DomainEvent::Reset { .. } => {
+            // Nothing boots while the vCPUs stand still.
+            DomainEvent::Stop if paused => self.boot_deadline = None,
+            DomainEvent::Resume if boot <= self.settled_boot => {}
+            DomainEvent::Started | DomainEvent::Reset { .. } | DomainEvent::Resume => {
                 self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline());
             }
             DomainEvent::AgentPort { open: true } if boot > self.settled_boot => {
@@ -290,50 +344,6 @@ impl Engine {
         }
     }
 
-    /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
-    fn step_may_begin(&self) -> bool {
-        let unverified = self.settled_boot == 0 && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
-        !(unverified && self.script.next_is_fault())
-    }
-
-    fn begin_step(&mut self, due: Due) {
-        match due.action {
-            StepAction::User(request) => {
-                let phase = self.vmi.as_ref().map(Vmi::phase);
-                let (name, answer) = match request {
-                    UserRequest::Start => ("start", self.controller.start(phase)),
-                    UserRequest::Stop => ("stop", self.controller.stop(phase)),
-                    UserRequest::Pause => ("pause", self.vmi.as_mut().map_or("refused", Vmi::pause)),
-                    UserRequest::Unpause => ("unpause", self.vmi.as_mut().map_or("refused", Vmi::unpause)),
-                };
-                self.log(self.now, Event::User(name, answer), String::new());
-                self.script.done(self.now);
-            }
-            StepAction::Fault(fault) => {
-                self.log(self.now, Event::FaultBegun(fault.name()), String::new());
-                self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
-            }
-        }
-    }
-
-    fn fault_news(&mut self, news: FaultNews) {
-        let begun = self.trace.entries().iter().rev().find_map(|e| match e.event {
-            Event::FaultBegun(name) => Some(name),
-            _ => None,
-        });
-        let name = begun.unwrap_or("?");
-        match news {
-            FaultNews::Confirmed(how) => {
-                self.log(self.now, Event::FaultConfirmed(name), how);
-                self.script.done(self.now);
-            }
-            FaultNews::Failed(why) => {
-                self.log(self.now, Event::FaultFailed(name), why.clone());
-                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
-            }
-        }
-    }
-
     /// Only changes are logged; a connection that reaches a VM which is not ready is a failure of its own.
     fn connection(&mut self, at: Time, outcome: Connection) {
         // As it was then: the answer may have taken a while.
@@ -352,23 +362,6 @@ impl Engine {
                 Connection::Lost => "lost",
             };
             self.log(at, Event::Traffic(word), String::new());
-        }
-    }
-
-    /// printableStatus, first match (kubevirt-health.md 8.3).
-    fn show_status(&mut self) {
-        let creating = self.vmi.is_none() && self.controller.decide(None) == Decision::Create;
-        let status = match &self.vmi {
-            Some(v) if v.stopping() => "Stopping",
-            Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
-            Some(v) if v.phase() == Phase::Running => "Running",
-            Some(v) if !v.phase().is_final() => "Starting",
-            None if creating => "Starting",
-            _ => "Stopped",
-        };
-        if status != self.status {
-            self.status = status;
-            self.log(self.now, Event::VmStatus(status), String::new());
         }
     }
 
@@ -402,7 +395,8 @@ impl Engine {
             && !self.script.busy()
             // Releasing a VMI that is gone brings nothing new.
             && self.commands.iter().all(|c| matches!(c, Command::Discard { .. }))
-            && self.controller.decide(self.vmi.as_ref().map(Vmi::phase)) == Decision::Nothing
+            && self.decision() == Decision::Nothing
+            && self.controller.next_wakeup(self.now).is_none()
     }
 
     fn log(&mut self, at: Time, event: Event, detail: String) {

@@ -67,6 +67,11 @@ impl LauncherPod {
         self.view.container.is_some_and(|c| c.state == ContainerState::Running)
     }
 
+    /// The container has run and runs no more, or never will.
+    pub fn terminated(&self) -> bool {
+        self.view.terminal
+    }
+
     /// The container's `ready` flag.
     pub fn ready(&self) -> bool {
         self.running() && self.readiness.as_ref().is_none_or(|w| w.published() == Some(ProbeResult::Success))

@@ -45,6 +45,15 @@ pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
     read_node(file, node)
 }
 
+/// Reads one probe by itself, as it stands under `livenessProbe`.
+pub fn read_probe(text: &str) -> Result<super::Probe, Problems> {
+    let notes = Notes::new("");
+    let documents = yaml::documents(text).unwrap_or_default();
+    let probe = documents.first().and_then(|node| probe::decode(&Cursor::root(node, &notes)));
+    let errors: Vec<_> = notes.into_problems().into_iter().filter(|p| p.severity == Severity::Error).collect();
+    probe.filter(|_| errors.is_empty()).ok_or(Problems(errors))
+}
+
 /// Reads the VirtualMachine or VirtualMachineInstance of one document.
 pub fn read_node(file: &str, node: &Node) -> Result<VirtualMachine, Problems> {
     let notes = Notes::new(file);
@@ -132,6 +141,7 @@ fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
             .unwrap_or_default(),
         agent_probes_paused: false,
+        start_paused: spec.get("startStrategy").and_then(|c| c.word(&[("Paused", true)])).unwrap_or_default(),
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec),
@@ -175,12 +185,19 @@ fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {
         }
         None => None,
     };
-    let action = match action {
-        // An empty one is none.
-        Some(a) if a.text().as_deref() != Some("") => a.word(ACTIONS)?,
-        _ => WatchdogAction::Reset,
-    };
-    Some(Watchdog { name, model, action })
+    let (mut known, mut unknown_action) = (WatchdogAction::Reset, None);
+    // An empty one is none.
+    let word = action.and_then(|c| Some((c.text()?, c)));
+    if let Some((text, c)) = word.filter(|(text, _)| !text.is_empty()) {
+        match ACTIONS.iter().find(|(word, _)| *word == text) {
+            Some((_, action)) => known = *action,
+            None => {
+                c.warn(format!("{text:?} is an action that libvirt refuses: the guest never starts"));
+                unknown_action = Some(text);
+            }
+        }
+    }
+    Some(Watchdog { name, model, action: known, unknown_action })
 }
 
 fn panic_devices(c: &Cursor<'_>) -> bool {

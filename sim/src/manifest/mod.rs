@@ -11,7 +11,7 @@ mod reader;
 mod types;
 
 pub(crate) use decode::go_base64;
-pub use decode::{not_acted_on, read, read_node};
+pub use decode::{not_acted_on, read, read_node, read_probe};
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings};
 pub use problem::{Problem, Problems, Severity};

@@ -38,6 +38,8 @@ pub struct VmiSpec {
     pub panic_device: bool,
     /// `domain.rebootPolicy`.
     pub reboot_policy: RebootPolicy,
+    /// `startStrategy: Paused`: every VMI begins with its vCPUs standing still.
+    pub start_paused: bool,
     /// The annotation `kubevirt.io/pause-guest-agent-probes`: pings are answered without asking the guest.
     pub agent_probes_paused: bool,
     /// Guest memory in bytes, if the manifest says.
@@ -89,6 +91,8 @@ pub struct Watchdog {
     pub model: WatchdogModel,
     /// What QEMU does when it fires.
     pub action: WatchdogAction,
+    /// A word that nobody but libvirt refuses: the domain is never defined (kubevirt-health.md 2.6).
+    pub unknown_action: Option<String>,
 }
 
 /// The watchdog device.

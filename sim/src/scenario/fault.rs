@@ -26,6 +26,8 @@ pub enum Fault {
     Health(Health),
     /// SIGKILL to the QEMU process.
     KillQemu,
+    /// SIGKILL to virt-launcher: its monitor ends QEMU and the container, and nobody is left to report.
+    KillLauncher,
     /// `poweroff` in the guest.
     GuestPoweroff,
     /// `reboot` in the guest.
@@ -60,6 +62,7 @@ impl Fault {
         "stopAgent",
         "health",
         "killQemu",
+        "killLauncher",
         "guestPoweroff",
         "guestReboot",
     ];
@@ -74,6 +77,7 @@ impl Fault {
             Fault::StopAgent { .. } => "stopAgent",
             Fault::Health(_) => "health",
             Fault::KillQemu => "killQemu",
+            Fault::KillLauncher => "killLauncher",
             Fault::GuestPoweroff => "guestPoweroff",
             Fault::GuestReboot => "guestReboot",
         }

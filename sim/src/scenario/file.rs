@@ -4,6 +4,9 @@
 
 use super::fault::Fault;
 use super::pattern::{self, Pattern};
+use crate::cluster::KubevirtVersion;
+use crate::devices::heartbeats;
+use crate::manifest::{self, Probe, VmiSpec, WatchdogModel};
 use crate::yaml::{self, YamlError};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,8 +14,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-/// What the daemon and the i6300esb driver take, seconds (qemu-watchdog.md 2.4; the daemon wants more than its interval).
-const HEARTBEATS: std::ops::RangeInclusive<u32> = 3..=2046;
+/// Debian's daemon wants more than its interval, seconds.
+const SHORTEST_HEARTBEAT: u32 = 3;
 
 /// One scenario file.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -49,6 +52,9 @@ pub struct Metadata {
 pub struct Spec {
     /// The VirtualMachine manifest, relative to the scenario file.
     pub manifest: String,
+    /// The KubeVirt release whose rules apply; absent: the newest known.
+    #[serde(default)]
+    pub kubevirt_version: KubevirtVersion,
     /// What the guest is set up with.
     #[serde(default)]
     pub guest: GuestProfile,
@@ -132,7 +138,7 @@ pub struct Step {
 }
 
 /// A user's request to the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum UserRequest {
     /// `virtctl start`.
@@ -143,6 +149,55 @@ pub enum UserRequest {
     Pause,
     /// `virtctl unpause vm`.
     Unpause,
+    /// `virtctl restart`.
+    Restart,
+    /// `kubectl delete pod`, or an eviction without live migration.
+    DeletePod,
+    /// `kubectl delete vmi`.
+    DeleteVmi,
+    /// `kubectl delete vm`.
+    Delete,
+    /// `kubectl edit vm`: the template changes, the VMI that runs does not.
+    Edit(TemplateEdit),
+}
+
+impl UserRequest {
+    fn edited_probes(&self) -> impl Iterator<Item = &serde_json::Value> {
+        let edit = if let UserRequest::Edit(edit) = self { Some(edit) } else { None };
+        edit.into_iter().flat_map(|e| e.readiness_probe.iter().chain(&e.liveness_probe))
+    }
+}
+
+/// What may be changed of `spec.template.spec`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TemplateEdit {
+    /// Another readiness probe.
+    #[serde(default)]
+    pub readiness_probe: Option<serde_json::Value>,
+    /// Another liveness probe.
+    #[serde(default)]
+    pub liveness_probe: Option<serde_json::Value>,
+    /// Another grace period.
+    #[serde(default)]
+    pub termination_grace_period_seconds: Option<u32>,
+}
+
+impl TemplateEdit {
+    /// The template after the edit.
+    pub fn apply(&self, vmi: &VmiSpec) -> Result<VmiSpec, String> {
+        let probe = |edit: &Option<serde_json::Value>, before: &Option<Probe>| match edit {
+            Some(value) => manifest::read_probe(&value.to_string()).map(Some).map_err(|e| e.to_string()),
+            None => Ok(before.clone()),
+        };
+        let grace = self.termination_grace_period_seconds.map(|s| Duration::from_secs(s.into()));
+        Ok(VmiSpec {
+            readiness: probe(&self.readiness_probe, &vmi.readiness)?,
+            liveness: probe(&self.liveness_probe, &vmi.liveness)?,
+            grace: grace.unwrap_or(vmi.grace),
+            ..vmi.clone()
+        })
+    }
 }
 
 /// An event that must be seen.
@@ -280,13 +335,17 @@ impl Scenario {
         }
         let guest = &self.spec.guest;
         if let Some(daemon) = &guest.watchdog_daemon
-            && !HEARTBEATS.contains(&daemon.heartbeat_seconds)
+            && !(SHORTEST_HEARTBEAT..=*heartbeats(WatchdogModel::I6300esb).end()).contains(&daemon.heartbeat_seconds)
         {
             return Err(format!(
-                "spec.guest.watchdogDaemon.heartbeatSeconds: the device takes {} to {}",
-                HEARTBEATS.start(),
-                HEARTBEATS.end()
+                "spec.guest.watchdogDaemon.heartbeatSeconds: the daemon and the device take {SHORTEST_HEARTBEAT} to {}",
+                heartbeats(WatchdogModel::I6300esb).end()
             ));
+        }
+        for (i, step) in self.spec.steps.iter().enumerate() {
+            for probe in step.user.iter().flat_map(UserRequest::edited_probes) {
+                manifest::read_probe(&probe.to_string()).map_err(|e| format!("spec.steps[{i}].user.edit: {e}"))?;
+            }
         }
         for (i, fault) in self.spec.steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.fault.as_ref()?))) {
             let lacks = match fault {

@@ -4,7 +4,7 @@
 
 use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::devices::LinuxWatchdog;
-use crate::kubelet::{Attempt, Verdict};
+use crate::kubelet::{Attempt, ProbeKind, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
@@ -106,6 +106,8 @@ pub(super) struct Guest {
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
     pub(super) deferred: Vec<(Duration, InGuest)>,
+    /// Which probes' last attempts were pings.
+    pub(super) pinged: Vec<ProbeKind>,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -124,6 +126,7 @@ impl Guest {
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
             paused_at: None,
             deferred: Vec::new(),
+            pinged: Vec::new(),
             verifying: false,
             profile: profile.clone(),
         }
@@ -152,11 +155,9 @@ impl Guest {
         self.kernel == Kernel::Up && self.paused_at.is_none()
     }
 
-    /// Someone pets the device now.
+    /// Someone pets the device whenever it gets the CPU.
     pub(super) fn petting(&self) -> bool {
         matches!(self.petter, Petter::Daemon | Petter::Keepalive)
-            && matches!(self.kernel, Kernel::Up | Kernel::GoingDown)
-            && self.paused_at.is_none()
     }
 
     /// wd_keepalive takes over from a daemon that dies.

@@ -5,8 +5,8 @@ use super::queue::Queue;
 use crate::cluster::{DomainEvent, Exit};
 use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
-use crate::kubelet::{Attempt, ProbeKind, Verdict};
-use crate::manifest::{Handler, Probe, RebootPolicy, VmiSpec, WatchdogAction};
+use crate::kubelet::{Attempt, Verdict};
+use crate::manifest::{Handler, RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -79,11 +79,14 @@ impl Model {
     /// Does what the engine asks.
     pub fn execute(&mut self, now: Time, command: Command) {
         match command {
-            Command::StartDomain { vmi } => {
+            Command::StartDomain { vmi, paused } => {
                 let model = self.vmi.watchdog.as_ref().map(|w| w.model);
                 self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
+                if paused {
+                    self.pause(now, vmi);
+                }
             }
             Command::Verify { vmi } => {
                 if let Some(guest) = self.guests.get_mut(&vmi) {
@@ -92,8 +95,18 @@ impl Model {
                 self.verify(now, vmi);
             }
             Command::Probe { vmi, kind, probe } => {
-                let Some(guest) = self.guests.get(&vmi) else { return };
-                let (length, attempt) = guest.probe(&probe, &self.vmi, self.timings.answer);
+                let answer = self.timings.answer;
+                let (length, attempt) = match self.guests.get_mut(&vmi) {
+                    Some(guest) => {
+                        guest.pinged.retain(|k| *k != kind);
+                        guest.pinged.extend((probe.handler == Handler::GuestAgentPing).then_some(kind));
+                        guest.probe(&probe, &self.vmi, answer)
+                    }
+                    None => {
+                        let text = "the domain does not exist yet".into();
+                        (probe.timings.timeout(), Attempt { verdict: Verdict::Failure, text })
+                    }
+                };
                 self.queue.push(now + length, Happening::Tell(Input::Probe { vmi, kind, attempt }));
             }
             Command::AskToShutDown { vmi } => self.ask_to_shut_down(now, vmi),
@@ -327,14 +340,10 @@ impl Model {
 
     /// Pings that a paused guest has not answered yet are answered when it goes on.
     fn answer_pings(&mut self, now: Time, vmi: u32) {
-        let probe = |kind| match kind {
-            ProbeKind::Readiness => self.vmi.readiness.as_ref(),
-            ProbeKind::Liveness => self.vmi.liveness.as_ref(),
-        };
-        let ping = |kind| probe(kind).is_some_and(|p: &Probe| p.handler == Handler::GuestAgentPing);
-        let pings = self
-            .queue
-            .take(|h| matches!(h, Happening::Tell(Input::Probe { vmi: of, kind, .. }) if *of == vmi && ping(*kind)));
+        let Some(guest) = self.guests.get(&vmi) else { return };
+        let pings = self.queue.take(
+            |h| matches!(h, Happening::Tell(Input::Probe { vmi: of, kind, .. }) if *of == vmi && guest.pinged.contains(kind)),
+        );
         for happening in pings {
             if let Happening::Tell(Input::Probe { kind, .. }) = happening {
                 let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
@@ -375,6 +384,10 @@ impl Model {
             Fault::Health(Health::Start) => guest.health = true,
             Fault::Health(other) => guest.behaviour = other.clone(),
             Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
+            Fault::KillLauncher => {
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.exit(now, vmi, Exit::Status(0));
+            }
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
         }

@@ -236,6 +236,13 @@ const ROWS: &[Row] = &[
         ],
     ),
     later(
+        &[(Vmi, "readinessProbe: {tcpSocket: {port: 1}}")],
+        &[(Vmi, "readinessProbe: {tcpSocket: {port: 0}}")],
+        &[
+            "port-out-of-range spec.containers[0].readinessProbe.tcpSocket.port <- spec.template.spec.readinessProbe.tcpSocket.port",
+        ],
+    ),
+    later(
         &[(Vmi, "readinessProbe: {httpGet: {port: 65535}}")],
         &[(Vmi, "readinessProbe: {httpGet: {port: 70000}}")],
         &[

@@ -179,7 +179,7 @@ impl Bench<'_> {
             .prepare(birth, number, &scratch, &self.evidence)
             .map_err(io::Error::other)?;
         let exec = Instant::now();
-        Ok((prepared.launch(exec).await.map_err(io::Error::other)?, exec, number))
+        Ok((prepared.launch(exec, false).await.map_err(io::Error::other)?, exec, number))
     }
 
     /// One guest alone: seconds from exec to QMP, to the agent's reply and to HTTP 200 as far as they are asked for.

@@ -1,0 +1,98 @@
+//! virt-launcher as virt-handler sees it: how long its death goes unnoticed, and the domain that it cannot define.
+
+use crate::time::Time;
+use std::time::Duration;
+
+/// What KubeVirt leaves to chance, drawn for each VMI.
+#[derive(Debug, Clone, Copy)]
+pub struct Chance {
+    /// From virt-launcher's death to virt-handler seeing it: more than 30 s, looked at every 11 s (domain-watcher.go).
+    pub launcher_noticed: Duration,
+    /// virt-launcher waits so long for a domain that nobody manages to start (virt-launcher.go, 240 s and a jitter).
+    pub launcher_gives_up: Duration,
+}
+
+impl Chance {
+    /// Draws both.
+    pub fn draw(random: &mut fastrand::Rng) -> Self {
+        Chance {
+            launcher_noticed: Duration::from_millis(random.u64(33_000..=44_000)),
+            launcher_gives_up: Duration::from_secs(random.u64(240..=359)),
+        }
+    }
+}
+
+/// The first of virt-handler's retries of a sync that failed; each is twice as long as the one before (client-go).
+const FIRST_RETRY: Duration = Duration::from_millis(5);
+/// The longest of them.
+const LONGEST_RETRY: Duration = Duration::from_secs(1000);
+
+/// What becomes of a domain that cannot be defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Futile {
+    /// virt-handler tries again, with the same result.
+    Tried,
+    /// virt-launcher has waited long enough.
+    GivenUp,
+}
+
+/// A domain that libvirt refuses: virt-handler tries again and again (kubevirt-health.md 2.6).
+#[derive(Debug, Clone)]
+pub(super) struct RefusedDomain {
+    next_try: Time,
+    delay: Duration,
+    gives_up: Time,
+}
+
+impl RefusedDomain {
+    /// virt-launcher begins to wait at `now`, and virt-handler tries at once.
+    pub(super) fn new(now: Time, chance: Chance) -> Self {
+        RefusedDomain { next_try: now, delay: FIRST_RETRY, gives_up: now + chance.launcher_gives_up }
+    }
+
+    /// When [`RefusedDomain::poll`] has something to say next.
+    pub(super) fn next_wakeup(&self) -> Time {
+        self.next_try.min(self.gives_up)
+    }
+
+    /// What is due at `now`.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Futile> {
+        if self.gives_up <= now {
+            return Some(Futile::GivenUp);
+        }
+        let due = self.next_try <= now;
+        if due {
+            self.next_try = now + self.delay;
+            self.delay = (self.delay * 2).min(LONGEST_RETRY);
+        }
+        due.then_some(Futile::Tried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_double_until_virt_launcher_gives_up() {
+        let chance = Chance { launcher_noticed: Duration::ZERO, launcher_gives_up: Duration::from_secs(2) };
+        let mut refused = RefusedDomain::new(Time::ZERO, chance);
+        let mut tries = Vec::new();
+        while refused.poll(refused.next_wakeup()) == Some(Futile::Tried) {
+            assert!(tries.len() < 100);
+            tries.push(refused.next_wakeup().since_origin().as_millis());
+        }
+        // 0, 5, 15, 35 ... : each delay is twice the one before; the last is cut short.
+        assert_eq!(tries, [5, 15, 35, 75, 155, 315, 635, 1275, 2000]);
+    }
+
+    #[test]
+    fn chance_stays_within_its_bounds() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..1000 {
+            let chance = Chance::draw(&mut random);
+            assert!((33_000..=44_000).contains(&chance.launcher_noticed.as_millis()));
+            assert!((240..=359).contains(&chance.launcher_gives_up.as_secs()));
+        }
+    }
+}

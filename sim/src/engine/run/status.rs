@@ -1,0 +1,40 @@
+//! What the VirtualMachine object shows of itself: `printableStatus`, Ready, RestartRequired.
+
+use super::Engine;
+use crate::cluster::{Decision, Phase, Vmi};
+use crate::trace::Event;
+
+impl Engine {
+    /// A VMI that was made from another template than the present one (kubevirt-health.md 2.8).
+    pub(super) fn show_restart_required(&mut self) {
+        let required = self.vmi.is_some() && self.made_from != self.template;
+        if required != self.restart_required {
+            self.restart_required = required;
+            self.log(self.now, Event::VmCondition("RestartRequired", required), String::new());
+        }
+    }
+
+    /// printableStatus, first match (kubevirt-health.md 8.3; nothing here migrates or waits for volumes), and VM Ready.
+    pub(super) fn show_status(&mut self) {
+        let creating = self.vmi.is_none() && self.decision() == Decision::Create;
+        let status = match &self.vmi {
+            _ if self.controller.deleted() => "Terminating",
+            Some(v) if v.stopping() => "Stopping",
+            Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
+            Some(v) if v.phase() == Phase::Running => "Running",
+            Some(v) if !v.phase().is_final() => "Starting",
+            None if creating => "Starting",
+            _ if self.controller.crash_looping() => "CrashLoopBackOff",
+            _ => "Stopped",
+        };
+        if status != self.status {
+            self.status = status;
+            self.log(self.now, Event::VmStatus(status), String::new());
+        }
+        let ready = self.vmi.as_ref().map_or((false, "VMINotExists"), Vmi::ready_condition);
+        if ready != self.vm_ready {
+            self.vm_ready = ready;
+            self.log(self.now, Event::VmReady(ready.0, ready.1), String::new());
+        }
+    }
+}

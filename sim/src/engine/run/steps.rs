@@ -1,0 +1,77 @@
+//! The scenario's steps: what its user asks for, what it breaks, and what the world says came of that.
+
+use super::super::io::{Command, FaultNews};
+use super::Engine;
+use crate::cluster::Vmi;
+use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
+use crate::time::Time;
+use crate::trace::Event;
+
+impl Engine {
+    /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
+    pub(super) fn step_may_begin(&self) -> bool {
+        let unverified = self.settled_boot == 0 && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        !(unverified && self.script.next_is_fault())
+    }
+
+    pub(super) fn begin_step(&mut self, due: Due) {
+        match due.action {
+            StepAction::User(request) => {
+                let phase = self.vmi.as_ref().map(Vmi::phase);
+                let now = self.now;
+                let on_vmi = |vmi: &mut Option<Vmi>, act: fn(&mut Vmi, Time) -> &'static str| {
+                    vmi.as_mut().map_or("refused", |v| act(v, now))
+                };
+                let (name, answer) = match request {
+                    UserRequest::Start => ("start", self.controller.start(phase)),
+                    UserRequest::Stop => ("stop", self.controller.stop(phase)),
+                    UserRequest::Restart => ("restart", self.controller.restart(phase)),
+                    UserRequest::Pause => ("pause", on_vmi(&mut self.vmi, |v, _| v.pause())),
+                    UserRequest::Unpause => ("unpause", on_vmi(&mut self.vmi, |v, _| v.unpause())),
+                    UserRequest::DeletePod => ("deletePod", on_vmi(&mut self.vmi, Vmi::delete_pod)),
+                    UserRequest::DeleteVmi => ("deleteVmi", on_vmi(&mut self.vmi, Vmi::delete)),
+                    UserRequest::Delete => {
+                        self.controller.delete();
+                        ("delete", "accepted")
+                    }
+                    UserRequest::Edit(edit) => ("edit", self.edit(&edit)),
+                };
+                self.log(self.now, Event::User(name, answer), String::new());
+                self.script.done(self.now);
+            }
+            StepAction::Fault(fault) => {
+                self.log(self.now, Event::FaultBegun(fault.name()), String::new());
+                if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
+                    vmi.lose_launcher(self.now);
+                }
+                self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
+            }
+        }
+    }
+
+    pub(super) fn edit(&mut self, edit: &TemplateEdit) -> &'static str {
+        // Its probes were read when the scenario was.
+        let Ok(template) = edit.apply(&self.template) else { return "refused" };
+        self.template = template;
+        self.show_restart_required();
+        "accepted"
+    }
+
+    pub(super) fn fault_news(&mut self, news: FaultNews) {
+        let begun = self.trace.entries().iter().rev().find_map(|e| match e.event {
+            Event::FaultBegun(name) => Some(name),
+            _ => None,
+        });
+        let name = begun.unwrap_or("?");
+        match news {
+            FaultNews::Confirmed(how) => {
+                self.log(self.now, Event::FaultConfirmed(name), how);
+                self.script.done(self.now);
+            }
+            FaultNews::Failed(why) => {
+                self.log(self.now, Event::FaultFailed(name), why.clone());
+                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
+            }
+        }
+    }
+}

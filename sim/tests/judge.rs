@@ -1,0 +1,116 @@
+//! The judge: what is in time, what is too early or too late, what is forbidden, and how it all must end.
+
+use vmhealth_sim::cluster::Phase;
+use vmhealth_sim::scenario::{FinalState, Judge, Scenario, Verdict};
+use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::{Entry, Event};
+
+/// A VMI that is `Running` at second 10 and `Failed` at 13.25; the fault took effect between 12 and 12.5.
+const SEEN: &[(u64, Event)] = &[
+    (10_000, Event::Phase(Phase::Running)),
+    (12_000, Event::FaultBegun("killQemu")),
+    (12_500, Event::FaultConfirmed("killQemu")),
+    (13_250, Event::Phase(Phase::Failed)),
+];
+
+const PASS: &str = "pass";
+
+struct Row {
+    name: &'static str,
+    /// `spec.expect`, `spec.never` and `spec.final`, in flow style.
+    spec: [&'static str; 3],
+    guest_scale: f64,
+    /// Part of the failure's text.
+    verdict: &'static str,
+}
+
+const fn row(name: &'static str, spec: [&'static str; 3], verdict: &'static str) -> Row {
+    Row { name, spec, guest_scale: 1.0, verdict }
+}
+
+const FAILED: &str = "{see: vmi phase Failed, from: vmi phase Running, within: 3s..4s}";
+
+const ROWS: &[Row] = &[
+    row("in time", [FAILED, "", ""], PASS),
+    row(
+        "too early",
+        ["{see: vmi phase Failed, from: vmi phase Running, within: 3500ms..4s}", "", ""],
+        "vmi phase Failed seen 3.250 s after vmi phase Running, expected within 3s 500ms..4s",
+    ),
+    row(
+        "too late",
+        ["{see: vmi phase Failed, from: vmi phase Running, within: 1s..3s}", "", ""],
+        "vmi phase Failed seen 3.250 s after vmi phase Running, expected within 1s..3s",
+    ),
+    row("the bounds belong to the window", [FAILED_AT_3_25, "", ""], PASS),
+    // A fault takes effect between its beginning and its confirmation: 0.75 to 1.25 s before.
+    row("late after the begin only", ["{see: vmi phase Failed, within: 0s..1s}", "", ""], PASS),
+    row("early after the confirmation only", ["{see: vmi phase Failed, within: 1s..2s}", "", ""], PASS),
+    row(
+        "late after the confirmation, too",
+        ["{see: vmi phase Failed, within: 0s..500ms}", "", ""],
+        "seen 0.750 s after the fault, expected within 0s..500ms",
+    ),
+    row(
+        "early after the begin, too",
+        ["{see: vmi phase Failed, within: 1500ms..2s}", "", ""],
+        "seen 1.250 s after the fault, expected within 1s 500ms..2s",
+    ),
+    row(
+        "of another VMI",
+        ["{see: vmi phase Failed, vmi: 2, from: vmi phase Running, within: 3s..4s}", "", ""],
+        "awaited vmi phase Failed (1 of 1) within 3s..4s of vmi phase Running: deadline",
+    ),
+    row(
+        "forbidden",
+        [FAILED, "{see: vmi phase Running}", ""],
+        "never expected \"vmi phase Running\", seen at 10.000 s",
+    ),
+    row("forbidden only later", [FAILED, "{see: vmi phase Running, after: vmi phase Failed}", ""], PASS),
+    row("the end", [FAILED, "", "vm: Stopped, vmi: Failed, vmis: 1, ready: false"], PASS),
+    row(
+        "another end",
+        [FAILED, "", "vm: Running, vmi: none, vmis: 2, ready: true"],
+        "at the end vm is Stopped, expected Running; vmi is Failed, expected none; vmis is 1, expected 2; ready is false, expected true",
+    ),
+    Row {
+        name: "a slow guest has longer, but may be as fast as any",
+        spec: ["{see: vmi phase Failed, from: vmi phase Running, withinGuest: 3s..3s}", "", ""],
+        guest_scale: 2.0,
+        verdict: PASS,
+    },
+    Row {
+        name: "what the host decides is not stretched",
+        spec: ["{see: vmi phase Failed, from: vmi phase Running, within: 3s..3s}", "", ""],
+        guest_scale: 2.0,
+        verdict: "expected within 3s..3s",
+    },
+];
+
+const FAILED_AT_3_25: &str = "{see: vmi phase Failed, from: vmi phase Running, within: 3250ms..3250ms}";
+
+fn check(row: &Row) {
+    let [expect, never, end] = row.spec;
+    let text = format!(
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  \
+         steps: [{{after: vmi phase Running, fault: killQemu}}]\n  expect: [{expect}]\n  never: [{never}]\n  observe: 0s\n  final: {{{end}}}\n"
+    );
+    let spec = Scenario::read(&text).unwrap_or_else(|e| panic!("{}: {e}", row.name)).spec;
+    let mut judge = Judge::new(&spec, row.guest_scale);
+    for (millis, event) in SEEN {
+        let at = Time::from_millis(*millis);
+        judge.observe(&Entry { at, vmi: 1, event: event.clone(), detail: String::new(), replayed: false });
+    }
+    let state = FinalState { vm: "Stopped", vmi: "Failed".into(), vmis: 1, ready: false };
+    let verdict = judge.verdict(Time::from_secs(60), false, true, &state);
+    match (verdict, row.verdict) {
+        (Some(Verdict::Pass), PASS) => {}
+        (Some(Verdict::Fail(text)), expected) if expected != PASS && text.contains(expected) => {}
+        (verdict, expected) => panic!("{}: {verdict:?}, expected {expected:?}", row.name),
+    }
+}
+
+#[test]
+fn verdicts() {
+    ROWS.iter().for_each(check);
+}
