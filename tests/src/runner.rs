@@ -137,7 +137,7 @@ pub(crate) fn finish(
         divergences: Vec::new(),
         repeat: case.again.replace("{world}", world),
     };
-    folder.end(&outcome.trace, &normal, &result)?;
+    folder.end(&case.manifest, &outcome.trace, &normal, &result)?;
     let comparable = !matches!(outcome.verdict, Verdict::Infra(_));
     Ok(ScenarioRun { result, normal, comparable })
 }

@@ -1,11 +1,12 @@
 //! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
 
 use super::results::{Results, ScenarioResult};
-use super::{junit, table};
+use super::{junit, openmetrics, table};
 use crate::normal::Normal;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::trace::Trace;
 
 /// A run's folder.
@@ -82,8 +83,8 @@ impl ScenarioFolder {
         &self.0
     }
 
-    /// Writes the traces and, last, the result.
-    pub fn end(&self, trace: &Trace, normal: &Normal, result: &ScenarioResult) -> io::Result<()> {
+    /// Writes the traces, the metrics and, last, the result.
+    pub fn end(&self, vm: &VirtualMachine, trace: &Trace, normal: &Normal, result: &ScenarioResult) -> io::Result<()> {
         let mut lines = String::new();
         for e in trace.sorted() {
             let detail = if e.detail.is_empty() { String::new() } else { format!("  ({})", e.detail) };
@@ -93,6 +94,7 @@ impl ScenarioFolder {
         }
         fs::write(self.0.join("trace.txt"), lines)?;
         fs::write(self.0.join("normal.txt"), normal.to_string())?;
+        fs::write(self.0.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
         fs::write(self.0.join("repeat.sh"), format!("{}\n", result.repeat))?;
         self.write_result(result)
     }

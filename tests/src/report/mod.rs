@@ -1,14 +1,16 @@
-//! What a run leaves: `results.json` (stable schema), `junit.xml`, a table, evidence.
+//! What a run leaves: `results.json` (stable schema), `junit.xml`, a table, metrics, evidence.
 
 mod folder;
 mod junit;
 mod merge;
+mod metrics;
 mod results;
 mod table;
 
 pub use folder::{RunFolder, ScenarioFolder};
 pub use junit::junit;
 pub use merge::merge;
+pub use metrics::openmetrics;
 pub(crate) use results::word;
 pub use results::{Conformance, Machine, Results, ScenarioResult, Summary, VerdictWord};
 pub use table::table;
