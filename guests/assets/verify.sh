@@ -1,5 +1,5 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: DEVICE DAEMON HEALTH FORKED (0 or 1), HEARTBEAT (seconds), LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
+# In: DEVICE DAEMON HEALTH FORKED (0 or 1), HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
 # "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
 # held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
@@ -59,6 +59,10 @@ if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
     [ "$name" = watchdog ] || give_up "the device is held by $name, not by the watchdog daemon"
     echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $value"
 fi
+
+value /proc/sys/kernel/panic
+[ "$PANIC" = 0 ] || [ "$PANIC" = "$value" ] || give_up "kernel.panic is $value, the profile says $PANIC"
+[ "$PANIC" = 0 ] || echo "fact a panicked kernel reboots after $value s"
 
 if [ "$HEALTH" = 1 ]; then
     # 05DC is port 1500, 0A the state LISTEN.

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use std::time::Duration;
-use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows};
+use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows, who_wins};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
@@ -36,6 +36,9 @@ struct Case {
     fault: Break,
     /// From the guest being ready, milliseconds.
     offset: u64,
+    panic_device: bool,
+    /// `kernel.panic`, seconds.
+    panic_timer: u32,
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
@@ -60,6 +63,18 @@ fn case() -> impl Strategy<Value = Case> {
         heartbeat,
         fault: Break::ALL[fault],
         offset,
+        panic_device: false,
+        panic_timer: 0,
+    })
+}
+
+/// A panic, and everybody who may act on it.
+fn race() -> impl Strategy<Value = Case> {
+    (case(), proptest::bool::weighted(0.2), 0..60_u32).prop_map(|(case, panic_device, panic_timer)| Case {
+        fault: Break::KernelPanic,
+        panic_device,
+        panic_timer,
+        ..case
     })
 }
 
@@ -75,9 +90,10 @@ impl Case {
         };
         let watchdog = self
             .action
-            .map_or(String::new(), |a| format!("watchdog: {{name: w, i6300esb: {{action: {}}}}}", ACTIONS[a]));
+            .map_or(String::new(), |a| format!("watchdog: {{name: w, i6300esb: {{action: {}}}}}, ", ACTIONS[a]));
+        let panic_device = if self.panic_device { "panicDevices: [{model: isa}]" } else { "" };
         let text = format!(
-            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}}}\n",
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}{panic_device}}}\n",
             STRATEGIES[self.strategy],
             probe("readinessProbe", &self.readiness, 0),
             // After the boot: what happens before is another hazard's.
@@ -101,7 +117,8 @@ impl Case {
             None => String::new(),
         };
         let text = format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}healthServer: true}}\n  steps:\n{start}    - after: guest ready\n      plus: {}ms\n      fault: {fault}\n  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  observe: 700s\n  final: {{}}\n",
+            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}healthServer: true, kernelPanicSeconds: {}}}\n  steps:\n{start}    - after: guest ready\n      plus: {}ms\n      fault: {fault}\n  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  observe: 700s\n  final: {{}}\n",
+            self.panic_timer,
             30_000 + self.offset
         );
         Scenario::read(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -181,11 +198,52 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Who is seen to act first is one of those who the matrix says may be.
+fn check_race(case: &Case) -> Result<(), TestCaseError> {
+    let vm = case.manifest();
+    let (verdict, trace, _) = world::run(&vm, &case.scenario().spec, Config::default(), Case::timings());
+    prop_assert!(!matches!(verdict, Verdict::Infra(_)), "{verdict:?}");
+    let entries = trace.sorted();
+    let acts = |event: &Event| match event {
+        Event::Killing => Some("liveness"),
+        Event::Qemu(DomainEvent::Watchdog(_)) => Some("watchdog"),
+        Event::Qemu(DomainEvent::Panicked { .. }) => Some("panic-device"),
+        Event::Qemu(DomainEvent::Reset { .. }) => Some("kernel.panic"),
+        _ => None,
+    };
+    let after = entries.iter().skip_while(|e| !matches!(e.event, Event::FaultBegun(_)));
+    let seen = after.filter_map(|e| acts(&e.event)).next();
+    let heartbeats: Vec<u32> = (3..40).collect();
+    let rows = who_wins(&vm, &case.assumptions(), &[case.panic_timer], &heartbeats);
+    let row = rows.iter().find(|r| r.heartbeat.is_none_or(|h| h == case.heartbeat));
+    let first = &row.expect("a row of this heartbeat").first[0];
+    let told = match seen {
+        Some(name) => first.contains(&name),
+        None => first.is_empty(),
+    };
+    // Where the watchdog's action is none, it is no contender, but its event is seen.
+    let idle = seen == Some("watchdog") && case.action.is_some_and(|a| ["none", "shutdown"].contains(&ACTIONS[a]));
+    prop_assert!(told || idle, "{seen:?} was first, not one of {first:?}\n{}", show(&trace));
+    // Alone it is sure.
+    let tipping = row.and_then(|r| r.tipping);
+    if let Some(tipping) = tipping.filter(|_| case.panic_timer > 0) {
+        let timer = u64::from(case.panic_timer);
+        prop_assert_eq!(timer <= tipping.timer_up_to, *first == ["kernel.panic"]);
+        prop_assert_eq!(timer >= tipping.never_from, !first.contains(&"kernel.panic"));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), ..ProptestConfig::default() })]
 
     #[test]
     fn the_world_stays_within_the_formulas(case in case()) {
         check(&case)?;
+    }
+
+    #[test]
+    fn who_is_first_on_a_panic(case in race()) {
+        check_race(&case)?;
     }
 }

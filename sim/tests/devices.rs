@@ -71,6 +71,29 @@ fn enabled_as_it_comes() {
     assert_eq!(last, Some(Time::from_nanos(2 * 0xf_ffff * 983_040)), "2061.58 s");
 }
 
+fn unlocked(device: &mut I6300esb, register: u8, width: Width, value: u32) {
+    device.write(Time::ZERO, Region::Memory, 0xc, Width::Byte, 0x80);
+    device.write(Time::ZERO, Region::Memory, 0xc, Width::Byte, 0x86);
+    device.write(Time::ZERO, Region::Memory, register, width, value);
+}
+
+/// 30 ns a tick of the PCI clock, 2^15 of them for a tick of the slow one and 2^5 of the fast; 20 bits of a preload count.
+#[test]
+fn clocks_and_preloads() {
+    for (config, preloads, nanos) in [
+        (0x00, [1, 2], 3 * 983_040),
+        (0x04, [1, 2], 3 * 960),
+        (0x04, [0x30_0001, 0x7f10_0002], 3 * 960),
+        (0x04, [0xf_ffff, 0], 0xf_ffff * 960),
+    ] {
+        let mut device = I6300esb::default();
+        device.write(Time::ZERO, Region::Config, 0x60, Width::Word, config);
+        unlocked(&mut device, 0x0, Width::Long, preloads[0]);
+        unlocked(&mut device, 0x4, Width::Long, preloads[1]);
+        assert_eq!(device.fires_after(), Duration::from_nanos(nanos), "{config:#x} {preloads:?}");
+    }
+}
+
 /// Who opens, closes and dies (qemu-watchdog.md 2.5): seconds of the last thing that counts as a pet.
 #[test]
 fn opening_closing_and_the_magic_letter() {

@@ -1,5 +1,6 @@
 //! Sequences that once went wrong: each runs a small scenario in the model and looks at the verdict and the trace.
 
+use std::time::Duration;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::{Command, Config, Engine, Input};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
@@ -40,13 +41,18 @@ fn lines(engine: &Engine) -> Vec<String> {
 
 /// Runs steps and expectations in the model; the verdict, the trace's lines, the seconds it took.
 fn run(strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
+    run_with(Timings::default(), "", strategy, steps, expect)
+}
+
+/// As [`run`], with a guest of this speed and profile.
+fn run_with(timings: Timings, profile: &str, strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
     let vm = vm(strategy);
     let scenario = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{profile}}}\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
     );
     let vm = manifest::read("vm.yaml", &vm).unwrap_or_else(|e| panic!("{e}"));
     let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
-    let (verdict, trace, end) = world::run(&vm, &scenario.spec, Config::default(), Timings::default());
+    let (verdict, trace, end) = world::run(&vm, &scenario.spec, Config::default(), timings);
     let lines = trace.sorted().iter().map(|e| e.event.to_string()).collect();
     (verdict, lines, end.as_secs_f64())
 }
@@ -141,4 +147,18 @@ fn a_fault_waits_for_the_guest() {
     let report = vmhealth_sim::engine::GuestReport::default();
     engine.handle(Time::from_secs(10), Input::GuestReady { vmi: 1, report });
     assert!(injects(&advance(&mut engine, Time::from_secs(10))));
+}
+
+/// The daemon that a shutdown stops closes the device in order: however long the rest takes, it does not fire.
+#[test]
+fn a_long_shutdown_is_not_cut_short() {
+    let slow = Timings { shutdown: (Duration::from_secs(1), Duration::from_secs(25)), ..Timings::default() };
+    let (verdict, lines, _) = run_with(
+        slow,
+        "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}",
+        "Once",
+        "{after: guest ready, fault: guestPoweroff}",
+        "{see: vmi phase Succeeded, within: 20s..30s}",
+    );
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
 }

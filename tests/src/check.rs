@@ -4,12 +4,16 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::ops::Range;
-use vmhealth_sim::budget::{Assumptions, Row, Span, Tipping, contenders, rows, tipping};
+use vmhealth_sim::budget::{Assumptions, RaceRow, Row, Span, Tipping, contenders, first, rows, tipping, who_wins};
 use vmhealth_sim::check::{Checked, Checks, Finding, Layer, Rank, Skipped, Verdict, heartbeat};
 use vmhealth_sim::manifest::VirtualMachine;
 
 /// s390x panics and ends otherwise.
 const BUDGETS_FOR: &str = "amd64";
+/// The matrix's columns: `kernel.panic`, seconds.
+const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
+/// The matrix's rows: the watchdog daemon's timeout, seconds.
+const HEARTBEATS: [u32; 8] = [5, 10, 15, 20, 30, 45, 60, 120];
 /// More than anybody reads.
 const MAX_SHOWN: usize = 100;
 
@@ -47,6 +51,29 @@ struct ManifestReport {
     /// How long things take, if asked for and if it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
     budgets: Option<Vec<BudgetReport>>,
+    /// Who is first on a kernel panic, if asked for and if it can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who_wins: Option<WhoWinsReport>,
+}
+
+/// Who acts first on a kernel panic, for each `kernel.panic` timer and heartbeat of a grid.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct WhoWinsReport {
+    /// The columns: `kernel.panic`, seconds; 0: never.
+    panic_timers_s: Vec<u32>,
+    rows: Vec<RaceReport>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct RaceReport {
+    /// The watchdog daemon's timeout; null: the VM has no watchdog.
+    heartbeat_s: Option<u32>,
+    /// For each timer those who may be first: `kernel.panic`, `panic-device`, `watchdog`, `liveness`; several: by chance.
+    first: Vec<Vec<&'static str>>,
+    /// Up to this timer the guest's own reboot is always first; null: nobody else acts.
+    timer_wins_up_to_s: Option<u64>,
+    /// From this timer on it is never first.
+    timer_loses_from_s: Option<u64>,
 }
 
 /// Spans are `[best, worst]` in seconds from the fault; null: never.
@@ -132,6 +159,10 @@ fn manifest_report(file: &str, checked: &Checked, budgets: Option<&Assumptions>)
             .as_ref()
             .zip(budgets)
             .map(|(vm, a)| rows(vm, &of_vm(a, vm)).iter().map(budget_report).collect()),
+        who_wins: checked.vm.as_ref().zip(budgets).map(|(vm, a)| WhoWinsReport {
+            panic_timers_s: TIMERS.to_vec(),
+            rows: who_wins(vm, &of_vm(a, vm), &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
+        }),
     }
 }
 
@@ -139,6 +170,15 @@ fn manifest_report(file: &str, checked: &Checked, budgets: Option<&Assumptions>)
 fn of_vm(assumptions: &Assumptions, vm: &VirtualMachine) -> Assumptions {
     let set = heartbeat(&vm.vmi.cloud_init).and_then(|h| u32::try_from(h.as_secs()).ok());
     Assumptions { heartbeat: set.unwrap_or(assumptions.heartbeat), ..*assumptions }
+}
+
+fn race_report(row: RaceRow) -> RaceReport {
+    RaceReport {
+        heartbeat_s: row.heartbeat,
+        first: row.first,
+        timer_wins_up_to_s: row.tipping.map(|t| t.timer_up_to),
+        timer_loses_from_s: row.tipping.map(|t| t.never_from),
+    }
 }
 
 fn budget_report(row: &Row) -> BudgetReport {
@@ -154,8 +194,9 @@ fn budget_report(row: &Row) -> BudgetReport {
     }
 }
 
-/// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything.
-pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: Option<u32>) -> String {
+/// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything. `panic_timer`:
+/// `kernel.panic`, seconds; 0: never.
+pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: u32) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
     if checked.architecture != BUDGETS_FOR {
         return format!("no budgets: they are known for {BUDGETS_FOR} only so far\n");
@@ -189,14 +230,37 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
         out += format!("{fault:<16} {detector:<13} {detected:>9} {acted:>9} {back:>9}  {action}").trim_end();
         out.push('\n');
     }
-    for contender in contenders(vm, &assumptions, panic_timer).iter().take(1) {
-        out += &format!("first on a kernel panic: {} after {} s", contender.name, span(Some(contender.at)));
+    let all = contenders(vm, &assumptions, panic_timer);
+    if let Some(soonest) = all.first() {
+        let who = first(&all).join(" or ");
+        out += &format!("first on a kernel panic: {who} after {} s", span(Some(soonest.at)));
         if let Some(Tipping { watchdog_up_to, liveness_from }) = tipping(vm, &assumptions) {
             out += &format!(
                 "; the watchdog always wins up to a heartbeat of {watchdog_up_to} s, liveness from {liveness_from} s on"
             );
         }
         out.push('\n');
+        out += &render_who_wins(&who_wins(vm, &assumptions, &TIMERS, &HEARTBEATS));
+    }
+    out
+}
+
+/// The matrix; a cell with two names is a race that chance decides.
+fn render_who_wins(rows: &[RaceRow]) -> String {
+    let short = |names: &Vec<&'static str>| if names.is_empty() { "nobody".to_owned() } else { names.join("/") };
+    let cells: Vec<Vec<String>> = rows.iter().map(|r| r.first.iter().map(short).collect()).collect();
+    let heads: Vec<String> = TIMERS.iter().map(|t| if *t == 0 { "never".into() } else { format!("{t} s") }).collect();
+    let width = |i: usize| cells.iter().map(|row| row[i].len()).chain([heads[i].len()]).max().unwrap_or(0);
+    let line = |first: &str, cells: &[String], last: &str| {
+        let cells: Vec<String> = cells.iter().enumerate().map(|(i, c)| format!("{c:<w$}", w = width(i))).collect();
+        format!("{first:<10} {}  {last}", cells.join("  ")).trim_end().to_owned() + "\n"
+    };
+    let mut out = "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):\n".to_owned();
+    out += &line("heartbeat", &heads, "kernel.panic wins surely, never");
+    for (row, cells) in rows.iter().zip(&cells) {
+        let heartbeat = row.heartbeat.map_or("none".into(), |h| format!("{h} s"));
+        let tips = row.tipping.map(|t| format!("up to {} s, from {} s on", t.timer_up_to, t.never_from));
+        out += &line(&heartbeat, cells, &tips.unwrap_or_default());
     }
     out
 }

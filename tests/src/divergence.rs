@@ -2,6 +2,7 @@
 
 use crate::normal::Normal;
 use std::fmt::Write as _;
+use vmhealth_sim::scenario::KnownDifference;
 
 /// The difference of one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,26 @@ pub fn compare(names: [&'static str; 2], runs: [&Normal; 2]) -> Vec<Divergence> 
         .map(|lane| Divergence { vmi: lane.0, lane: lane.1, names, sides: runs.map(|run| history(run, lane)) })
         .filter(|d| d.sides[0] != d.sides[1])
         .collect()
+}
+
+/// What nobody has explained, and what the scenario explains. An explanation without a difference is stale: it would hide
+/// the next one.
+pub fn set_known_apart(found: Vec<Divergence>, known: &[KnownDifference]) -> (Vec<String>, Vec<String>) {
+    let explains = |k: &KnownDifference, d: &Divergence| k.vmi == d.vmi && k.lane == d.lane;
+    let stale = known.iter().filter(|k| !found.iter().any(|d| explains(k, d))).map(|k| {
+        let KnownDifference { vmi, lane, reason } = k;
+        format!("VMI {vmi}, {lane}: no difference any more; remove it from spec.knownDifferences ({reason})")
+    });
+    let stale: Vec<String> = stale.collect();
+    let mut sides = (Vec::new(), Vec::new());
+    for difference in found {
+        match known.iter().find(|k| explains(k, &difference)) {
+            Some(k) => sides.1.push(format!("VMI {}, {}: {}", k.vmi, k.lane, k.reason)),
+            None => sides.0.push(difference.to_string()),
+        }
+    }
+    sides.0.extend(stale);
+    sides
 }
 
 impl std::fmt::Display for Divergence {
@@ -67,5 +88,24 @@ mod tests {
         --> qemu WATCHDOG reset    | qemu SHUTDOWN guest-shutdown
             qemu RESET guest-reset |
         ");
+    }
+
+    #[test]
+    fn known_differences_are_set_apart_and_go_stale() {
+        let normal = |lines: &[&str]| {
+            Normal([((1, "qemu"), lines.iter().map(|l| (*l).to_owned()).collect())].into_iter().collect())
+        };
+        let different = || compare(["model", "qemu"], [&normal(&["qemu STARTED"]), &normal(&[])]);
+        let known = |vmi, lane: &str| KnownDifference { vmi, lane: lane.into(), reason: "because".into() };
+        let rows: &[(Vec<KnownDifference>, usize, usize)] = &[
+            (vec![], 1, 0),
+            (vec![known(1, "qemu")], 0, 1),
+            (vec![known(2, "qemu")], 2, 0),
+            (vec![known(1, "qemu"), known(1, "vmi")], 1, 1),
+        ];
+        for (known, unknown, explained) in rows {
+            let (left, right) = set_known_apart(different(), known);
+            assert_eq!((left.len(), right.len()), (*unknown, *explained), "{known:?}: {left:?} {right:?}");
+        }
     }
 }

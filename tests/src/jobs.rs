@@ -70,7 +70,7 @@ impl Jobs<'_> {
             let job = self.job(index, &stock, &scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), self.folder))?;
-            again.hold_against(self.models[index].as_ref());
+            again.hold_against(self.models[index].as_ref(), &self.cases[index]);
             again.result.starved_alone();
             again.result.after_starvation(reason);
             runs[index] = Some(again);
@@ -103,7 +103,7 @@ impl Jobs<'_> {
             // A task that panicked has lost its index; its case is the one without a run below.
             if let Ok((index, run)) = done {
                 let mut run = run.or_else(|e| not_run(&self.cases[index], &e.to_string(), self.folder))?;
-                run.hold_against(self.models[index].as_ref());
+                run.hold_against(self.models[index].as_ref(), &self.cases[index]);
                 runs[index] = Some(run);
             }
         }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod compare;
 pub mod divergence;
 pub mod host;
+pub mod intervals;
 mod jobs;
 mod load;
 pub mod mutants;

@@ -4,6 +4,7 @@
 
 use crate::catalogue::Case;
 use crate::divergence;
+use crate::intervals::{self, Intervals};
 use crate::jobs::Jobs;
 use crate::normal::Normal;
 use crate::report::{Conformance, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult};
@@ -83,7 +84,9 @@ pub async fn run(
         if let (Some(_), Some(qemu)) = (&model, &qemu)
             && qemu.comparable
         {
+            conformance.scenarios += 1;
             conformance.compared += qemu.normal.len();
+            conformance.intervals += qemu.intervals.len();
             conformance.divergences += qemu.result.divergences.len();
         }
         scenarios.extend([model, qemu].into_iter().flatten().map(|r| r.result));
@@ -98,17 +101,21 @@ pub async fn run(
 pub(crate) struct ScenarioRun {
     pub(crate) result: ScenarioResult,
     pub(crate) normal: Normal,
+    intervals: Intervals,
     /// It came to a verdict about the guest.
     comparable: bool,
 }
 
 impl ScenarioRun {
     /// Notes where it differs from the model, if it came so far.
-    pub(crate) fn hold_against(&mut self, model: Option<&ScenarioRun>) {
-        if let Some(model) = model.filter(|_| self.comparable) {
-            let divergences = divergence::compare(["model", "qemu"], [&model.normal, &self.normal]);
-            self.result.divergences = divergences.iter().map(ToString::to_string).collect();
-        }
+    pub(crate) fn hold_against(&mut self, model: Option<&ScenarioRun>, case: &Case) {
+        let Some(model) = model.filter(|_| self.comparable) else { return };
+        let names = ["model", "qemu"];
+        let known = &case.scenario.spec.known_differences;
+        let found = divergence::compare(names, [&model.normal, &self.normal]);
+        let (mut unknown, expected) = divergence::set_known_apart(found, known);
+        unknown.extend(intervals::compare(names, [&model.intervals, &self.intervals], &case.manifest.vmi));
+        (self.result.divergences, self.result.known_differences) = (unknown, expected);
     }
 }
 
@@ -135,11 +142,13 @@ pub(crate) fn finish(
         pressure: (world == "qemu").then(|| outcome.pressure.clone()),
         starved_before: None,
         divergences: Vec::new(),
+        known_differences: Vec::new(),
         repeat: case.again.replace("{world}", world),
     };
     folder.end(&case.manifest, &outcome.trace, &normal, &result)?;
     let comparable = !matches!(outcome.verdict, Verdict::Infra(_));
-    Ok(ScenarioRun { result, normal, comparable })
+    let intervals = Intervals::of(&outcome.trace);
+    Ok(ScenarioRun { result, normal, intervals, comparable })
 }
 
 fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {

@@ -72,7 +72,7 @@ spec:
           watchdog: {name: w, i6300esb: {action: poweroff}}
 ";
     let checks = check(MANIFEST, &Options::default()).unwrap();
-    insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Assumptions::default(), Some(40)));
+    insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Assumptions::default(), 40));
 }
 
 #[test]

@@ -22,7 +22,6 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
     let assumptions =
         Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
     let budgets = args.budgets.then_some(&assumptions);
-    let panic_timer = Some(args.panic_timer).filter(|s| *s > 0);
     let (mut report, mut fine, mut without) = (CheckReport::new(), true, Vec::new());
     let colour = io::stdout().is_terminal();
     for path in &args.files {
@@ -33,7 +32,7 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
             fine &= checked.verdict == Verdict::Accepted;
             if args.format == Format::Human {
                 print!("{}", render(&file, &text, checked, colour));
-                print!("{}", budgets.map(|a| render_budgets(checked, a, panic_timer)).unwrap_or_default());
+                print!("{}", budgets.map(|a| render_budgets(checked, a, args.panic_timer)).unwrap_or_default());
             }
         }
         if checks.manifests.is_empty() {

@@ -36,10 +36,19 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
         files.push(json!({"path": "/etc/systemd/system/vmhealth-health.service", "content": HEALTH_UNIT}));
         enable.push("vmhealth-health.service");
     }
+    if profile.kernel_panic_seconds > 0 {
+        let (path, line) =
+            ("/etc/sysctl.d/90-vmhealth.conf", format!("kernel.panic = {}\n", profile.kernel_panic_seconds));
+        files.push(json!({"path": path, "content": line}));
+        // The first boot has read its sysctl.d before that file came.
+        commands.push(json!(["/lib/systemd/systemd-sysctl", path]));
+    }
     if files.is_empty() {
         return None;
     }
-    commands.push(json!(enable));
+    if enable.len() > 3 {
+        commands.push(json!(enable));
+    }
     // The user's own lists come first and their own values win.
     let config = json!({
         "merge_how": [
@@ -62,10 +71,16 @@ mod tests {
     fn profiles() {
         assert_eq!(cloud_config(&GuestProfile::default()), None);
         let daemon = |keepalive| Some(WatchdogDaemon { heartbeat_seconds: 10, keepalive });
-        let masked = GuestProfile { watchdog_daemon: daemon(Keepalive::Masked), health_server: false };
+        let masked = GuestProfile { watchdog_daemon: daemon(Keepalive::Masked), ..GuestProfile::default() };
         insta::assert_snapshot!("masked", cloud_config(&masked).unwrap());
-        let takeover = GuestProfile { watchdog_daemon: daemon(Keepalive::Takeover), health_server: true };
+        let takeover = GuestProfile {
+            watchdog_daemon: daemon(Keepalive::Takeover),
+            health_server: true,
+            ..GuestProfile::default()
+        };
         let config = cloud_config(&takeover).unwrap();
         assert!(!config.contains("wd_keepalive.service") && config.contains("vmhealth-health.service"), "{config}");
+        let panics = GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() };
+        insta::assert_snapshot!("panics", cloud_config(&panics).unwrap());
     }
 }

@@ -51,10 +51,11 @@ pub async fn verify(
         Look::Forked => (refresh(), 1),
     };
     let script = format!(
-        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
         u8::from(vmi.watchdog.is_some()),
         u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),
+        profile.kernel_panic_seconds,
         limit.as_secs(),
     );
     let output = agent.shell(&script, Instant::now() + limit + MARGIN).await.map_err(|e| match e {

@@ -244,3 +244,32 @@ impl Channel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixListener;
+
+    /// A port that closes and opens again while a call waits is another session: the call must not wait for its answer.
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_call_ends_with_its_session() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("agent.sock");
+        let _silent = UnixListener::bind(&path).expect("a socket");
+        let open = |session| PortState { open: true, session };
+        for (then, over) in [(open(2), true), (PortState { open: false, session: 1 }, true), (open(1), false)] {
+            let (port, states) = watch::channel(open(1));
+            let transcript =
+                Transcript::create(&folder.path().join("transcript"), std::time::Instant::now()).expect("a transcript");
+            let agent = Agent::connect(&path, transcript, states).await.expect("a connection");
+            let present = agent.present().expect("the port is open");
+            let call = present.execute(qga::guest_ping {}, Duration::from_millis(300));
+            let change = async {
+                tokio::task::yield_now().await;
+                port.send_replace(then);
+            };
+            let (answer, ()) = tokio::join!(call, change);
+            assert_eq!(matches!(answer, Err(AgentError::Over)), over, "{then:?}: {answer:?}");
+        }
+    }
+}

@@ -15,18 +15,72 @@ pub struct Contender {
     pub at: Span,
 }
 
-/// All that could act on a panic, the one whose worst case comes first in front. `panic_timer`: `kernel.panic`, seconds.
-pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: Option<u32>) -> Vec<Contender> {
+/// The guest's own `kernel.panic` timer.
+const PANIC_TIMER: &str = "kernel.panic";
+
+/// All that could act on a panic, the one whose worst case comes first in front. `panic_timer`: `kernel.panic`, seconds; 0:
+/// never.
+pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: u32) -> Vec<Contender> {
     let of_row = |row: &super::Row| {
         let acts = row.fault == Break::KernelPanic && row.detector != Detector::Readiness && row.acted.is_some();
         row.detected.filter(|_| acts).map(|at| Contender { name: row.detector.as_str(), at })
     };
     let mut all: Vec<Contender> = rows(vm, assumptions).iter().filter_map(of_row).collect();
-    if let Some(seconds) = panic_timer.filter(|s| *s > 0) {
-        all.push(Contender { name: "kernel.panic", at: Span::exactly(Duration::from_secs(seconds.into())) });
+    if panic_timer > 0 {
+        all.push(Contender { name: PANIC_TIMER, at: Span::exactly(Duration::from_secs(panic_timer.into())) });
     }
     all.sort_by_key(|c| (c.at.worst, c.at.best));
     all
+}
+
+/// Those who may be first: one if it is sure, none if nobody acts at all.
+pub fn first(contenders: &[Contender]) -> Vec<&'static str> {
+    let sure = contenders.iter().map(|c| c.at.worst).min();
+    contenders.iter().filter(|c| sure.is_some_and(|t| c.at.best <= t)).map(|c| c.name).collect()
+}
+
+/// The `kernel.panic` timers at which the outcome tips, seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimerTipping {
+    /// Up to this one the guest's own reboot is always first; 0: never surely.
+    pub timer_up_to: u64,
+    /// From this one on it is never first.
+    pub never_from: u64,
+}
+
+/// One row of the matrix: a heartbeat, and who is first for each timer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaceRow {
+    /// The watchdog daemon's timeout, seconds; `None`: the VM has no watchdog.
+    pub heartbeat: Option<u32>,
+    /// For each timer of the grid, those who may be first.
+    pub first: Vec<Vec<&'static str>>,
+    /// Where the timer's outcome tips; `None`: nobody but the timer acts.
+    pub tipping: Option<TimerTipping>,
+}
+
+/// Who wins, over a grid of `kernel.panic` timers (0: none) and heartbeats; the panic device and liveness are the VM's own.
+pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[u32], grid: &[u32]) -> Vec<RaceRow> {
+    let row = |heartbeat: Option<u32>| {
+        let assumptions = heartbeat.map_or(*assumptions, |heartbeat| Assumptions { heartbeat, ..*assumptions });
+        let others = contenders(vm, &assumptions, 0);
+        let best = others.iter().map(|c| c.at.best).min();
+        let worst = others.iter().map(|c| c.at.worst).min();
+        RaceRow {
+            heartbeat,
+            first: timers.iter().map(|t| first(&contenders(vm, &assumptions, *t))).collect(),
+            tipping: best.zip(worst).map(|(best, worst)| TimerTipping {
+                timer_up_to: best.saturating_sub(Duration::from_nanos(1)).as_secs(),
+                never_from: worst.as_secs() + 1,
+            }),
+        }
+    };
+    match &vm.vmi.watchdog {
+        Some(watchdog) => {
+            grid.iter().filter(|h| heartbeats(watchdog.model).contains(h)).map(|h| row(Some(*h))).collect()
+        }
+        None => vec![row(None)],
+    }
 }
 
 /// The heartbeats at which the outcome tips between the watchdog and liveness.
@@ -40,7 +94,7 @@ pub struct Tipping {
 
 /// Where it tips; `None` unless both could act on a panic.
 pub fn tipping(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Tipping> {
-    let all = contenders(vm, assumptions, None);
+    let all = contenders(vm, assumptions, 0);
     let liveness = all.iter().find(|c| c.name == Detector::Liveness.as_str())?.at;
     all.iter().find(|c| c.name == Detector::Watchdog.as_str())?;
     let model = vm.vmi.watchdog.as_ref()?.model;

@@ -269,6 +269,17 @@ mod tests {
         }
     }
 
+    /// A strategy that does not back off shows none, whatever was counted before.
+    #[test]
+    fn a_stop_ends_the_crash_loop() {
+        let mut vm = VmController::new(Always);
+        vm.created();
+        vm.found_final(Time::ZERO, false, &mut fastrand::Rng::with_seed(1));
+        assert!(vm.crash_looping());
+        assert_eq!(vm.stop(Some(Phase::Scheduled)), "accepted");
+        assert!(!vm.crash_looping());
+    }
+
     #[test]
     fn restart_requests() {
         for (strategy, answer) in [

@@ -75,6 +75,21 @@ pub struct Spec {
     /// What must hold at the end.
     #[serde(rename = "final")]
     pub final_state: Final,
+    /// Where model and QEMU are known to differ; one that does not show fails the comparison.
+    #[serde(default)]
+    pub known_differences: Vec<KnownDifference>,
+}
+
+/// A lane in which model and QEMU differ, and why that is right.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KnownDifference {
+    /// Which VMI, from 1.
+    pub vmi: u32,
+    /// The lane, as a report names it: `qemu`, `vmi`, `readiness` ...
+    pub lane: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What the guest is set up with, on top of the manifest's own cloud-init data.
@@ -87,6 +102,9 @@ pub struct GuestProfile {
     /// A health server on port 1500.
     #[serde(default)]
     pub health_server: bool,
+    /// `kernel.panic`: a panicked kernel reboots after so many seconds; 0: never, as Debian has it.
+    #[serde(default)]
+    pub kernel_panic_seconds: u32,
 }
 
 /// Debian's `watchdog` package.

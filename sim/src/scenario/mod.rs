@@ -11,8 +11,8 @@ mod script;
 
 pub use fault::{Fault, Health};
 pub use file::{
-    Expectation, Final, GuestProfile, Keepalive, Metadata, Never, Scenario, ScenarioError, Span, Spec, Step,
-    TemplateEdit, Traffic, UserRequest, WatchdogDaemon, Window, json_schema,
+    Expectation, Final, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, ScenarioError, Span, Spec,
+    Step, TemplateEdit, Traffic, UserRequest, WatchdogDaemon, Window, json_schema,
 };
 pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;

@@ -50,7 +50,7 @@ impl TryFrom<String> for Pattern {
 /// The words that may follow these two; others are open.
 const CLOSED: &[(&str, &[&str])] = &[
     ("vmi phase", &["Pending", "Scheduling", "Scheduled", "Running", "Succeeded", "Failed"]),
-    ("vm status", &["Starting", "Running", "Paused", "Stopping", "Stopped"]),
+    ("vm status", &["Starting", "Running", "Paused", "Stopping", "Stopped", "Terminating", "CrashLoopBackOff"]),
     ("vmi ready", &["True", "False"]),
     ("vmi agent", &["connected", "gone"]),
     ("readiness result", &["Success", "Failure"]),

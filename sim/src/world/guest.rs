@@ -86,6 +86,8 @@ pub(super) enum InGuest {
     Pet,
     Settled,
     PowerOff,
+    /// `kernel.panic` is over.
+    PanicTimer,
 }
 
 /// The guest of one VMI.

@@ -168,7 +168,11 @@ impl Model {
     fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        if !matches!(guest.kernel, Kernel::Booting | Kernel::Up | Kernel::GoingDown) {
+        let goes_on = match what {
+            InGuest::PanicTimer => guest.kernel == Kernel::Panicked,
+            _ => matches!(guest.kernel, Kernel::Booting | Kernel::Up | Kernel::GoingDown),
+        };
+        if !goes_on {
             return;
         }
         // Guest time stands still: what was due in so long is still due in so long when it goes on.
@@ -210,6 +214,7 @@ impl Model {
                 }
             }
             InGuest::Settled => self.verify(now, vmi),
+            InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
@@ -362,6 +367,10 @@ impl Model {
                     guest.paused_at = Some(now);
                     self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
                     self.tell_domain(now, vmi, DomainEvent::Stop);
+                }
+                let timer = self.spec.guest.kernel_panic_seconds;
+                if timer > 0 {
+                    self.later(now, Duration::from_secs(timer.into()), vmi, InGuest::PanicTimer);
                 }
             }
             Fault::KillWatchdog => {

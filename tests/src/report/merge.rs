@@ -21,8 +21,7 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
         }
-        conformance.compared += results.conformance.compared;
-        conformance.divergences += results.conformance.divergences;
+        conformance += results.conformance;
         machine.get_or_insert(results.machine);
         scenarios.extend(results.scenarios);
     }

@@ -37,9 +37,15 @@ pub struct Summary {
 /// How far model and QEMU agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Conformance {
+    /// Scenarios compared.
+    #[serde(default)]
+    pub scenarios: usize,
     /// Events compared.
     pub compared: usize,
-    /// Lanes that differ.
+    /// Intervals between events compared.
+    #[serde(default)]
+    pub intervals: usize,
+    /// Lanes and intervals that differ.
     pub divergences: usize,
 }
 
@@ -102,6 +108,9 @@ pub struct ScenarioResult {
     /// Where model and QEMU differ, side by side; on the `qemu` row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub divergences: Vec<String>,
+    /// Where they differ and the scenario says why; on the `qemu` row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_differences: Vec<String>,
     /// What runs it again.
     pub repeat: String,
 }
@@ -189,5 +198,14 @@ pub(crate) fn word(verdict: &Verdict) -> (VerdictWord, String) {
         Verdict::Pass => (VerdictWord::Pass, String::new()),
         Verdict::Fail(reason) => (VerdictWord::Fail, reason.clone()),
         Verdict::Infra(reason) => (VerdictWord::Infra, reason.clone()),
+    }
+}
+
+impl std::ops::AddAssign for Conformance {
+    fn add_assign(&mut self, other: Conformance) {
+        self.scenarios += other.scenarios;
+        self.compared += other.compared;
+        self.intervals += other.intervals;
+        self.divergences += other.divergences;
     }
 }

@@ -37,8 +37,16 @@ pub fn table(results: &Results) -> String {
     let (sum, conformance) = (results.summary, results.conformance);
     let _ = writeln!(
         text,
-        "\n{} pass, {} fail, {} infra, {} skip, {} flaky; model and QEMU: {} events compared, {} divergences",
-        sum.pass, sum.fail, sum.infra, sum.skip, sum.flaky, conformance.compared, conformance.divergences
+        "\n{} pass, {} fail, {} infra, {} skip, {} flaky; model and QEMU: {} scenarios, {} events and {} intervals compared, {} divergences",
+        sum.pass,
+        sum.fail,
+        sum.infra,
+        sum.skip,
+        sum.flaky,
+        conformance.scenarios,
+        conformance.compared,
+        conformance.intervals,
+        conformance.divergences
     );
     text
 }

@@ -37,6 +37,7 @@ impl Engine {
                     UserRequest::Edit(edit) => ("edit", self.edit(&edit)),
                 };
                 self.log(self.now, Event::User(name, answer), String::new());
+                self.show_restart_required();
                 self.script.done(self.now);
             }
             StepAction::Fault(fault) => {
@@ -53,7 +54,6 @@ impl Engine {
         // Its probes were read when the scenario was.
         let Ok(template) = edit.apply(&self.template) else { return "refused" };
         self.template = template;
-        self.show_restart_required();
         "accepted"
     }
 
