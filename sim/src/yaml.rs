@@ -1,7 +1,7 @@
 //! YAML as a tree in which every key and value knows its line and column.
 //!
-//! The only module that knows the YAML crate. Plain words stay what Kubernetes' YAML 1.1 layer would refuse to guess
-//! (`yes`, `on` and `0755` are strings here), duplicate keys and alias bombs are errors.
+//! The only module that knows the YAML crate. Manifests mean what they mean to kubectl, whose YAML is 1.1: `yes` and `on`
+//! are booleans, `0755` is octal. In files of our own they are texts. Duplicate keys and alias bombs are errors in both.
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
@@ -78,14 +78,14 @@ impl Value {
     }
 }
 
-/// Reads the only document of `text` into `T`.
+/// Reads the only document of `text`, a file of our own, into `T`.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(from_crate)
 }
 
-/// Reads every document of `text`; empty ones are skipped.
+/// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
-    serde_saphyr::from_multiple_with_options(text, options()).map_err(from_crate)
+    serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)
 }
 
 fn options() -> serde_saphyr::Options {
@@ -93,6 +93,13 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        with_snippet: false,
+    }
+}
+
+fn as_kubectl() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        legacy_octal_numbers: true,
         with_snippet: false,
     }
 }
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_value_and_key_knows_its_place() {
-        let docs = documents("a: 1\nb:\n  - x: ü\n    y: 'no'\n---\n---\nc: no\n").expect("valid");
+        let docs = documents("a: 1\nb:\n  - x: ü\n    z: 'no'\n---\n---\nc: no\n").expect("valid");
         assert_eq!(docs.len(), 2, "empty documents are skipped: {docs:?}");
         let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
         assert_eq!((top[1].0.name.as_str(), top[1].0.pos.line), ("b", 2));
@@ -187,7 +194,28 @@ mod tests {
         let Value::Map(item) = &items[0].value else { panic!("{docs:?}") };
         assert_eq!(item[1].1, Node { pos: Pos { line: 4, column: 8 }, value: Value::Str("no".into()) });
         let Value::Map(second) = &docs[1].value else { panic!("{docs:?}") };
-        assert_eq!(second[0].1.value, Value::Str("no".into()), "YAML 1.1 words are not guessed");
+        assert_eq!(second[0].1.value, Value::Bool(false));
+    }
+
+    /// Manifests are read as kubectl reads them (sigs.k8s.io/yaml, which is YAML 1.1), scenario files without guessing.
+    #[test]
+    fn yaml_1_1_in_manifests_only() {
+        for (text, value) in [
+            ("yes", Value::Bool(true)),
+            ("Off", Value::Bool(false)),
+            ("y", Value::Bool(true)),
+            ("'yes'", Value::Str("yes".into())),
+            ("TRUE", Value::Bool(true)),
+            ("0755", Value::Int(0o755)),
+            ("0x1F", Value::Int(31)),
+            ("1_000", Value::Int(1000)),
+            ("190:20", Value::Str("190:20".into())),
+        ] {
+            let docs = documents(&format!("a: {text}\n")).expect(text);
+            let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
+            assert_eq!(top[0].1.value, value, "{text}");
+        }
+        assert_eq!(read::<Vec<Value>>("[yes, 0755]").expect("valid"), ["yes", "0755"].map(|t| Value::Str(t.into())));
     }
 
     #[test]

@@ -255,7 +255,9 @@ fn render_who_wins(rows: &[RaceRow]) -> String {
         let cells: Vec<String> = cells.iter().enumerate().map(|(i, c)| format!("{c:<w$}", w = width(i))).collect();
         format!("{first:<10} {}  {last}", cells.join("  ")).trim_end().to_owned() + "\n"
     };
-    let mut out = "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):\n".to_owned();
+    let mut out =
+        "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):\n"
+            .to_owned();
     out += &line("heartbeat", &heads, "kernel.panic wins surely, never");
     for (row, cells) in rows.iter().zip(&cells) {
         let heartbeat = row.heartbeat.map_or("none".into(), |h| format!("{h} s"));

@@ -104,7 +104,7 @@ const ROWS: &[Row] = &[
     row(
         &[NET, NIC, (Vmi, "livenessProbe: {httpGet: {port: 80}}")],
         &[
-            (Vmi, "networks: [{name: default, multus: {networkName: n, default: true}}]"),
+            (Vmi, "networks: [{name: default, multus: {networkName: net, default: true}}]"),
             (Devices, "interfaces: [{name: default, bridge: {}}]"),
             (Vmi, "livenessProbe: {httpGet: {port: 80}}"),
         ],
