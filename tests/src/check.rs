@@ -226,8 +226,8 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     for row in &table {
         let (fault, detector) = (row.fault.as_str(), row.detector.as_str());
         let [detected, acted, back] = [row.detected, row.acted, row.back].map(span);
-        let action = if row.acted.is_some() || row.detected.is_some() { row.action } else { "" };
-        out += format!("{fault:<16} {detector:<13} {detected:>9} {acted:>9} {back:>9}  {action}").trim_end();
+        let line = format!("{fault:<16} {detector:<13} {detected:>9} {acted:>9} {back:>9}  {}", row.action);
+        out += line.trim_end();
         out.push('\n');
     }
     let all = contenders(vm, &assumptions, panic_timer);

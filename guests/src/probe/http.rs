@@ -11,12 +11,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Position, Url};
 use vmhealth_sim::kubelet::{Attempt, Verdict};
 use vmhealth_sim::manifest::Scheme;
 
+/// Of Go's transport, whatever the probe's own timeout (apimachinery SetTransportDefaults).
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// The kubelet that we speak for.
 const USER_AGENT: &str = "kube-probe/1.36";
 /// Of a body, at most; reaching it is no error.
@@ -214,10 +218,21 @@ async fn request(
         return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, url).await;
     }
     let name = ServerName::try_from(host).map_err(|e| failed(e.to_string()))?;
-    let connector = TlsConnector::from(tls::client().map_err(|e| failed(e.to_string()))?);
-    let stream = connector.connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
+    let stream = shake_hands(name, stream, HANDSHAKE_LIMIT).await.map_err(failed)?;
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     exchange(stream, h2, head(target, hop, h2).map_err(failed)?, chain, url).await
+}
+
+async fn shake_hands(
+    name: ServerName<'static>,
+    stream: TcpStream,
+    limit: Duration,
+) -> Result<TlsStream<TcpStream>, String> {
+    let connector = TlsConnector::from(tls::client().map_err(|e| e.to_string())?);
+    match tokio::time::timeout(limit, connector.connect(name, stream)).await {
+        Ok(shaken) => shaken.map_err(|e| format!("tls: {e}")),
+        Err(_) => Err("net/http: TLS handshake timeout".into()),
+    }
 }
 
 /// The request's head, in Go's order: Host, User-Agent, the others sorted, Connection.

@@ -186,3 +186,13 @@ fn hosts_of_locations_are_text() {
         assert_eq!(named_host(location), host, "{location}");
     }
 }
+
+/// A server that accepts and never speaks TLS ends the attempt before the probe's own timeout does.
+#[tokio::test]
+async fn a_handshake_has_a_limit_of_its_own() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(silent.local_addr().unwrap()).await.unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let shaken = shake_hands(name, stream, Duration::from_millis(50)).await;
+    assert_eq!(shaken.err().as_deref(), Some("net/http: TLS handshake timeout"));
+}

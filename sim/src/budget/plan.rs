@@ -112,7 +112,7 @@ pub struct Row {
     pub detected: Option<Span>,
     /// When what it does has had its effect; `None`: never.
     pub acted: Option<Span>,
-    /// What that is.
+    /// What that is; why it never notices, where that is not the fault's nature; else empty.
     pub action: &'static str,
     /// When the guest answers again without anybody's help; `None`: never.
     pub back: Option<Span>,
@@ -126,14 +126,20 @@ pub fn rows(vm: &VirtualMachine, assumptions: &Assumptions) -> Vec<Row> {
 fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec<Row> {
     let vmi = &vm.vmi;
     let mut rows = Vec::new();
-    let detected = |probe: &Probe| answer(vmi, probe, fault).map(|answer| detection(&PodProbe::from(probe), answer));
-    if let Some(probe) = &vmi.readiness {
-        let detected = detected(probe);
-        let action = "out of the endpoints";
-        rows.push(Row { fault, detector: Detector::Readiness, detected, acted: detected, action, back: None });
-    }
-    if let Some(probe) = &vmi.liveness {
-        rows.push(liveness(vm, assumptions, fault, detected(probe)));
+    let probes = [(Detector::Readiness, &vmi.readiness), (Detector::Liveness, &vmi.liveness)];
+    for (detector, probe) in probes.into_iter().filter_map(|(detector, p)| Some((detector, p.as_ref()?))) {
+        rows.push(match meets(vmi, probe, fault) {
+            Meets::Broken(answer) => {
+                let detected = detection(&PodProbe::from(probe), answer);
+                if detector == Detector::Liveness {
+                    liveness(vm, assumptions, fault, detected)
+                } else {
+                    let detected = Some(detected);
+                    Row { fault, detector, detected, acted: detected, action: "out of the endpoints", back: None }
+                }
+            }
+            Meets::Nothing(action) => Row { fault, detector, detected: None, acted: None, action, back: None },
+        });
     }
     if vmi.watchdog.is_some() {
         rows.push(watchdog(vm, assumptions, fault));
@@ -147,35 +153,47 @@ fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec
     rows
 }
 
-/// How a probe finds a guest that is broken so; `None`: it finds it well, or asks in vain anyway.
-fn answer(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Option<Answer> {
-    let network = |port: &Port, host: &Option<String>, hang: Option<Answer>| {
-        let reaches = port.resolve(&vmi.ports).is_ok_and(|port| vmi.forwards(port)) && host.is_none();
+/// What a probe meets in a guest that is broken so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meets {
+    /// A guest that answers otherwise than before.
+    Broken(Answer),
+    /// What it met before; says why, where that is not the fault's nature.
+    Nothing(&'static str),
+}
+
+/// It finds the guest well.
+const WELL: Meets = Meets::Nothing("");
+
+fn meets(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Meets {
+    let network = |port: &Port, host: &Option<String>, hang: Meets| {
+        let reaches = port.resolve(&vmi.ports).is_ok_and(|port| vmi.forwards(port));
         match fault {
-            _ if !reaches => None,
-            Break::ServiceStopped => Some(Answer::Refusal),
+            _ if host.is_some() => Meets::Nothing("it asks another host"),
+            _ if !reaches => Meets::Nothing("it fails from the start: its port does not reach the guest"),
+            Break::ServiceStopped => Meets::Broken(Answer::Refusal),
             Break::ServiceHangs => hang,
-            Break::KernelPanic => Some(Answer::Silence),
-            Break::AgentStopped | Break::DaemonStopped => None,
+            Break::KernelPanic => Meets::Broken(Answer::Silence),
+            Break::AgentStopped | Break::DaemonStopped => WELL,
         }
     };
     match &probe.handler {
-        Handler::HttpGet(get) => network(&get.port, &get.host, Some(Answer::Silence)),
+        Handler::HttpGet(get) => network(&get.port, &get.host, Meets::Broken(Answer::Silence)),
         // The kernel goes on accepting.
-        Handler::TcpSocket { port, host } => network(port, host, None),
-        Handler::GuestAgentPing if vmi.agent_probes_paused => None,
-        Handler::GuestAgentPing | Handler::Exec { .. } => match fault {
-            Break::AgentStopped => Some(Answer::Refusal),
-            Break::KernelPanic => Some(Answer::Silence),
-            // A command may ask for the service; what it asks is not ours to know.
-            Break::ServiceStopped | Break::ServiceHangs | Break::DaemonStopped => None,
+        Handler::TcpSocket { port, host } => network(port, host, WELL),
+        Handler::GuestAgentPing if vmi.agent_probes_paused => Meets::Nothing("an annotation pauses it"),
+        Handler::GuestAgentPing | Handler::Exec { .. } => match (fault, &probe.handler) {
+            (Break::AgentStopped, _) => Meets::Broken(Answer::Refusal),
+            (Break::KernelPanic, _) => Meets::Broken(Answer::Silence),
+            (_, Handler::Exec { .. }) => Meets::Nothing("it depends on its command"),
+            _ => WELL,
         },
     }
 }
 
 /// Whether a probe fails on a guest that does not answer at all.
 pub fn notices_silence(vmi: &VmiSpec, probe: &Probe) -> bool {
-    answer(vmi, probe, Break::KernelPanic).is_some()
+    matches!(meets(vmi, probe, Break::KernelPanic), Meets::Broken(_))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,16 +203,16 @@ enum End {
 }
 
 /// kubevirt-health.md 5.2: how a VMI ends that liveness stops.
-fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detected: Option<Span>) -> Row {
+fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detected: Span) -> Row {
     let grace = vm.vmi.grace;
     let (takes, end, action) = match (grace.is_zero(), fault.obeys() && assumptions.shutdown < grace) {
         (true, _) => (Duration::ZERO, End::Succeeded, "destroyed, VMI Succeeded"),
         (false, true) => (assumptions.shutdown, End::Succeeded, "shut down, VMI Succeeded"),
         (false, false) => (grace, End::Failed, "destroyed after the grace period, VMI Failed"),
     };
-    let acted = detected.map(|d| d.and(takes));
+    let acted = Some(detected.and(takes));
     let back = recreated(vm, assumptions, acted, end);
-    Row { fault, detector: Detector::Liveness, detected, acted, action, back }
+    Row { fault, detector: Detector::Liveness, detected: Some(detected), acted, action, back }
 }
 
 fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row {
@@ -225,7 +243,8 @@ fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row
         WatchdogAction::Pause => (None, "nothing: KubeVirt resumes it", None),
         WatchdogAction::None => (None, "nothing but an event", None),
     };
-    Row { fault, detector: Detector::Watchdog, detected: fired, acted, action: word, back }
+    let action = if fired.is_some() { word } else { "" };
+    Row { fault, detector: Detector::Watchdog, detected: fired, acted, action, back }
 }
 
 /// Of a reset whose reboot liveness may not live to see the end of.
