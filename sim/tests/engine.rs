@@ -41,14 +41,14 @@ fn lines(engine: &Engine) -> Vec<String> {
 
 /// Runs steps and expectations in the model; the verdict, the trace's lines, the seconds it took.
 fn run(strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
-    run_with(Timings::default(), "", strategy, steps, expect)
+    run_with(Timings::default(), "seed: 0", strategy, steps, expect)
 }
 
-/// As [`run`], with a guest of this speed and profile.
-fn run_with(timings: Timings, profile: &str, strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
+/// As [`run`], with a guest of this speed and more lines of the scenario's spec.
+fn run_with(timings: Timings, more: &str, strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
     let vm = vm(strategy);
     let scenario = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{profile}}}\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
+        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  {more}\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
     );
     let vm = manifest::read("vm.yaml", &vm).unwrap_or_else(|e| panic!("{e}"));
     let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
@@ -155,10 +155,29 @@ fn a_long_shutdown_is_not_cut_short() {
     let slow = Timings { shutdown: (Duration::from_secs(1), Duration::from_secs(25)), ..Timings::default() };
     let (verdict, lines, _) = run_with(
         slow,
-        "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}",
+        "guest: {watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}}",
         "Once",
         "{after: guest ready, fault: guestPoweroff}",
         "{see: vmi phase Succeeded, within: 20s..30s}",
     );
     assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+}
+
+/// What KubeVirt leaves to chance is the seed's: other seeds, other delays, all within their bounds; the same seed, the same.
+#[test]
+fn chance_is_the_seed_s() {
+    let noticed = |seed: u32| {
+        let (verdict, lines, seconds) = run_with(
+            Timings::default(),
+            &format!("seed: {seed}"),
+            "Once",
+            "{after: guest ready, fault: killLauncher}",
+            "{see: vmi phase Failed, within: 33s..44s}",
+        );
+        assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+        (seconds * 1000.0) as u64
+    };
+    let all: std::collections::BTreeSet<u64> = (0..10).map(noticed).collect();
+    assert!(all.len() > 5, "{all:?}");
+    assert_eq!(noticed(3), noticed(3));
 }

@@ -26,8 +26,6 @@ pub struct Config {
     pub boot_deadline: Duration,
     /// No run is longer.
     pub longest: Duration,
-    /// Of what KubeVirt leaves to chance.
-    pub seed: u64,
 }
 
 impl Default for Config {
@@ -37,7 +35,6 @@ impl Default for Config {
             churn: Churn::default(),
             boot_deadline: Duration::from_secs(60),
             longest: Duration::from_secs(3600),
-            seed: 0,
         }
     }
 }
@@ -96,7 +93,7 @@ impl Engine {
             template: manifest.vmi,
             restart_required: false,
             version: spec.kubevirt_version,
-            random: fastrand::Rng::with_seed(config.seed),
+            random: fastrand::Rng::with_seed(spec.seed),
             config,
             vmi: None,
             created: 0,

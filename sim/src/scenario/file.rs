@@ -55,6 +55,9 @@ pub struct Spec {
     /// The KubeVirt release whose rules apply; absent: the newest known.
     #[serde(default)]
     pub kubevirt_version: KubevirtVersion,
+    /// Of what KubeVirt leaves to chance: the spread of a backoff, how late a dead virt-launcher is noticed.
+    #[serde(default)]
+    pub seed: u64,
     /// What the guest is set up with.
     #[serde(default)]
     pub guest: GuestProfile,
