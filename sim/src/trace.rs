@@ -29,8 +29,8 @@ pub enum Event {
     VmStatus(&'static str),
     /// The VM's Ready condition changed; the reason goes with False.
     VmReady(bool, &'static str),
-    /// Another condition of the VM came or went: `RestartRequired`.
-    VmCondition(&'static str, bool),
+    /// Another condition of the VM came, with this status, or went: `RestartRequired`, and those of its VMI.
+    VmCondition(&'static str, Option<&'static str>),
     /// A Kubernetes event on the VM.
     VmEvent(&'static str),
     /// The VMI's phase changed.
@@ -125,11 +125,11 @@ impl fmt::Display for Event {
             Phase(phase) => write!(f, " phase {phase}"),
             VmReady(true, _) | Ready(true, _) => f.write_str(" ready True"),
             VmReady(false, reason) | Ready(false, reason) => write!(f, " ready False {reason}"),
-            VmCondition(name, yes) => write!(f, " condition {name} {}", if *yes { "True" } else { "gone" }),
+            VmCondition(name, status) => write!(f, " condition {name} {}", status.unwrap_or("gone")),
             Synchronized(Some(reason)) => write!(f, " synchronized False {reason}"),
             Synchronized(None) => f.write_str(" synchronized gone"),
             AgentConnected(yes) => f.write_str(if *yes { " agent connected" } else { " agent gone" }),
-            Paused(yes) => f.write_str(if *yes { " paused True" } else { " paused False" }),
+            Paused(yes) => f.write_str(if *yes { " paused True PausedByUser" } else { " paused gone" }),
             Unhealthy(kind) => write!(f, " event Unhealthy {kind}"),
             ProbeWarning(kind) => write!(f, " event ProbeWarning {kind}"),
             Killing => f.write_str(" event Killing"),

@@ -41,7 +41,7 @@ impl Normal {
                     settled = entry.vmi;
                     "guest"
                 }
-                Event::AgentConnected(_) => "agent",
+                Event::AgentConnected(_) | Event::VmCondition("AgentConnected", _) => "agent",
                 event => event.lane(),
             };
             let text = entry.event.to_string();

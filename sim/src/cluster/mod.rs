@@ -16,7 +16,7 @@ pub use phase::Phase;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};
-pub use vmi::{Vmi, VmiCommand};
+pub use vmi::{Conditions, Vmi, VmiCommand};
 
 use std::time::Duration;
 

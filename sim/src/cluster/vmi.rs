@@ -23,6 +23,9 @@ const SYNC_REASON: &str = "Synchronizing with the Domain failed.";
 /// The kubelet's words for the last container of a pod.
 const KILLING: &str = "Normal: Stopping container compute";
 
+/// Conditions beside Ready, with their status; `None`: absent.
+pub type Conditions = [(&'static str, Option<&'static str>); 3];
+
 /// What a VMI wants done or makes known.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VmiCommand {
@@ -152,6 +155,15 @@ impl Vmi {
     /// The Ready condition with the reason that goes with False.
     pub fn ready_condition(&self) -> (bool, &'static str) {
         self.shown_ready
+    }
+
+    /// The conditions that the VM copies while it exists.
+    pub fn copied_conditions(&self) -> Conditions {
+        [
+            ("AgentConnected", self.agent_connected.then_some("True")),
+            ("Paused", self.shown_paused.then_some("True")),
+            ("Synchronized", self.shown_unsynchronized.then_some("False")),
+        ]
     }
 
     /// The AgentConnected condition.
@@ -289,10 +301,14 @@ impl Vmi {
         "accepted"
     }
 
-    /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully. "refused" if that has begun.
+    /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully, unless that has ended already. "refused" if
+    /// it is being deleted.
     pub fn delete(&mut self, now: Time) -> &'static str {
         if std::mem::replace(&mut self.deleting, true) {
             return "refused";
+        }
+        if self.pod.is_some() {
+            self.tell("SuccessfulDelete", NORMAL, "Deleted virtual machine pod");
         }
         self.terminate_pod(now);
         "accepted"

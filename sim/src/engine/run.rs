@@ -4,7 +4,9 @@ mod status;
 mod steps;
 
 use super::io::*;
-use crate::cluster::{Chance, Churn, Decision, DomainEvent, KubevirtVersion, Phase, VmController, Vmi, VmiCommand};
+use crate::cluster::{
+    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, VmController, Vmi, VmiCommand,
+};
 use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
 use crate::time::{Time, earliest};
@@ -72,6 +74,8 @@ pub struct Engine {
     script: Script,
     judge: Judge,
     status: &'static str,
+    /// The VMI's conditions that the VM shows as well (`syncConditions`).
+    copied: Conditions,
     vm_ready: (bool, &'static str),
     traffic: Option<Connection>,
     trace: Trace,
@@ -103,6 +107,7 @@ impl Engine {
             settled_boot: 0,
             boot_deadline: None,
             status: "",
+            copied: status::NO_CONDITIONS,
             vm_ready: (false, ""),
             traffic: None,
             trace: Trace::default(),
@@ -259,13 +264,15 @@ impl Engine {
             }
             Decision::Delete => {
                 let Some(vmi) = &mut self.vmi else { return };
-                if vmi.phase().is_final() {
-                    if !vmi.deleting() {
-                        self.controller.deleting(vmi.phase());
+                let phase = vmi.phase();
+                if !vmi.deleting() {
+                    if phase.is_final() {
+                        self.controller.deleting(phase);
                     }
-                    self.gone_at = Some(self.now + self.config.churn.cleanup);
-                } else if !vmi.deleting() {
                     vmi.delete(self.now);
+                }
+                if phase.is_final() {
+                    self.gone_at = Some(self.now + self.config.churn.cleanup);
                 }
                 if !std::mem::replace(&mut self.deletion_logged, true) {
                     let message = "Normal: Stopped the virtual machine by deleting the virtual machine instance";

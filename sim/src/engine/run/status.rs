@@ -1,8 +1,11 @@
 //! What the VirtualMachine object shows of itself: `printableStatus`, Ready, RestartRequired.
 
 use super::Engine;
-use crate::cluster::{Decision, Phase, Vmi};
+use crate::cluster::{Conditions, Decision, Phase, Vmi};
 use crate::trace::Event;
+
+/// Without a VMI.
+pub(super) const NO_CONDITIONS: Conditions = [("AgentConnected", None), ("Paused", None), ("Synchronized", None)];
 
 impl Engine {
     /// A VMI that was made from another template than the present one (kubevirt-health.md 2.8).
@@ -10,7 +13,7 @@ impl Engine {
         let required = self.vmi.is_some() && self.made_from != self.template;
         if required != self.restart_required {
             self.restart_required = required;
-            self.log(self.now, Event::VmCondition("RestartRequired", required), String::new());
+            self.log(self.now, Event::VmCondition("RestartRequired", required.then_some("True")), String::new());
         }
     }
 
@@ -30,6 +33,12 @@ impl Engine {
         if status != self.status {
             self.status = status;
             self.log(self.now, Event::VmStatus(status), String::new());
+        }
+        let copied = self.vmi.as_ref().map_or(NO_CONDITIONS, Vmi::copied_conditions);
+        for ((name, now), (_, before)) in copied.into_iter().zip(std::mem::replace(&mut self.copied, copied)) {
+            if now != before {
+                self.log(self.now, Event::VmCondition(name, now), String::new());
+            }
         }
         let ready = self.vmi.as_ref().map_or((false, "VMINotExists"), Vmi::ready_condition);
         if ready != self.vm_ready {
