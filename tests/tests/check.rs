@@ -75,6 +75,37 @@ spec:
     insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Assumptions::default(), 40));
 }
 
+/// Why a probe never notices: its port does not reach the guest, its command is its own business, another host is asked.
+#[test]
+fn budgets_of_probes_that_cannot_notice() {
+    const MANIFEST: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: vm}
+spec:
+  runStrategy: Always
+  template:
+    spec:
+      readinessProbe: {PROBE}
+      domain:
+        memory: {guest: 1Gi}
+        devices: {interfaces: [{name: default, masquerade: {}, ports: [{port: 80}]}]}
+      networks: [{name: default, pod: {}}]
+";
+    let table = |probe| {
+        let checks = check(&MANIFEST.replace("{PROBE}", probe), &Options::default()).unwrap();
+        let text = render_budgets(&checks.manifests[0], &Assumptions::default(), 0);
+        text.lines().skip(2).take(5).map(|l| format!("{l}\n")).collect::<String>()
+    };
+    let probes = [
+        "{tcpSocket: {port: 81}}",
+        "{exec: {command: [check]}}",
+        "{httpGet: {port: 80, host: other}}",
+        "{tcpSocket: {port: 80}}",
+    ];
+    insta::assert_snapshot!(probes.map(|p| format!("{p}\n{}", table(p))).join("\n"));
+}
+
 #[test]
 fn what_is_said_to_be_shown_is_in_the_catalogue() {
     let cases = catalogue::read(&catalogue::own_folder()).unwrap();
