@@ -74,10 +74,13 @@ const SHOWN: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Intervals(Vec<Vec<Interval>>);
 
+/// A fault took effect somewhere between its begin and its confirmation, so an interval that a fault begins has a shortest
+/// and a longest length; others have one.
 #[derive(Debug, Clone)]
 struct Interval {
     vmi: u32,
-    length: Duration,
+    shortest: Duration,
+    longest: Duration,
     /// What led to its end.
     timeline: Vec<String>,
 }
@@ -88,18 +91,30 @@ impl Intervals {
         let entries: Vec<(Time, u32, String)> =
             trace.sorted().iter().map(|e| (e.at, e.vmi, e.event.to_string())).collect();
         let measure = |rule: &Rule| {
-            let mut began: Option<Time> = None;
+            // Not before, not after.
+            let mut began: Option<(Time, Time)> = None;
+            let mut fault: Option<Time> = None;
             let mut found = Vec::new();
             for (i, (at, vmi, text)) in entries.iter().enumerate() {
                 if text.starts_with(rule.to)
-                    && let Some(began) = began.take()
+                    && let Some((first, last)) = began.take()
                 {
                     let shown = entries.get(i.saturating_sub(SHOWN)..=i).unwrap_or_default();
                     let timeline = shown.iter().map(|(at, _, text)| format!("{:>9} {text}", at.to_string())).collect();
-                    found.push(Interval { vmi: *vmi, length: at.since(began), timeline });
+                    found.push(Interval { vmi: *vmi, shortest: at.since(last), longest: at.since(first), timeline });
+                }
+                if is_fault(text, "begun") {
+                    fault = Some(*at);
                 }
                 if text.starts_with(rule.from) {
-                    began = Some(*at);
+                    // Who pets is looked up after the fault and is news from its confirmation on.
+                    let first = if text.starts_with("guest petter") { fault.unwrap_or(*at) } else { *at };
+                    began = Some((first, *at));
+                } else if is_fault(text, "confirmed")
+                    && is_fault(rule.from, "begun")
+                    && let Some((_, last)) = &mut began
+                {
+                    *last = *at;
                 }
             }
             found
@@ -125,15 +140,16 @@ pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec) -> Vec<St
     for (rule, (left, right)) in RULES.iter().zip(left.0.iter().zip(&right.0)) {
         let window = rule.window.width(vmi);
         for (l, r) in left.iter().zip(right) {
-            if l.length.abs_diff(r.length) > window {
+            let apart = l.shortest.max(r.shortest).saturating_sub(l.longest.min(r.longest));
+            if apart > window {
                 differences.push(format!(
-                    "VMI {}, {:?} after {:?}: {:.3} s in {}, {:.3} s in {}; they may differ by {:.1} s\n{}",
+                    "VMI {}, {:?} after {:?}: {} s in {}, {} s in {}; they may differ by {:.1} s\n{}",
                     l.vmi,
                     rule.to,
                     rule.from,
-                    l.length.as_secs_f64(),
+                    l.length(),
                     names[0],
-                    r.length.as_secs_f64(),
+                    r.length(),
                     names[1],
                     window.as_secs_f64(),
                     side_by_side(names, [&l.timeline, &r.timeline]),
@@ -142,6 +158,17 @@ pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec) -> Vec<St
         }
     }
     differences
+}
+
+fn is_fault(text: &str, what: &str) -> bool {
+    text.starts_with("fault ") && text.ends_with(what)
+}
+
+impl Interval {
+    fn length(&self) -> String {
+        let [shortest, longest] = [self.shortest, self.longest].map(|d| format!("{:.3}", d.as_secs_f64()));
+        if shortest == longest { shortest } else { format!("{shortest}..{longest}") }
+    }
 }
 
 impl Window {
@@ -174,29 +201,73 @@ fn side_by_side(names: [&str; 2], sides: [&[String]; 2]) -> String {
 mod tests {
     use super::*;
     use vmhealth_sim::cluster::{DomainEvent, Exit, Phase};
+    use vmhealth_sim::manifest::WatchdogAction;
     use vmhealth_sim::trace::{Entry, Event};
 
-    fn intervals(failed_at: u64) -> Intervals {
+    fn intervals(events: impl IntoIterator<Item = (u64, Event)>) -> Intervals {
         let mut trace = Trace::default();
-        for (millis, event) in [
-            (1000, Event::Qemu(DomainEvent::Started)),
-            (1000, Event::Phase(Phase::Running)),
-            (9000, Event::Qemu(DomainEvent::Exited(Exit::Status(0)))),
-            (failed_at, Event::Phase(Phase::Failed)),
-        ] {
+        for (millis, event) in events {
             let at = Time::from_millis(millis);
             trace.push(Entry { at, vmi: 1, event, detail: String::new(), replayed: false });
         }
         Intervals::of(&trace)
     }
 
-    #[test]
-    fn a_late_event_is_shown_with_both_timelines() {
+    fn differences(left: &Intervals, right: &Intervals) -> Vec<String> {
         let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec: {runStrategy: Once, template: {spec: {domain: {}}}}\n";
         let vmi = vmhealth_sim::manifest::read("vm.yaml", vm).expect("a manifest").vmi;
-        let compare = |late| compare(["model", "qemu"], [&intervals(9000), &intervals(late)], &vmi);
-        assert_eq!(compare(9500), Vec::<String>::new());
-        let found = compare(9501);
+        compare(["model", "qemu"], [left, right], &vmi)
+    }
+
+    #[test]
+    fn a_fault_is_effective_somewhere_between_its_begin_and_its_confirmation() {
+        let killed = |confirmed, fired| {
+            intervals([
+                (1000, Event::FaultBegun("killWatchdog")),
+                (confirmed, Event::Petter("nobody".into())),
+                (confirmed, Event::FaultConfirmed("killWatchdog")),
+                (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
+            ])
+        };
+        let stopped = |confirmed, fired| {
+            intervals([
+                (1000, Event::FaultBegun("stopWatchdog")),
+                (confirmed, Event::FaultConfirmed("stopWatchdog")),
+                (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
+            ])
+        };
+        // Against 10 s in the model, with a window of 2 s: confirmed, fired, whether that differs.
+        for (confirmed, fired, differs) in [
+            (1000, 13_000, false),
+            (1000, 13_001, true),
+            (1000, 8_999, true),
+            (5000, 17_000, false),
+            (5000, 17_001, true),
+            (5000, 9_000, false),
+            (5000, 8_999, true),
+        ] {
+            for of in [&killed as &dyn Fn(u64, u64) -> Intervals, &stopped] {
+                let found = differences(&of(1000, 11_000), &of(confirmed, fired));
+                assert_eq!(!found.is_empty(), differs, "confirmed at {confirmed}, fired at {fired}: {found:?}");
+            }
+        }
+        let found = differences(&killed(1000, 11_000), &killed(3000, 20_000));
+        assert!(found[0].contains("10.000 s in model, 17.000..19.000 s in qemu"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_late_event_is_shown_with_both_timelines() {
+        let ended = |failed_at| {
+            intervals([
+                (1000, Event::Qemu(DomainEvent::Started)),
+                (1000, Event::Phase(Phase::Running)),
+                (9000, Event::Qemu(DomainEvent::Exited(Exit::Status(0)))),
+                (failed_at, Event::Phase(Phase::Failed)),
+            ])
+        };
+        let late = |failed_at| differences(&ended(9000), &ended(failed_at));
+        assert_eq!(late(9500), Vec::<String>::new());
+        let found = late(9501);
         insta::assert_snapshot!(found.join("\n"), @r#"
         VMI 1, "vmi phase Failed" after "qemu EXIT": 0.000 s in model, 0.501 s in qemu; they may differ by 0.5 s
             model                        | qemu

@@ -14,7 +14,7 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
     let mut files: Vec<Value> = Vec::new();
     let mut commands: Vec<Value> = Vec::new();
     // One call and so one reload of systemd for all units: a reload costs a second under TCG.
-    let mut enable = vec!["systemctl", "enable", "--now"];
+    let mut units = Vec::new();
     if let Some(daemon) = &profile.watchdog_daemon {
         files.push(json!({
             "path": "/etc/default/watchdog",
@@ -29,12 +29,12 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
         if daemon.keepalive == Keepalive::Masked {
             commands.push(json!(["systemctl", "--no-reload", "mask", "wd_keepalive.service"]));
         }
-        enable.push("watchdog.service");
+        units.push("watchdog.service");
     }
     if profile.health_server {
         files.push(json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}));
         files.push(json!({"path": "/etc/systemd/system/vmhealth-health.service", "content": HEALTH_UNIT}));
-        enable.push("vmhealth-health.service");
+        units.push("vmhealth-health.service");
     }
     if profile.kernel_panic_seconds > 0 {
         let (path, line) =
@@ -46,8 +46,8 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
     if files.is_empty() {
         return None;
     }
-    if enable.len() > 3 {
-        commands.push(json!(enable));
+    if !units.is_empty() {
+        commands.push(json!([&["systemctl", "enable", "--now"], units.as_slice()].concat()));
     }
     // The user's own lists come first and their own values win.
     let config = json!({

@@ -45,6 +45,8 @@ pub struct Live {
     pub(crate) priority: Cell<Priority>,
     /// A reset may bring the guest back to life after a panic.
     pub(super) revives: bool,
+    /// Its kernel reboots by itself some seconds after a panic.
+    pub(crate) counts_in_panic: bool,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     pub(super) scratch: PathBuf,
@@ -101,7 +103,8 @@ impl Drop for Live {
 /// How long the last events may take to be read after the process has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Turns QMP's events into the domain's (the first RESUME of one that has not `started` is its start), keeps the port's state, and reports the process's end after its last event.
+/// Turns QMP's events into the domain's (the first RESUME of one that has not `started` is its start), keeps the port's
+/// state, and reports the process's end after its last event.
 pub(super) async fn pump(
     mut child: Child,
     mut from_qmp: mpsc::UnboundedReceiver<QmpEvent>,

@@ -90,6 +90,7 @@ pub struct Prepared {
     pub(super) netns: Netns,
     pub(super) tap: OwnedFd,
     pub(super) needs_dhcp: bool,
+    pub(super) counts_in_panic: bool,
 }
 
 impl Prepared {
@@ -100,7 +101,7 @@ impl Prepared {
         origin: Instant,
         paused: bool,
     ) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
-        let Prepared { number, scratch, evidence, mut machine, state, netns, tap, needs_dhcp } = self;
+        let Prepared { number, scratch, evidence, mut machine, state, netns, tap, needs_dhcp, counts_in_panic } = self;
         machine.tap = Some(tap.as_raw_fd());
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
@@ -167,6 +168,7 @@ impl Prepared {
             vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
             priority: Cell::default(),
             revives: machine.watchdog.is_some_and(|(_, action)| action == WatchdogAction::Reset),
+            counts_in_panic,
             serial: sockets.serial,
             scratch,
         };

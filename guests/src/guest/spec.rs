@@ -98,6 +98,7 @@ impl VmSpec {
             tap,
             // The user's own network data may ask for the address; ours does not.
             needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some(),
+            counts_in_panic: self.profile.kernel_panic_seconds > 0,
         })
     }
 
