@@ -27,6 +27,7 @@ struct Numbers {
 
 #[derive(Debug, Clone)]
 struct Case {
+    s390x: bool,
     strategy: usize,
     readiness: Option<Numbers>,
     liveness: Option<Numbers>,
@@ -53,26 +54,31 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 fn case() -> impl Strategy<Value = Case> {
     let probes = (proptest::option::of(numbers()), proptest::option::of(numbers()));
     let rest = (0..4_usize, 0..40_u32, proptest::option::of(0..4_usize), 3..40_u32, 0..5_usize, 0..60_000_u64);
-    (probes, rest).prop_map(|((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset))| Case {
-        strategy,
-        readiness,
-        liveness,
-        grace,
-        // Only a daemon that there is can stop.
-        action: action.or((Break::ALL[fault] == Break::DaemonStopped).then_some(0)),
-        heartbeat,
-        fault: Break::ALL[fault],
-        offset,
-        panic_device: false,
-        panic_timer: 0,
-    })
+    let s390x = proptest::bool::weighted(0.3);
+    (probes, rest, s390x).prop_map(
+        |((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset), s390x)| Case {
+            s390x,
+            strategy,
+            readiness,
+            liveness,
+            grace,
+            // Only a daemon that there is can stop.
+            action: action.or((Break::ALL[fault] == Break::DaemonStopped).then_some(0)),
+            // What diag288 takes.
+            heartbeat: if s390x { heartbeat.max(15) } else { heartbeat },
+            fault: Break::ALL[fault],
+            offset,
+            panic_device: false,
+            panic_timer: 0,
+        },
+    )
 }
 
 /// A panic, and everybody who may act on it.
 fn race() -> impl Strategy<Value = Case> {
     (case(), proptest::bool::weighted(0.2), 0..60_u32).prop_map(|(case, panic_device, panic_timer)| Case {
         fault: Break::KernelPanic,
-        panic_device,
+        panic_device: panic_device && !case.s390x,
         panic_timer,
         ..case
     })
@@ -88,12 +94,13 @@ impl Case {
                 )
             })
         };
+        let (architecture, device) = if self.s390x { ("s390x", "diag288") } else { ("amd64", "i6300esb") };
         let watchdog = self
             .action
-            .map_or(String::new(), |a| format!("watchdog: {{name: w, i6300esb: {{action: {}}}}}, ", ACTIONS[a]));
+            .map_or(String::new(), |a| format!("watchdog: {{name: w, {device}: {{action: {}}}}}, ", ACTIONS[a]));
         let panic_device = if self.panic_device { "panicDevices: [{model: isa}]" } else { "" };
         let text = format!(
-            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}{panic_device}}}\n",
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n      architecture: {architecture}\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}{panic_device}}}\n",
             STRATEGIES[self.strategy],
             probe("readinessProbe", &self.readiness, 0),
             // After the boot: what happens before is another hazard's.
@@ -169,7 +176,9 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             Detector::Readiness => *event == Event::Published(ProbeKind::Readiness, ProbeResult::Failure),
             Detector::Liveness => *event == Event::Killing,
             Detector::Watchdog => matches!(event, Event::Qemu(DomainEvent::Watchdog(_))),
-            Detector::PanicDevice => matches!(event, Event::Qemu(DomainEvent::Panicked { .. })),
+            Detector::PanicDevice | Detector::DisabledWait => {
+                matches!(event, Event::Qemu(DomainEvent::Panicked { .. }))
+            }
         });
         match (row.detected, seen) {
             (Some(span), Some(at)) if !disturbed => {
@@ -207,6 +216,7 @@ fn check_race(case: &Case) -> Result<(), TestCaseError> {
     let acts = |event: &Event| match event {
         Event::Killing => Some("liveness"),
         Event::Qemu(DomainEvent::Watchdog(_)) => Some("watchdog"),
+        Event::Qemu(DomainEvent::Panicked { .. }) if case.s390x => Some("disabled-wait"),
         Event::Qemu(DomainEvent::Panicked { .. }) => Some("panic-device"),
         Event::Qemu(DomainEvent::Reset { .. }) => Some("kernel.panic"),
         _ => None,

@@ -8,8 +8,6 @@ use vmhealth_sim::budget::{Assumptions, RaceRow, Row, Span, Tipping, contenders,
 use vmhealth_sim::check::{Checked, Checks, Finding, Layer, Rank, Skipped, Verdict, heartbeat};
 use vmhealth_sim::manifest::VirtualMachine;
 
-/// s390x panics and ends otherwise.
-const BUDGETS_FOR: &str = "amd64";
 /// The matrix's columns: `kernel.panic`, seconds.
 const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
 /// The matrix's rows: the watchdog daemon's timeout, seconds.
@@ -198,9 +196,6 @@ fn budget_report(row: &Row) -> BudgetReport {
 /// `kernel.panic`, seconds; 0: never.
 pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: u32) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
-    if checked.architecture != BUDGETS_FOR {
-        return format!("no budgets: they are known for {BUDGETS_FOR} only so far\n");
-    }
     let assumptions = of_vm(assumptions, vm);
     let table = rows(vm, &assumptions);
     if table.is_empty() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_guests::qemu::Accel;
+use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::runner::Worlds;
 
 /// What will your probes and your watchdog really do when the guest breaks?
@@ -144,8 +145,8 @@ pub(crate) struct Check {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
     /// The cluster's default architecture, for manifests that name none
-    #[arg(long = "arch", default_value = "amd64", value_parser = ["amd64", "arm64", "s390x"])]
-    pub(crate) architecture: String,
+    #[arg(long = "arch", default_value_t = Architecture::Amd64)]
+    pub(crate) architecture: Architecture,
     /// How long the guest needs from its start until it answers its probes
     #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
     pub(crate) boot: Duration,

@@ -153,11 +153,8 @@ impl QemuCommand {
             c.option("-device", "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=");
         }
         if let Some((model, action)) = machine.watchdog {
-            let device = match model {
-                WatchdogModel::I6300esb => "i6300esb",
-                WatchdogModel::Diag288 => "diag288",
-            };
-            c.option("-device", format!("{device},id=watchdog0")).option("-action", format!("watchdog={action}"));
+            c.option("-device", format!("{},id=watchdog0", model.as_str()))
+                .option("-action", format!("watchdog={action}"));
         }
         if machine.panic_device {
             c.option("-device", "pvpanic");

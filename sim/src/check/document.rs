@@ -7,7 +7,7 @@ use super::code::{
 use super::finding::{Exam, Finding, Layer, Rank, Verdict};
 use super::tree::{Tree, get, items, text};
 use super::{admission, beyond, hazard, pod, schema};
-use crate::manifest::{self, VirtualMachine};
+use crate::manifest::{self, Architecture, VirtualMachine};
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const VERSIONS: [&str; 2] = ["kubevirt.io/v1", "kubevirt.io/v1alpha3"];
 /// What a manifest does not say and a cluster would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The cluster's default architecture: `amd64`, `arm64` or `s390x`.
-    pub architecture: String,
+    /// The cluster's default.
+    pub architecture: Architecture,
     /// How long the guest needs from its start until it answers its probes.
     pub boot: Duration,
 }
@@ -28,7 +28,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         // A cloud image with cloud-init on a busy node.
-        Options { architecture: "amd64".into(), boot: Duration::from_secs(60) }
+        Options { architecture: Architecture::default(), boot: Duration::from_secs(60) }
     }
 }
 
@@ -65,8 +65,6 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// Fields that vmhealth does not act on: path and position.
     pub not_acted_on: Vec<(String, Pos)>,
-    /// Where it runs: `amd64`, `arm64`, `s390x`, or whatever it says.
-    pub architecture: String,
     /// As the rest of vmhealth understands it; `None` if it cannot run.
     pub vm: Option<VirtualMachine>,
 }
@@ -181,7 +179,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
     let is_vm = kind == "VirtualMachine";
     let vmi = if is_vm { "spec.template.spec" } else { "spec" };
     let architecture = tree.text(&format!("{vmi}.architecture")).filter(|a| !a.is_empty());
-    let architecture = architecture.unwrap_or(&options.architecture).to_owned();
+    let architecture = architecture.unwrap_or(options.architecture.as_str()).to_owned();
     let mut exam = Exam { tree, vmi, is_vm, architecture, found: Vec::new() };
     let version = tree.text("apiVersion").unwrap_or_default();
     if !VERSIONS.contains(&version) {
@@ -205,7 +203,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         forgive(&mut exam.found);
     }
     let can_run = typed(&exam.found);
-    let read = can_run.then(|| manifest::read_node("", node));
+    let read = can_run.then(|| manifest::read_node("", node, options.architecture));
     match &read {
         Some(Ok(vm)) => {
             beyond::examine_runtime(&mut exam, &vm.vmi);
@@ -222,7 +220,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         let message = format!("parameter {name} has no value; checked with a made-up one");
         exam.add(&TEMPLATE_PARAMETER, "", message, format!("oc process -p {name}=... gives it one"));
     }
-    let (mut findings, architecture) = (exam.found, exam.architecture);
+    let mut findings = exam.found;
     findings.sort_by_key(|f| f.code.layer);
     let worst = |wanted: fn(Layer) -> bool| findings.iter().any(|f| f.code.rank == Rank::Error && wanted(f.code.layer));
     let verdict = match (worst(Layer::refuses), worst(|layer| !layer.refuses())) {
@@ -237,7 +235,6 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         created: !findings.iter().any(|f| f.code.layer.prevents_creation(is_vm)),
         findings,
         not_acted_on: manifest::not_acted_on(node),
-        architecture,
         vm: read.and_then(Result::ok),
     }
 }

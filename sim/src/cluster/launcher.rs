@@ -1,5 +1,6 @@
 //! virt-launcher as virt-handler sees it: how long its death goes unnoticed, and the domain that it cannot define.
 
+use super::retries::Retries;
 use crate::time::Time;
 use std::time::Duration;
 
@@ -22,11 +23,6 @@ impl Chance {
     }
 }
 
-/// The first of virt-handler's retries of a sync that failed; each is twice as long as the one before (client-go).
-const FIRST_RETRY: Duration = Duration::from_millis(5);
-/// The longest of them.
-const LONGEST_RETRY: Duration = Duration::from_secs(1000);
-
 /// What becomes of a domain that cannot be defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Futile {
@@ -39,20 +35,19 @@ pub(super) enum Futile {
 /// A domain that libvirt refuses: virt-handler tries again and again (kubevirt-health.md 2.6).
 #[derive(Debug, Clone)]
 pub(super) struct RefusedDomain {
-    next_try: Time,
-    delay: Duration,
+    retries: Retries,
     gives_up: Time,
 }
 
 impl RefusedDomain {
     /// virt-launcher begins to wait at `now`, and virt-handler tries at once.
     pub(super) fn new(now: Time, chance: Chance) -> Self {
-        RefusedDomain { next_try: now, delay: FIRST_RETRY, gives_up: now + chance.launcher_gives_up }
+        RefusedDomain { retries: Retries::new(now), gives_up: now + chance.launcher_gives_up }
     }
 
     /// When [`RefusedDomain::poll`] has something to say next.
     pub(super) fn next_wakeup(&self) -> Time {
-        self.next_try.min(self.gives_up)
+        self.retries.next_wakeup().min(self.gives_up)
     }
 
     /// What is due at `now`.
@@ -60,12 +55,7 @@ impl RefusedDomain {
         if self.gives_up <= now {
             return Some(Futile::GivenUp);
         }
-        let due = self.next_try <= now;
-        if due {
-            self.next_try = now + self.delay;
-            self.delay = (self.delay * 2).min(LONGEST_RETRY);
-        }
-        due.then_some(Futile::Tried)
+        self.retries.due(now).then_some(Futile::Tried)
     }
 }
 

@@ -5,6 +5,7 @@
 mod domain;
 mod launcher;
 mod phase;
+mod retries;
 mod stop;
 mod version;
 mod vm;
@@ -13,6 +14,7 @@ mod vmi;
 pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
 pub use launcher::Chance;
 pub use phase::Phase;
+pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};

@@ -69,6 +69,7 @@ pub struct Vmi {
     version: KubevirtVersion,
     chance: Chance,
     grace: Duration,
+    acpi: bool,
     start_paused: bool,
     /// What libvirt says to the domain, if it refuses it.
     refusal: Option<String>,
@@ -109,6 +110,7 @@ impl Vmi {
             version,
             chance,
             grace: spec.grace,
+            acpi: spec.architecture.has_acpi(),
             start_paused: spec.start_paused,
             refusal: unknown_action.map(|action| format!("unknown watchdog action '{action}'")),
             refused: None,
@@ -251,7 +253,7 @@ impl Vmi {
             self.out.push(VmiCommand::Reap);
         }
         if let Some(end) = self.domain.ended().filter(|_| !self.phase.is_final()) {
-            self.end(final_phase(end, self.grace), Witness::Domain);
+            self.end(final_phase(end, self.grace, self.acpi), Witness::Domain);
         }
         true
     }

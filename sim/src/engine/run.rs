@@ -5,7 +5,7 @@ mod steps;
 
 use super::io::*;
 use crate::cluster::{
-    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, VmController, Vmi, VmiCommand,
+    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiCommand,
 };
 use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
@@ -63,6 +63,8 @@ pub struct Engine {
     vmi: Option<Vmi>,
     /// VMIs created so far; the number of the present one.
     created: u32,
+    /// The VMI's webhook refuses every VMI of this template.
+    refused: Option<Retries>,
     /// The final VMI is being deleted and gone at this time.
     gone_at: Option<Time>,
     deletion_logged: bool,
@@ -101,6 +103,7 @@ impl Engine {
             config,
             vmi: None,
             created: 0,
+            refused: None,
             gone_at: None,
             deletion_logged: false,
             counted: false,
@@ -149,7 +152,8 @@ impl Engine {
         let longest = Some(Time::ZERO + self.config.longest);
         let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
         let retry = self.controller.next_wakeup(self.now);
-        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), retry, longest])
+        let refused = self.refused.as_ref().filter(|_| self.creating()).map(Retries::next_wakeup);
+        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), retry, refused, longest])
             .map(|t| t.max(self.now))
     }
 
@@ -248,8 +252,9 @@ impl Engine {
         if self.gone_at.is_some() {
             return;
         }
-        match self.decision() {
-            Decision::Create => {
+        match (self.decision(), self.template.refusal()) {
+            (Decision::Create, Some(why)) => self.vmi_refused(&why),
+            (Decision::Create, None) => {
                 self.created += 1;
                 self.settled_boot = 0;
                 self.boot_deadline = None;
@@ -262,7 +267,7 @@ impl Engine {
                 let message = "Normal: Started the virtual machine by creating the new virtual machine instance";
                 self.log(self.now, Event::VmEvent("SuccessfulCreate"), message.into());
             }
-            Decision::Delete => {
+            (Decision::Delete, _) => {
                 let Some(vmi) = &mut self.vmi else { return };
                 let phase = vmi.phase();
                 if !vmi.deleting() {
@@ -280,8 +285,25 @@ impl Engine {
                 }
                 self.run_vmi();
             }
-            Decision::Nothing => {}
+            (Decision::Nothing, _) => {}
         }
+    }
+
+    /// The VM is there, its VMI never is (kubevirt-health.md 2.1, layer 5).
+    fn vmi_refused(&mut self, why: &str) {
+        let first = self.refused.is_none();
+        if self.refused.get_or_insert_with(|| Retries::new(self.now)).due(self.now) {
+            let message = format!("Warning: Error creating virtual machine instance: {why}");
+            self.log(self.now, Event::VmEvent("FailedCreate"), message);
+        }
+        if first {
+            self.log(self.now, Event::VmCondition("Failure", Some("True")), "FailedCreate".into());
+        }
+    }
+
+    /// There is no VMI, and one is to be created.
+    fn creating(&self) -> bool {
+        self.vmi.is_none() && self.decision() == Decision::Create
     }
 
     /// A VMI that is being deleted goes when it is final, whatever the strategy.

@@ -42,7 +42,7 @@ pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
             return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
         }
     };
-    read_node(file, node)
+    read_node(file, node, Architecture::default())
 }
 
 /// Reads one probe by itself, as it stands under `livenessProbe`.
@@ -54,10 +54,10 @@ pub fn read_probe(text: &str) -> Result<super::Probe, Problems> {
     probe.filter(|_| errors.is_empty()).ok_or(Problems(errors))
 }
 
-/// Reads the VirtualMachine or VirtualMachineInstance of one document.
-pub fn read_node(file: &str, node: &Node) -> Result<VirtualMachine, Problems> {
+/// Reads the VirtualMachine or VirtualMachineInstance of one document; `architecture` is the cluster's default.
+pub fn read_node(file: &str, node: &Node, architecture: Architecture) -> Result<VirtualMachine, Problems> {
     let notes = Notes::new(file);
-    let vm = manifest(&Cursor::root(node, &notes));
+    let vm = manifest(&Cursor::root(node, &notes), architecture);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         notes.into_problems().into_iter().partition(|p| p.severity == Severity::Error);
     match vm {
@@ -69,11 +69,11 @@ pub fn read_node(file: &str, node: &Node) -> Result<VirtualMachine, Problems> {
 /// The fields of a manifest that vmhealth does not act on, also of one that it cannot use: path and position.
 pub fn not_acted_on(node: &Node) -> Vec<(String, Pos)> {
     let notes = Notes::new("");
-    manifest(&Cursor::root(node, &notes));
+    manifest(&Cursor::root(node, &notes), Architecture::default());
     notes.unused(node)
 }
 
-fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
+fn manifest(root: &Cursor<'_>, architecture: Architecture) -> Option<VirtualMachine> {
     let require = |key| {
         let found = root.at(key);
         if found.is_none() {
@@ -100,7 +100,10 @@ fn manifest(root: &Cursor<'_>) -> Option<VirtualMachine> {
         name: name.unwrap_or_else(|| "vm".into()),
         namespace: root.at("metadata.namespace").and_then(|n| n.text()).unwrap_or_else(|| "default".into()),
         run_strategy,
-        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(|text| go_bool(&text)), ..vmi_spec(&template) },
+        vmi: VmiSpec {
+            agent_probes_paused: paused.is_some_and(|text| go_bool(&text)),
+            ..vmi_spec(&template, architecture)
+        },
         not_acted_on: Vec::new(),
         warnings: Vec::new(),
     })
@@ -126,15 +129,19 @@ fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
     }
 }
 
-fn vmi_spec(spec: &Cursor<'_>) -> VmiSpec {
+fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
     let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int64());
     let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(|c| c.int32());
     let vcpus = [cpu("cores"), cpu("sockets"), cpu("threads")];
+    let architectures = Architecture::ALL.map(|a| (a.as_str(), a));
+    let named = spec.get("architecture").filter(|c| c.text().as_deref() != Some(""));
+    let architecture = named.and_then(|c| c.word(&architectures)).unwrap_or(default);
     VmiSpec {
+        architecture,
         readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
         liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
         grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
-        watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c)),
+        watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c, architecture)),
         panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
         reboot_policy: spec
             .at("domain.rebootPolicy")
@@ -162,7 +169,7 @@ fn vcpu_count(spec: &Cursor<'_>, parts: &[Option<i32>]) -> u32 {
     })
 }
 
-fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {
+fn watchdog(c: &Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
     let Some(name) = c.get("name") else {
         c.error("name is required");
         return None;
@@ -175,9 +182,13 @@ fn watchdog(c: &Cursor<'_>) -> Option<Watchdog> {
         }
         (Some(d), None) => (WatchdogModel::I6300esb, Some(d)),
         (None, Some(d)) => (WatchdogModel::Diag288, Some(d)),
-        // KubeVirt adds the architecture's device (archdef): i6300esb on amd64.
-        (None, None) => (WatchdogModel::I6300esb, None),
+        // KubeVirt adds the architecture's own (archdef).
+        (None, None) => (architecture.watchdog().unwrap_or(WatchdogModel::I6300esb), None),
     };
+    if architecture.watchdog() != Some(model) {
+        let place = device.as_ref().unwrap_or(c);
+        place.warn(format!("{} on {architecture}: no VMI is ever created", model.as_str()));
+    }
     let action = match &device {
         Some(d) => {
             d.present();

@@ -363,7 +363,7 @@ impl Model {
         match fault {
             Fault::KernelPanic => {
                 guest.kernel = Kernel::Panicked;
-                if self.vmi.panic_device {
+                if self.vmi.reports_panics() {
                     guest.paused_at = Some(now);
                     self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
                     self.tell_domain(now, vmi, DomainEvent::Stop);

@@ -1,7 +1,7 @@
 //! What the VirtualMachine object shows of itself: `printableStatus`, Ready, RestartRequired.
 
 use super::Engine;
-use crate::cluster::{Conditions, Decision, Phase, Vmi};
+use crate::cluster::{Conditions, Phase, Vmi};
 use crate::trace::Event;
 
 /// Without a VMI.
@@ -19,14 +19,13 @@ impl Engine {
 
     /// printableStatus, first match (kubevirt-health.md 8.3; nothing here migrates or waits for volumes), and VM Ready.
     pub(super) fn show_status(&mut self) {
-        let creating = self.vmi.is_none() && self.decision() == Decision::Create;
         let status = match &self.vmi {
             _ if self.controller.deleted() => "Terminating",
             Some(v) if v.stopping() => "Stopping",
             Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
             Some(v) if v.phase() == Phase::Running => "Running",
             Some(v) if !v.phase().is_final() => "Starting",
-            None if creating => "Starting",
+            None if self.creating() && self.refused.is_none() => "Starting",
             _ if self.controller.crash_looping() => "CrashLoopBackOff",
             _ => "Stopped",
         };
