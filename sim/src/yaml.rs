@@ -156,7 +156,9 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(i64::try_from(v).map(Value::Int).unwrap_or(Value::Float(v as f64)))
             }
             fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-                Ok(Value::Float(v))
+                // kubectl makes JSON of it, in which 10.0 is 10.
+                let whole = v.fract() == 0.0 && v.abs() < 1e15;
+                Ok(if whole { Value::Int(v as i64) } else { Value::Float(v) })
             }
             fn visit_str<E>(self, v: &str) -> Result<Value, E> {
                 Ok(Value::Str(v.to_owned()))
@@ -209,6 +211,9 @@ mod tests {
             ("0755", Value::Int(0o755)),
             ("0x1F", Value::Int(31)),
             ("1_000", Value::Int(1000)),
+            ("10.0", Value::Int(10)),
+            ("1e1", Value::Int(10)),
+            ("0.5", Value::Float(0.5)),
             ("190:20", Value::Str("190:20".into())),
         ] {
             let docs = documents(&format!("a: {text}\n")).expect(text);

@@ -50,7 +50,7 @@ fn text() {
 #[test]
 fn json() {
     let mut report = CheckReport::new();
-    report.add("vm.yaml", &check(MANIFESTS, &Options::default()).unwrap(), Some(&Assumptions::default()));
+    report.add("vm.yaml", MANIFESTS, &check(MANIFESTS, &Options::default()).unwrap(), Some(&Assumptions::default()));
     insta::assert_json_snapshot!(report);
 }
 

@@ -22,12 +22,19 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
     let assumptions =
         Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
     let budgets = args.budgets.then_some(&assumptions);
-    let (mut report, mut fine, mut without) = (CheckReport::new(), true, Vec::new());
+    let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
     let colour = io::stdout().is_terminal();
     for path in &args.files {
         let file = path.display().to_string();
         let text = read(path)?;
-        let checks = check::check(&text, &options).map_err(|e| usage(anyhow!("{file}:{e}")))?;
+        let checks = match check::check(&text, &options) {
+            Ok(checks) => checks,
+            Err(e) => {
+                report.add_error(&file, &e);
+                unreadable.push(format!("{file}:{e}"));
+                continue;
+            }
+        };
         for checked in &checks.manifests {
             fine &= checked.verdict == Verdict::Accepted;
             if args.format == Format::Human {
@@ -41,10 +48,13 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
         for skipped in checks.skipped.iter().filter(|_| args.format == Format::Human) {
             println!("{file}:{}: not looked at: {}", skipped.pos.line, skipped.kind);
         }
-        report.add(&file, &checks, budgets);
+        report.add(&file, &text, &checks, budgets);
     }
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
+    }
+    if !unreadable.is_empty() {
+        return Err(usage(anyhow!(unreadable.join("\n"))));
     }
     if !without.is_empty() {
         return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
@@ -76,7 +86,7 @@ fn story(word: &str) -> Result<Status, Failure> {
         return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
     };
     println!("{} ({}, {})\n\n{}\n", code.word, code.rank.as_str(), code.layer, code.story);
-    println!("What you see: {}.", code.layer.outcome(true));
+    println!("What you see: {}.", code.layer.outcome(true, None));
     println!("Source: {}.", code.source);
     for id in code.shown_by {
         println!("See it happen: cargo xtask repro {id}");

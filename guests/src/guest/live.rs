@@ -155,7 +155,7 @@ pub(super) async fn pump(
 fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
     let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
     Some(match event.name.as_str() {
-        "WATCHDOG" => DomainEvent::Watchdog(watchdog_action(&text("action"))?),
+        "WATCHDOG" => DomainEvent::Watchdog(WatchdogAction::of(&text("action"))?),
         "RESET" => DomainEvent::Reset { reason: text("reason") },
         "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason") },
         "POWERDOWN" => DomainEvent::Powerdown,
@@ -167,9 +167,4 @@ fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
         }
         _ => return None,
     })
-}
-
-fn watchdog_action(word: &str) -> Option<WatchdogAction> {
-    use WatchdogAction::*;
-    [Poweroff, Reset, Shutdown, Pause, None].into_iter().find(|a| a.as_str() == word)
 }

@@ -56,6 +56,11 @@ impl Span {
         Span { best: length, worst: length }
     }
 
+    /// Of a fault that may come at any moment of the detector's period alike.
+    pub fn typical(self) -> Duration {
+        (self.best + self.worst) / 2
+    }
+
     /// This and then so much more.
     pub fn and(self, more: Duration) -> Span {
         Span { best: self.best + more, worst: self.worst + more }

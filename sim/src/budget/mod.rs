@@ -9,4 +9,6 @@ mod race;
 pub(crate) use detection::LIBVIRT_AGENT_LIMIT;
 pub use detection::{Answer, Span, before_boot, detection};
 pub use plan::{Assumptions, Break, Detector, Row, notices_silence, rows};
-pub use race::{Contender, RaceRow, TimerTipping, Tipping, contenders, first, tipping, who_wins};
+pub use race::{
+    Contender, RaceRow, RaceVariant, TimerTipping, Tipping, contenders, first, tipping, who_wins, who_wins_grid,
+};

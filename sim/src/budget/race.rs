@@ -84,6 +84,40 @@ pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[u32], 
     }
 }
 
+/// The matrix of a VM that differs from the given one in a panic device and in liveness's patience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaceVariant {
+    /// It has a panic device; on s390x QEMU reports a panic without one.
+    pub panic_device: bool,
+    /// `livenessProbe.failureThreshold`; `None`: without liveness.
+    pub failure_threshold: Option<u32>,
+    /// By heartbeat.
+    pub rows: Vec<RaceRow>,
+}
+
+/// [`who_wins`] over all four: panic device, `failureThreshold` (of the VM's own probe, if it has one), heartbeat, timer.
+pub fn who_wins_grid(
+    vm: &VirtualMachine,
+    assumptions: &Assumptions,
+    timers: &[u32],
+    heartbeats: &[u32],
+    thresholds: &[u32],
+) -> Vec<RaceVariant> {
+    let devices = [false, true].into_iter().filter(|with| !with || !vm.vmi.architecture.reports_panics());
+    let thresholds = thresholds.iter().filter(|_| vm.vmi.liveness.is_some()).map(|t| Some(*t));
+    let thresholds: Vec<Option<u32>> = std::iter::once(None).chain(thresholds).collect();
+    let variant = |panic_device: bool, failure_threshold: Option<u32>| {
+        let mut vm = vm.clone();
+        vm.vmi.panic_device = panic_device;
+        vm.vmi.liveness = vm.vmi.liveness.zip(failure_threshold).map(|(mut probe, threshold)| {
+            probe.timings.failure_threshold = threshold;
+            probe
+        });
+        RaceVariant { panic_device, failure_threshold, rows: who_wins(&vm, assumptions, timers, heartbeats) }
+    };
+    devices.flat_map(|device| thresholds.iter().map(move |t| (device, *t))).map(|(d, t)| variant(d, t)).collect()
+}
+
 /// The heartbeats at which the outcome tips between the watchdog and liveness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tipping {

@@ -4,10 +4,7 @@ use super::admission::PROBES;
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
-use crate::manifest::{Handler, Port, Probe, VmiSpec};
-
-/// What libvirt's schema takes for a watchdog's action.
-const ACTIONS: [&str; 7] = ["poweroff", "reset", "shutdown", "pause", "none", "dump", "inject-nmi"];
+use crate::manifest::{Handler, Port, Probe, RunStrategy, VirtualMachine, WatchdogAction};
 
 /// libvirt's turn: it gets the action as it was written.
 pub(super) fn examine_domain(exam: &mut Exam<'_>) {
@@ -15,7 +12,7 @@ pub(super) fn examine_domain(exam: &mut Exam<'_>) {
         let path = exam.path(&format!("domain.devices.watchdog.{device}.action"));
         // KubeVirt replaces an empty one by reset.
         let Some(action) = exam.tree.text(&path).filter(|a| !a.is_empty()) else { continue };
-        if !ACTIONS.contains(&action) {
+        if WatchdogAction::of(action).is_none() && !WatchdogAction::NOT_SIMULATED.contains(&action) {
             exam.add(
                 &WATCHDOG_ACTION,
                 &path,
@@ -27,24 +24,28 @@ pub(super) fn examine_domain(exam: &mut Exam<'_>) {
 }
 
 /// What only shows when it runs.
-pub(super) fn examine_runtime(exam: &mut Exam<'_>, vmi: &VmiSpec) {
+pub(super) fn examine_runtime(exam: &mut Exam<'_>, vm: &VirtualMachine) {
+    let vmi = &vm.vmi;
     for (name, probe) in PROBES.into_iter().zip([&vmi.readiness, &vmi.liveness]) {
         if let Some(probe) = probe {
-            ports(exam, name, probe, vmi);
-            arguments(exam, name);
+            ports(exam, name, probe, vm);
+            arguments(exam, name, vm);
         }
     }
 }
 
-fn consequence(name: &str, errors: bool) -> &'static str {
-    match (name, errors) {
-        ("readinessProbe", _) => "the VM is never Ready",
-        (_, true) => "liveness never fails, whatever happens",
-        (_, false) => "the VM is stopped again and again, without backoff",
+/// Of a probe that errors (or fails) every time, in a guest that is well and shuts down cleanly (kubevirt-health.md 6).
+fn consequence(name: &str, errors: bool, strategy: RunStrategy) -> &'static str {
+    match (name, errors, strategy) {
+        ("readinessProbe", ..) => "the VM is never Ready",
+        (_, true, _) => "liveness never fails, whatever happens",
+        (_, false, RunStrategy::Always | RunStrategy::Halted) => "the VM is stopped again and again, without backoff",
+        (_, false, _) => "the VM is stopped and stays so",
     }
 }
 
-fn ports(exam: &mut Exam<'_>, name: &str, probe: &Probe, vmi: &VmiSpec) {
+fn ports(exam: &mut Exam<'_>, name: &str, probe: &Probe, vm: &VirtualMachine) {
+    let (vmi, strategy) = (&vm.vmi, vm.run_strategy);
     let (port, host) = match &probe.handler {
         Handler::HttpGet(get) => (&get.port, &get.host),
         Handler::TcpSocket { port, host } => (port, host),
@@ -53,19 +54,19 @@ fn ports(exam: &mut Exam<'_>, name: &str, probe: &Probe, vmi: &VmiSpec) {
     let path = exam.path(&format!("{name}.{}.port", probe.handler.name()));
     match port.resolve(&vmi.ports) {
         Err(_) if matches!(port, Port::Name(_)) => {
-            let message = format!("no interface declares a port named {port}: {}", consequence(name, true));
+            let message = format!("no interface declares a port named {port}: {}", consequence(name, true, strategy));
             let help = format!("add {{name: {port}, port: NUMBER}} to the interface's ports, or write the number");
             exam.add(&UNDECLARED_PORT, &path, message, help);
         }
         Ok(number) if host.is_none() && !vmi.forwards(number) => {
-            let message = format!("the interface's ports do not name {number}: {}", consequence(name, false));
+            let message = format!("the interface's ports do not name {number}: {}", consequence(name, false, strategy));
             exam.add(&NOT_FORWARDED, &path, message, format!("add {{port: {number}}} to the interface's ports"));
         }
         _ => {}
     }
 }
 
-fn arguments(exam: &mut Exam<'_>, name: &str) {
+fn arguments(exam: &mut Exam<'_>, name: &str, vm: &VirtualMachine) {
     let path = exam.path(&format!("{name}.exec.command"));
     let Some(probe) = exam.tree.at(&exam.path(name)) else { return };
     let command = get(probe, "exec").and_then(|e| get(e, "command")).map_or(&[][..], items);
@@ -79,8 +80,8 @@ fn arguments(exam: &mut Exam<'_>, name: &str) {
                 exam.add(&ARGUMENT_CHANGED, &path, message, "put it into a script in the guest and call that");
             }
             Err(_) => {
-                let message =
-                    format!("{argument:?} breaks the JSON that virt-launcher sends: {}", consequence(name, false));
+                let fails = consequence(name, false, vm.run_strategy);
+                let message = format!("{argument:?} breaks the JSON that virt-launcher sends: {fails}");
                 exam.add(&UNESCAPED, &path, message, "put it into a script in the guest and call that");
             }
         }

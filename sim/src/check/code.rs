@@ -337,7 +337,7 @@ pub(super) static WATCHDOG_ACTION: Code = Code {
             VMI stays Scheduled until virt-launcher gives up after 240 to 360 s, then it is Failed without ever \
             having run, and the VM backs off.",
     source: "kubevirt-health.md 2.6; 11.2 rows 31 and 32",
-    shown_by: &[],
+    shown_by: &["none/unknown-watchdog-action/crash-loop"],
 };
 
 pub(super) static UNDECLARED_PORT: Code = Code {
@@ -356,10 +356,10 @@ pub(super) static NOT_FORWARDED: Code = Code {
     layer: Layer::Runtime,
     rank: Rank::Error,
     story: "With masquerade, interfaces[].ports is an allow list: what it does not name is not forwarded to the \
-            guest, and a probe of it is refused for ever. Readiness never comes; liveness ends the VMI again and \
-            again.",
+            guest, and a probe of it is refused for ever. Readiness never comes; liveness stops the guest as soon as its \
+            delay is over.",
     source: "kubevirt-health.md 3.2",
-    shown_by: &["none/readiness-tcp/port-not-forwarded", "none/liveness-http/wrong-port-loop"],
+    shown_by: &["none/readiness-tcp/port-not-forwarded"],
 };
 
 pub(super) static UNESCAPED: Code = Code {
@@ -392,6 +392,27 @@ pub(super) static SHUTDOWN_ACTION: Code = Code {
             reset or poweroff.",
     source: "seed document; kubevirt-health.md 7.2; 11.2 row 21",
     shown_by: &["kernel-panic/watchdog/shutdown"],
+};
+
+pub(super) static ACTION_MENDS_NOTHING: Code = Code {
+    word: "action-mends-nothing",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "libvirt takes `none` and `pause`, KubeVirt does not list them, and neither brings a broken guest back: of \
+            `none` only QEMU's own event tells, and a guest that `pause` has stopped is resumed by virt-handler's next \
+            sync, because no user paused it.",
+    source: "kubevirt-health.md 7.2",
+    shown_by: &["killed-daemon/watchdog/none", "killed-daemon/watchdog/pause"],
+};
+
+pub(super) static RERUN_WITH_TERMINATE: Code = Code {
+    word: "rerun-on-failure-with-terminate",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "With rebootPolicy Terminate every reboot ends the VMI, the watchdog's reset too, and such an end counts as \
+            Succeeded. RerunOnFailure starts only what Failed: the VM stays stopped.",
+    source: "kubevirt-health.md 7.2; 11.2 row 28",
+    shown_by: &["killed-daemon/watchdog/reset-terminate-rerun", "guest-reboot/terminate/rerun-on-failure"],
 };
 
 pub(super) static RESET_OUTLASTS_LIVENESS: Code = Code {
@@ -642,6 +663,8 @@ static CODES: &[&Code] = &[
     &UNESCAPED,
     &PERIOD_NOT_ABOVE_TIMEOUT,
     &SHUTDOWN_ACTION,
+    &ACTION_MENDS_NOTHING,
+    &RERUN_WITH_TERMINATE,
     &RESET_OUTLASTS_LIVENESS,
     &KILL_LOOP,
     &RERUN_WITH_LIVENESS,

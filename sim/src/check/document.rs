@@ -206,7 +206,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
     let read = can_run.then(|| manifest::read_node("", node, options.architecture));
     match &read {
         Some(Ok(vm)) => {
-            beyond::examine_runtime(&mut exam, &vm.vmi);
+            beyond::examine_runtime(&mut exam, vm);
             hazard::examine(&mut exam, vm, options.boot);
         }
         Some(Err(problems)) => {

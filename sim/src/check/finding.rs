@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::tree::Tree;
+use crate::manifest::RunStrategy;
 use crate::yaml::Pos;
 use serde::Serialize;
 use std::fmt;
@@ -39,8 +40,8 @@ impl Layer {
         self <= Layer::PodValidation
     }
 
-    /// What the user sees, and when.
-    pub fn outcome(self, is_vm: bool) -> &'static str {
+    /// What the user sees, and when. A bare VMI has no `strategy`.
+    pub fn outcome(self, is_vm: bool, strategy: Option<RunStrategy>) -> &'static str {
         match self {
             Layer::ClientDecode => {
                 "`kubectl create` refuses it (strict decoding); a client that does not ask for that loses the field silently"
@@ -50,8 +51,15 @@ impl Layer {
             Layer::VmiWebhook => {
                 "the VM is created and stays `Stopped`: condition Failure, event FailedCreate, retried for ever"
             }
+            Layer::PodValidation if !is_vm => {
+                "the VMI is created and stays Pending with Synchronized=False FailedCreate, retried for ever"
+            }
             Layer::PodValidation => {
                 "VM and VMI are created; the VM stays `Starting`, the VMI Pending with Synchronized=False FailedCreate, retried for ever"
+            }
+            Layer::Libvirt if !is_vm => "the VMI stays Scheduled with SyncFailed events for 240 to 360 s, then Failed",
+            Layer::Libvirt if strategy == Some(RunStrategy::Manual) => {
+                "once started, the VMI stays Scheduled with SyncFailed events for 240 to 360 s, then Failed; the VM is `Stopped`"
             }
             Layer::Libvirt => {
                 "the VMI stays Scheduled with SyncFailed events for 240 to 360 s, then Failed; the VM enters `CrashLoopBackOff`"

@@ -4,9 +4,11 @@ use super::admission::{PROBES, names};
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
-use super::userdata::Mentions;
+use super::userdata::{Mentions, Petter};
 use crate::budget::{Answer, Span, before_boot, detection, notices_silence};
-use crate::manifest::{Handler, PodProbe, Probe, RunStrategy, VirtualMachine, VmiSpec, Watchdog, WatchdogAction};
+use crate::manifest::{
+    Handler, PodProbe, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, Watchdog, WatchdogAction,
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -41,6 +43,15 @@ pub(super) fn examine(exam: &mut Exam<'_>, vm: &VirtualMachine, boot: Duration) 
             &path,
             "a grace period of 0 destroys the guest at once, and a guest that had hung counts as Succeeded",
             "give it the time that its shutdown needs, like 30",
+        );
+    }
+    if vmi.reboot_policy == RebootPolicy::Terminate && vm.run_strategy == RunStrategy::RerunOnFailure {
+        let path = exam.path("domain.rebootPolicy");
+        exam.add(
+            &RERUN_WITH_TERMINATE,
+            &path,
+            "a reboot, also the watchdog's reset, ends the VMI Succeeded, and RerunOnFailure does not start it again",
+            "use runStrategy: Always",
         );
     }
     volumes_without_disks(exam);
@@ -132,13 +143,12 @@ fn examine_liveness(exam: &mut Exam<'_>, vm: &VirtualMachine, liveness: &Probe, 
             format!("raise initialDelaySeconds by {short} or more; --boot says how long this guest really needs"),
         );
     }
-    if can_fail && vm.run_strategy == RunStrategy::RerunOnFailure && !vm.vmi.grace.is_zero() {
-        exam.add(
-            &RERUN_WITH_LIVENESS,
-            &path,
-            "a guest that still shuts down cleanly ends Succeeded, and RerunOnFailure does not start it again",
-            "use runStrategy: Always",
-        );
+    if can_fail && vm.run_strategy == RunStrategy::RerunOnFailure {
+        let message = match vm.vmi.grace.is_zero() || !vm.vmi.architecture.has_acpi() {
+            true => "whatever liveness stops ends Succeeded here, and RerunOnFailure never starts it again",
+            false => "a guest that still shuts down cleanly ends Succeeded, and RerunOnFailure does not start it again",
+        };
+        exam.add(&RERUN_WITH_LIVENESS, &path, message, "use runStrategy: Always");
     }
     match &vm.vmi.readiness {
         None => exam.add(
@@ -172,23 +182,37 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
             "use action: reset or poweroff",
         );
     }
+    let idle = match watchdog.action {
+        WatchdogAction::None => Some("action none mends nothing: QEMU reports it, and nobody in a cluster listens"),
+        WatchdogAction::Pause => Some("action pause mends nothing: virt-handler resumes a guest that no user paused"),
+        _ => None,
+    };
+    if let Some(message) = idle {
+        exam.add(&ACTION_MENDS_NOTHING, &path, message, "use action: reset or poweroff");
+    }
     if let Some(sign) = windows(exam) {
         let message = format!("this is a Windows guest ({sign}): watchdog is not available there");
         exam.add(&WINDOWS_WATCHDOG, &path, message, "remove the watchdog; use guestAgentPing as a liveness probe");
     }
     let mentions = Mentions::of(exam);
-    if mentions.is_some_and(|m| !m.watchdog) {
-        exam.add(
-            &NO_DAEMON,
-            &path,
+    let missing = match mentions.map(|m| m.watchdog) {
+        Some(Petter::Absent) => Some((
             "no user data sets anything up that opens /dev/watchdog: the device is never armed",
             "install the watchdog daemon, or set RuntimeWatchdogSec in systemd's system.conf, unless the image does",
-        );
+        )),
+        Some(Petter::Installed) => Some((
+            "the user data installs the watchdog daemon and sets no watchdog-device: it runs and never opens the device",
+            "put `watchdog-device = /dev/watchdog` into /etc/watchdog.conf",
+        )),
+        Some(Petter::Configured) | None => None,
+    };
+    if let Some((message, help)) = missing {
+        exam.add(&NO_DAEMON, &path, message, help);
     }
     let Some(liveness) = vm.vmi.liveness.as_ref().filter(|l| notices_silence(&vm.vmi, l)) else { return };
     let pod = PodProbe::from(liveness);
     let Span { best, worst } = detection(&pod, Answer::Silence);
-    let reboots = watchdog.action == WatchdogAction::Reset;
+    let reboots = watchdog.action == WatchdogAction::Reset && vm.vmi.reboot_policy == RebootPolicy::Reboot;
     let refused = detection(&pod, Answer::Refusal).best;
     if reboots && refused < boot {
         let message = format!(

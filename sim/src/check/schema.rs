@@ -118,9 +118,10 @@ fn scalar(exam: &mut Exam<'_>, type_name: &'static str, node: &Node, path: &str)
         | ("string" | "time", Value::Str(_))
         | ("bool", Value::Bool(_))
         | ("int64", Value::Int(_))
-        | ("int-or-string", Value::Int(_) | Value::Str(_))
+        | ("int-or-string", Value::Str(_))
         | ("quantity", Value::Int(_) | Value::Float(_)) => true,
-        ("int32", Value::Int(n)) => i32::try_from(*n).is_ok(),
+        // IntOrString holds 32 bits, too.
+        ("int32" | "int-or-string", Value::Int(n)) => i32::try_from(*n).is_ok(),
         ("quantity", Value::Str(text)) => is_quantity(text),
         (words, Value::Str(text)) if words.contains('|') => {
             if !words.split('|').any(|word| word == text) {
@@ -143,7 +144,7 @@ fn describe(type_name: &str) -> &'static str {
         "bool" => "true or false",
         "int32" => "a whole number of 32 bits",
         "int64" => "a whole number",
-        "int-or-string" => "a number or a name",
+        "int-or-string" => "a whole number of 32 bits or a name",
         "quantity" => "a quantity, like 512Mi",
         t if t.starts_with('[') => "a list",
         t if t.contains('|') => "one of the schema's words",

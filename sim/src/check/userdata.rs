@@ -9,11 +9,23 @@ use crate::manifest::WatchdogModel;
 use crate::manifest::{CloudInit, go_base64};
 use std::time::Duration;
 
+/// What is to pet the watchdog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Petter {
+    /// Nothing is mentioned.
+    #[default]
+    Absent,
+    /// The daemon's package, which opens no device until it is told one (qemu-watchdog.md 8.1).
+    Installed,
+    /// Something is told to open the device.
+    Configured,
+}
+
 /// What the user data mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Mentions {
     pub(super) agent: bool,
-    pub(super) watchdog: bool,
+    pub(super) watchdog: Petter,
     /// The daemon's or systemd's timeout for the device, whole seconds that the device takes.
     pub(super) heartbeat: Option<Duration>,
 }
@@ -36,7 +48,7 @@ impl Mentions {
                 let found = Mentions::in_text(&format!("{plain}\n{}", String::from_utf8_lossy(&encoded)));
                 all = Mentions {
                     agent: all.agent || found.agent,
-                    watchdog: all.watchdog || found.watchdog,
+                    watchdog: all.watchdog.max(found.watchdog),
                     heartbeat: all.heartbeat.or(found.heartbeat),
                 };
             }
@@ -49,7 +61,11 @@ impl Mentions {
         let any = |words: &[&str]| lines.iter().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
         Mentions {
             agent: any(&["qemu-guest-agent", "qemu-ga"]),
-            watchdog: any(&["watchdog"]),
+            watchdog: match (any(&["watchdog-device", "/dev/watchdog", "runtimewatchdogsec"]), any(&["watchdog"])) {
+                (true, _) => Petter::Configured,
+                (false, true) => Petter::Installed,
+                (false, false) => Petter::Absent,
+            },
             heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
         }
     }
@@ -78,19 +94,27 @@ mod tests {
     #[test]
     fn what_user_data_mentions() {
         let heartbeat = |seconds| Some(Duration::from_secs(seconds));
+        use Petter::{Absent, Configured, Installed};
         for (text, agent, watchdog, expected) in [
-            ("#cloud-config\npackages: [qemu-guest-agent]\n", true, false, None),
-            ("# qemu-guest-agent\n", false, false, None),
-            ("packages: [watchdog]\n", false, true, None),
-            ("content: |\n  watchdog-device = /dev/watchdog\n  watchdog-timeout = 30\n", false, true, heartbeat(30)),
-            ("# watchdog-timeout = 5\nwatchdog-timeout = 40 # s\n", false, true, heartbeat(40)),
-            ("RuntimeWatchdogSec=2min\n", false, true, heartbeat(120)),
-            ("RuntimeWatchdogSec=1min 30s\n", false, true, heartbeat(90)),
-            ("RuntimeWatchdogSec=2h\n", false, true, None),
-            ("RuntimeWatchdogSec=500ms\n", false, true, None),
-            ("RuntimeWatchdogSec=4294967295\n", false, true, None),
-            ("RuntimeWatchdogSec=off\n", false, true, None),
-            ("", false, false, None),
+            ("#cloud-config\npackages: [qemu-guest-agent]\n", true, Absent, None),
+            ("# qemu-guest-agent\n", false, Absent, None),
+            ("packages: [watchdog]\n", false, Installed, None),
+            ("#watchdog-device = /dev/watchdog\npackages: [watchdog]\n", false, Installed, None),
+            ("- sed -i 's/^#watchdog-device/watchdog-device/' /etc/watchdog.conf\n", false, Configured, None),
+            (
+                "content: |\n  watchdog-device = /dev/watchdog\n  watchdog-timeout = 30\n",
+                false,
+                Configured,
+                heartbeat(30),
+            ),
+            ("# watchdog-timeout = 5\nwatchdog-timeout = 40 # s\n", false, Installed, heartbeat(40)),
+            ("RuntimeWatchdogSec=2min\n", false, Configured, heartbeat(120)),
+            ("RuntimeWatchdogSec=1min 30s\n", false, Configured, heartbeat(90)),
+            ("RuntimeWatchdogSec=2h\n", false, Configured, None),
+            ("RuntimeWatchdogSec=500ms\n", false, Configured, None),
+            ("RuntimeWatchdogSec=4294967295\n", false, Configured, None),
+            ("RuntimeWatchdogSec=off\n", false, Configured, None),
+            ("", false, Absent, None),
         ] {
             assert_eq!(Mentions::in_text(text), Mentions { agent, watchdog, heartbeat: expected }, "{text}");
         }

@@ -19,15 +19,6 @@ const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
     ("Once", RunStrategy::Once),
 ];
 
-// libvirt takes `pause` and `none` too; any other word is refused by libvirt (kubevirt-health.md 2.6).
-const ACTIONS: &[(&str, WatchdogAction)] = &[
-    ("poweroff", WatchdogAction::Poweroff),
-    ("reset", WatchdogAction::Reset),
-    ("shutdown", WatchdogAction::Shutdown),
-    ("pause", WatchdogAction::Pause),
-    ("none", WatchdogAction::None),
-];
-
 /// Reads the one VirtualMachine or VirtualMachineInstance in `text`; `file` is only for messages.
 pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
     let fail = |pos, message: String| {
@@ -200,8 +191,12 @@ fn watchdog(c: &Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
     // An empty one is none.
     let word = action.and_then(|c| Some((c.text()?, c)));
     if let Some((text, c)) = word.filter(|(text, _)| !text.is_empty()) {
-        match ACTIONS.iter().find(|(word, _)| *word == text) {
-            Some((_, action)) => known = *action,
+        match WatchdogAction::of(&text) {
+            Some(action) => known = action,
+            None if WatchdogAction::NOT_SIMULATED.contains(&text.as_str()) => {
+                c.error(format!("the watchdog action {text} is not simulated: write poweroff, reset or shutdown"));
+            }
+            // kubevirt-health.md 2.6.
             None => {
                 c.warn(format!("{text:?} is an action that libvirt refuses: the guest never starts"));
                 unknown_action = Some(text);

@@ -209,6 +209,23 @@ pub enum WatchdogAction {
 }
 
 impl WatchdogAction {
+    /// All that vmhealth knows what to do with.
+    pub const ALL: [WatchdogAction; 5] = [
+        WatchdogAction::Poweroff,
+        WatchdogAction::Reset,
+        WatchdogAction::Shutdown,
+        WatchdogAction::Pause,
+        WatchdogAction::None,
+    ];
+
+    /// What libvirt takes beside these: QEMU pauses and its memory is dumped; an NMI.
+    pub const NOT_SIMULATED: [&str; 2] = ["dump", "inject-nmi"];
+
+    /// The action of that name.
+    pub fn of(word: &str) -> Option<WatchdogAction> {
+        WatchdogAction::ALL.into_iter().find(|a| a.as_str() == word)
+    }
+
     /// The word QEMU knows it by.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,12 +1,11 @@
 //! Every hazard with a manifest that has it, and its numbers.
 
-use crate::manifest::In::{Devices, Vm, Vmi};
+use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, NIC, Parts, manifest, one};
 use vmhealth_sim::check::{Checked, Layer, Verdict, codes};
 
 const NO_AGENT: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: \"#cloud-config\"}}]";
-const HEARTBEAT_30: &str =
-    "volumes: [{name: c, cloudInitNoCloud: {userData: \"watchdog-timeout = 30 # qemu-guest-agent\"}}]";
+const HEARTBEAT_30: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: \"watchdog-device=/dev/watchdog; watchdog-timeout = 30 # qemu-guest-agent\"}}]";
 const DISK: (crate::manifest::In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
 const QUIET_LIVENESS: &str = "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 20, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 80}}";
 
@@ -74,6 +73,60 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     (
         &[(Vm, "runStrategy: RerunOnFailure"), (Vmi, QUIET_LIVENESS)],
         &[("rerun-on-failure-with-liveness", "ends Succeeded, and RerunOnFailure does not start it again")],
+    ),
+    (
+        &[(Vm, "runStrategy: RerunOnFailure"), (Vmi, QUIET_LIVENESS), (Vmi, "terminationGracePeriodSeconds: 0")],
+        &[
+            ("rerun-on-failure-with-liveness", "ends Succeeded here, and RerunOnFailure never starts it again"),
+            ("grace-period-zero", "counts as Succeeded"),
+        ],
+    ),
+    (
+        &[
+            (Vm, "runStrategy: RerunOnFailure"),
+            (Domain, "rebootPolicy: Terminate"),
+            (Devices, "watchdog: {name: w}"),
+            (
+                Vmi,
+                "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 20, failureThreshold: 5}",
+            ),
+            (Vmi, "readinessProbe: {httpGet: {port: 80}}"),
+        ],
+        &[
+            ("rerun-on-failure-with-liveness", "RerunOnFailure does not start it again"),
+            ("rerun-on-failure-with-terminate", "also the watchdog's reset, ends the VMI Succeeded"),
+        ],
+    ),
+    // A reset that ends the VMI is no reboot that liveness could stop.
+    (
+        &[
+            (Domain, "rebootPolicy: Terminate"),
+            (Devices, "watchdog: {name: w}"),
+            DISK,
+            (Vmi, HEARTBEAT_30),
+            (
+                Vmi,
+                "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, failureThreshold: 4}\nreadinessProbe: {httpGet: {port: 80}}",
+            ),
+        ],
+        &[],
+    ),
+    (
+        &[(Devices, "watchdog: {name: w, i6300esb: {action: none}}")],
+        &[("action-mends-nothing", "nobody in a cluster listens")],
+    ),
+    (
+        &[(Devices, "watchdog: {name: w, i6300esb: {action: pause}}")],
+        &[("action-mends-nothing", "virt-handler resumes")],
+    ),
+    (&[(Devices, "watchdog: {name: w, i6300esb: {action: dump}}")], &[("not-simulated", "dump is not simulated")]),
+    (
+        &[
+            DISK,
+            (Vmi, "volumes: [{name: c, cloudInitNoCloud: {userData: \"packages: [watchdog]\"}}]"),
+            (Devices, "watchdog: {name: w}"),
+        ],
+        &[("watchdog-daemon-not-in-user-data", "never opens the device")],
     ),
     (
         &[(Vmi, "terminationGracePeriodSeconds: 0")],

@@ -24,7 +24,7 @@ pub(crate) fn manifest(parts: &[(In, &str)]) -> String {
     let (volumes, disks) = match has(Vmi, "volumes") || has(Devices, "disks") {
         true => ("", ""),
         false => (
-            "      volumes: [{name: seed, cloudInitNoCloud: {userData: \"packages: [qemu-guest-agent, watchdog]\"}}]\n",
+            "      volumes: [{name: seed, cloudInitNoCloud: {userData: \"packages: [qemu-guest-agent], watchdog-device = /dev/watchdog\"}}]\n",
             "          disks: [{name: seed, disk: {bus: virtio}}]\n",
         ),
     };
