@@ -110,6 +110,10 @@ spec:
 fn what_is_said_to_be_shown_is_in_the_catalogue() {
     let cases = catalogue::read(&catalogue::own_folder()).unwrap();
     for (code, id) in codes().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.word, *id))) {
-        assert!(cases.iter().any(|c| c.id() == id), "{code} names {id}");
+        let case = cases.iter().find(|c| c.id() == id).unwrap_or_else(|| panic!("{code} names {id}"));
+        let text = std::fs::read_to_string(case.file.with_file_name(&case.scenario.spec.manifest)).unwrap();
+        let checks = check(&text, &Options::default()).unwrap();
+        let found: Vec<&str> = checks.manifests[0].findings.iter().map(|f| f.code.word).collect();
+        assert!(found.contains(&code), "{code} names {id}, in whose manifest check finds {found:?}");
     }
 }

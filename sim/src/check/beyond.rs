@@ -4,7 +4,7 @@ use super::admission::PROBES;
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
-use crate::manifest::{Handler, Port, Probe, RunStrategy, VirtualMachine, WatchdogAction};
+use crate::manifest::{Handler, Port, Probe, RunStrategy, VirtualMachine, WatchdogAction, as_received};
 
 /// libvirt's turn: it gets the action as it was written.
 pub(super) fn examine_domain(exam: &mut Exam<'_>) {
@@ -73,13 +73,13 @@ fn arguments(exam: &mut Exam<'_>, name: &str, vm: &VirtualMachine) {
     for (i, argument) in command.iter().enumerate() {
         let Some(argument) = text(argument) else { continue };
         let path = format!("{path}[{i}]");
-        match serde_json::from_str::<String>(&format!("\"{argument}\"")) {
-            Ok(received) if received == argument => {}
-            Ok(received) => {
+        match as_received(argument) {
+            Some(received) if received == argument => {}
+            Some(received) => {
                 let message = format!("the guest receives {received:?} for {argument:?}: arguments are not escaped");
                 exam.add(&ARGUMENT_CHANGED, &path, message, "put it into a script in the guest and call that");
             }
-            Err(_) => {
+            None => {
                 let fails = consequence(name, false, vm.run_strategy);
                 let message = format!("{argument:?} breaks the JSON that virt-launcher sends: {fails}");
                 exam.add(&UNESCAPED, &path, message, "put it into a script in the guest and call that");

@@ -15,7 +15,7 @@ pub struct Code {
     pub story: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
-    /// Scenarios that show it.
+    /// Scenarios that show it on a real guest; sim/tests/demonstrations.rs shows each in the virtual world.
     pub shown_by: &'static [&'static str],
 }
 
@@ -434,7 +434,7 @@ pub(super) static KILL_LOOP: Code = Code {
             failures reach the threshold before the guest answers, the kubelet stops it in the middle of its boot, \
             the next one too, and there is no backoff, because each of them had reached Running.",
     source: "kubevirt-health.md 3.1, 6.1; 11.2 row 23",
-    shown_by: &["none/liveness-http/wrong-port-loop"],
+    shown_by: &[],
 };
 
 pub(super) static RERUN_WITH_LIVENESS: Code = Code {

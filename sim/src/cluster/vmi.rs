@@ -4,10 +4,12 @@
 //! what comes after it: that is the VM controller's.
 
 mod conditions;
+mod refused;
 
 use super::domain::{Domain, DomainEvent, final_phase};
-use super::launcher::{Chance, Futile, RefusedDomain};
+use super::launcher::{Chance, RefusedDomain};
 use super::phase::Phase;
+use super::retries::Retries;
 use super::stop::{GracefulStop, StopAction};
 use super::{Churn, KubevirtVersion};
 use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind, Verdict};
@@ -18,8 +20,6 @@ use std::time::Duration;
 
 const NORMAL: &str = "Normal";
 const WARNING: &str = "Warning";
-/// virt-handler's only reason for a sync that failed; the message says more.
-const SYNC_REASON: &str = "Synchronizing with the Domain failed.";
 /// The kubelet's words for the last container of a pod.
 const KILLING: &str = "Normal: Stopping container compute";
 
@@ -74,6 +74,10 @@ pub struct Vmi {
     /// What libvirt says to the domain, if it refuses it.
     refusal: Option<String>,
     refused: Option<RefusedDomain>,
+    /// What Kubernetes says to its pod, if it refuses it, and when it is asked again.
+    refused_pod: Option<(String, Retries)>,
+    /// It is being migrated.
+    migrating: bool,
     /// virt-launcher is gone; when virt-handler notices.
     launcher_lost: Option<Time>,
     /// The pod has a deletion time of its own.
@@ -114,6 +118,8 @@ impl Vmi {
             start_paused: spec.start_paused,
             refusal: unknown_action.map(|action| format!("unknown watchdog action '{action}'")),
             refused: None,
+            refused_pod: spec.pod_refusal().map(|why| (why, Retries::new(now))),
+            migrating: false,
             launcher_lost: None,
             pod_deleted: false,
             ever_ran: false,
@@ -126,7 +132,7 @@ impl Vmi {
             domain: Domain::default(),
             agent_connected: false,
             stop: None,
-            next_step: Some(now + churn.schedule),
+            next_step: spec.pod_refusal().is_none().then(|| now + churn.schedule),
             reaped: false,
             deleting: false,
             shown_ready: (false, "PodNotExists"),
@@ -198,11 +204,13 @@ impl Vmi {
         let pod = self.pod.as_ref().and_then(|p| p.next_wakeup(now));
         let refused = self.refused.as_ref().map(RefusedDomain::next_wakeup);
         let stop = self.stop.as_ref().and_then(GracefulStop::next_wakeup);
-        earliest([self.next_step, pod, stop, refused, self.launcher_lost])
+        let refused_pod = self.refused_pod.as_ref().map(|(_, retries)| retries.next_wakeup());
+        earliest([self.next_step, pod, stop, refused, refused_pod, self.launcher_lost])
     }
 
     /// Does what is due and hands out what has come up.
     pub fn poll(&mut self, now: Time) -> Vec<VmiCommand> {
+        self.create_refused_pod(now);
         if self.next_step.is_some_and(|t| t <= now) {
             self.step(now);
         }
@@ -263,7 +271,7 @@ impl Vmi {
         let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);
         let failed = attempt.verdict == Verdict::Failure;
         // The same (kubevirt-health.md 3.4): a guest that is not there, or that the user paused, cannot answer.
-        let excused = self.domain.paused() || !self.domain.running();
+        let excused = self.migrating || self.domain.paused() || !self.domain.running();
         let forgiven = ping && failed && excused && self.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
         self.out.push(VmiCommand::Trace(Event::Answered(kind, attempt.verdict), attempt.text.clone()));
@@ -303,6 +311,20 @@ impl Vmi {
         "accepted"
     }
 
+    /// Its migration begins or is over. The pod that it would go on in is not modelled: from outside it is the same guest.
+    pub fn set_migrating(&mut self, migrating: bool) -> &'static str {
+        if self.phase != Phase::Running || self.deleting {
+            return "refused";
+        }
+        self.migrating = migrating;
+        "accepted"
+    }
+
+    /// It is being migrated.
+    pub fn migrating(&self) -> bool {
+        self.migrating && self.phase == Phase::Running
+    }
+
     /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully, unless that has ended already. "refused" if
     /// it is being deleted.
     pub fn delete(&mut self, now: Time) -> &'static str {
@@ -333,20 +355,6 @@ impl Vmi {
         self.stop(now);
     }
 
-    /// virt-launcher dies, and with it the container and QEMU; virt-handler will see that later.
-    pub fn lose_launcher(&mut self, now: Time) {
-        if self.phase.is_final() || self.launcher_lost.is_some() {
-            return;
-        }
-        self.stop = None;
-        self.refused = None;
-        self.next_step = None;
-        if let Some(pod) = &mut self.pod {
-            pod.container_ended();
-        }
-        self.launcher_lost = Some(now + self.chance.launcher_noticed);
-    }
-
     /// Stops it gracefully.
     fn stop(&mut self, now: Time) {
         if self.stop.is_some() || self.phase.is_final() || self.launcher_lost.is_some() {
@@ -363,21 +371,6 @@ impl Vmi {
                 self.out.push(VmiCommand::Destroy);
             }
             self.end(Phase::Failed, Witness::Pod);
-        }
-    }
-
-    fn define_refused_domain(&mut self, now: Time) {
-        match self.refused.as_mut().and_then(|r| r.poll(now)) {
-            Some(Futile::GivenUp) => self.lose_launcher(now),
-            Some(Futile::Tried) => {
-                let why = self.refusal.as_deref().unwrap_or_default();
-                let message = format!("server error. command SyncVMI failed: {why:?}");
-                self.tell("SyncFailed", WARNING, &message);
-                if !std::mem::replace(&mut self.shown_unsynchronized, true) {
-                    self.show(Event::Synchronized(Some(SYNC_REASON)));
-                }
-            }
-            None => {}
         }
     }
 
@@ -431,7 +424,11 @@ impl Vmi {
                     // virt-launcher's manager.go GuestPing answers for a guest that it is told not to ask, and for none.
                     let ping = probe.as_ref().is_some_and(|p| p.handler == Handler::GuestAgentPing);
                     let told = |verdict, text: &str| Attempt { verdict, text: text.to_owned() };
-                    if ping && self.agent_probes_paused {
+                    let unreadable = probe.as_ref().is_some_and(PodProbe::breaks_json);
+                    if unreadable {
+                        let text = "panic: invalid character in the agent's command";
+                        self.probe_answer(now, kind, told(Verdict::Failure, text));
+                    } else if ping && self.agent_probes_paused {
                         self.probe_answer(now, kind, told(Verdict::Success, ""));
                     } else if ping && !self.domain.running() {
                         self.probe_answer(now, kind, told(Verdict::Failure, "the domain does not exist"));
@@ -462,6 +459,7 @@ impl Vmi {
         self.stop = None;
         self.next_step = None;
         self.refused = None;
+        self.refused_pod = None;
         self.launcher_lost = None;
         if let Some(pod) = &mut self.pod {
             pod.container_ended();

@@ -65,6 +65,8 @@ pub struct Engine {
     created: u32,
     /// The VMI's webhook refuses every VMI of this template.
     refused: Option<Retries>,
+    /// The present VMI's migration is over at this time.
+    migrated: Option<Time>,
     /// The final VMI is being deleted and gone at this time.
     gone_at: Option<Time>,
     deletion_logged: bool,
@@ -104,6 +106,7 @@ impl Engine {
             vmi: None,
             created: 0,
             refused: None,
+            migrated: None,
             gone_at: None,
             deletion_logged: false,
             counted: false,
@@ -149,12 +152,12 @@ impl Engine {
             return None;
         }
         let vmi = self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now));
-        let longest = Some(Time::ZERO + self.config.longest);
         let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
         let retry = self.controller.next_wakeup(self.now);
         let refused = self.refused.as_ref().filter(|_| self.creating()).map(Retries::next_wakeup);
-        earliest([vmi, self.gone_at, self.boot_deadline, script, self.judge.next_wakeup(), retry, refused, longest])
-            .map(|t| t.max(self.now))
+        let judge = self.judge.next_wakeup();
+        let own = [self.gone_at, self.boot_deadline, self.migrated, Some(Time::ZERO + self.config.longest)];
+        earliest([vmi, script, judge, retry, refused].into_iter().chain(own)).map(|t| t.max(self.now))
     }
 
     /// Takes an input that arrived at `now`, and reacts to it.
@@ -205,6 +208,9 @@ impl Engine {
             && let Some(due) = self.script.poll(self.now)
         {
             self.begin_step(due);
+        }
+        if self.migrated.is_some_and(|t| t <= self.now) {
+            self.end_migration();
         }
         self.run_vmi();
         self.count_start_failures();

@@ -13,7 +13,7 @@ mod types;
 pub(crate) use decode::go_base64;
 pub use decode::{not_acted_on, read, read_node, read_probe};
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
-pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings};
+pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub use problem::{Problem, Problems, Severity};
 pub(crate) use quantity::is_quantity;
 pub use types::*;

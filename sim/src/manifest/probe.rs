@@ -18,6 +18,37 @@ pub struct Probe {
     pub timings: Timings,
 }
 
+impl Probe {
+    /// Why Kubernetes refuses a pod that has it; `check` knows all of these rules (kubevirt-health.md 2.4).
+    pub fn refusal(&self, liveness: bool) -> Option<String> {
+        let timings = self.timings;
+        let port = match &self.handler {
+            Handler::HttpGet(get) => Some(&get.port),
+            Handler::TcpSocket { port, .. } => Some(port),
+            Handler::Exec { .. } | Handler::GuestAgentPing => None,
+        };
+        match (port, &self.handler) {
+            _ if liveness && timings.success_threshold > 1 => {
+                Some(format!("successThreshold: Invalid value: {}: must be 1", timings.success_threshold))
+            }
+            _ if timings.initial_delay.checked_add(LIBVIRT_STARTUP_DELAY).is_none_or(|n| n < 0) => {
+                Some("initialDelaySeconds: Invalid value: must be greater than or equal to 0".into())
+            }
+            (Some(Port::Number(n)), _) if !(1..=65535).contains(n) => {
+                Some(format!("port: Invalid value: {n}: must be between 1 and 65535, inclusive"))
+            }
+            (_, Handler::Exec { command }) if command.is_empty() => Some("exec.command: Required value".into()),
+            _ => None,
+        }
+    }
+}
+
+/// What the guest agent receives for an argument that virt-launcher puts into its JSON as it is; `None`: no JSON any more
+/// (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
+pub fn as_received(argument: &str) -> Option<String> {
+    serde_json::from_str(&format!("\"{argument}\"")).ok()
+}
+
 /// The five numbers of a probe; seconds are whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timings {
@@ -154,6 +185,13 @@ pub struct PodProbe {
     pub inner_timeout: Duration,
 }
 
+impl PodProbe {
+    /// virt-launcher cannot send it to the guest agent: every attempt fails.
+    pub fn breaks_json(&self) -> bool {
+        matches!(&self.handler, Handler::Exec { command } if command.iter().any(|a| as_received(a).is_none()))
+    }
+}
+
 impl From<&Probe> for PodProbe {
     fn from(probe: &Probe) -> Self {
         let mut timings = probe.timings;
@@ -161,7 +199,15 @@ impl From<&Probe> for PodProbe {
         if probe.handler.through_virt_probe() {
             timings.timeout = timings.timeout.saturating_add(1);
         }
-        PodProbe { handler: probe.handler.clone(), timings, inner_timeout: probe.timings.timeout() }
+        let handler = match &probe.handler {
+            // What cannot be received is left as it is.
+            Handler::Exec { command } => {
+                let command = command.iter().map(|a| as_received(a).unwrap_or_else(|| a.clone())).collect();
+                Handler::Exec { command }
+            }
+            other => other.clone(),
+        };
+        PodProbe { handler, timings, inner_timeout: probe.timings.timeout() }
     }
 }
 

@@ -71,6 +71,14 @@ impl VmiSpec {
         })
     }
 
+    /// Why Kubernetes refuses its pod, where KubeVirt does not look (kubevirt-health.md 2.4).
+    pub fn pod_refusal(&self) -> Option<String> {
+        let of = |name, probe: &Option<Probe>, liveness| {
+            Some(format!("spec.containers[0].{name}.{}", probe.as_ref()?.refusal(liveness)?))
+        };
+        of("readinessProbe", &self.readiness, false).or_else(|| of("livenessProbe", &self.liveness, true))
+    }
+
     /// Whether QEMU hears of a kernel panic: through a panic device, or the architecture's own way.
     pub fn reports_panics(&self) -> bool {
         self.panic_device || self.architecture.reports_panics()

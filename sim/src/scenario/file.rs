@@ -178,6 +178,12 @@ pub enum UserRequest {
     DeleteVmi,
     /// `kubectl delete vm`.
     Delete,
+    /// A live migration of this length. Nothing moves: what a migration means to the probes is played (pings are forgiven).
+    Migrate {
+        /// From its start to its end.
+        #[serde(rename = "for")]
+        lasting: Span,
+    },
     /// `kubectl edit vm`: the template changes, the VMI that runs does not.
     Edit(TemplateEdit),
 }

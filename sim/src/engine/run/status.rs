@@ -22,6 +22,7 @@ impl Engine {
         let status = match &self.vmi {
             _ if self.controller.deleted() => "Terminating",
             Some(v) if v.stopping() => "Stopping",
+            Some(v) if v.migrating() => "Migrating",
             Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
             Some(v) if v.phase() == Phase::Running => "Running",
             Some(v) if !v.phase().is_final() => "Starting",

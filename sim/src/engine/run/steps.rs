@@ -6,6 +6,7 @@ use crate::cluster::Vmi;
 use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
 use crate::time::Time;
 use crate::trace::Event;
+use std::time::Duration;
 
 impl Engine {
     /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
@@ -28,6 +29,7 @@ impl Engine {
                     UserRequest::Restart => ("restart", self.controller.restart(phase)),
                     UserRequest::Pause => ("pause", on_vmi(&mut self.vmi, |v, _| v.pause())),
                     UserRequest::Unpause => ("unpause", on_vmi(&mut self.vmi, |v, _| v.unpause())),
+                    UserRequest::Migrate { lasting } => ("migrate", self.migrate(lasting.0)),
                     UserRequest::DeletePod => ("deletePod", on_vmi(&mut self.vmi, Vmi::delete_pod)),
                     UserRequest::DeleteVmi => ("deleteVmi", on_vmi(&mut self.vmi, Vmi::delete)),
                     UserRequest::Delete => {
@@ -47,6 +49,22 @@ impl Engine {
                 }
                 self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
             }
+        }
+    }
+
+    fn migrate(&mut self, lasting: Duration) -> &'static str {
+        let answer = self.vmi.as_mut().map_or("refused", |v| v.set_migrating(true));
+        if answer == "accepted" {
+            self.migrated = Some(self.now + lasting);
+        }
+        answer
+    }
+
+    /// Its migration is over.
+    pub(super) fn end_migration(&mut self) {
+        self.migrated = None;
+        if let Some(vmi) = &mut self.vmi {
+            vmi.set_migrating(false);
         }
     }
 

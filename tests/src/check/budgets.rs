@@ -1,0 +1,136 @@
+//! How long things take, and who acts first on a panic, as tables for people.
+
+use vmhealth_sim::budget::{
+    Assumptions, RaceRow, RaceVariant, Span, Tipping, contenders, first, rows, tipping, who_wins, who_wins_grid,
+};
+use vmhealth_sim::check::{Checked, heartbeat};
+use vmhealth_sim::manifest::VirtualMachine;
+
+/// The matrix's columns: `kernel.panic`, seconds.
+pub(super) const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
+/// The matrix's rows: the watchdog daemon's timeout, seconds.
+pub(super) const HEARTBEATS: [u32; 8] = [5, 10, 15, 20, 30, 45, 60, 120];
+/// Liveness's patience in the matrix of all four: `failureThreshold`.
+pub(super) const THRESHOLDS: [u32; 5] = [1, 2, 3, 6, 12];
+
+/// The heartbeat is the manifest's, where it sets one.
+pub(super) fn of_vm(assumptions: &Assumptions, vm: &VirtualMachine) -> Assumptions {
+    let set = heartbeat(&vm.vmi.cloud_init).and_then(|h| u32::try_from(h.as_secs()).ok());
+    Assumptions { heartbeat: set.unwrap_or(assumptions.heartbeat), ..*assumptions }
+}
+
+/// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything. `panic_timer`:
+/// `kernel.panic`, seconds; 0: never.
+pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: u32) -> String {
+    let Some(vm) = &checked.vm else { return String::new() };
+    let assumptions = of_vm(assumptions, vm);
+    let table = rows(vm, &assumptions);
+    if table.is_empty() {
+        return "nothing in it detects a fault: no probe, no watchdog, no panic device\n".to_owned();
+    }
+    let span = |s: Option<Span>| match s {
+        None => "never".to_owned(),
+        Some(s) if s.best == s.worst => format!("{:.0}", s.best.as_secs_f64()),
+        Some(s) => {
+            let [best, typical, worst] = [s.best, s.typical(), s.worst].map(|d| d.as_secs_f64());
+            format!("{best:.0}-{worst:.0} ({typical:.0})")
+        }
+    };
+    let mut out = format!(
+        "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
+        assumptions.boot.as_secs(),
+        assumptions.shutdown.as_secs(),
+        assumptions.heartbeat,
+        "fault",
+        "detector",
+        "detected",
+        "done",
+        "back",
+        "what is done"
+    );
+    for row in &table {
+        let (fault, detector) = (row.fault.as_str(), row.detector.as_str());
+        let [detected, acted, back] = [row.detected, row.acted, row.back].map(span);
+        let line = format!("{fault:<16} {detector:<13} {detected:>13} {acted:>13} {back:>13}  {}", row.action);
+        out += line.trim_end();
+        out.push('\n');
+    }
+    let all = contenders(vm, &assumptions, panic_timer);
+    if let Some(soonest) = all.first() {
+        let who = first(&all).join(" or ");
+        out += &format!("first on a kernel panic: {who} after {} s", span(Some(soonest.at)));
+        if let Some(Tipping { watchdog_up_to, liveness_from }) = tipping(vm, &assumptions) {
+            out += &format!(
+                "; the watchdog always wins up to a heartbeat of {watchdog_up_to} s, liveness from {liveness_from} s on"
+            );
+        }
+        out.push('\n');
+        out += &by_timer(&who_wins(vm, &assumptions, &TIMERS, &HEARTBEATS));
+        out += &by_threshold(&who_wins_grid(vm, &assumptions, &[panic_timer], &HEARTBEATS, &THRESHOLDS), panic_timer);
+    }
+    out
+}
+
+/// The matrix of heartbeat and timer; a cell with two names is a race that chance decides.
+fn by_timer(rows: &[RaceRow]) -> String {
+    let heads: Vec<String> = TIMERS.iter().map(|t| if *t == 0 { "never".into() } else { format!("{t} s") }).collect();
+    let lines: Vec<Line> = rows
+        .iter()
+        .map(|row| {
+            let tips = row.tipping.map(|t| format!("up to {} s, from {} s on", t.timer_up_to, t.never_from));
+            (heartbeat_of(row), row.first.iter().map(|f| names(f)).collect(), tips.unwrap_or_default())
+        })
+        .collect();
+    let title =
+        "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):";
+    matrix(title, &heads, "kernel.panic wins surely, never", &lines)
+}
+
+/// The matrix of heartbeat and liveness's patience, without a panic device and, in a line, with one.
+fn by_threshold(variants: &[RaceVariant], panic_timer: u32) -> String {
+    let of = |device: bool| variants.iter().filter(move |v| v.panic_device == device);
+    let thresholds: Vec<&RaceVariant> = of(false).filter(|v| v.failure_threshold.is_some()).collect();
+    let mut out = String::new();
+    if let Some(first) = thresholds.first() {
+        let heads: Vec<String> = thresholds.iter().filter_map(|v| v.failure_threshold).map(|t| t.to_string()).collect();
+        let cell = |v: &RaceVariant, i: usize| v.rows.get(i).and_then(|r| r.first.first()).map(|f| names(f));
+        let lines: Vec<Line> = first
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(i, row)| {
+                let cells = thresholds.iter().map(|v| cell(v, i).unwrap_or_default()).collect();
+                (heartbeat_of(row), cells, String::new())
+            })
+            .collect();
+        let title =
+            format!("by the heartbeat and livenessProbe.failureThreshold, with kernel.panic {panic_timer} (0: never):");
+        out += &matrix(&title, &heads, "", &lines);
+    }
+    let alone = |v: &RaceVariant| v.rows.iter().all(|r| r.first.iter().all(|f| *f == ["panic-device"]));
+    if of(true).next().is_some() && of(true).all(alone) {
+        out += "with a panic device it always wins\n";
+    }
+    out
+}
+
+/// What a line begins with, its cells, and what stands behind them.
+type Line = (String, Vec<String>, String);
+
+fn names(names: &[&'static str]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join("/") }
+}
+
+fn heartbeat_of(row: &RaceRow) -> String {
+    row.heartbeat.map_or("none".into(), |h| format!("{h} s"))
+}
+
+fn matrix(title: &str, heads: &[String], last: &str, lines: &[Line]) -> String {
+    let width = |i: usize| lines.iter().map(|(_, cells, _)| cells[i].len()).chain([heads[i].len()]).max().unwrap_or(0);
+    let line = |first: &str, cells: &[String], last: &str| {
+        let cells: Vec<String> = cells.iter().enumerate().map(|(i, c)| format!("{c:<w$}", w = width(i))).collect();
+        format!("{first:<10} {}  {last}", cells.join("  ")).trim_end().to_owned() + "\n"
+    };
+    let body: String = lines.iter().map(|(first, cells, last)| line(first, cells, last)).collect();
+    format!("{title}\n{}{body}", line("heartbeat", heads, last))
+}

@@ -1,0 +1,80 @@
+//! Findings as a compiler would show them.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::ops::Range;
+use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
+
+/// More than anybody reads.
+const MAX_SHOWN: usize = 100;
+
+/// A manifest's findings as text, its verdict last.
+pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut out = String::new();
+    for finding in checked.findings.iter().take(MAX_SHOWN) {
+        out += &renderer.render(&groups(file, text, finding, checked));
+        out += "\n\n";
+    }
+    let hidden = checked.findings.len().saturating_sub(MAX_SHOWN);
+    if hidden > 0 {
+        out += &format!("... and {hidden} more; --format json has them all\n\n");
+    }
+    for (path, pos) in checked.not_acted_on.iter().take(MAX_SHOWN) {
+        out += &format!("{file}:{}:{}: not acted on: {path}\n", pos.line, pos.column);
+    }
+    // A name can hold what a terminal obeys.
+    let name =
+        if checked.name.is_empty() { "(without a name)".into() } else { checked.name.escape_debug().to_string() };
+    out + &format!("{file}: {name}: {}\n", summary(checked))
+}
+
+fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Checked) -> Vec<Group<'a>> {
+    let (is_vm, strategy) = (checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy));
+    let level = match finding.code.rank {
+        Rank::Error => Level::ERROR,
+        Rank::Warning => Level::WARNING,
+        Rank::Note => Level::NOTE,
+    };
+    let title = level.primary_title(&finding.message).id(finding.code.word);
+    let label = if finding.field == finding.vm_field { "" } else { finding.field.as_str() };
+    // One line: the whole text would be looked through again for each finding.
+    let line_number = usize::try_from(finding.pos.line).unwrap_or(usize::MAX);
+    let line = text.lines().nth(line_number.saturating_sub(1)).unwrap_or_default();
+    let annotation = AnnotationKind::Primary.span(word(line, finding.pos.column));
+    let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+    let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
+    let layer = finding.code.layer;
+    if layer != Layer::Hazard {
+        group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(is_vm, strategy))));
+    }
+    vec![group.element(Level::HELP.message(&finding.help))]
+}
+
+/// The bytes of the word, or of the quoted text, at a column of a line.
+fn word(line: &str, column: u64) -> Range<usize> {
+    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    let from = line.char_indices().nth(column).map_or(line.len(), |(i, _)| i);
+    let rest = &line[from..];
+    let quoted = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let length = match quoted.and_then(|quote| rest[1..].find(quote)) {
+        Some(inner) => inner + 2,
+        None => rest.find([' ', ':', ',', '}', ']', '\t']).unwrap_or(rest.len()),
+    };
+    from..from + length
+}
+
+fn summary(checked: &Checked) -> String {
+    let count = |rank| checked.findings.iter().filter(|f| f.code.rank == rank).count();
+    let found = [(Rank::Error, "error"), (Rank::Warning, "warning"), (Rank::Note, "note")]
+        .into_iter()
+        .filter(|(rank, _)| count(*rank) > 0)
+        .map(|(rank, word)| format!("{} {word}{}", count(rank), if count(rank) == 1 { "" } else { "s" }));
+    let found = found.collect::<Vec<_>>().join(", ");
+    let what = match (checked.verdict, checked.created) {
+        (Verdict::Refused, false) => "refused: it cannot be created",
+        (Verdict::Refused, true) => "refused: it is created and never runs",
+        (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot do what it says",
+        (Verdict::Accepted, _) => "accepted",
+    };
+    if found.is_empty() { what.to_owned() } else { format!("{what} ({found})") }
+}

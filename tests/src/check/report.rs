@@ -1,0 +1,247 @@
+//! `check --format json`, and its schema.
+
+use super::budgets::{HEARTBEATS, THRESHOLDS, TIMERS, of_vm};
+use schemars::JsonSchema;
+use serde::Serialize;
+use vmhealth_sim::budget::{Assumptions, RaceRow, RaceVariant, Row, Span, rows, who_wins, who_wins_grid};
+use vmhealth_sim::check::{Checked, Checks, Finding, Skipped};
+use vmhealth_sim::yaml::YamlError;
+
+/// Of a line that is shown.
+const EXCERPT: usize = 200;
+
+/// The findings in files, as JSON.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CheckReport {
+    /// Of this format: 1.
+    schema: u32,
+    /// Every VirtualMachine and VirtualMachineInstance in the order of files and documents.
+    manifests: Vec<ManifestReport>,
+    /// Objects of other kinds, which are not looked at.
+    skipped: Vec<SkippedReport>,
+    /// Files that could not be read as YAML.
+    errors: Vec<ErrorReport>,
+}
+
+/// A file that is not YAML, or a part of it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct ErrorReport {
+    file: String,
+    /// From 1.
+    line: u64,
+    /// In characters, from 1.
+    column: u64,
+    message: String,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct SkippedReport {
+    file: String,
+    kind: String,
+    line: u64,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct ManifestReport {
+    /// As it was named on the command line; `-` is standard input.
+    file: String,
+    /// `metadata.name`, empty if absent.
+    name: String,
+    /// `accepted`, `refused` or `accepted-but-broken`.
+    verdict: String,
+    /// Whether `kubectl create` goes through.
+    created: bool,
+    findings: Vec<FindingReport>,
+    /// Paths of fields that vmhealth does not act on.
+    not_acted_on: Vec<String>,
+    /// How long things take, if asked for and if it can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budgets: Option<Vec<BudgetReport>>,
+    /// Who is first on a kernel panic, if asked for and if it can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who_wins: Option<WhoWinsReport>,
+}
+
+/// Who acts first on a kernel panic, for each `kernel.panic` timer and heartbeat of a grid.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct WhoWinsReport {
+    /// The columns: `kernel.panic`, seconds; 0: never.
+    panic_timers_s: Vec<u32>,
+    /// Of the VM as it is.
+    rows: Vec<RaceReport>,
+    /// Of VMs that differ from it in a panic device and in liveness's patience.
+    variants: Vec<VariantReport>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct VariantReport {
+    panic_device: bool,
+    /// `livenessProbe.failureThreshold`; null: without liveness.
+    failure_threshold: Option<u32>,
+    rows: Vec<RaceReport>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct RaceReport {
+    /// The watchdog daemon's timeout; null: the VM has no watchdog.
+    heartbeat_s: Option<u32>,
+    /// For each timer those who may be first: `kernel.panic`, `panic-device`, `disabled-wait`, `watchdog`,
+    /// `liveness`; several: by chance.
+    first: Vec<Vec<&'static str>>,
+    /// Up to this timer the guest's own reboot is always first; null: nobody else acts.
+    timer_wins_up_to_s: Option<u64>,
+    /// From this timer on it is never first.
+    timer_loses_from_s: Option<u64>,
+}
+
+/// Spans are `[best, worst]` in seconds from the fault; null: never.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct BudgetReport {
+    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped` or `kernel-panic`.
+    fault: String,
+    /// `readiness`, `liveness`, `watchdog`, `panic-device` or `disabled-wait`.
+    detector: String,
+    detected_s: Option<[f64; 2]>,
+    /// Of a fault that may come at any moment alike.
+    detected_typical_s: Option<f64>,
+    acted_s: Option<[f64; 2]>,
+    action: String,
+    back_s: Option<[f64; 2]>,
+    /// Of a fault that may come at any moment alike.
+    back_typical_s: Option<f64>,
+    /// Liveness interferes with what the watchdog does: when the guest is back nobody can say.
+    contested: bool,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct FindingReport {
+    /// `error`, `warning` or `note`.
+    severity: String,
+    /// Stable; `check --explain CODE` tells more.
+    code: String,
+    /// `client-decode`, `schema`, `vm-webhook`, `vmi-webhook`, `pod-validation`, `libvirt`, `runtime` or `hazard`.
+    layer: String,
+    /// What the user sees, and when.
+    outcome: String,
+    /// The field as that layer reports it.
+    field: String,
+    /// The field in the manifest.
+    vm_field: String,
+    /// From 1.
+    line: u64,
+    /// In characters, from 1.
+    column: u64,
+    message: String,
+    /// How to mend it.
+    help: String,
+    /// The line of the file.
+    excerpt: String,
+}
+
+impl CheckReport {
+    /// A report of nothing yet.
+    pub fn new() -> CheckReport {
+        CheckReport { schema: 1, manifests: Vec::new(), skipped: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Adds what was found in a file with this text, and how long things take if that is asked for.
+    pub fn add(&mut self, file: &str, text: &str, checks: &Checks, budgets: Option<&Assumptions>) {
+        let lines: Vec<&str> = text.lines().collect();
+        self.manifests.extend(checks.manifests.iter().map(|m| manifest_report(file, &lines, m, budgets)));
+        let skipped = |s: &Skipped| SkippedReport { file: file.to_owned(), kind: s.kind.clone(), line: s.pos.line };
+        self.skipped.extend(checks.skipped.iter().map(skipped));
+    }
+
+    /// Adds a file that is not YAML.
+    pub fn add_error(&mut self, file: &str, error: &YamlError) {
+        let (file, message) = (file.to_owned(), error.message.clone());
+        self.errors.push(ErrorReport { file, line: error.pos.line, column: error.pos.column, message });
+    }
+}
+
+impl Default for CheckReport {
+    fn default() -> Self {
+        CheckReport::new()
+    }
+}
+
+fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Option<&Assumptions>) -> ManifestReport {
+    let finding = |f: &Finding| FindingReport {
+        severity: f.code.rank.as_str().into(),
+        code: f.code.word.into(),
+        layer: f.code.layer.to_string(),
+        outcome: f.code.layer.outcome(checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
+        field: f.field.clone(),
+        vm_field: f.vm_field.clone(),
+        line: f.pos.line,
+        column: f.pos.column,
+        message: f.message.clone(),
+        help: f.help.clone(),
+        excerpt: excerpt(lines, f.pos.line),
+    };
+    ManifestReport {
+        file: file.to_owned(),
+        name: checked.name.clone(),
+        verdict: checked.verdict.as_str().into(),
+        created: checked.created,
+        findings: checked.findings.iter().map(finding).collect(),
+        not_acted_on: checked.not_acted_on.iter().map(|(path, _)| path.clone()).collect(),
+        budgets: checked
+            .vm
+            .as_ref()
+            .zip(budgets)
+            .map(|(vm, a)| rows(vm, &of_vm(a, vm)).iter().map(budget_report).collect()),
+        who_wins: checked.vm.as_ref().zip(budgets).map(|(vm, a)| WhoWinsReport {
+            panic_timers_s: TIMERS.to_vec(),
+            rows: who_wins(vm, &of_vm(a, vm), &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
+            variants: who_wins_grid(vm, &of_vm(a, vm), &TIMERS, &HEARTBEATS, &THRESHOLDS)
+                .into_iter()
+                .map(variant_report)
+                .collect(),
+        }),
+    }
+}
+
+/// A line as it stands in the file, at most so much of it.
+fn excerpt(lines: &[&str], number: u64) -> String {
+    let line = usize::try_from(number).ok().and_then(|n| lines.get(n.checked_sub(1)?)).copied().unwrap_or_default();
+    line.chars().take(EXCERPT).collect()
+}
+
+fn variant_report(variant: RaceVariant) -> VariantReport {
+    VariantReport {
+        panic_device: variant.panic_device,
+        failure_threshold: variant.failure_threshold,
+        rows: variant.rows.into_iter().map(race_report).collect(),
+    }
+}
+
+fn race_report(row: RaceRow) -> RaceReport {
+    RaceReport {
+        heartbeat_s: row.heartbeat,
+        first: row.first,
+        timer_wins_up_to_s: row.tipping.map(|t| t.timer_up_to),
+        timer_loses_from_s: row.tipping.map(|t| t.never_from),
+    }
+}
+
+fn budget_report(row: &Row) -> BudgetReport {
+    let typical = |s: Option<Span>| s.map(|s| s.typical().as_secs_f64());
+    let span = |s: Option<Span>| s.map(|s| [s.best.as_secs_f64(), s.worst.as_secs_f64()]);
+    BudgetReport {
+        fault: row.fault.as_str().into(),
+        detector: row.detector.as_str().into(),
+        detected_s: span(row.detected),
+        detected_typical_s: typical(row.detected),
+        acted_s: span(row.acted),
+        action: row.action.into(),
+        back_s: span(row.back),
+        back_typical_s: typical(row.back),
+        contested: row.contested(),
+    }
+}
+
+/// The JSON Schema of a [`CheckReport`].
+pub fn report_schema() -> schemars::Schema {
+    schemars::schema_for!(CheckReport)
+}
