@@ -36,16 +36,30 @@ impl Grid {
 /// One way in which things can go.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What a user would see, in its order.
+    /// What a user would see, in its order; when the endpoints change among the rest makes no difference.
     pub sequence: Vec<String>,
     /// In how many runs.
     pub runs: usize,
-    /// When the faults came in the run that `trace` is of, counted from the guest being ready, in the order in which they came.
-    pub instants: Vec<(Duration, &'static str)>,
-    /// From the last fault to the last thing seen: the shortest and the longest.
-    pub took: (Duration, Duration),
+    /// The run that was over soonest.
+    pub best: Extreme,
+    /// The run that took longest.
+    pub worst: Extreme,
+    /// When the faults came in the run that `trace` is of.
+    pub instants: Instants,
     /// The trace of the run with the fewest entries.
     pub trace: Trace,
+}
+
+/// When the faults came, counted from the guest being ready, in the order in which they came.
+pub type Instants = Vec<(Duration, &'static str)>;
+
+/// The soonest or the latest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extreme {
+    /// From the last fault to the last thing seen.
+    pub took: Duration,
+    /// When the faults came.
+    pub instants: Instants,
 }
 
 /// All of them, the most frequent first.
@@ -95,7 +109,7 @@ fn healthy(vm: &VirtualMachine, spec: &Spec, timings: Timings) -> Result<(), Str
     let (_, trace, _) = world::run(vm, spec, Config::default(), timings);
     let killing = trace.entries().iter().find(|e| e.event == Event::Killing);
     killing.map_or(Ok(()), |e| Err(format!(
-        "liveness stops the guest at {} s without any fault; the model's guest serves /healthz on port 1500 and nothing else",
+        "liveness stops the guest at {} s without any fault: a longer initialDelaySeconds, or a command that the model knows",
         e.at
     )))
 }
@@ -127,18 +141,31 @@ impl Exploration {
         }
         self.runs += 1;
         let (sequence, took) = seen(&trace);
-        match self.outcomes.iter_mut().find(|o| o.sequence == sequence) {
+        let extreme = Extreme { took, instants: instants.clone() };
+        match self.outcomes.iter_mut().find(|o| apart(&o.sequence) == apart(&sequence)) {
             Some(outcome) => {
                 outcome.runs += 1;
-                outcome.took = (outcome.took.0.min(took), outcome.took.1.max(took));
+                if took < outcome.best.took {
+                    outcome.best = extreme;
+                } else if took > outcome.worst.took {
+                    outcome.worst = extreme;
+                }
                 if trace.entries().len() < outcome.trace.entries().len() {
                     (outcome.trace, outcome.instants) = (trace, instants);
                 }
             }
-            None => self.outcomes.push(Outcome { sequence, runs: 1, instants, took: (took, took), trace }),
+            None => {
+                let (best, worst) = (extreme.clone(), extreme);
+                self.outcomes.push(Outcome { sequence, runs: 1, best, worst, instants, trace });
+            }
         }
         Ok(())
     }
+}
+
+/// When the endpoints change among what acts on the guest makes no outcome of its own.
+fn apart(sequence: &[String]) -> (Vec<&String>, Vec<&String>) {
+    sequence.iter().partition(|text| text.starts_with("endpoints"))
 }
 
 /// What a user would see after the first fault, and how long after the last one the last of it came.
@@ -152,7 +179,8 @@ fn seen(trace: &Trace) -> (Vec<String>, Duration) {
     (visible.iter().map(|e| e.event.to_string()).collect(), took)
 }
 
-fn shows(event: &Event) -> bool {
+/// What counts of a trace.
+pub fn shows(event: &Event) -> bool {
     match event {
         Event::Phase(_) | Event::Endpoint(_) | Event::Killing | Event::GuestReady => true,
         Event::Qemu(qemu) => matches!(qemu, DomainEvent::Watchdog(_) | DomainEvent::Panicked { .. }),

@@ -110,6 +110,10 @@ fn from_crate(error: serde_saphyr::Error) -> YamlError {
     // The crate ends its text with the position that we print in front, or with advice to its caller.
     let message =
         [" at line ", ", set "].iter().fold(message.as_str(), |m, end| m.split(end).next().unwrap_or(m)).to_owned();
+    let message = match message.strip_prefix("budget breached: ") {
+        Some(which) => format!("too much for one file ({which}): split it"),
+        None => message,
+    };
     YamlError { pos, message }
 }
 

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod check;
 pub mod compare;
 pub mod divergence;
+pub mod explored;
 pub mod host;
 pub mod intervals;
 mod jobs;

@@ -18,7 +18,7 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
     if let Some(word) = &args.explain {
         return story(word);
     }
-    let options = Options { architecture: args.architecture, boot: args.boot };
+    let options = Options { architecture: args.architecture, boot: args.boot, without_gates: args.without_gates };
     let assumptions =
         Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
     let budgets = args.budgets.then_some(&assumptions);

@@ -64,6 +64,18 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// It runs nothing and connects to nothing.
+    pub(crate) fn only_prints(&self) -> bool {
+        match self {
+            Command::Check(_) | Command::Explore(_) | Command::Report { .. } | Command::Schema { .. } => true,
+            Command::E2e(args) => args.list,
+            Command::Mutants(args) => args.list,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct E2e {
     /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
@@ -150,6 +162,9 @@ pub(crate) struct Check {
     /// How long the guest needs from its start until it answers its probes
     #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
     pub(crate) boot: Duration,
+    /// A feature gate of KubeVirt that is off in that cluster although it is on by default; may be repeated
+    #[arg(long = "without-gate", value_name = "GATE", value_parser = ["RebootPolicy", "DecentralizedLiveMigration"])]
+    pub(crate) without_gates: Vec<String>,
     /// Also show how long it takes from each fault to its detection, to what is done about it, and to the guest being back
     #[arg(long)]
     pub(crate) budgets: bool,
@@ -192,6 +207,9 @@ pub(crate) struct Explore {
     /// Leave Debian's wd_keepalive unmasked
     #[arg(long)]
     pub(crate) keepalive: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,15 @@
 //! `cargo xtask explore`: a fault at every moment, in virtual time.
 
-use crate::cli::Explore;
+use crate::cli::{Explore, Format};
 use crate::commands::{guest_text, read_manifest};
-use crate::exit::{Failure, Status, usage};
+use crate::exit::{Failure, Status, infra, usage};
 use anyhow::anyhow;
 use std::time::Duration;
-use vmhealth_sim::explore::{Exploration, Grid, explore as run};
+use vmhealth_sim::explore::{Grid, explore as run};
 use vmhealth_sim::manifest::{RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Fault, Scenario, Spec};
 use vmhealth_sim::world::Timings;
+use vmhealth_tests::explored::ExploreReport;
 
 /// No common period is taken for longer.
 const LONGEST_SPAN: Duration = Duration::from_secs(60);
@@ -20,7 +21,11 @@ pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
     let span = args.span.unwrap_or_else(|| common_period(&vm));
     let grid = Grid { step: args.step, from: args.from, span };
     let found = run(&vm, &spec, &faults, grid, Timings::default()).map_err(|e| usage(anyhow!(e)))?;
-    print!("{}", report(&found, args));
+    let report = ExploreReport::from(&found);
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?),
+        Format::Human => print!("{}", report.render(&args.faults.join(" and "))),
+    }
     Ok(Status::Passed)
 }
 
@@ -42,8 +47,10 @@ fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failu
         guest_text(heartbeat, args.keepalive, true),
         humantime::format_duration(args.from + args.lasting),
     );
-    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!(e)))?;
-    Ok((scenario.spec, faults))
+    let mut spec = Scenario::read(&text).map_err(|e| usage(anyhow!(e)))?.spec;
+    // The model's guest is the user's: it has what the probes ask for.
+    spec.guest.serves_probes = true;
+    Ok((spec, faults))
 }
 
 /// After so long probes and pets meet again as before.
@@ -58,33 +65,3 @@ fn common_period(vm: &VirtualMachine) -> Duration {
     let common = periods.fold(1_u64, |a, b| (a / gcd(a, b).max(1)).saturating_mul(b));
     Duration::from_secs(common).min(LONGEST_SPAN)
 }
-
-fn report(found: &Exploration, args: &Explore) -> String {
-    let what = if found.outcomes.len() == 1 { "one outcome" } else { "outcomes, which is a race" };
-    let count = if found.outcomes.len() == 1 { String::new() } else { format!("{} ", found.outcomes.len()) };
-    let mut out = format!("{} runs of {}: {count}{what}\n", found.runs, args.faults.join(" and "));
-    for outcome in &found.outcomes {
-        let instants: Vec<String> =
-            outcome.instants.iter().map(|(at, name)| format!("{name} at {:.3} s", at.as_secs_f64())).collect();
-        let (best, worst) = (outcome.took.0.as_secs_f64(), outcome.took.1.as_secs_f64());
-        out += &format!(
-            "\n{} of them, over {best:.1} to {worst:.1} s after the last fault; shown with {} after the guest was ready\n",
-            outcome.runs,
-            instants.join(", ")
-        );
-        let sequence =
-            if outcome.sequence.is_empty() { "nothing is seen".to_owned() } else { outcome.sequence.join(" > ") };
-        out += &format!("  {sequence}\n");
-        if found.outcomes.len() > 1 {
-            let entries = outcome.trace.sorted();
-            let begin = entries.iter().position(|e| e.event.lane() == "fault").unwrap_or(0);
-            for entry in entries[begin..].iter().take(MAX_SHOWN) {
-                out += &format!("    {:>9.3}  {}\n", entry.at.as_secs_f64(), entry.event);
-            }
-        }
-    }
-    out
-}
-
-/// Of a trace.
-const MAX_SHOWN: usize = 40;

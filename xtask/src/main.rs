@@ -12,10 +12,16 @@ mod prepare;
 mod probe;
 
 use clap::Parser;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    if cli.command.only_prints() {
+        // Whoever reads may have seen enough, like `head`. Elsewhere a broken pipe is an error like others.
+        // SAFETY: no thread and no handler exists yet.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    }
     // Before any thread exists: an ordinary user's network namespaces need a user namespace.
     prepare::enter_user_namespace(&cli.command);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -27,6 +27,7 @@ pub(super) fn examine_vm(exam: &mut Exam<'_>) {
     let eviction = exam.path("evictionStrategy");
     one_of(exam, &BAD_EVICTION, &eviction, &EVICTION_STRATEGIES);
     panic_devices(exam);
+    reboot_policy(exam);
     pairs(exam);
     volumes(exam);
     if exam.is_vm {
@@ -126,7 +127,24 @@ fn run_strategy(exam: &mut Exam<'_>) {
             "one of running and runStrategy must be given",
             "add runStrategy: Always (or RerunOnFailure, Manual, Halted, Once)",
         ),
-        _ => one_of(exam, &BAD_STRATEGY, "spec.runStrategy", &RUN_STRATEGIES),
+        _ => {
+            let gated = exam.is_off("DecentralizedLiveMigration");
+            let known: Vec<&str> = RUN_STRATEGIES.into_iter().filter(|s| !(gated && *s == "WaitAsReceiver")).collect();
+            one_of(exam, &BAD_STRATEGY, "spec.runStrategy", &known);
+        }
+    }
+}
+
+fn reboot_policy(exam: &mut Exam<'_>) {
+    let path = exam.path("domain.rebootPolicy");
+    if exam.is_off("RebootPolicy") && exam.tree.at(&path).is_some() {
+        let message = "rebootPolicy needs the feature gate RebootPolicy, which is off";
+        exam.add(
+            &REBOOT_POLICY_GATE,
+            &path,
+            message,
+            "switch the gate on in the KubeVirt object, or remove rebootPolicy",
+        );
     }
 }
 

@@ -80,6 +80,16 @@ pub(super) static UNKNOWN_WORD: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static BAD_NAME: Code = Code {
+    word: "bad-name",
+    layer: Layer::Schema,
+    rank: Rank::Error,
+    story: "The API server takes RFC 1123 names (lowercase letters, digits, dashes, dots) and label keys and values of at most \
+            63 characters.",
+    source: "Kubernetes apimachinery validation",
+    shown_by: &[],
+};
+
 pub(super) static SEVERAL_HANDLERS: Code = Code {
     word: "several-handlers",
     layer: Layer::VmWebhook,
@@ -183,6 +193,16 @@ pub(super) static PANIC_ON_S390X: Code = Code {
     rank: Rank::Error,
     story: "s390x reports a disabled wait by itself; a panic device is refused there.",
     source: "kubevirt-health.md 2.2",
+    shown_by: &[],
+};
+
+pub(super) static REBOOT_POLICY_GATE: Code = Code {
+    word: "reboot-policy-without-its-gate",
+    layer: Layer::VmWebhook,
+    rank: Rank::Error,
+    story: "rebootPolicy is behind the feature gate RebootPolicy, which is on by default since v1.8; a cluster may have it \
+            off (`--without-gate RebootPolicy`).",
+    source: "kubevirt-health.md 1.4, 2.2",
     shown_by: &[],
 };
 
@@ -631,6 +651,7 @@ static CODES: &[&Code] = &[
     &MISSING_FIELD,
     &API_VERSION,
     &UNKNOWN_WORD,
+    &BAD_NAME,
     &SEVERAL_HANDLERS,
     &NO_HANDLER,
     &NO_POD_NETWORK,
@@ -642,6 +663,7 @@ static CODES: &[&Code] = &[
     &BAD_EVICTION,
     &BAD_PANIC_MODEL,
     &PANIC_ON_S390X,
+    &REBOOT_POLICY_GATE,
     &LONELY_NETWORK,
     &LONELY_INTERFACE,
     &LONELY_DISK,

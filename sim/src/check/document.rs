@@ -5,8 +5,9 @@ use super::code::{
     NOT_SIMULATED, TEMPLATE_PARAMETER,
 };
 use super::finding::{Exam, Finding, Layer, Rank, Verdict};
+use super::template::Template;
 use super::tree::{Tree, get, items, text};
-use super::{admission, beyond, hazard, pod, schema};
+use super::{admission, beyond, hazard, metadata, pod, schema};
 use crate::manifest::{self, Architecture, VirtualMachine};
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::time::Duration;
@@ -23,12 +24,14 @@ pub struct Options {
     pub architecture: Architecture,
     /// How long the guest needs from its start until it answers its probes.
     pub boot: Duration,
+    /// Feature gates of KubeVirt that are off there although they are on by default.
+    pub without_gates: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // A cloud image with cloud-init on a busy node.
-        Options { architecture: Architecture::default(), boot: Duration::from_secs(60) }
+        Options { architecture: Architecture::default(), boot: Duration::from_secs(60), without_gates: Vec::new() }
     }
 }
 
@@ -71,7 +74,7 @@ pub struct Checked {
 
 /// Checks every VirtualMachine in `text`. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
-    let context = Context { options, excerpt: text.lines().any(is_elision), unset: Vec::new() };
+    let context = Context { options, excerpt: text.lines().any(is_elision), notes: Vec::new(), open: Vec::new() };
     let mut checks = Checks::default();
     for node in yaml::documents(text)? {
         walk(&node, &context, DEPTH, &mut checks);
@@ -84,8 +87,10 @@ struct Context<'a> {
     options: &'a Options,
     /// The text leaves things out and says so.
     excerpt: bool,
-    /// Of the Template around it: parameters without a value.
-    unset: Vec<&'a str>,
+    /// Of the Template around it: what there is to say about its parameters.
+    notes: Vec<String>,
+    /// What depends on a parameter without a value stands there.
+    open: Vec<Pos>,
 }
 
 /// `# ...`: how documentation marks what it leaves out.
@@ -105,71 +110,54 @@ fn walk(node: &Node, context: &Context<'_>, depth: usize, checks: &mut Checks) {
             }
         }
         "Template" if get(node, "objects").is_some() => {
-            let (values, unset) = parameters(node);
-            let context = Context { unset, ..*context };
             for object in get(node, "objects").map_or(&[][..], items) {
-                let mut object = object.clone();
-                substitute(&mut object, &values);
-                walk(&object, &context, depth - 1, checks);
+                let (mut object, mut template) = (object.clone(), Template::of(node));
+                template.substitute(&mut object);
+                let Template { notes, open, .. } = template;
+                walk(&object, &Context { notes, open, ..*context }, depth - 1, checks);
             }
         }
         _ => checks.skipped.push(Skipped { kind: kind.to_owned(), pos: node.pos }),
     }
 }
 
-/// A Template's parameters with what they stand for, and the names of those without a value: these stand for themselves.
-fn parameters(template: &Node) -> (Vec<(&str, String)>, Vec<&str>) {
-    let (mut values, mut unset) = (Vec::new(), Vec::new());
-    for parameter in get(template, "parameters").map_or(&[][..], items) {
-        let Some(name) = get(parameter, "name").and_then(text) else { continue };
-        let value = get(parameter, "value").and_then(|v| match &v.value {
-            Value::Str(s) => Some(s.clone()),
-            Value::Int(n) => Some(n.to_string()),
-            Value::Bool(b) => Some(b.to_string()),
-            _ => None,
-        });
-        if value.is_none() {
-            unset.push(name);
-        }
-        values.push((name, value.unwrap_or_else(|| name.to_lowercase().replace('_', "-"))));
-    }
-    (values, unset)
-}
-
-/// `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
-fn substitute(node: &mut Node, values: &[(&str, String)]) {
-    match &mut node.value {
-        Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| substitute(value, values)),
-        Value::Seq(items) => items.iter_mut().for_each(|item| substitute(item, values)),
-        Value::Str(text) if text.contains("${") => {
-            let whole = text.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
-            if let Some((_, value)) = whole.and_then(|name| values.iter().find(|(n, _)| *n == name)) {
-                node.value = match (value.parse::<i64>(), value.parse::<bool>()) {
-                    (Ok(n), _) => Value::Int(n),
-                    (_, Ok(b)) => Value::Bool(b),
-                    _ => Value::Str(value.clone()),
-                };
-                return;
-            }
-            for (name, value) in values {
-                *text = text.replace(&format!("${{{name}}}"), value);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What an excerpt leaves out is not held against it.
-fn forgive(found: &mut [Finding]) {
+/// What an excerpt leaves out or puts a placeholder for is not held against it, nor what a Template's user will give.
+fn forgive(exam: &mut Exam<'_>, context: &Context<'_>) {
     const ABSENT: [&Code; 5] = [&NO_STRATEGY, &NO_MEMORY, &LONELY_NETWORK, &LONELY_INTERFACE, &LONELY_DISK];
     // A part that the whole must have somewhere; not the port of a probe that is there.
     let part = |f: &Finding| {
         f.code == &MISSING_FIELD
             && ["name", "spec", "template", "domain", "devices"].iter().any(|p| f.vm_field.ends_with(p))
     };
-    for finding in found.iter_mut().filter(|f| ABSENT.contains(&f.code) || part(f)) {
-        finding.message = format!("left out of this excerpt: {}", finding.message);
-        finding.code = &LEFT_OUT;
+    let tree = exam.tree;
+    for finding in exam.found.iter_mut().filter(|f| f.code.rank == Rank::Error) {
+        if context.open.contains(&finding.pos) {
+            finding.message = format!("depends on a parameter without a value: {}", finding.message);
+            finding.code = &TEMPLATE_PARAMETER;
+        } else if context.excerpt && (ABSENT.contains(&finding.code) || part(finding)) {
+            finding.message = format!("left out of this excerpt: {}", finding.message);
+            finding.code = &LEFT_OUT;
+        } else if context.excerpt
+            && (is_placeholder(&finding.vm_field) || holds_placeholder(tree.at(&finding.vm_field)))
+        {
+            finding.message = format!("a placeholder of this excerpt: {}", finding.message);
+            finding.code = &LEFT_OUT;
+        }
+    }
+}
+
+/// `<vm-name>`: how documentation marks what is the reader's; of a path its last step.
+fn is_placeholder(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    last.len() > 2 && last.starts_with('<') && last.ends_with('>')
+}
+
+/// Itself, or as the value of one of its members.
+fn holds_placeholder(node: Option<&Node>) -> bool {
+    match node.map(|n| &n.value) {
+        Some(Value::Str(text)) => is_placeholder(text),
+        Some(Value::Map(entries)) => entries.iter().any(|(_, v)| text(v).is_some_and(is_placeholder)),
+        _ => false,
     }
 }
 
@@ -180,16 +168,16 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
     let vmi = if is_vm { "spec.template.spec" } else { "spec" };
     let architecture = tree.text(&format!("{vmi}.architecture")).filter(|a| !a.is_empty());
     let architecture = architecture.unwrap_or(options.architecture.as_str()).to_owned();
-    let mut exam = Exam { tree, vmi, is_vm, architecture, found: Vec::new() };
+    let without_gates = options.without_gates.as_slice();
+    let mut exam = Exam { tree, vmi, is_vm, architecture, without_gates, found: Vec::new() };
     let version = tree.text("apiVersion").unwrap_or_default();
     if !VERSIONS.contains(&version) {
         let message = format!("no matches for kind {kind:?} in version {version:?}");
         exam.add(&API_VERSION, "apiVersion", message, "write apiVersion: kubevirt.io/v1");
     }
     schema::examine(&mut exam);
-    if context.excerpt {
-        forgive(&mut exam.found);
-    }
+    metadata::examine(&mut exam);
+    forgive(&mut exam, context);
     // What has not its type cannot be held against rules.
     let typed =
         |found: &[Finding]| found.iter().all(|f| f.code.layer == Layer::ClientDecode || f.code.rank == Rank::Note);
@@ -199,9 +187,7 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         pod::examine(&mut exam);
         beyond::examine_domain(&mut exam);
     }
-    if context.excerpt {
-        forgive(&mut exam.found);
-    }
+    forgive(&mut exam, context);
     let can_run = typed(&exam.found);
     let read = can_run.then(|| manifest::read_node("", node, options.architecture));
     match &read {
@@ -216,9 +202,8 @@ fn examine(node: &Node, kind: &str, context: &Context<'_>) -> Checked {
         }
         None => {}
     }
-    for name in &context.unset {
-        let message = format!("parameter {name} has no value; checked with a made-up one");
-        exam.add(&TEMPLATE_PARAMETER, "", message, format!("oc process -p {name}=... gives it one"));
+    for note in &context.notes {
+        exam.add(&TEMPLATE_PARAMETER, "", note.clone(), "oc process -p NAME=... gives a parameter its value");
     }
     let mut findings = exam.found;
     findings.sort_by_key(|f| f.code.layer);

@@ -161,6 +161,8 @@ pub(super) struct Exam<'a> {
     pub(super) is_vm: bool,
     /// `amd64`, `arm64`, `s390x`, or whatever the manifest says.
     pub(super) architecture: String,
+    /// Feature gates that are off.
+    pub(super) without_gates: &'a [String],
     pub(super) found: Vec<Finding>,
 }
 
@@ -168,6 +170,11 @@ impl Exam<'_> {
     /// A path below the VMI's spec as it is in the manifest.
     pub(super) fn path(&self, below: &str) -> String {
         format!("{}.{below}", self.vmi)
+    }
+
+    /// Whether a feature gate that is on by default is off there.
+    pub(super) fn is_off(&self, gate: &str) -> bool {
+        self.without_gates.iter().any(|g| g == gate)
     }
 
     /// Adds a finding at a path of the manifest; the layer reports the field as it stands there.

@@ -10,8 +10,10 @@ mod code;
 mod document;
 mod finding;
 mod hazard;
+mod metadata;
 mod pod;
 mod schema;
+mod template;
 mod tree;
 mod userdata;
 

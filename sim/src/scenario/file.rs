@@ -108,6 +108,9 @@ pub struct GuestProfile {
     /// `kernel.panic`: a panicked kernel reboots after so many seconds; 0: never, as Debian has it.
     #[serde(default)]
     pub kernel_panic_seconds: u32,
+    /// In virtual time only: whatever the manifest's probes ask for is what the health server has.
+    #[serde(skip)]
+    pub serves_probes: bool,
 }
 
 /// Debian's `watchdog` package.

@@ -201,7 +201,7 @@ impl Guest {
         if !kernel_answers {
             return late;
         }
-        if !self.health || port != HEALTH_PORT {
+        if !self.health || (port != HEALTH_PORT && !self.profile.serves_probes) {
             return (answer, attempt(Verdict::Failure, "connection refused"));
         }
         match &probe.handler {
@@ -223,7 +223,9 @@ impl Guest {
             300..=399 => attempt(Verdict::Warning, "redirect"),
             n => attempt(Verdict::Failure, &format!("HTTP probe failed with statuscode: {n}")),
         };
-        let known = path == HEALTH_PATH || path.strip_prefix(HEALTH_PATH).is_some_and(|r| r.starts_with(['/', '?']));
+        let known = self.profile.serves_probes
+            || path == HEALTH_PATH
+            || path.strip_prefix(HEALTH_PATH).is_some_and(|r| r.starts_with(['/', '?']));
         let found = |known: bool| status(if known { 200 } else { 404 });
         match &self.behaviour {
             Health::Hang => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),

@@ -62,6 +62,108 @@ fn templates_are_processed_with_their_own_values() {
 }
 
 #[test]
+fn names_that_the_api_server_refuses() {
+    for (metadata, fine) in [
+        ("{name: vm}", true),
+        ("{name: Vm}", false),
+        ("{name: vm, labels: {a: b}}", true),
+        ("{name: vm, labels: {a b: b}}", false),
+        ("{name: vm, labels: {a: -b}}", false),
+        ("{name: vm, annotations: {a: -b}}", true),
+        ("{name: vm, annotations: {-a: b}}", false),
+    ] {
+        let text = manifest(&[]).replace("{name: vm}", metadata);
+        let checked = &checks(&text).manifests[0];
+        let words: Vec<&str> = checked.findings.iter().map(|f| f.code.word).collect();
+        assert_eq!(words.contains(&"bad-name"), !fine, "{metadata}: {words:?}");
+        assert_eq!(checked.created, fine, "{metadata}");
+    }
+}
+
+/// Of a cluster whose gates are off.
+#[test]
+fn feature_gates() {
+    use crate::manifest::In::{Domain, Vm};
+    let terminate = manifest(&[(Domain, "rebootPolicy: Terminate")]);
+    let receiver = manifest(&[(Vm, "runStrategy: WaitAsReceiver")]);
+    for (gate, text, word) in [
+        ("RebootPolicy", &terminate, "reboot-policy-without-its-gate"),
+        ("DecentralizedLiveMigration", &receiver, "bad-run-strategy"),
+    ] {
+        let without = Options { without_gates: vec![gate.to_owned()], ..Options::default() };
+        for (options, refused) in [(&without, true), (&Options::default(), false)] {
+            let checks = check(text, options).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let errors: Vec<&str> = checks.manifests[0]
+                .findings
+                .iter()
+                .filter(|f| f.code.rank == vmhealth_sim::check::Rank::Error)
+                .map(|f| f.code.word)
+                .collect();
+            assert_eq!(errors, if refused { vec![word] } else { vec![] }, "{gate}");
+        }
+    }
+}
+
+/// A parameter that its user gives may be anything; one that is not declared stays as it is written; a value is put in once.
+#[test]
+fn parameters_without_a_value_and_without_a_declaration() {
+    let template = |probe: &str, parameters: &str| {
+        let vm = manifest(&[(crate::manifest::In::Vmi, "readinessProbe: {httpGet: {port: 80}, PROBE}")]);
+        let vm = vm.replace("PROBE", probe);
+        let objects = indented(&vm, 4);
+        checks(&format!(
+            "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {{name: t}}\nobjects:\n  -\n{objects}parameters: [{parameters}]\n"
+        ))
+    };
+    for (probe, parameters, verdict, note) in [
+        ("periodSeconds: \"${{P}}\"", "{name: P}", Verdict::Accepted, "depends on a parameter without a value"),
+        ("periodSeconds: \"${{P}}\"", "{name: P, value: x}", Verdict::Refused, "expected a whole number"),
+        ("periodSeconds: \"${{P}}\"", "", Verdict::Refused, "no parameter is called P"),
+        (
+            "periodSeconds: \"${{P}}\"",
+            "{name: P, value: \"${Q}\"}, {name: Q, value: \"5\"}",
+            Verdict::Refused,
+            "a text",
+        ),
+    ] {
+        let found = template(probe, parameters);
+        let messages: Vec<&str> = found.manifests[0].findings.iter().map(|f| f.message.as_str()).collect();
+        assert_eq!(found.manifests[0].verdict, verdict, "{probe} {parameters}: {messages:?}");
+        assert!(messages.iter().any(|m| m.contains(note)), "{probe} {parameters}: {messages:?}");
+    }
+}
+
+/// Every manifest that the user's document prints, as YAML; the last one with its placeholders.
+#[test]
+fn the_manifests_of_the_document() {
+    const HEAD: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata:\n  annotations:\n  name: fedora-vm\n  namespace: example-namespace\n# ...\nspec:\n  template:\n    spec:\n";
+    const NUMBERS: &str = "initialDelaySeconds: 120, periodSeconds: 20, timeoutSeconds: 10";
+    const GET: &str = "httpGet: {port: 1500, path: /healthz, httpHeaders: [{name: Custom-Header, value: Awesome}]}";
+    let probe = |name: &str, fields: &str| format!("{HEAD}      {name}: {{{fields}}}\n# ...\n");
+    let watchdog = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata:\n  labels:\n    kubevirt.io/vm: <vm-label>\n  name: <vm-name>\nspec:\n  runStrategy: Halted\n  template:\n    metadata:\n      labels:\n        kubevirt.io/vm: <vm-label>\n    spec:\n      domain:\n        devices:\n          watchdog:\n            name: <watchdog>\n            <watchdog-device-model>:\n              action: \"poweroff\"\n# ...\n";
+    for (text, hazards) in [
+        (probe("readinessProbe", &format!("{GET}, {NUMBERS}, failureThreshold: 3, successThreshold: 3")), &[][..]),
+        (probe("readinessProbe", &format!("tcpSocket: {{port: 1500}}, {NUMBERS}")), &["tcp-probe-outlives-a-hang"]),
+        (probe("livenessProbe", &format!("{GET}, {NUMBERS}")), &["liveness-without-readiness"]),
+        (
+            probe(
+                "readinessProbe",
+                &format!("guestAgentPing: {{}}, {NUMBERS}, failureThreshold: 3, successThreshold: 3"),
+            ),
+            &["agent-not-in-user-data"],
+        ),
+        (watchdog.to_owned(), &["watchdog-daemon-not-in-user-data"]),
+    ] {
+        let checked = &checks(&text).manifests[0];
+        assert_eq!(checked.verdict, Verdict::Accepted, "{text}{:?}", checked.findings);
+        let found = checked.findings.iter().map(|f| f.code.word).filter(|w| *w != "left-out").collect::<Vec<_>>();
+        assert_eq!(found, hazards, "{text}");
+    }
+    // What is no excerpt has no placeholders.
+    assert_eq!(checks(&watchdog.replace("# ...", "")).manifests[0].verdict, Verdict::Refused);
+}
+
+#[test]
 fn what_is_not_yaml_says_where() {
     for (text, line) in [("a: 1\na: 2\n", 2), ("a: [1\n", 2), ("kind: VirtualMachine\n\tspec: {}\n", 2)] {
         let error = check(text, &Options::default()).expect_err(text);

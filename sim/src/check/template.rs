@@ -1,0 +1,96 @@
+//! An OpenShift Template's parameters: `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
+
+use super::tree::{get, items, text};
+use crate::yaml::{Node, Pos, Value};
+
+/// The parameters of a Template, and what came up when they were put in.
+pub(super) struct Template<'a> {
+    /// Name and value; `None`: its user gives it, or a generator does.
+    parameters: Vec<(&'a str, Option<String>)>,
+    pub(super) notes: Vec<String>,
+    /// Where something depends on a parameter without a value.
+    pub(super) open: Vec<Pos>,
+}
+
+impl<'a> Template<'a> {
+    pub(super) fn of(template: &'a Node) -> Self {
+        let mut parameters = Vec::new();
+        for parameter in get(template, "parameters").map_or(&[][..], items) {
+            let Some(name) = get(parameter, "name").and_then(text) else { continue };
+            let value = get(parameter, "value").and_then(|v| match &v.value {
+                Value::Str(s) => Some(s.clone()),
+                Value::Int(n) => Some(n.to_string()),
+                Value::Bool(b) => Some(b.to_string()),
+                _ => None,
+            });
+            parameters.push((name, value));
+        }
+        Template { parameters, notes: Vec::new(), open: Vec::new() }
+    }
+
+    /// Puts the values in, each once: what a value holds is not looked at again.
+    pub(super) fn substitute(&mut self, node: &mut Node) {
+        match &mut node.value {
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| self.substitute(value)),
+            Value::Seq(items) => items.iter_mut().for_each(|item| self.substitute(item)),
+            Value::Str(text) if text.contains("${") => {
+                let whole = text.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
+                node.value = match whole.map(str::to_owned) {
+                    Some(name) => match self.value(&name, node.pos) {
+                        Some(value) => as_json(value),
+                        None => Value::Str(text.clone()),
+                    },
+                    None => Value::Str(self.expand(&text.clone(), node.pos)),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn expand(&mut self, text: &str, pos: Pos) -> String {
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            out.push_str(before);
+            rest = match after.split_once('}').map(|(name, end)| (self.value(name, pos), end)) {
+                Some((Some(value), end)) => {
+                    out.push_str(&value);
+                    end
+                }
+                // It stays as it is written.
+                Some((None, _)) | None => {
+                    out.push_str("${");
+                    after
+                }
+            };
+        }
+        out + rest
+    }
+
+    /// What a parameter stands for; of one without a value a made-up name.
+    fn value(&mut self, name: &str, pos: Pos) -> Option<String> {
+        let Some((_, value)) = self.parameters.iter().find(|(n, _)| *n == name) else {
+            self.note(format!("no parameter is called {name}: ${{{name}}} stays as it is written"));
+            return None;
+        };
+        let value = value.clone();
+        if value.is_none() {
+            self.note(format!("parameter {name} has no value; checked with a made-up one"));
+            self.open.push(pos);
+        }
+        Some(value.unwrap_or_else(|| name.to_lowercase().replace('_', "-")))
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+fn as_json(value: String) -> Value {
+    match (value.parse::<i64>(), value.parse::<bool>()) {
+        (Ok(n), _) => Value::Int(n),
+        (_, Ok(b)) => Value::Bool(b),
+        _ => Value::Str(value),
+    }
+}
