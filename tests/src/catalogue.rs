@@ -77,6 +77,15 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
     if problems.is_empty() { Ok(cases.into_values().collect()) } else { Err(CatalogueError(problems)) }
 }
 
+/// The texts of all manifests that the scenarios in `folder` stand beside.
+pub fn manifests(folder: &Path) -> Result<Vec<String>, CatalogueError> {
+    let folder = folder.join("manifests");
+    let failed = |e: std::io::Error| CatalogueError(vec![format!("{}: {e}", folder.display())]);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).map_err(failed)?.flatten().map(|e| e.path()).collect();
+    files.sort();
+    files.iter().map(|f| std::fs::read_to_string(f).map_err(failed)).collect()
+}
+
 /// The `k`th of `n` parts of the cases (from 1), by a hash of the id: a new scenario moves no other one.
 pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
     let part = |case: &Case| {

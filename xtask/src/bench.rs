@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use std::time::Instant;
 use vmhealth_guests::accel::AccelChoice;
-use vmhealth_tests::bench::{ForkPlan, e2e_figures, fork, peers};
+use vmhealth_tests::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
 use vmhealth_tests::catalogue;
 
 /// Whose guest the forks are of: watchdog, agent and health server.
@@ -25,6 +25,12 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
             let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!("no scenario is called {CASE}")))?;
             let measure = fork(&case, &reality, &plan, machine, folder.path(), &progress()).await;
             let found = measure.map_err(infra)?;
+            eprint!("{found}");
+            deliver(&args, &found)
+        }
+        Bench::Check { args, count, seed } => {
+            let manifests = catalogue::manifests(&catalogue::own_folder()).map_err(usage)?;
+            let found = check_many(&manifests, count, seed);
             eprint!("{found}");
             deliver(&args, &found)
         }

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     },
     /// What this host can do, and the command that mends what it cannot
     Doctor,
-    /// Measure: forks against boots, the whole catalogue, other tools
+    /// Measure: forks against boots, the whole catalogue, `check`, other tools
     Bench {
         #[command(subcommand)]
         command: Bench,
@@ -351,6 +351,17 @@ pub(crate) enum Bench {
         /// How long the largest number of guests is watched
         #[arg(long, value_parser = humantime::parse_duration, default_value = "5m")]
         hold: Duration,
+    },
+    /// A great many valid, mutated and garbage manifests through `check`: time of each, memory
+    Check {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Texts
+        #[arg(long, default_value_t = 1_000_000)]
+        count: usize,
+        /// The same seed makes the same texts
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// The whole catalogue: wall time, the scenarios' own lengths, the longest one
     E2e {

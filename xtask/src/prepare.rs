@@ -1,6 +1,6 @@
 //! What must be there before a guest can run: privileges, tools, image, accelerator.
 
-use crate::cli::Command;
+use crate::cli::{Bench, Command};
 use crate::exit::{Failure, infra};
 use anyhow::anyhow;
 use nix::sched::{CloneFlags, unshare};
@@ -19,6 +19,7 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     let (namespace, image) = match command {
         Command::E2e(args) => (args.runs_guests(), args.runs_guests()),
         Command::Repro(args) => (args.runs_guests(), args.runs_guests()),
+        Command::Bench { command: Bench::Check { .. } } => (false, false),
         Command::Run(_) | Command::Compare(_) | Command::Test | Command::Bench { .. } => (true, true),
         Command::Doctor => (true, false),
         Command::Check(_)

@@ -1,7 +1,7 @@
 //! httpGet (kubelet `pkg/probe/http`; kubelet-prober.md 9): a new connection per request, redirects by host name, the
 //! body read before the status is judged, one deadline over everything.
 
-use super::target::request_target;
+use super::target::{is_reference, request_target};
 use super::{Network, dial, error, failure, success, tls};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -25,6 +25,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = "kube-probe/1.36";
 /// Of a body, at most; reaching it is no error.
 const BODY_CAP: usize = 10 * 1024;
+/// Of a response's head (Go's `MaxResponseHeaderBytes`), and more header lines than that could hold in practice.
+const HEAD_CAP: usize = 10 << 20;
+const MAX_HEADERS: usize = 16 << 10;
 /// In one chain.
 const MAX_REQUESTS: usize = 10;
 /// Never sent, whatever the user wrote.
@@ -83,11 +86,12 @@ pub async fn get_logged(
     sent: &RefCell<Vec<Sent>>,
 ) -> Attempt {
     let chain = Chain { phase: Cell::new(Phase::Dialing), sent };
-    let url = match first_url(target) {
-        Ok(url) => url,
+    let first = match first_hop(target) {
+        Ok(first) => first,
         Err(text) => return failure(text),
     };
-    match tokio::time::timeout(timeout, follow(network, target, &url, &chain)).await {
+    let url = first.shown();
+    match tokio::time::timeout(timeout, follow(network, target, first, &chain)).await {
         Ok(attempt) => attempt,
         Err(_) if chain.phase.get() == Phase::Body => {
             error("context deadline exceeded (Client.Timeout or context cancellation while reading body)")
@@ -98,7 +102,7 @@ pub async fn get_logged(
     }
 }
 
-fn first_url(target: &HttpTarget) -> Result<Url, String> {
+fn first_hop(target: &HttpTarget) -> Result<Hop, String> {
     let scheme = match target.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",
@@ -106,13 +110,22 @@ fn first_url(target: &HttpTarget) -> Result<Url, String> {
     let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
     let path = request_target(&target.path)
         .map_err(|_| format!("Get \"{scheme}:{}\": http: no Host in request URL", target.path))?;
-    let text = format!("{scheme}://{host}:{}{path}", target.port);
-    Url::parse(&text).map_err(|e| format!("parse \"{text}\": {e}"))
+    let authority = format!("{host}:{}", target.port);
+    let text = format!("{scheme}://{authority}{path}");
+    let url = Url::parse(&text).map_err(|e| format!("parse \"{text}\": {e}"))?;
+    let custom_host = target.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("host")).map(|(_, v)| v);
+    let host_line = match custom_host.filter(|v| !v.is_empty()).map(|v| HeaderValue::from_str(v)).transpose() {
+        Ok(line) => line,
+        Err(_) => return Err(format!("Get \"{text}\": http: invalid Host header")),
+    };
+    Ok(Hop { url, authority, target: path, host_line, referer: None, drop_content: false })
 }
 
 /// What a request needs beside its URL.
 struct Hop {
     url: Url,
+    /// Host and port as they are written: always with the port in the first URL and what is relative to it.
+    authority: String,
     /// Origin-form; the first one is ours, because the crate would normalise it.
     target: String,
     /// The Host line, if it is not the URL's own.
@@ -122,15 +135,16 @@ struct Hop {
     drop_content: bool,
 }
 
+impl Hop {
+    /// The URL as Go shows it.
+    fn shown(&self) -> String {
+        format!("{}://{}{}", self.url.scheme(), self.authority, self.target)
+    }
+}
+
 /// A redirect chain.
-async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &Chain<'_>) -> Attempt {
-    let custom_host = target.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("host")).map(|(_, v)| v);
-    let host_line = match custom_host.filter(|v| !v.is_empty()).map(|v| HeaderValue::from_str(v)).transpose() {
-        Ok(line) => line,
-        Err(_) => return failure(format!("Get \"{first}\": http: invalid Host header")),
-    };
-    let path = request_target(&target.path).unwrap_or_else(|_| "/".into());
-    let mut hop = Hop { url: first.clone(), target: path, host_line, referer: None, drop_content: false };
+async fn follow(network: Network<'_>, target: &HttpTarget, mut hop: Hop, chain: &Chain<'_>) -> Attempt {
+    let first = hop.shown();
     let mut requests = 0;
     loop {
         requests += 1;
@@ -141,7 +155,8 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &
         };
         let status = response.status();
         let Some(location) = redirect(&response) else { return judge(response, chain).await };
-        let Ok(next) = hop.url.join(&location) else {
+        let next = Some(&location).filter(|l| is_reference(l)).and_then(|l| hop.url.join(l).ok());
+        let Some(next) = next else {
             return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
         };
         // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
@@ -149,14 +164,16 @@ async fn follow(network: Network<'_>, target: &HttpTarget, first: &Url, chain: &
             return judge(response, chain).await;
         }
         if requests >= MAX_REQUESTS {
-            return failure(format!("Get \"{next}\": stopped after {MAX_REQUESTS} redirects"));
+            return failure(format!("Get \"{location}\": stopped after {MAX_REQUESTS} redirects"));
         }
         let relative = Url::parse(&location).is_err() && !location.starts_with("//");
         let insecure = hop.url.scheme() == "https" && next.scheme() == "http";
+        let own = &next[Position::BeforeHost..Position::AfterPort];
         hop = Hop {
+            authority: if relative { hop.authority.clone() } else { own.to_owned() },
             target: next[Position::BeforePath..Position::AfterQuery].to_owned(),
-            host_line: hop.host_line.filter(|_| relative),
-            referer: (!insecure).then(|| hop.url.to_string()),
+            host_line: hop.host_line.clone().filter(|_| relative),
+            referer: (!insecure).then(|| hop.shown()),
             drop_content: hop.drop_content || !matches!(status.as_u16(), 307 | 308),
             url: next,
         };
@@ -207,20 +224,20 @@ async fn request(
     hop: &Hop,
     chain: &Chain<'_>,
 ) -> Result<Response<Incoming>, Attempt> {
-    let url = &hop.url;
-    let failed = |text: String| failure(format!("Get \"{url}\": {text}"));
+    let (url, shown) = (&hop.url, hop.shown());
+    let failed = |text: String| failure(format!("Get \"{shown}\": {text}"));
     if !matches!(url.scheme(), "http" | "https") {
         return Err(failed(format!("unsupported protocol scheme \"{}\"", url.scheme())));
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let stream = dial(network, &host, url.port_or_known_default().unwrap_or(80)).await.map_err(failed)?;
     if url.scheme() == "http" {
-        return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, url).await;
+        return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, &shown).await;
     }
     let name = ServerName::try_from(host).map_err(|e| failed(e.to_string()))?;
     let stream = shake_hands(name, stream, HANDSHAKE_LIMIT).await.map_err(failed)?;
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    exchange(stream, h2, head(target, hop, h2).map_err(failed)?, chain, url).await
+    exchange(stream, h2, head(target, hop, h2).map_err(failed)?, chain, &shown).await
 }
 
 async fn shake_hands(
@@ -246,9 +263,8 @@ fn head(target: &HttpTarget, hop: &Hop, h2: bool) -> Result<Request<Empty<Bytes>
         users.push((name, value));
     }
     let first = |name: &HeaderName| users.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    let url_host =
-        format!("{}:{}", hop.url.host_str().unwrap_or_default(), hop.url.port_or_known_default().unwrap_or(80));
-    let host = hop.host_line.clone().map_or_else(|| HeaderValue::from_str(&url_host).map_err(|e| e.to_string()), Ok)?;
+    let own = || HeaderValue::from_str(&hop.authority).map_err(|e| e.to_string());
+    let host = hop.host_line.clone().map_or_else(own, Ok)?;
     let user_agent = first(&header::USER_AGENT).unwrap_or(HeaderValue::from_static(USER_AGENT));
     let mut others: Vec<(HeaderName, HeaderValue)> = users
         .iter()
@@ -265,7 +281,9 @@ fn head(target: &HttpTarget, hop: &Hop, h2: bool) -> Result<Request<Empty<Bytes>
         others.push((header::REFERER, referer));
     }
     others.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
-    let closes = others.iter().any(|(n, v)| *n == header::CONNECTION && v.as_bytes().eq_ignore_ascii_case(b"close"));
+    let closing =
+        |v: &HeaderValue| v.as_bytes().split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
+    let closes = others.iter().any(|(n, v)| *n == header::CONNECTION && closing(v));
 
     let mut request = Request::builder().method("GET");
     if h2 {
@@ -293,12 +311,12 @@ async fn exchange<S>(
     h2: bool,
     request: Request<Empty<Bytes>>,
     chain: &Chain<'_>,
-    url: &Url,
+    url: &str,
 ) -> Result<Response<Incoming>, Attempt>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {e}"));
+    let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {}", transport_error(&e)));
     chain.phase.set(Phase::Headers);
     chain.sent.borrow_mut().push(sent(&request, url));
     if h2 {
@@ -310,7 +328,8 @@ where
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .title_case_headers(true)
             // Go has no count limit; hyper's default of 100 would be an error.
-            .max_headers(1024)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(HEAD_CAP)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(failed)?;
@@ -319,7 +338,18 @@ where
     }
 }
 
-fn sent(request: &Request<Empty<Bytes>>, url: &Url) -> Sent {
+/// In Go's words, where there are any.
+fn transport_error(e: &hyper::Error) -> String {
+    if e.is_incomplete_message() {
+        "EOF".into()
+    } else if e.is_parse() {
+        format!("net/http: HTTP/1.x transport connection broken: malformed HTTP response ({e})")
+    } else {
+        e.to_string()
+    }
+}
+
+fn sent(request: &Request<Empty<Bytes>>, url: &str) -> Sent {
     let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
     let h2 = request.version() == Version::HTTP_2;
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -327,7 +357,7 @@ fn sent(request: &Request<Empty<Bytes>>, url: &Url) -> Sent {
         (name, String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     Sent {
-        url: url.to_string(),
+        url: url.to_owned(),
         line: format!("GET {target} {:?}", request.version()),
         headers: request.headers().iter().map(header).collect(),
     }
@@ -345,7 +375,7 @@ async fn read_body(mut body: Incoming) -> Result<Vec<u8>, Attempt> {
     while bytes.len() < BODY_CAP
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|e| error(format!("unexpected EOF: {e}")))?;
+        let frame = frame.map_err(|_| error("unexpected EOF"))?;
         if let Ok(data) = frame.into_data() {
             bytes.extend_from_slice(&data[..data.len().min(BODY_CAP - bytes.len())]);
         }

@@ -107,8 +107,21 @@ async fn verdicts() {
             Verdict::Error,
             "unexpected EOF",
         ),
-        ("an empty reply", vec![String::new()], Verdict::Failure, "Get \"http://127.0.0.1"),
-        ("no status line", vec!["hello\r\n\r\n".into()], Verdict::Failure, "Get \"http://127.0.0.1"),
+        ("an empty reply", vec![String::new()], Verdict::Failure, "/healthz\": EOF"),
+        ("no status line", vec!["hello\r\n\r\n".into()], Verdict::Failure, "malformed HTTP response"),
+        (
+            "a Location that is none",
+            vec![redirect("/%zz")],
+            Verdict::Failure,
+            "failed to parse Location header \"/%zz\"",
+        ),
+        ("the raw Location is shown", vec![redirect("/again?x")], Verdict::Failure, "Get \"/again?x\": stopped after"),
+        (
+            "thousands of header lines",
+            vec![response("200 OK", &"X-Long: 1\r\n".repeat(3000), "fine")],
+            Verdict::Success,
+            "fine",
+        ),
         (
             "10 KiB are enough",
             vec![format!("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{}HOLD", "x".repeat(20_000))],
@@ -169,6 +182,36 @@ async fn every_request_of_a_chain_is_logged_as_it_went_out() {
     let seen: Vec<String> = seen.lock().unwrap().iter().map(|r| r.to_lowercase()).collect();
     assert_eq!(logged, seen);
     assert!(sent.borrow()[0].headers.contains(&("X-Health".into(), "1".into())));
+}
+
+/// The first URL always has its port, an absolute Location only its own; what is written is not rewritten.
+#[test]
+fn ports_and_hosts_as_they_are_written() {
+    for (host, port, shown) in [
+        ("127.0.0.1", 80, "http://127.0.0.1:80/healthz"),
+        ("LOCALHOST", 1500, "http://LOCALHOST:1500/healthz"),
+        ("::ffff:127.0.0.1", 80, "http://[::ffff:127.0.0.1]:80/healthz"),
+    ] {
+        let hop = first_hop(&HttpTarget { host: host.into(), ..target(port, &[]) }).unwrap();
+        assert_eq!(hop.shown(), shown);
+        let head = head(&target(port, &[]), &hop, false).unwrap();
+        assert_eq!(head.headers()["host"], shown["http://".len()..shown.len() - "/healthz".len()]);
+    }
+}
+
+#[tokio::test]
+async fn the_host_line_and_referer_of_redirects() {
+    let redirect = |to: &str| response("302 Found", &format!("Location: {to}\r\n"), "");
+    let (port, seen) =
+        serve(vec![redirect("rel"), redirect("http://127.0.0.1:PORT/abs"), response("200 OK", "", "")]).await;
+    get(Network::Host, &target(port, &[("Connection", "upgrade, close")]), Duration::from_secs(1)).await;
+    let seen = seen.lock().unwrap();
+    let lines =
+        |i: usize, name: &str| seen[i].lines().filter(|l| l.starts_with(name)).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(1, "Referer"), ["Referer: http://127.0.0.1:PORT/healthz"]);
+    assert_eq!(lines(2, "Referer"), ["Referer: http://127.0.0.1:PORT/rel"]);
+    assert_eq!(lines(2, "Host"), ["Host: 127.0.0.1:PORT"]);
+    assert_eq!(lines(0, "Connection"), ["Connection: upgrade, close"]);
 }
 
 #[test]

@@ -59,9 +59,9 @@ pub async fn tcp(network: Network<'_>, host: &str, port: u16, timeout: Duration)
 async fn dial(network: Network<'_>, host: &str, port: u16) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(ip) => vec![(ip, port).into()],
-        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(|e| format!("lookup {host}: {e}"))?.collect(),
+        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(|_| no_such_host(host))?.collect(),
     };
-    let mut failed = format!("lookup {host}: no such host");
+    let mut failed = no_such_host(host);
     for address in addresses {
         match network.connect(address).await {
             Ok(stream) => return Ok(stream),
@@ -69,6 +69,10 @@ async fn dial(network: Network<'_>, host: &str, port: u16) -> Result<TcpStream, 
         }
     }
     Err(failed)
+}
+
+fn no_such_host(name: &str) -> String {
+    format!("dial tcp: lookup {name}: no such host")
 }
 
 /// The operating system's error in Go's words.

@@ -17,6 +17,11 @@ pub(super) fn request_target(path: &str) -> Result<String, Opaque> {
     }
 }
 
+/// Whether url.Parse takes a Location.
+pub(super) fn is_reference(location: &str) -> bool {
+    parse(location).is_some()
+}
+
 fn rooted(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
