@@ -8,6 +8,20 @@ units=$r/etc/systemd/system
 out=$r/tmp/vmhealth-out
 mkdir -p "$units" "$r/etc/cloud/cloud.cfg.d" "$out"
 
+# --- a build for another architecture: Python and depmod run natively, from a tree of their own ($NATIVE), and the interpreter
+# that was out of the packages' way comes back to its place
+if [ -n "$NATIVE" ]; then
+    root=/target
+    mount --bind "$r" "$NATIVE/target"
+    fast() { chroot "$NATIVE" "$@"; }
+    mv "$r/usr/bin/$PYTHON.real" "$r/usr/bin/$PYTHON"
+    rm "$r/var/lib/dpkg/diversions"
+    touch "$r/var/lib/dpkg/diversions"
+else
+    root=
+    fast() { chroot "$r" "$@"; }
+fi
+
 # --- what was installed, for the lock file
 chroot "$r" dpkg-query -W -f '${Package} ${Version}\n' >"$out/installed"
 APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache dumpavail | awk '
@@ -19,9 +33,10 @@ APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache dumpavail | awk '
 # --- kernel, and the modules that a guest can need, uncompressed: unpacking xz costs a second of a TCG boot
 cp "$r"/boot/vmlinuz-* "$out/vmlinuz"
 cp "$r/usr/bin/busybox" "$out/busybox"
-chroot "$r" python3 -c '
+fast "$PYTHON" -c '
 import lzma, os, sys
-base, initramfs, wanted = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
+root, base, initramfs, wanted = sys.argv[1], sys.argv[1] + sys.argv[2], sys.argv[3].split(), sys.argv[4:]
+out = root + "/tmp/vmhealth-out/modules"
 name = lambda path: os.path.basename(path).split(".ko")[0].replace("-", "_")
 needs = {k: v.split() for k, v in (line.rstrip("\n").split(":") for line in open(base + "/modules.dep"))}
 by_name = {name(path): path for path in needs}
@@ -38,16 +53,16 @@ for path in needs:
 order = []
 for path in filter(None, (by_name.get(w) for w in initramfs)):
     order += [p for p in (*reversed(needs[path]), path) if p not in order]
-os.makedirs("/tmp/vmhealth-out/modules")
-with open("/tmp/vmhealth-out/modules/order", "w") as listing:
+os.makedirs(out)
+with open(out + "/order", "w") as listing:
     for path in order:
         plain = path.removesuffix(".xz")
         listing.write(name(path) + ".ko\n")
-        with open(base + "/" + plain, "rb") as source, open("/tmp/vmhealth-out/modules/" + name(path) + ".ko", "wb") as copy:
+        with open(base + "/" + plain, "rb") as source, open(out + "/" + name(path) + ".ko", "wb") as copy:
             copy.write(source.read())
-' "/usr/lib/modules/$release" "virtio_blk crc32c_generic ext4" $KEEP_MODULES
+' "$root" "/usr/lib/modules/$release" "virtio_blk crc32c_generic ext4" $KEEP_MODULES
 find "$modules/kernel" -type d -empty -delete
-chroot "$r" depmod "$release"
+fast depmod -b "$root/" "$release"
 
 # --- units that only cost time in a guest that lives for minutes
 mask() { for unit in "$@"; do ln -sfn /dev/null "$units/$unit"; done; }
@@ -135,8 +150,9 @@ CLOUD
 rm -rf "$r"/etc/init.d/* "$r"/etc/rc?.d/*
 
 # --- compiled Python, checked by nobody: the sources never change
-PYTHONHASHSEED=0 chroot "$r" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3 \
-    "/usr/lib/$(basename "$r"/usr/lib/python3.*)" >/dev/null || true
+PYTHONHASHSEED=0 fast "$PYTHON" -m compileall -q -f --invalidation-mode unchecked-hash ${root:+-s "$root" -p /} \
+    "$root/usr/lib/python3" "$root/usr/lib/$PYTHON" >/dev/null || true
+if [ -n "$NATIVE" ]; then umount "$NATIVE/target"; fi
 
 # --- what differs between two builds, or is of no use
 : >"$r/etc/machine-id"

@@ -1,27 +1,17 @@
 //! One image from the recipe and the lock: mmdebstrap for the root, our own kernel image and initramfs.
 
+use crate::foreign::{Emulation, Native};
 use crate::lock::{Lock, LockError};
-use crate::{digest, initramfs, kernel, mirror};
+use crate::recipe::{CUSTOMIZE, DISK_MIB, KernelForm, Recipe, SOURCE_DATE_EPOCH};
+use crate::{initramfs, kernel, mirror};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Chosen by measurement: cloud-init 25.1 runs its stages in one Python process (README.md of this crate).
-const SUITE: &str = "trixie";
-const PACKAGES: &str = include_str!("../assets/packages.list");
-const MODULES: &str = include_str!("../assets/modules.list");
-const CUSTOMIZE: &str = include_str!("../assets/customize.sh");
-const INIT: &str = include_str!("../assets/init");
-/// The lock in the repository.
-pub(crate) const LOCK: &str = include_str!("../lock/debian-13-amd64.lock");
-const LOCK_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lock/debian-13-amd64.lock");
-/// Every time in the image is this or earlier.
-const SOURCE_DATE_EPOCH: &str = "1767225600";
-const DISK_MIB: &str = "512";
 /// Of mmdebstrap's output, in an error.
 const LOG_TAIL: usize = 15;
 
@@ -40,11 +30,33 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The lock file.
-    #[error("{LOCK_PATH}: {0}")]
-    Lock(#[from] LockError),
+    #[error("{lock}: {source}")]
+    Lock {
+        /// Where it is.
+        lock: &'static str,
+        /// What is wrong with it.
+        source: LockError,
+    },
     /// The mirror has moved on.
-    #[error("the mirror does not serve what {LOCK_PATH} says:\n{}\nmove the lock knowingly with `cargo xtask image build --update-lock`", .0.join("\n"))]
-    LockStale(Vec<String>),
+    #[error("the mirror does not serve what {lock} says:\n{}\nmove the lock knowingly with `cargo xtask image build --arch {architecture} --update-lock`", difference.join("\n"))]
+    LockStale {
+        /// Where it is.
+        lock: &'static str,
+        /// Of which image.
+        architecture: &'static str,
+        /// What differs.
+        difference: Vec<String>,
+    },
+    /// The programs of another architecture.
+    #[error("programs of {architecture} cannot be run here: {why}; {mend}")]
+    Foreign {
+        /// Which.
+        architecture: &'static str,
+        /// Why.
+        why: String,
+        /// What to do about it.
+        mend: &'static str,
+    },
     /// mmdebstrap.
     #[error("mmdebstrap failed ({status}):\n{log}{}", mend(.log))]
     Mmdebstrap {
@@ -66,30 +78,36 @@ fn mend(log: &str) -> &'static str {
     }
 }
 
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
+pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
     let what = what.into();
     move |source| BuildError::Io { what, source }
 }
 
-/// What identifies an image before it is built: everything that shapes it.
-pub(crate) fn key() -> String {
-    let parts = [SUITE, PACKAGES, MODULES, CUSTOMIZE, INIT, LOCK, SOURCE_DATE_EPOCH, DISK_MIB, crate::CMDLINE];
-    digest::of_bytes(parts.join("\0").as_bytes())[..16].to_owned()
+impl Recipe {
+    fn lock(&self) -> Result<Lock, BuildError> {
+        Lock::parse(self.lock).map_err(|source| BuildError::Lock { lock: self.lock_path, source })
+    }
+
+    fn stale(&self, difference: Vec<String>) -> BuildError {
+        BuildError::LockStale { lock: self.lock_path, architecture: self.architecture, difference }
+    }
 }
 
 /// Builds the image's files into `folder`: `kernel`, `initrd`, `root.ext4`.
-pub(crate) fn build(folder: &Path, progress: Progress<'_>) -> Result<(), BuildError> {
-    let lock = Lock::parse(LOCK)?;
+pub(crate) fn build(recipe: &Recipe, folder: &Path, progress: Progress<'_>) -> Result<(), BuildError> {
+    let lock = recipe.lock()?;
     let wanted: Vec<String> = lock.packages.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
-    let parts = mmdebstrap(folder, "custom", &wanted, progress)?;
-    let found = read_lock(&parts.join("packages.lock"))?;
-    let difference = lock.difference(&found);
+    let parts = debootstrap(recipe, folder, "custom", &wanted, progress)?;
+    let difference = lock.difference(&read_lock(recipe, &parts.join("packages.lock"))?);
     if !difference.is_empty() {
-        return Err(BuildError::LockStale(difference));
+        return Err(recipe.stale(difference));
     }
-    progress("packing the initramfs and unpacking the kernel");
-    let bz_image = fs::read(parts.join("vmlinuz")).map_err(io_error("read the kernel"))?;
-    fs::write(folder.join("kernel"), kernel::elf(&bz_image)?).map_err(io_error("write the kernel"))?;
+    progress("packing the initramfs and the kernel");
+    let mut image = fs::read(parts.join("vmlinuz")).map_err(io_error("read the kernel"))?;
+    if recipe.kernel == KernelForm::UnpackedElf {
+        image = kernel::elf(&image)?;
+    }
+    fs::write(folder.join("kernel"), image).map_err(io_error("write the kernel"))?;
     let initrd = initramfs::pack(&parts).map_err(io_error("pack the initramfs"))?;
     fs::write(folder.join("initrd"), initrd).map_err(io_error("write the initramfs"))?;
     fs::rename(parts.join("root.ext4"), folder.join("root.ext4")).map_err(io_error("move the root disk"))?;
@@ -97,45 +115,74 @@ pub(crate) fn build(folder: &Path, progress: Progress<'_>) -> Result<(), BuildEr
 }
 
 /// Resolves the packages anew and writes the lock; the lines that changed.
-pub fn update_lock(progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
+pub fn update_lock(recipe: &Recipe, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
     let folder = tempfile::tempdir().map_err(io_error("make a temporary folder"))?;
-    let names: Vec<String> = PACKAGES.split_whitespace().map(str::to_owned).collect();
-    let parts = mmdebstrap(folder.path(), "minbase", &names, progress)?;
-    let found = read_lock(&parts.join("packages.lock"))?;
-    let changed = Lock::parse(LOCK).map(|old| old.difference(&found)).unwrap_or_default();
+    let parts = debootstrap(recipe, folder.path(), "minbase", &recipe.packages(), progress)?;
+    let found = read_lock(recipe, &parts.join("packages.lock"))?;
+    let changed = recipe.lock().map(|old| old.difference(&found)).unwrap_or_default();
     let head =
         "# Every package of the guest image: name version sha256. Moved by `cargo xtask image build --update-lock`.\n";
-    fs::write(LOCK_PATH, format!("{head}{found}")).map_err(io_error(format!("write {LOCK_PATH}")))?;
+    let path = recipe.lock_path;
+    fs::write(path, format!("{head}{found}")).map_err(io_error(format!("write {path}")))?;
     Ok(changed)
 }
 
-fn read_lock(path: &Path) -> Result<Lock, BuildError> {
+fn read_lock(recipe: &Recipe, path: &Path) -> Result<Lock, BuildError> {
     let text = fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
-    Ok(Lock::parse(&text)?)
+    Lock::parse(&text).map_err(|source| BuildError::Lock { lock: recipe.lock_path, source })
 }
 
-/// Runs mmdebstrap with our hook and brings what the hook made into `folder`.
-fn mmdebstrap(
+/// Makes the root and brings what our hook made of it into `folder`.
+fn debootstrap(
+    recipe: &Recipe,
     folder: &Path,
     variant: &str,
     packages: &[String],
     progress: Progress<'_>,
-) -> Result<std::path::PathBuf, BuildError> {
-    let modules: Vec<&str> = MODULES.lines().filter(|l| !l.starts_with('#')).flat_map(str::split_whitespace).collect();
-    let hook = format!("set -eu\nDISK_MIB={DISK_MIB}\nKEEP_MODULES='{}'\n{CUSTOMIZE}", modules.join(" "));
+) -> Result<PathBuf, BuildError> {
+    let settings = format!(
+        "set -eu\nDISK_MIB={DISK_MIB}\nKEEP_MODULES='{}'\nPYTHON={}\n",
+        recipe.modules().join(" "),
+        recipe.python
+    );
+    let mut command = mmdebstrap(variant, packages);
+    command
+        .args(["--format=null", "--skip=cleanup/apt,cleanup/reproducible"])
+        .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")));
+    let customize = |native: &str| format!("--customize-hook={settings}NATIVE={native}\n{CUSTOMIZE}");
+    let copy = format!("--customize-hook=copy-out /tmp/vmhealth-out {}", folder.display());
+    if recipe.is_native() {
+        command.arg(customize("")).arg(copy).args([recipe.suite, "/dev/null"]).args(mirror::of_host());
+        run(recipe, command, progress)?;
+    } else {
+        // Both are gone at the end of the build.
+        let _emulation = Emulation::begin(recipe)?;
+        progress("unpacking a Python that compiles natively");
+        let native = Native::unpack(recipe, folder, progress)?;
+        command.arg(format!("--architectures={}", recipe.architecture)).args(native.hooks());
+        command.arg(customize(&native.path().display().to_string()));
+        command.arg(copy).args([recipe.suite, "/dev/null"]).args(mirror::of_host());
+        run(recipe, command, progress)?;
+    }
+    Ok(folder.join("vmhealth-out"))
+}
+
+/// mmdebstrap with what all of our uses of it have in common; suite, target and mirror are to follow.
+pub(crate) fn mmdebstrap(variant: &str, packages: &[String]) -> Command {
     let root = nix::unistd::geteuid().is_root();
     let mut command = Command::new("mmdebstrap");
     command
         .arg(if root { "--mode=root" } else { "--mode=unshare" })
-        .args([&format!("--variant={variant}"), "--format=null", "--skip=cleanup/apt,cleanup/reproducible"])
+        .arg(format!("--variant={variant}"))
         .args(["--aptopt=Apt::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""])
         .args(["--dpkgopt=force-unsafe-io", "--dpkgopt=force-confold"])
-        .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")))
-        .arg(format!("--include={}", packages.join(",")))
-        .arg(format!("--customize-hook={hook}"))
-        .arg(format!("--customize-hook=copy-out /tmp/vmhealth-out {}", folder.display()))
-        .args([SUITE, "/dev/null"])
-        .args(mirror::of_host())
+        .arg(format!("--include={}", packages.join(",")));
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(recipe: &Recipe, mut command: Command, progress: Progress<'_>) -> Result<(), BuildError> {
+    command
         .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH)
         // No initramfs of Debian's: ours is packed from the parts.
         .env("INITRD", "No")
@@ -158,14 +205,14 @@ fn mmdebstrap(
         }
     }
     let status = child.wait().map_err(io_error("wait for mmdebstrap"))?;
-    if !status.success() {
-        let gone: Vec<String> =
-            log.iter().filter(|l| l.contains("was not found") || l.contains("Unable to locate")).cloned().collect();
-        if !gone.is_empty() {
-            return Err(BuildError::LockStale(gone));
-        }
-        let log = log[log.len().saturating_sub(LOG_TAIL)..].join("\n");
-        return Err(BuildError::Mmdebstrap { status: status.to_string(), log });
+    if status.success() {
+        return Ok(());
     }
-    Ok(folder.join("vmhealth-out"))
+    let gone: Vec<String> =
+        log.iter().filter(|l| l.contains("was not found") || l.contains("Unable to locate")).cloned().collect();
+    if !gone.is_empty() {
+        return Err(recipe.stale(gone));
+    }
+    let log = log[log.len().saturating_sub(LOG_TAIL)..].join("\n");
+    Err(BuildError::Mmdebstrap { status: status.to_string(), log })
 }

@@ -2,6 +2,7 @@
 
 use crate::build::{self, BuildError, Progress};
 use crate::entries::{Entries, EntryError, EntryFile, Found, Held, Slot};
+use crate::recipe::Recipe;
 use std::path::{Path, PathBuf};
 
 const FILES: &[EntryFile] = &[("kernel", 0o444), ("initrd", 0o444), ("root.ext4", 0o444)];
@@ -37,8 +38,8 @@ impl Image {
 pub struct Entry {
     /// Its name.
     pub key: String,
-    /// It is what the present recipe and lock ask for.
-    pub current: bool,
+    /// The architecture whose present recipe and lock ask for it, if one's do.
+    pub current: Option<&'static str>,
     /// Bytes on disk.
     pub bytes: u64,
     /// The image, or what is wrong with it.
@@ -62,14 +63,15 @@ impl Store {
         Store { entries: Entries::new(cache.join("images"), FILES, "guest image") }
     }
 
-    /// The image of the present recipe and lock: verified, or built where there is none that holds.
-    pub fn ensure(&self, progress: Progress<'_>) -> Result<Image, StoreError> {
-        let held = match self.entries.open(&build::key(), progress)? {
+    /// The image of a recipe and its lock: verified, or built where there is none that holds.
+    pub fn ensure(&self, recipe: &Recipe, progress: Progress<'_>) -> Result<Image, StoreError> {
+        let held = match self.entries.open(&recipe.key(), progress)? {
             Slot::Held(held) => held,
             Slot::Vacant(vacant) => {
                 self.entries.sweep()?;
-                progress("building the guest image (about two minutes, once)");
-                build::build(&vacant.folder(), progress)?;
+                let minutes = if recipe.is_native() { "about two minutes" } else { "three to four minutes" };
+                progress(&format!("building the {} guest image ({minutes}, once)", recipe.architecture));
+                build::build(recipe, &vacant.folder(), progress)?;
                 vacant.commit()?
             }
         };
@@ -80,7 +82,7 @@ impl Store {
     /// Every entry, verified.
     pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let entry = |Found { key, folder, bytes, digest }| Entry {
-            current: key == build::key(),
+            current: Recipe::all().into_iter().find(|r| r.key() == key).map(|r| r.architecture),
             key,
             bytes,
             image: digest.map(|digest| Image::of(&folder, digest)),

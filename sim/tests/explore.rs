@@ -52,6 +52,17 @@ fn a_race_has_two_outcomes_and_shows_both() {
     assert!(found.outcomes.iter().all(|o| !o.trace.entries().is_empty()));
 }
 
+/// Readiness and liveness notice at moments of their own; that alone is no race.
+#[test]
+fn endpoints_make_no_outcome_of_their_own() {
+    let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Once\n  template:\n    spec:\n      readinessProbe: {guestAgentPing: {}, periodSeconds: 7, failureThreshold: 2}\n      livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1}\n      domain: {}\n";
+    let vm = manifest::read("vm.yaml", vm).unwrap_or_else(|e| panic!("{e}"));
+    let found = explored(&vm, &[Fault::KernelPanic]);
+    let orders: Vec<_> = found.outcomes.iter().map(|o| &o.sequence).collect();
+    assert_eq!(found.outcomes.len(), 1, "{orders:?}");
+    assert!(orders[0].iter().any(|e| e == "endpoints out"), "{orders:?}");
+}
+
 #[test]
 fn two_faults_come_in_every_order() {
     let found = explored(&vm(true), &[Fault::KillAgent, Fault::KernelPanic]);

@@ -56,6 +56,9 @@ const RULES: &[Rule] = &[
     rule("qemu WATCHDOG", "guest petter nobody", PET),
     rule("qemu WATCHDOG", "fault stopWatchdog begun", PET),
     rule("qemu WATCHDOG", "fault kernelPanic begun", PET),
+    // The last attempt's own time: a refusal's or the whole timeout.
+    rule("readiness result Failure", "readiness attempt", Window::Host(2000)),
+    rule("liveness result Failure", "liveness attempt", Window::Host(2000)),
     rule("readiness result Failure", "fault health begun", Window::Period(ProbeKind::Readiness)),
     rule("readiness result Failure", "fault kernelPanic begun", Window::Period(ProbeKind::Readiness)),
     rule("readiness result Failure", "fault stopAgent begun", Window::Period(ProbeKind::Readiness)),

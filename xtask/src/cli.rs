@@ -412,8 +412,11 @@ pub(crate) enum Report {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
-    /// Build the image if the store has none that holds
+    /// Build the images that the store has none of that hold
     Build {
+        /// Of this architecture only
+        #[arg(long = "arch")]
+        architecture: Option<Architecture>,
         /// Resolve the packages anew and write the lock file first
         #[arg(long)]
         update_lock: bool,

@@ -26,8 +26,7 @@ pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: u
         row.detected.filter(|_| acts).map(|at| Contender { name: row.detector.as_str(), at })
     };
     let mut all: Vec<Contender> = rows(vm, assumptions).iter().filter_map(of_row).collect();
-    // Where a panicked kernel enters a disabled wait it does so before it looks at its timer.
-    if panic_timer > 0 && !vm.vmi.architecture.reports_panics() {
+    if panic_timer > 0 {
         all.push(Contender { name: PANIC_TIMER, at: Span::exactly(Duration::from_secs(panic_timer.into())) });
     }
     all.sort_by_key(|c| (c.at.worst, c.at.best));

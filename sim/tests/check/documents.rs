@@ -125,11 +125,14 @@ fn parameters_without_a_value_and_without_a_declaration() {
             Verdict::Refused,
             "a text",
         ),
+        ("timeout: \"${P} s\"", "{name: P, value: \"${Q}\"}, {name: Q}", Verdict::Refused, "unknown field"),
     ] {
         let found = template(probe, parameters);
         let messages: Vec<&str> = found.manifests[0].findings.iter().map(|f| f.message.as_str()).collect();
         assert_eq!(found.manifests[0].verdict, verdict, "{probe} {parameters}: {messages:?}");
         assert!(messages.iter().any(|m| m.contains(note)), "{probe} {parameters}: {messages:?}");
+        // A parameter that only another one's value names is not asked for.
+        assert!(!messages.iter().any(|m| m.contains("parameter Q")), "{probe} {parameters}: {messages:?}");
     }
 }
 

@@ -222,6 +222,24 @@ fn each_hazard_is_found_where_it_is_and_nowhere_else() {
     }
 }
 
+/// What a probe that always fails comes to depends on who would start the VM again.
+#[test]
+fn consequences_by_strategy() {
+    const PROBE: &str = "livenessProbe: {exec: {command: [sh, -c, 'echo \"ok\"']}}";
+    for (strategy, part) in [
+        ("Always", "stopped again and again"),
+        ("Halted", "stopped again and again"),
+        ("RerunOnFailure", "stopped and stays so"),
+        ("Once", "stopped and stays so"),
+        ("Manual", "stopped and stays so"),
+    ] {
+        let checked =
+            one(&manifest(&[(Vmi, PROBE)]).replace("runStrategy: Always", &format!("runStrategy: {strategy}")));
+        let found = checked.findings.iter().find(|f| f.code.word == "unescaped-exec-argument").expect(strategy);
+        assert!(found.message.contains(part), "{strategy}: {}", found.message);
+    }
+}
+
 #[test]
 fn every_hazard_has_a_row() {
     for code in codes().iter().filter(|c| {

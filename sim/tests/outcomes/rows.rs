@@ -93,6 +93,44 @@ pub(super) const ROWS: &[Row] = &[
         never: &["vm status CrashLoopBackOff"],
         end: ("Running", "Running", 2),
     },
+    // A guest that needs longer than its grace period is destroyed, which without ACPI counts as shut down (5.1).
+    Row {
+        number: 6,
+        strategies: &["Once"],
+        spec: concat!(
+            "terminationGracePeriodSeconds: 2\n",
+            "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 30, periodSeconds: 5, failureThreshold: 2}"
+        ),
+        guest: "{healthServer: true}",
+        steps: STOP,
+        seen: &[(1, "pod event Killing", 8_550), (1, "vmi phase Failed", 10_550)],
+        never: &["vmi phase Succeeded"],
+        end: ("Stopped", "Failed", 1),
+    },
+    Row {
+        number: 6,
+        strategies: &["Once"],
+        spec: concat!(
+            "architecture: s390x\nterminationGracePeriodSeconds: 2\n",
+            "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 30, periodSeconds: 5, failureThreshold: 2}"
+        ),
+        guest: "{healthServer: true}",
+        steps: STOP,
+        seen: &[(1, "pod event Killing", 8_550), (1, "vmi phase Succeeded", 10_550)],
+        never: &["vmi phase Failed"],
+        end: ("Stopped", "Succeeded", 1),
+    },
+    // s390x reports a panic without any device (qemu-watchdog.md 7.4).
+    Row {
+        number: 25,
+        strategies: &["Once"],
+        spec: "architecture: s390x",
+        guest: "{}",
+        steps: PANIC,
+        seen: &[(1, "vmi event GuestPanicked", 0), (1, "vmi phase Failed", 0)],
+        never: &["vmi phase Succeeded"],
+        end: ("Stopped", "Failed", 1),
+    },
     Row {
         number: 7,
         strategies: &["Once"],
