@@ -1,5 +1,5 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: DEVICE DAEMON HEALTH FORKED (0 or 1), HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
+# In: DEVICE DAEMON HEALTH FORKED (0 or 1), MODULE, HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
 # "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
 # held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
@@ -28,14 +28,19 @@ if [ "$FORKED" = 0 ]; then
     echo "fact cloud-init finished"
 fi
 if [ "$FORKED$DEVICE" = 01 ]; then
-    pci=$(lspci | grep -i watchdog) || give_up "lspci shows no watchdog device"
-    echo "fact lspci: $pci"
-    until [ -c /dev/watchdog ]; do
-        late && give_up "there is no /dev/watchdog: the kernel has no driver for the device; load its module (modprobe i6300esb)"
-        sleep 0.2
-    done
-    value $wd/identity
-    echo "fact /dev/watchdog: $value"
+    if [ "$MODULE" = i6300esb ]; then
+        pci=$(lspci | grep -i watchdog) || give_up "lspci shows no watchdog device"
+        echo "fact lspci: $pci"
+    fi
+    # Nothing loads the driver of a device that is on no bus: without a daemon it may be absent.
+    if [ "$MODULE" = i6300esb ] || [ "$DAEMON" = 1 ]; then
+        until [ -c /dev/watchdog ]; do
+            late && give_up "there is no /dev/watchdog: the kernel has no driver for the device; load its module (modprobe $MODULE)"
+            sleep 0.2
+        done
+        value $wd/identity
+        echo "fact /dev/watchdog: $value"
+    fi
 fi
 
 if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then

@@ -3,14 +3,15 @@
 //! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (DESIGN.md): only a
 //! kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
 
-use crate::guest::Image;
+use crate::platform::Image;
 use crate::process::{guarded, signal_group};
-use crate::qemu::{Accel, QEMU_X86, QemuVersion};
+use crate::qemu::{Accel, Emulator, QemuVersion};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use vmhealth_sim::manifest::Architecture;
 
 /// A KVM that works is there in well under a second.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -38,19 +39,28 @@ pub struct Found {
 }
 
 /// Finds the accelerator; `cache` is a folder in which the answer is kept.
-pub async fn find(choice: AccelChoice, image: &Image, qemu: &QemuVersion, cache: &Path) -> Found {
+pub async fn find(
+    choice: AccelChoice,
+    architecture: Architecture,
+    image: &Image,
+    emulator: &Emulator,
+    cache: &Path,
+) -> Found {
     match choice {
+        AccelChoice::Auto if !is_native(architecture) => {
+            Found { accel: Accel::Tcg, why: format!("this host is not {architecture}") }
+        }
         AccelChoice::Fixed(accel) => Found { accel, why: "as asked for".into() },
         AccelChoice::Auto => {
             if let Err(e) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
                 return Found { accel: Accel::Tcg, why: format!("/dev/kvm cannot be opened: {e}") };
             }
-            let memo = memo_path(qemu, cache);
+            let memo = memo_path(&emulator.version, cache);
             if let Ok(text) = std::fs::read_to_string(&memo) {
                 let accel = if text.trim() == "kvm" { Accel::Kvm } else { Accel::Tcg };
                 return Found { accel, why: format!("remembered in {}", memo.display()) };
             }
-            let found = match boots_under_kvm(image).await {
+            let found = match boots_under_kvm(image, emulator.program).await {
                 Ok(()) => Found { accel: Accel::Kvm, why: "a kernel booted under it".into() },
                 Err(reason) => Found { accel: Accel::Tcg, why: format!("no kernel boots under KVM: {reason}") },
             };
@@ -59,6 +69,11 @@ pub async fn find(choice: AccelChoice, image: &Image, qemu: &QemuVersion, cache:
             found
         }
     }
+}
+
+/// Whether this host could run its instructions itself. The probe's machine is an x86 one: elsewhere it is not tried.
+fn is_native(architecture: Architecture) -> bool {
+    architecture == Architecture::Amd64 && std::env::consts::ARCH == "x86_64"
 }
 
 fn memo_path(qemu: &QemuVersion, cache: &Path) -> PathBuf {
@@ -70,8 +85,8 @@ fn memo_path(qemu: &QemuVersion, cache: &Path) -> PathBuf {
     cache.join(name.replace('/', "_"))
 }
 
-async fn boots_under_kvm(image: &Image) -> Result<(), String> {
-    let mut child = guarded(QEMU_X86, &[])
+async fn boots_under_kvm(image: &Image, program: &str) -> Result<(), String> {
+    let mut child = guarded(program, &[])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
         .args(["-machine", "pc,accel=kvm", "-cpu", "host", "-m", "256M"])
         .arg("-kernel")
@@ -82,7 +97,7 @@ async fn boots_under_kvm(image: &Image) -> Result<(), String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|e| format!("cannot run {QEMU_X86}: {e}"))?;
+        .map_err(|e| format!("cannot run {program}: {e}"))?;
     let Some(stdout) = child.stdout.take() else { return Err("no console".into()) };
     let marked = async {
         let mut lines = BufReader::new(stdout).split(b'\n');

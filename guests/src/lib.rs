@@ -9,6 +9,7 @@ pub mod cloudinit;
 pub mod fault;
 pub mod guest;
 pub mod net;
+pub mod platform;
 pub mod probe;
 pub mod process;
 pub mod qemu;

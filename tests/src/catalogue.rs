@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
-use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::manifest::{self, Architecture, VirtualMachine};
 use vmhealth_sim::scenario::Scenario;
 
 /// A scenario with its manifest read.
@@ -24,6 +24,11 @@ impl Case {
     /// `fault/detector/action`.
     pub fn id(&self) -> &str {
         &self.scenario.metadata.id
+    }
+
+    /// Its guests'.
+    pub fn architecture(&self) -> Architecture {
+        self.manifest.vmi.architecture
     }
 }
 

@@ -2,31 +2,81 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use vmhealth_guests::qemu::{QEMU_X86, QemuVersion, version};
+use vmhealth_guests::qemu::{QEMU_S390X, QEMU_X86};
+use vmhealth_sim::manifest::Architecture;
 
 /// A program that vmhealth runs, and the Debian package that brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// The program.
-    pub program: &'static str,
-    /// Its package.
-    pub package: &'static str,
+    /// The program; under any of these names.
+    pub programs: &'static [&'static str],
+    /// Its package; the first that this host's release has.
+    pub packages: &'static [&'static str],
     /// What it is for.
     pub purpose: &'static str,
 }
 
-/// Everything that the main job needs.
-pub const TOOLS: &[Tool] = &[
-    Tool { program: QEMU_X86, package: "qemu-system-x86", purpose: "runs the guests" },
-    Tool { program: "qemu-img", package: "qemu-utils", purpose: "makes their overlays" },
-    Tool { program: "mmdebstrap", package: "mmdebstrap", purpose: "builds the guest image" },
-    Tool { program: "mke2fs", package: "e2fsprogs", purpose: "makes its file system" },
-    Tool { program: "debugfs", package: "e2fsprogs", purpose: "makes its file system reproducible" },
+const fn tool(programs: &'static [&'static str], packages: &'static [&'static str], purpose: &'static str) -> Tool {
+    Tool { programs, packages, purpose }
+}
+
+/// What guests of any architecture need.
+const COMMON: [Tool; 4] = [
+    tool(&["qemu-img"], &["qemu-utils"], "makes the guests' overlays"),
+    tool(&["mmdebstrap"], &["mmdebstrap"], "builds guest images"),
+    tool(&["mke2fs"], &["e2fsprogs"], "makes their file systems"),
+    tool(&["debugfs"], &["e2fsprogs"], "makes their file systems reproducible"),
+];
+const AMD64: [Tool; 1] = [tool(&[QEMU_X86], &["qemu-system-x86"], "runs amd64 guests")];
+const S390X: [Tool; 3] = [
+    tool(&[QEMU_S390X], &["qemu-system-s390x", "qemu-system-misc"], "runs s390x guests"),
+    tool(
+        &["qemu-s390x-static", "qemu-s390x"],
+        &["qemu-user-static", "qemu-user"],
+        "runs s390x programs in the image's build",
+    ),
+    tool(&["arch-test"], &["arch-test"], "sees whether they run"),
 ];
 
-/// The tools that are missing.
-pub fn missing() -> Vec<Tool> {
-    TOOLS.iter().filter(|t| find(t.program).is_none()).copied().collect()
+impl Tool {
+    /// What it is called here, or would be.
+    pub fn name(&self) -> &'static str {
+        self.programs.iter().find(|p| find(p).is_some()).or(self.programs.first()).copied().unwrap_or_default()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.programs.iter().find_map(|p| find(p))
+    }
+
+    fn package(&self) -> &'static str {
+        let known = |package: &&&str| {
+            let policy = Command::new("apt-cache").args(["policy", package]).output();
+            policy.is_ok_and(|o| {
+                String::from_utf8_lossy(&o.stdout).contains("Candidate: ")
+                    && !String::from_utf8_lossy(&o.stdout).contains("Candidate: (none)")
+            })
+        };
+        // Before the first `apt-get update` nothing is known: then the oldest name, which is asked for again afterwards.
+        let only = self.packages.len() == 1;
+        let known = if only { self.packages.first() } else { self.packages.iter().find(known) };
+        known.or(self.packages.last()).copied().unwrap_or_default()
+    }
+}
+
+/// What guests of an architecture need.
+pub fn tools(architecture: Architecture) -> Vec<Tool> {
+    let own: &[Tool] = match architecture {
+        Architecture::Amd64 => &AMD64,
+        Architecture::S390x => &S390X,
+        Architecture::Arm64 => &[],
+    };
+    own.iter().chain(&COMMON).copied().collect()
+}
+
+/// The tools that are missing for guests of an architecture.
+pub fn missing(architecture: Architecture) -> Vec<Tool> {
+    tools(architecture).into_iter().filter(|t| t.path().is_none()).collect()
 }
 
 /// Where a program is, also in the administrator's folders that an ordinary user's PATH lacks.
@@ -38,7 +88,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// The command that installs what is missing.
 pub fn install_command(missing: &[Tool]) -> String {
-    let mut packages: Vec<&str> = missing.iter().map(|t| t.package).collect();
+    let mut packages: Vec<&str> = missing.iter().map(Tool::package).collect();
     packages.sort_unstable();
     packages.dedup();
     format!("apt-get install -y --no-install-recommends {}", packages.join(" "))
@@ -58,16 +108,12 @@ pub fn install(missing: &[Tool]) -> Result<(), String> {
         status.map_err(|e| e.to_string()).and_then(|s| if s.success() { Ok(()) } else { Err(format!("{line}: {s}")) })
     };
     eprintln!("installing {}: {command}", names(missing));
-    apt(&format!("{command} >/dev/null 2>/dev/null")).or_else(|_| apt(&format!("apt-get update -q && {command}")))
+    apt(&format!("{command} >/dev/null 2>/dev/null"))
+        .or_else(|_| apt("apt-get update -q").and_then(|()| apt(&install_command(missing))))
 }
 
 fn names(tools: &[Tool]) -> String {
-    tools.iter().map(|t| t.program).collect::<Vec<_>>().join(", ")
-}
-
-/// The QEMU that runs the guests.
-pub fn qemu() -> Result<QemuVersion, String> {
-    version(QEMU_X86)
+    tools.iter().map(Tool::name).collect::<Vec<_>>().join(", ")
 }
 
 /// MiB of memory that guests may use: four fifths of what is available.

@@ -165,12 +165,15 @@ struct Job {
 impl Job {
     async fn run(self, schedule: &Schedule) -> io::Result<ScenarioRun> {
         let begun = Instant::now();
+        let platform = match self.reality.platform(&self.case) {
+            Ok(platform) => platform.clone(),
+            Err(reason) => return not_run(&self.case, &reason, &self.folder),
+        };
         let folder = self.folder.begin(self.case.id(), "qemu")?;
         let setup = Setup {
             manifest: self.case.manifest.clone(),
             spec: self.case.scenario.spec.clone(),
-            image: self.reality.image.clone(),
-            accel: self.reality.accel,
+            platform,
             template: self.template.clone(),
             scratch: self.scratch.clone(),
             evidence: folder.path().to_owned(),

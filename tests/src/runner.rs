@@ -8,15 +8,16 @@ use crate::intervals::{self, Intervals};
 use crate::jobs::Jobs;
 use crate::normal::Normal;
 use crate::report::{Conformance, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult};
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use vmhealth_guests::guest::Image;
-use vmhealth_guests::qemu::{Accel, QemuVersion};
+use vmhealth_guests::platform::Platform;
 use vmhealth_guests::reality::{Outcome, Pressure};
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
@@ -32,19 +33,26 @@ pub enum Worlds {
     Model,
 }
 
-/// What QEMU runs need; `Err` says why they cannot be had.
-#[derive(Debug, Clone)]
+/// What QEMU runs need.
+#[derive(Debug, Clone, Default)]
 pub struct Reality {
-    /// What the guests boot.
-    pub image: Image,
-    /// How they run.
-    pub accel: Accel,
-    /// What runs them.
-    pub qemu: QemuVersion,
+    /// What guests run on, by their architecture; an error says why they cannot.
+    pub platforms: BTreeMap<Architecture, Result<Platform, String>>,
     /// No forks.
     pub cold: bool,
     /// At most so many at once; `None`: as memory and cores allow.
     pub jobs: Option<usize>,
+}
+
+impl Reality {
+    /// What a case's guests run on, or why they cannot.
+    pub fn platform(&self, case: &Case) -> Result<&Platform, String> {
+        let architecture = case.architecture();
+        match self.platforms.get(&architecture) {
+            Some(platform) => platform.as_ref().map_err(Clone::clone),
+            None => Err(format!("no {architecture} guests were asked for")),
+        }
+    }
 }
 
 /// A line of progress.
@@ -54,7 +62,7 @@ pub type Progress = Rc<dyn Fn(&str)>;
 pub async fn run(
     cases: Vec<Case>,
     worlds: Worlds,
-    reality: Result<Reality, String>,
+    reality: Reality,
     machine: Machine,
     folder: &RunFolder,
     cancelled: watch::Receiver<bool>,
@@ -66,17 +74,8 @@ pub async fn run(
         .collect::<Result<_, _>>()?;
     let mut real: Vec<Option<ScenarioRun>> = vec![None; cases.len()];
     if worlds != Worlds::Model {
-        match &reality {
-            Ok(reality) => {
-                let jobs = Jobs { cases: &cases, models: &models, reality, folder, cancelled, progress };
-                real = LocalSet::new().run_until(jobs.run()).await?;
-            }
-            Err(reason) => {
-                for (case, slot) in cases.iter().zip(&mut real) {
-                    *slot = Some(not_run(case, reason, folder)?);
-                }
-            }
-        }
+        let jobs = Jobs { cases: &cases, models: &models, reality: &reality, folder, cancelled, progress };
+        real = LocalSet::new().run_until(jobs.run()).await?;
     }
     let mut conformance = Conformance::default();
     let mut scenarios = Vec::new();
@@ -132,7 +131,7 @@ pub(crate) fn finish(
     let result = ScenarioResult {
         id: case.id().to_owned(),
         world: world.to_owned(),
-        arch: "amd64".into(),
+        arch: case.architecture().as_str().into(),
         host: "local".into(),
         verdict,
         reason,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use vmhealth_guests::guest::VmSpec;
+use vmhealth_guests::platform::Platform;
 use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::{self, Template, Templates};
 use vmhealth_sim::engine::Config;
@@ -33,8 +34,13 @@ pub(crate) async fn stock(
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     let mut keys = Vec::new();
     for case in cases {
-        let (spec, watched) = (spec(case, reality), watched(case));
-        let key = template::key(&spec, &reality.qemu, &watched);
+        // A guest that cannot run needs none; its case says why.
+        let Ok(platform) = reality.platform(case) else {
+            keys.push(String::new());
+            continue;
+        };
+        let (spec, watched) = (spec(case, platform), watched(case));
+        let key = template::key(&spec, &watched);
         wanted.entry(key.clone()).or_insert(Wanted { spec, watched });
         keys.push(key);
     }
@@ -43,13 +49,13 @@ pub(crate) async fn stock(
     let mut tasks = JoinSet::new();
     for (index, (key, wanted)) in wanted.into_iter().enumerate() {
         let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
-        let (qemu, scratch) = (reality.qemu.clone(), scratch.subdir(&format!("t{index}"))?);
-        let limit = Config { guest_scale: reality.accel.guest_scale(), ..Config::default() }.scaled_boot_deadline();
+        let (scale, scratch) = (wanted.spec.platform.accel.guest_scale(), scratch.subdir(&format!("t{index}"))?);
+        let limit = Config { guest_scale: scale, ..Config::default() }.scaled_boot_deadline();
         tasks.spawn_local(async move {
             // Never closed.
             let _core = cores.acquire().await;
             let Wanted { spec, watched } = wanted;
-            let made = template::ensure(&spec, &store, &qemu, &watched, limit, &scratch, &*progress).await;
+            let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
             (key, made)
         });
     }
@@ -90,13 +96,8 @@ struct Wanted {
 }
 
 /// The guest of a case.
-pub(crate) fn spec(case: &Case, reality: &Reality) -> VmSpec {
-    VmSpec {
-        manifest: case.manifest.clone(),
-        profile: case.scenario.spec.guest.clone(),
-        image: reality.image.clone(),
-        accel: reality.accel,
-    }
+pub(crate) fn spec(case: &Case, platform: &Platform) -> VmSpec {
+    VmSpec { manifest: case.manifest.clone(), profile: case.scenario.spec.guest.clone(), platform: platform.clone() }
 }
 
 /// The ports whose history its probes need. In a guest without user data of its own nothing can listen but the health

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::guest::{Birth, Image, Live, VmSpec};
+use vmhealth_guests::guest::{Birth, Live, VmSpec};
 use vmhealth_guests::net::GUEST_ADDRESS;
+use vmhealth_guests::platform::{Image, Platform};
 use vmhealth_guests::probe::{self, HttpTarget, Network};
-use vmhealth_guests::qemu::{QEMU_X86, QemuVersion, version};
+use vmhealth_guests::qemu::Emulator;
 use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::{Template, Templates, ensure};
-use vmhealth_images::{CMDLINE, Store};
+use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::kubelet::Verdict;
-use vmhealth_sim::manifest::Scheme;
+use vmhealth_sim::manifest::{Architecture, Scheme};
 use vmhealth_tests::catalogue::{own_folder, read_case};
 use vmhealth_tests::host::cache_folder;
 
@@ -26,25 +27,19 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 struct Fixture {
     spec: VmSpec,
-    qemu: QemuVersion,
     scratch: Scratch,
     evidence: tempfile::TempDir,
 }
 
 async fn fixture() -> Fixture {
-    let stored = Store::new(&cache_folder()).ensure(&|line| eprintln!("{line}")).unwrap();
-    let image = Image {
-        kernel: stored.kernel,
-        initrd: stored.initrd,
-        disk: stored.disk,
-        cmdline: CMDLINE.into(),
-        digest: stored.digest,
-    };
-    let qemu = version(QEMU_X86).unwrap();
-    let accel = accel::find(AccelChoice::Auto, &image, &qemu, &cache_folder()).await.accel;
+    let (architecture, recipe) = (Architecture::Amd64, Recipe::of("amd64").unwrap());
+    let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
+    let (image, emulator) = (Image::new(stored, recipe), Emulator::local(architecture).unwrap());
+    let accel = accel::find(AccelChoice::Auto, architecture, &image, &emulator, &cache_folder()).await.accel;
+    let platform = Platform { architecture, image, emulator, accel };
     let case = read_case(&own_folder().join("killed-daemon.watchdog.reset.yaml")).unwrap();
-    let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, image, accel };
-    Fixture { spec, qemu, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }
+    let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
+    Fixture { spec, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }
 }
 
 impl Fixture {
@@ -52,7 +47,7 @@ impl Fixture {
         let (watched, scratch) = (BTreeSet::from([1500]), self.scratch.subdir("t").unwrap());
         let say = |line: &str| eprintln!("{line}");
         let templates = Templates::new(cache);
-        ensure(&self.spec, &templates, &self.qemu, &watched, BOOT_LIMIT, &scratch, &say).await.unwrap()
+        ensure(&self.spec, &templates, &watched, BOOT_LIMIT, &scratch, &say).await.unwrap()
     }
 
     async fn fork(&self, template: &Arc<Template>, number: u32) -> Live {

@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
 use crate::cli::{Bench, BenchArgs, Format};
-use crate::commands::{progress, read_catalogue, run_cases, status_of};
+use crate::commands::{architectures, progress, read_catalogue, run_cases, status_of};
 use crate::exit::{Failure, Status, infra, usage};
-use crate::prepare::prepare;
+use crate::prepare::{Wanted, prepare};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::time::Instant;
-use vmhealth_guests::accel::AccelChoice;
+use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
 use vmhealth_tests::catalogue;
 
@@ -18,8 +18,7 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
     match command {
         Bench::Fork { args, forks, colds, guests, hold } => {
             let cases = catalogue::select(read_catalogue(None)?, &[CASE.to_owned()]).map_err(usage)?;
-            let (reality, machine) = prepare(AccelChoice::Auto, false, None).await;
-            let reality = reality.map_err(|e| infra(anyhow!(e)))?;
+            let (reality, machine) = prepare(architectures(&cases), Wanted::default()).await;
             let folder = tempfile::tempdir().map_err(infra)?;
             let plan = ForkPlan { forks, colds, guests, hold };
             let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!("no scenario is called {CASE}")))?;
@@ -37,16 +36,17 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
         Bench::E2e { args } => {
             let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
             let begun = Instant::now();
-            let results = run_cases(cases, crate::cli::World::Both, AccelChoice::Auto, false, None, None).await?;
+            let results = run_cases(cases, crate::cli::World::Both, Wanted::default(), None).await?;
             let found = e2e_figures(&results, begun.elapsed());
             eprint!("{found}");
             deliver(&args, &found)?;
             Ok(status_of(&results))
         }
         Bench::Peers { args, scratch } => {
-            let (reality, machine) = prepare(AccelChoice::Auto, false, None).await;
-            let reality = reality.map_err(|e| infra(anyhow!(e)))?;
-            let found = peers(&reality, machine, &scratch, &progress()).await.map_err(infra)?;
+            let (mut reality, machine) = prepare([Architecture::Amd64].into(), Wanted::default()).await;
+            let platform = reality.platforms.remove(&Architecture::Amd64);
+            let platform = platform.unwrap_or_else(|| Err("no platform".into())).map_err(|e| infra(anyhow!(e)))?;
+            let found = peers(&platform, machine, &scratch, &progress()).await.map_err(infra)?;
             eprint!("{found}");
             deliver(&args, &found)
         }

@@ -83,6 +83,9 @@ pub(crate) struct E2e {
     /// Where the scenarios run
     #[arg(long, value_enum, default_value_t = World::Both)]
     pub(crate) world: World,
+    /// Only scenarios whose guests are of this architecture
+    #[arg(long = "arch")]
+    pub(crate) architecture: Option<Architecture>,
     /// Guests at once; as memory and cores allow if absent
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,

@@ -3,22 +3,22 @@
 use crate::bench::bench;
 use crate::check::check;
 use crate::cli::{self, Command, E2e, Format, Repro, SchemaOf, TimedFault, World};
+use crate::doctor::doctor;
 use crate::exit::{Failure, Status, infra, usage};
 use crate::explore::explore;
 use crate::mutants::mutants;
-use crate::prepare::{install_missing, prepare, say};
+use crate::prepare::{Wanted, install_missing, prepare, say};
 use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vmhealth_guests::accel::AccelChoice;
-use vmhealth_guests::net::Netns;
-use vmhealth_images::{Store, update_lock};
-use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
+use vmhealth_images::{Recipe, Store, update_lock};
+use vmhealth_sim::manifest::{self, Architecture, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
 use vmhealth_tests::check::report_schema;
@@ -81,20 +81,33 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
         }
         return Ok(Status::Passed);
     }
-    let results =
-        run_cases(cases, args.world, args.accel.choice(), args.cold.cold, args.jobs.map(usize::from), args.out).await?;
+    let cases = of_architecture(cases, args.architecture)?;
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: args.jobs.map(usize::from) };
+    let results = run_cases(cases, args.world, wanted, args.out).await?;
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
     }
     Ok(status_of(&results))
 }
 
+fn of_architecture(cases: Vec<Case>, only: Option<Architecture>) -> Result<Vec<Case>, Failure> {
+    let Some(only) = only else { return Ok(cases) };
+    let cases: Vec<Case> = cases.into_iter().filter(|c| c.architecture() == only).collect();
+    if cases.is_empty() {
+        return Err(usage(anyhow!("none of these scenarios has a guest of {only}")));
+    }
+    Ok(cases)
+}
+
+pub(crate) fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
+    cases.iter().map(Case::architecture).collect()
+}
+
 /// Every scenario forked and cold.
 async fn compare(args: cli::Compare) -> Result<Status, Failure> {
     let cases = catalogue::select(read_catalogue(None)?, &args.filters).map_err(usage)?;
     let folder = RunFolder::create(&args.out.unwrap_or_else(new_run_path)).map_err(usage)?;
-    let (reality, _) = prepare(AccelChoice::Auto, false, None).await;
-    let reality = reality.map_err(|e| infra(anyhow!(e)))?;
+    let (reality, _) = prepare(architectures(&cases), Wanted::default()).await;
     let interrupt = Interrupt::listen();
     let found = runner_compare(&cases, &reality, &folder, interrupt.cancelled.clone(), progress()).await?;
     print!("{found}");
@@ -154,19 +167,14 @@ fn status(code: u8) -> Status {
 pub(crate) async fn run_cases(
     cases: Vec<Case>,
     world: World,
-    choice: AccelChoice,
-    cold: bool,
-    jobs: Option<usize>,
+    wanted: Wanted,
     out: Option<PathBuf>,
 ) -> Result<Results, Failure> {
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
     let (reality, machine) = match world {
-        World::Model => (Err(String::new()), Default::default()),
-        World::Both | World::Qemu => prepare(choice, cold, jobs).await,
+        World::Model => Default::default(),
+        World::Both | World::Qemu => prepare(architectures(&cases), wanted).await,
     };
-    if let (Err(reason), true) = (&reality, world != World::Model) {
-        say(&format!("QEMU cannot run here: {reason}"));
-    }
     let interrupt = Interrupt::listen();
     let cancelled = interrupt.cancelled.clone();
     let results = runner::run(cases, world.into(), reality, machine, &folder, cancelled, progress()).await?;
@@ -188,13 +196,13 @@ fn new_run_path() -> PathBuf {
 
 /// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
 async fn test() -> Result<Status, Failure> {
-    install_missing()?;
+    install_missing(Architecture::Amd64)?;
     if !cargo_test(&["--workspace"])? {
         return Ok(Status::Failed);
     }
     // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
-    let (reality, _) = prepare(AccelChoice::Auto, false, None).await;
-    if reality.is_ok()
+    let (reality, _) = prepare(BTreeSet::from([Architecture::Amd64]), Wanted::default()).await;
+    if reality.platforms.values().all(Result::is_ok)
         && !cargo_test(&[
             "-p",
             "vmhealth-tests",
@@ -210,7 +218,7 @@ async fn test() -> Result<Status, Failure> {
         return Ok(Status::Failed);
     }
     let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
-    let results = run_cases(cases, World::Both, AccelChoice::Auto, false, None, None).await?;
+    let results = run_cases(cases, World::Both, Wanted::default(), None).await?;
     let sum = results.summary;
     let failed = sum.fail + sum.infra + usize::from(results.conformance.divergences > 0);
     println!("{} passed, {failed} failed", sum.pass + sum.flaky);
@@ -239,7 +247,8 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let again = format!("cargo xtask {}", arguments.join(" "));
     let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
     let out = args.out.unwrap_or_else(new_run_path);
-    let results = run_cases(vec![case], World::Qemu, args.accel.choice(), args.cold.cold, None, Some(out)).await?;
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None };
+    let results = run_cases(vec![case], World::Qemu, wanted, Some(out)).await?;
     Ok(status_of(&results))
 }
 
@@ -300,7 +309,8 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
     if cases.is_empty() {
         return Err(usage(anyhow!("no scenario is called {id:?}; `cargo xtask e2e --list` shows them all")));
     }
-    let results = run_cases(cases, args.world, args.accel.choice(), args.cold.cold, None, None).await?;
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None };
+    let results = run_cases(cases, args.world, wanted, None).await?;
     Ok(status_of(&results))
 }
 
@@ -324,22 +334,29 @@ fn report(run: Option<PathBuf>) -> Result<Status, Failure> {
 fn image(command: cli::Image) -> Result<Status, Failure> {
     let store = Store::new(&host::cache_folder());
     match command {
-        cli::Image::Build { update_lock: true } => {
-            let changed = update_lock(&say).map_err(infra)?;
-            for line in &changed {
-                println!("{line}");
+        cli::Image::Build { architecture, update_lock: move_lock } => {
+            for recipe in Recipe::all() {
+                let own: Architecture = recipe.architecture.parse().map_err(|e: String| infra(anyhow!(e)))?;
+                if architecture.is_some_and(|a| a != own) {
+                    continue;
+                }
+                install_missing(own)?;
+                if move_lock {
+                    let changed = update_lock(recipe, &say).map_err(infra)?;
+                    changed.iter().for_each(|line| println!("{line}"));
+                    println!("{own}: {} lines of the lock have changed; next: cargo xtask image build", changed.len());
+                } else {
+                    let image = store.ensure(recipe, &say).map_err(infra)?;
+                    let folder = image.disk.parent().unwrap_or(Path::new("")).display();
+                    println!("{own} {} {folder}", image.digest);
+                }
             }
-            println!("the lock has {} changed lines; build the image with: cargo xtask image build", changed.len());
-        }
-        cli::Image::Build { update_lock: false } => {
-            let image = store.ensure(&say).map_err(infra)?;
-            println!("{} {}", image.digest, image.disk.parent().unwrap_or(Path::new("")).display());
         }
         cli::Image::List => {
             for entry in store.list().map_err(infra)? {
                 let what = match (&entry.image, entry.current) {
-                    (Ok(image), true) => format!("{} current", image.digest),
-                    (Ok(image), false) => format!("{} of another recipe or lock", image.digest),
+                    (Ok(image), Some(architecture)) => format!("{} {architecture}, current", image.digest),
+                    (Ok(image), None) => format!("{} of another recipe or lock", image.digest),
                     (Err(problem), _) => format!("damaged: {problem}"),
                 };
                 println!("{}  {:4} MiB  {what}", entry.key, entry.bytes >> 20);
@@ -356,68 +373,4 @@ fn image(command: cli::Image) -> Result<Status, Failure> {
         }
     }
     Ok(Status::Passed)
-}
-
-async fn doctor() -> Result<Status, Failure> {
-    let mut lacks = 0;
-    let mut line = |ok: bool, text: String| {
-        lacks += usize::from(!ok);
-        println!("{} {text}", if ok { "ok  " } else { "LACK" });
-    };
-    let missing = host::missing();
-    for tool in host::TOOLS {
-        let found = host::find(tool.program);
-        let text = match &found {
-            Some(path) => format!("{} ({}): {}", tool.program, tool.purpose, path.display()),
-            None => format!("{} ({})", tool.program, tool.purpose),
-        };
-        line(found.is_some(), text);
-    }
-    if !missing.is_empty() {
-        println!("     mend: sudo {}", host::install_command(&missing));
-    }
-    let net = Netns::new().and_then(|n| n.tap().map(drop));
-    line(
-        net.is_ok(),
-        match net {
-            Ok(()) => "network: a namespace and a TAP can be made".into(),
-            Err(e) => format!("network: {e}"),
-        },
-    );
-    let images = Store::new(&host::cache_folder()).list().map_err(infra)?;
-    match images.iter().find(|e| e.current).map(|e| &e.image) {
-        Some(Ok(image)) => line(true, format!("guest image {}", image.digest)),
-        Some(Err(problem)) => line(true, format!("guest image damaged ({problem}); the next run builds it again")),
-        None => line(true, "guest image not built yet; the next run builds it (about two minutes)".into()),
-    }
-    match (host::qemu(), images.iter().find(|e| e.current).and_then(|e| e.image.as_ref().ok())) {
-        (Ok(qemu), Some(image)) => {
-            let image = vmhealth_guests::guest::Image {
-                kernel: image.kernel.clone(),
-                initrd: image.initrd.clone(),
-                disk: image.disk.clone(),
-                cmdline: vmhealth_images::CMDLINE.into(),
-                digest: image.digest.clone(),
-            };
-            let found = vmhealth_guests::accel::find(AccelChoice::Auto, &image, &qemu, &host::cache_folder()).await;
-            line(
-                true,
-                format!(
-                    "accelerator {} ({}), guest-time deadlines x{}",
-                    found.accel.as_str(),
-                    found.why,
-                    found.accel.guest_scale()
-                ),
-            );
-        }
-        (Ok(_), None) => line(true, "accelerator: found by booting the guest image, once it is built".into()),
-        (Err(e), _) => line(false, e),
-    }
-    println!(
-        "     {} cores, {} MiB for guests, cache in {}",
-        host::cores(),
-        host::memory_budget_mib(),
-        host::cache_folder().display()
-    );
-    Ok(if lacks == 0 { Status::Passed } else { Status::Infra })
 }

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod cli;
 mod commands;
+mod doctor;
 mod exit;
 mod explore;
 mod mutants;

@@ -5,12 +5,15 @@ use crate::exit::{Failure, infra};
 use anyhow::anyhow;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
+use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::guest::Image;
+use vmhealth_guests::platform::{Image, Platform};
+use vmhealth_guests::qemu::Emulator;
 use vmhealth_guests::scratch;
-use vmhealth_images::{CMDLINE, Store};
+use vmhealth_images::{Recipe, Store};
+use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::host;
-use vmhealth_tests::report::Machine;
+use vmhealth_tests::report::{Machine, PlatformReport};
 use vmhealth_tests::runner::Reality;
 
 /// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
@@ -50,20 +53,24 @@ pub(crate) fn enter_user_namespace(command: &Command) {
 }
 
 fn build_image_as_user() -> Result<(), Failure> {
-    install_missing()?;
-    Store::new(&host::cache_folder()).ensure(&say).map(drop).map_err(infra)
+    install_missing(Architecture::Amd64)?;
+    Store::new(&host::cache_folder()).ensure(recipe(Architecture::Amd64)?, &say).map(drop).map_err(infra)
 }
 
-pub(crate) fn install_missing() -> Result<(), Failure> {
+pub(crate) fn recipe(architecture: Architecture) -> Result<&'static Recipe, Failure> {
+    Recipe::of(architecture.as_str()).ok_or_else(|| infra(anyhow!("vmhealth has no guest image for {architecture}")))
+}
+
+pub(crate) fn install_missing(architecture: Architecture) -> Result<(), Failure> {
     // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
     for _ in 0..2 {
-        let missing = host::missing();
+        let missing = host::missing(architecture);
         if missing.is_empty() {
             return Ok(());
         }
         host::install(&missing).map_err(|e| infra(anyhow!(e)))?;
     }
-    match host::missing() {
+    match host::missing(architecture) {
         left if left.is_empty() => Ok(()),
         left => Err(infra(anyhow!("still missing after two installations; type: {}", host::install_command(&left)))),
     }
@@ -74,47 +81,66 @@ pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// Prepares what is missing; `Err` in the reality says why QEMU cannot run while the model still can.
-pub(crate) async fn prepare(
-    choice: AccelChoice,
-    cold: bool,
-    jobs: Option<usize>,
-) -> (Result<Reality, String>, Machine) {
+/// How guests are to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) accel: AccelChoice,
+    pub(crate) cold: bool,
+    pub(crate) jobs: Option<usize>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted { accel: AccelChoice::Auto, cold: false, jobs: None }
+    }
+}
+
+/// Prepares what guests of these architectures lack. Where they cannot run, the reality says why; the model still can.
+pub(crate) async fn prepare(architectures: BTreeSet<Architecture>, wanted: Wanted) -> (Reality, Machine) {
     let mut machine = Machine {
         cores: host::cores(),
         kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
         ..Machine::default()
     };
-    let reality = reality(choice, cold, jobs, &mut machine).await.map_err(|f| format!("{:#}", f.error));
-    (reality, machine)
+    match scratch::sweep() {
+        Ok(folders) => folders.iter().for_each(|f| say(&format!("removed {} of a run that was killed", f.display()))),
+        Err(e) => say(&format!("what killed runs left could not be removed: {e}")),
+    }
+    let mut platforms = BTreeMap::new();
+    for architecture in architectures {
+        let platform = platform(architecture, wanted.accel).await;
+        match &platform {
+            Ok((_, report)) => {
+                if machine.platforms.is_empty() {
+                    let PlatformReport { qemu, accel, guest_scale, image } = report.clone();
+                    machine = Machine { qemu, accel, guest_scale, image, ..machine };
+                }
+                machine.platforms.insert(architecture.to_string(), report.clone());
+            }
+            Err(e) => say(&format!("{architecture} guests cannot run here: {:#}", e.error)),
+        }
+        platforms.insert(architecture, platform.map(|(p, _)| p).map_err(|e| format!("{:#}", e.error)));
+    }
+    (Reality { platforms, cold: wanted.cold, jobs: wanted.jobs }, machine)
 }
 
-async fn reality(
-    choice: AccelChoice,
-    cold: bool,
-    jobs: Option<usize>,
-    machine: &mut Machine,
-) -> Result<Reality, Failure> {
-    for folder in scratch::sweep()? {
-        say(&format!("removed {} of a run that was killed", folder.display()));
-    }
-    install_missing()?;
-    let qemu = host::qemu().map_err(|e| infra(anyhow!(e)))?;
-    let cache = host::cache_folder();
-    let stored = Store::new(&cache).ensure(&say).map_err(infra)?;
-    let image = Image {
-        kernel: stored.kernel,
-        initrd: stored.initrd,
-        disk: stored.disk,
-        cmdline: CMDLINE.into(),
-        digest: stored.digest,
+async fn platform(architecture: Architecture, choice: AccelChoice) -> Result<(Platform, PlatformReport), Failure> {
+    install_missing(architecture)?;
+    let emulator = Emulator::local(architecture).map_err(|e| infra(anyhow!(e)))?;
+    let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
+    let image = Image::new(Store::new(&cache).ensure(recipe, &say).map_err(infra)?, recipe);
+    let found = accel::find(choice, architecture, &image, &emulator, &cache).await;
+    let (scale, version) = (found.accel.guest_scale(), &emulator.version);
+    say(&format!(
+        "{architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
+        found.accel.as_str(),
+        found.why
+    ));
+    let report = PlatformReport {
+        qemu: version.line.clone(),
+        accel: format!("{} ({})", found.accel.as_str(), found.why),
+        guest_scale: scale,
+        image: image.digest.clone(),
     };
-    let found = accel::find(choice, &image, &qemu, &cache).await;
-    let scale = found.accel.guest_scale();
-    say(&format!("QEMU {qemu}, {} ({}), guest-time deadlines x{scale}", found.accel.as_str(), found.why));
-    machine.qemu = qemu.line.clone();
-    machine.accel = format!("{} ({})", found.accel.as_str(), found.why);
-    machine.guest_scale = scale;
-    machine.image = image.digest.clone();
-    Ok(Reality { image, accel: found.accel, qemu, cold, jobs })
+    Ok((Platform { architecture, image, emulator, accel: found.accel }, report))
 }

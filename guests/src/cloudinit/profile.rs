@@ -1,16 +1,18 @@
 //! Our part of the user data: what the user's document tells a person to do in the guest.
 //!
 //! Watchdog: enable `watchdog-device = /dev/watchdog` in its configuration, enable the service. The module is named in
-//! /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2).
+//! /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2), and
+//! because nothing else loads diag288_wdt: that is the document's `modprobe diag288_wdt`.
 
 use serde_json::{Value, json};
+use vmhealth_sim::manifest::WatchdogModel;
 use vmhealth_sim::scenario::{GuestProfile, Keepalive};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const HEALTH_UNIT: &str = include_str!("../../assets/health.service");
 
 /// The cloud-config of a profile; `None` if it asks for nothing.
-pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
+pub fn cloud_config(profile: &GuestProfile, watchdog: Option<WatchdogModel>) -> Option<String> {
     let mut files: Vec<Value> = Vec::new();
     let mut commands: Vec<Value> = Vec::new();
     // One call and so one reload of systemd for all units: a reload costs a second under TCG.
@@ -18,7 +20,10 @@ pub fn cloud_config(profile: &GuestProfile) -> Option<String> {
     if let Some(daemon) = &profile.watchdog_daemon {
         files.push(json!({
             "path": "/etc/default/watchdog",
-            "content": "run_watchdog=1\nwatchdog_options=\"\"\nrun_wd_keepalive=1\nwatchdog_module=\"i6300esb\"\n",
+            "content": format!(
+                "run_watchdog=1\nwatchdog_options=\"\"\nrun_wd_keepalive=1\nwatchdog_module=\"{}\"\n",
+                watchdog.unwrap_or(WatchdogModel::I6300esb).module()
+            ),
         }));
         let configure = format!(
             "sed -i 's/^#watchdog-device/watchdog-device/' /etc/watchdog.conf && \
@@ -69,18 +74,19 @@ mod tests {
 
     #[test]
     fn profiles() {
-        assert_eq!(cloud_config(&GuestProfile::default()), None);
+        assert_eq!(cloud_config(&GuestProfile::default(), None), None);
         let daemon = |keepalive| Some(WatchdogDaemon { heartbeat_seconds: 10, keepalive });
         let masked = GuestProfile { watchdog_daemon: daemon(Keepalive::Masked), ..GuestProfile::default() };
-        insta::assert_snapshot!("masked", cloud_config(&masked).unwrap());
+        insta::assert_snapshot!("masked", cloud_config(&masked, Some(WatchdogModel::I6300esb)).unwrap());
         let takeover = GuestProfile {
             watchdog_daemon: daemon(Keepalive::Takeover),
             health_server: true,
             ..GuestProfile::default()
         };
-        let config = cloud_config(&takeover).unwrap();
+        let config = cloud_config(&takeover, Some(WatchdogModel::Diag288)).unwrap();
+        assert!(config.contains("diag288_wdt"), "{config}");
         assert!(!config.contains("wd_keepalive.service") && config.contains("vmhealth-health.service"), "{config}");
         let panics = GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() };
-        insta::assert_snapshot!("panics", cloud_config(&panics).unwrap());
+        insta::assert_snapshot!("panics", cloud_config(&panics, None).unwrap());
     }
 }

@@ -9,6 +9,6 @@ mod verify;
 
 pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
-pub use spec::{Birth, Image, VmSpec, memory_mib};
+pub use spec::{Birth, VmSpec, memory_mib};
 pub use threads::{Priority, VcpuThreads, may_restore};
 pub use verify::{Look, NotReady, verify};

@@ -4,7 +4,7 @@ use super::live::{GuestEvent, Live, pump};
 use super::threads::VcpuThreads;
 use crate::net::{NetError, Netns};
 use crate::process::guarded;
-use crate::qemu::{Machine, QEMU_X86, QemuCommand, Sockets};
+use crate::qemu::{Emulator, Machine, QemuCommand, Sockets};
 use crate::template;
 use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
 use qapi::qmp;
@@ -91,6 +91,7 @@ pub struct Prepared {
     pub(super) tap: OwnedFd,
     pub(super) needs_dhcp: bool,
     pub(super) counts_in_panic: bool,
+    pub(super) emulator: Emulator,
 }
 
 impl Prepared {
@@ -101,7 +102,19 @@ impl Prepared {
         origin: Instant,
         paused: bool,
     ) -> Result<(Live, mpsc::UnboundedReceiver<GuestEvent>), StartError> {
-        let Prepared { number, scratch, evidence, mut machine, state, netns, tap, needs_dhcp, counts_in_panic } = self;
+        let Prepared {
+            number,
+            scratch,
+            evidence,
+            mut machine,
+            state,
+            netns,
+            tap,
+            needs_dhcp,
+            counts_in_panic,
+            emulator,
+        } = self;
+        let program = emulator.program;
         machine.tap = Some(tap.as_raw_fd());
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
@@ -111,15 +124,15 @@ impl Prepared {
         let dhcp = needs_dhcp.then(|| netns.serve_dhcp()).transpose()?;
         let command = QemuCommand::new(&machine, &sockets);
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
-        std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{QEMU_X86}{command}\n"))
+        std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
         let stderr = File::create(&stderr_path).map_err(StartError::io("keep QEMU's stderr"))?;
-        let mut child = guarded(QEMU_X86, &[tap.as_raw_fd()])
+        let mut child = guarded(program, &[tap.as_raw_fd()])
             .args(command.args())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
-            .map_err(StartError::io("run qemu-system-x86_64 (apt-get install qemu-system-x86)"))?;
+            .map_err(StartError::io("run QEMU (cargo xtask doctor)"))?;
         drop(tap);
         let deadline = Instant::now() + QMP_LIMIT;
         let transcript = |name: &str| {

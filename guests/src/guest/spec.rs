@@ -3,7 +3,8 @@
 use super::prepared::{Prepared, StartError};
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
-use crate::qemu::{Accel, Disk, Machine, Memory};
+use crate::platform::Platform;
+use crate::qemu::{Disk, Machine, Memory};
 use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,21 +14,6 @@ use vmhealth_sim::scenario::GuestProfile;
 
 /// Guest memory where the manifest does not say.
 const DEFAULT_MEMORY_MIB: u64 = 512;
-
-/// What a guest boots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// The initramfs.
-    pub initrd: PathBuf,
-    /// The root disk, raw; never written to.
-    pub disk: PathBuf,
-    /// The kernel's command line.
-    pub cmdline: String,
-    /// Over kernel, initramfs and disk.
-    pub digest: String,
-}
 
 /// Where a guest's life begins.
 #[derive(Debug, Clone)]
@@ -54,10 +40,8 @@ pub struct VmSpec {
     pub manifest: Arc<VirtualMachine>,
     /// What the scenario adds to it.
     pub profile: GuestProfile,
-    /// What it boots.
-    pub image: Image,
-    /// How it runs.
-    pub accel: Accel,
+    /// What it runs on.
+    pub platform: Platform,
 }
 
 impl VmSpec {
@@ -81,7 +65,7 @@ impl VmSpec {
                 write_seed(&seed, &data).map_err(StartError::io("write the cloud-init seed"))?;
                 std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
                     .map_err(StartError::io("keep the user data"))?;
-                overlay(&self.image.disk, &disk)?;
+                overlay(&self.platform.image.disk, &disk)?;
                 (Disk::Overlay(disk), None)
             }
         };
@@ -98,7 +82,8 @@ impl VmSpec {
             tap,
             // The user's own network data may ask for the address; ours does not.
             needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some(),
-            counts_in_panic: self.profile.kernel_panic_seconds > 0,
+            counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
+            emulator: self.platform.emulator.clone(),
         })
     }
 
@@ -106,7 +91,8 @@ impl VmSpec {
     pub(crate) fn machine(&self, memory: Memory, disk: Disk, seed: PathBuf) -> Machine {
         let vmi = &self.manifest.vmi;
         Machine {
-            accel: self.accel,
+            architecture: self.platform.architecture,
+            accel: self.platform.accel,
             memory_mib: self.memory_mib(),
             memory,
             incoming: false,
@@ -114,9 +100,9 @@ impl VmSpec {
             watchdog: vmi.watchdog.as_ref().map(|w| (w.model, w.action)),
             panic_device: vmi.panic_device,
             reboot_policy: vmi.reboot_policy,
-            kernel: self.image.kernel.clone(),
-            initrd: self.image.initrd.clone(),
-            cmdline: self.image.cmdline.clone(),
+            kernel: self.platform.image.kernel.clone(),
+            initrd: self.platform.image.initrd.clone(),
+            cmdline: self.platform.image.cmdline.clone(),
             disk,
             seed,
             tap: None,
@@ -124,7 +110,8 @@ impl VmSpec {
     }
 
     pub(crate) fn seed(&self) -> Seed {
-        let ours = cloud_config(&self.profile);
+        let watchdog = self.manifest.vmi.watchdog.as_ref().map(|w| w.model);
+        let ours = cloud_config(&self.profile, watchdog);
         let cloud_init = &self.manifest.vmi.cloud_init;
         // As KubeVirt does: the instance is the VMI (cloud-init.go).
         let meta_data = format!(

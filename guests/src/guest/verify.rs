@@ -32,9 +32,10 @@ pub enum Look {
 }
 
 /// What makes a fork a machine of its own.
-fn refresh() -> String {
+fn refresh(reseeds: bool) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("NOW={:.6}\n{REFRESH}", now.as_secs_f64())
+    // vmgenid is ACPI's: without it the kernel is not told that it was forked.
+    format!("NOW={:.6} RESEED={}\n{REFRESH}", now.as_secs_f64(), u8::from(!reseeds))
 }
 
 /// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
@@ -45,13 +46,14 @@ pub async fn verify(
     look: Look,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
+    let module = vmi.watchdog.as_ref().map_or("", |w| w.model.module());
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
     let (refresh, forked) = match look {
         Look::Booted => (String::new(), 0),
-        Look::Forked => (refresh(), 1),
+        Look::Forked => (refresh(vmi.architecture.has_acpi()), 1),
     };
     let script = format!(
-        "{refresh}DEVICE={} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        "{refresh}DEVICE={} MODULE={module} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
         u8::from(vmi.watchdog.is_some()),
         u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),

@@ -3,12 +3,13 @@
 //! Flags mirror libvirt's for KubeVirt where they decide what can be told apart (kubevirt-health.md 7, qemu-watchdog.md
 //! 5): `-no-shutdown`, so that a guest's poweroff is SHUTDOWN + STOP while a watchdog's is a bare exit; reboots are real
 //! unless `rebootPolicy: Terminate` turns them into SHUTDOWN; `-S`, so that no event is lost before QMP listens.
-//! The machine is `pc`: q35 brings an iTCO watchdog of its own that can become /dev/watchdog (trap list there).
+//! The x86 machine is `pc`: q35 brings an iTCO watchdog of its own that can become /dev/watchdog (trap list there). An s390x
+//! machine has its devices on the channel subsystem, its console on SCLP, and neither ACPI nor a vmgenid.
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction, WatchdogModel};
+use vmhealth_sim::manifest::{Architecture, RebootPolicy, WatchdogAction, WatchdogModel};
 
 /// The accelerator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum Disk {
 /// What the virtual machine is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
+    /// The guest's architecture.
+    pub architecture: Architecture,
     /// The accelerator.
     pub accel: Accel,
     /// MiB.
@@ -104,6 +107,33 @@ pub struct Sockets {
 /// The id of the agent's port, named in VSERPORT_CHANGE.
 pub const AGENT_PORT: &str = "agent0";
 
+/// What the architectures' machines have in different ways.
+struct Board {
+    machine: &'static str,
+    /// What virtio devices are on.
+    bus: &'static str,
+    /// The option that makes the console of the chardev `serial`.
+    console: (&'static str, &'static str),
+}
+
+impl Board {
+    const fn of(architecture: Architecture) -> Board {
+        match architecture {
+            Architecture::S390x => {
+                Board { machine: "s390-ccw-virtio", bus: "ccw", console: ("-device", "sclpconsole,chardev=serial") }
+            }
+            // Nothing here boots arm64 ([`super::Emulator::local`]).
+            Architecture::Amd64 | Architecture::Arm64 => {
+                Board { machine: "pc,usb=off", bus: "pci", console: ("-serial", "chardev:serial") }
+            }
+        }
+    }
+
+    fn virtio(&self, device: &str) -> String {
+        format!("{device}-{}", self.bus)
+    }
+}
+
 /// A command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QemuCommand {
@@ -116,10 +146,11 @@ impl QemuCommand {
         let mut c = QemuCommand { args: Vec::new() };
         c.flag("-nodefaults").flag("-no-user-config").option("-display", "none").flag("-S").flag("-no-shutdown");
         c.option("-msg", "timestamp=on").option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny");
+        let board = Board::of(machine.architecture);
         match &machine.memory {
-            Memory::Anonymous => c.option("-machine", "pc,usb=off"),
-            Memory::Shared(path) => c.memory_file(machine.memory_mib, "on", path),
-            Memory::Private(path) => c.memory_file(machine.memory_mib, "off", path),
+            Memory::Anonymous => c.option("-machine", board.machine),
+            Memory::Shared(path) => c.memory_file(&board, machine.memory_mib, "on", path),
+            Memory::Private(path) => c.memory_file(&board, machine.memory_mib, "off", path),
         };
         if machine.incoming {
             c.option("-incoming", "defer");
@@ -135,22 +166,26 @@ impl QemuCommand {
         }
         c.path("-kernel", &machine.kernel).path("-initrd", &machine.initrd).option("-append", &machine.cmdline);
         c.chardev("qmp", &sockets.qmp).option("-mon", "chardev=qmp,mode=control");
-        c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option("-serial", "chardev:serial");
-        c.option("-device", "virtio-serial-pci").chardev("agent", &sockets.agent);
+        c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option(board.console.0, board.console.1);
+        c.option("-device", board.virtio("virtio-serial")).chardev("agent", &sockets.agent);
         c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name=org.qemu.guest_agent.0"));
-        // A fork's kernel is told so and reseeds its random numbers (ACPI, x86 only).
-        c.option("-device", "vmgenid,guid=auto");
-        c.option("-object", "rng-random,id=rng,filename=/dev/urandom").option("-device", "virtio-rng-pci,rng=rng");
+        if machine.architecture.has_acpi() {
+            // A fork's kernel is told so and reseeds its random numbers.
+            c.option("-device", "vmgenid,guid=auto");
+        }
+        c.option("-object", "rng-random,id=rng,filename=/dev/urandom");
+        c.option("-device", format!("{},rng=rng", board.virtio("virtio-rng")));
         match &machine.disk {
             Disk::Overlay(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", path),
             Disk::Snapshot(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,snapshot=on,file=", path),
         };
-        c.option("-device", "virtio-blk-pci,drive=root,serial=root");
+        c.option("-device", format!("{},drive=root,serial=root", board.virtio("virtio-blk")));
         c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", &machine.seed);
-        c.option("-device", "virtio-blk-pci,drive=seed,serial=seed");
+        c.option("-device", format!("{},drive=seed,serial=seed", board.virtio("virtio-blk")));
         if let Some(fd) = machine.tap {
             c.option("-netdev", format!("tap,id=net,fd={fd}"));
-            c.option("-device", "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=");
+            let rom = if board.bus == "pci" { ",romfile=" } else { "" };
+            c.option("-device", format!("{},netdev=net,mac=02:00:00:00:00:02{rom}", board.virtio("virtio-net")));
         }
         if let Some((model, action)) = machine.watchdog {
             c.option("-device", format!("{},id=watchdog0", model.as_str()))
@@ -167,8 +202,8 @@ impl QemuCommand {
         &self.args
     }
 
-    fn memory_file(&mut self, mib: u64, share: &str, path: &Path) -> &mut Self {
-        self.option("-machine", "pc,usb=off,memory-backend=ram");
+    fn memory_file(&mut self, board: &Board, mib: u64, share: &str, path: &Path) -> &mut Self {
+        self.option("-machine", format!("{},memory-backend=ram", board.machine));
         self.keyed("-object", &format!("memory-backend-file,id=ram,size={mib}M,share={share},mem-path="), path)
     }
 
@@ -218,6 +253,7 @@ mod tests {
     #[test]
     fn command_line() {
         let machine = Machine {
+            architecture: Architecture::Amd64,
             accel: Accel::Tcg,
             memory_mib: 512,
             memory: Memory::Anonymous,
@@ -252,6 +288,12 @@ mod tests {
             ..machine.clone()
         };
         insta::assert_snapshot!("pc_fork", QemuCommand::new(&fork, &sockets));
+        let s390x = Machine {
+            architecture: Architecture::S390x,
+            watchdog: Some((WatchdogModel::Diag288, WatchdogAction::Reset)),
+            ..fork.clone()
+        };
+        insta::assert_snapshot!("s390x_fork", QemuCommand::new(&s390x, &sockets));
         let template = Machine { memory: Memory::Shared("/cache/ram".into()), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();
         assert!(text.contains("share=on") && !text.contains("-incoming"), "{text}");

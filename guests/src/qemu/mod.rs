@@ -1,10 +1,9 @@
-//! QEMU as libvirt runs it for KubeVirt: the typed command line and the binary's version.
+//! QEMU as libvirt runs it for KubeVirt: the typed command line, and which QEMU that is.
 
 mod command;
+mod emulator;
 mod version;
 
 pub use command::{AGENT_PORT, Accel, Disk, Machine, Memory, QemuCommand, Sockets};
+pub use emulator::{Emulator, QEMU_S390X, QEMU_X86};
 pub use version::{QemuVersion, version};
-
-/// The binary for x86 guests.
-pub const QEMU_X86: &str = "qemu-system-x86_64";

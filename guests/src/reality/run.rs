@@ -4,8 +4,7 @@ use super::pressure::{Pressure, Watcher};
 use super::replay::replay;
 use super::timeline::Timeline;
 use super::world::{News, World};
-use crate::guest::Image;
-use crate::qemu::Accel;
+use crate::platform::Platform;
 use crate::template::Template;
 use std::cell::RefCell;
 use std::io;
@@ -29,10 +28,8 @@ pub struct Setup {
     pub manifest: Arc<VirtualMachine>,
     /// What happens to it.
     pub spec: Spec,
-    /// What the guests boot.
-    pub image: Image,
-    /// How they run.
-    pub accel: Accel,
+    /// What the guests run on.
+    pub platform: Platform,
     /// What they are forked from; `None`: they boot cold.
     pub template: Option<Arc<Template>>,
     /// Short, ours alone, removed after the run.
@@ -62,7 +59,7 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
 }
 
 async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
-    let config = Config { guest_scale: setup.accel.guest_scale(), ..Config::default() };
+    let config = Config { guest_scale: setup.platform.accel.guest_scale(), ..Config::default() };
     let mut timeline = Timeline::create(&setup.evidence)?;
     let (news, mut from_world) = mpsc::unbounded_channel();
     let mut engine = Engine::new((*setup.manifest).clone(), &setup.spec, config.clone());

@@ -189,8 +189,7 @@ impl World {
         let spec = VmSpec {
             manifest: setup.manifest.clone(),
             profile: setup.spec.guest.clone(),
-            image: setup.image.clone(),
-            accel: setup.accel,
+            platform: setup.platform.clone(),
         };
         // A fork that is given up may outlive its successor's start.
         let booting = matches!(birth, Birth::Cold);

@@ -7,7 +7,6 @@ use super::stream;
 use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, StartError, VmSpec, verify};
 use crate::net::Netns;
 use crate::probe::Network;
-use crate::qemu::QemuVersion;
 use crate::wire::AgentError;
 use qapi::qmp;
 use std::cell::RefCell;
@@ -60,13 +59,12 @@ pub enum CaptureError {
 pub async fn ensure(
     spec: &VmSpec,
     templates: &Templates,
-    qemu: &QemuVersion,
     watched: &BTreeSet<u16>,
     limit: Duration,
     scratch: &Path,
     progress: &dyn Fn(&str),
 ) -> Result<Template, CaptureError> {
-    let key = key(spec, qemu, watched);
+    let key = key(spec, watched);
     let (say, mut said) = mpsc::unbounded_channel();
     let (entries, key_there) = (templates.entries.clone(), key.clone());
     // It may wait for another process.

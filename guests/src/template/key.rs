@@ -6,7 +6,7 @@
 
 use super::capture::PROCEDURE;
 use crate::guest::VmSpec;
-use crate::qemu::{Accel, Disk, Machine, Memory, QemuCommand, QemuVersion, Sockets};
+use crate::qemu::{Accel, Disk, Machine, Memory, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;
 use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
@@ -14,7 +14,8 @@ use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
 const LENGTH: usize = 16;
 
 /// The key of the template that `spec` forks from.
-pub fn key(spec: &VmSpec, qemu: &QemuVersion, watched: &BTreeSet<u16>) -> String {
+pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
+    let (platform, qemu) = (&spec.platform, &spec.platform.emulator.version);
     let machine = spec.machine(Memory::Shared("ram".into()), Disk::Overlay("disk".into()), "seed".into());
     let machine = Machine {
         watchdog: machine.watchdog.map(|(model, _)| (model, WatchdogAction::Reset)),
@@ -26,7 +27,7 @@ pub fn key(spec: &VmSpec, qemu: &QemuVersion, watched: &BTreeSet<u16>) -> String
     };
     let sockets = Sockets { qmp: "qmp".into(), agent: "agent".into(), serial: "serial".into() };
     // `-cpu host` is another CPU on another host.
-    let cpu = match spec.accel {
+    let cpu = match platform.accel {
         Accel::Kvm => std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default(),
         Accel::Tcg => String::new(),
     };
@@ -38,7 +39,7 @@ pub fn key(spec: &VmSpec, qemu: &QemuVersion, watched: &BTreeSet<u16>) -> String
         qemu.digest.clone(),
         QemuCommand::new(&machine, &sockets).to_string(),
         cpu.collect(),
-        spec.image.digest.clone(),
+        platform.image.digest.clone(),
         digest::of_bytes(&seed.user_data),
         digest::of_bytes(&seed.meta_data),
         digest::of_bytes(&seed.network_config),

@@ -198,6 +198,14 @@ impl WatchdogModel {
             WatchdogModel::Diag288 => "diag288",
         }
     }
+
+    /// Linux's driver.
+    pub const fn module(self) -> &'static str {
+        match self {
+            WatchdogModel::I6300esb => "i6300esb",
+            WatchdogModel::Diag288 => "diag288_wdt",
+        }
+    }
 }
 
 /// The watchdog's action, in QEMU's and libvirt's words.

@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 use vmhealth_guests::guest::{Birth, GuestEvent, Live};
 use vmhealth_guests::net::GUEST_ADDRESS;
+use vmhealth_guests::platform::Platform;
 use vmhealth_guests::probe::{self, HttpTarget, Network};
 use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::Template;
@@ -113,7 +114,8 @@ pub async fn fork(
     let Some(template) = stock.into_iter().next().flatten() else {
         return Err(io::Error::other("there is no template to fork from"));
     };
-    let mut bench = Bench { case, reality, scratch, evidence: evidence.to_owned(), number: 0 };
+    let platform = reality.platform(case).map_err(io::Error::other)?;
+    let mut bench = Bench { case, platform, scratch, evidence: evidence.to_owned(), number: 0 };
     let mut cold = Series::default();
     for n in 1..=plan.colds {
         cold.push(bench.one(Birth::Cold, true, true).await?);
@@ -161,7 +163,7 @@ impl Series {
 
 struct Bench<'a> {
     case: &'a Case,
-    reality: &'a Reality,
+    platform: &'a Platform,
     scratch: Scratch,
     evidence: PathBuf,
     number: u32,
@@ -175,7 +177,7 @@ impl Bench<'_> {
         self.number += 1;
         let number = self.number;
         let scratch = self.scratch.subdir(&format!("b{number}"))?;
-        let prepared = templates::spec(self.case, self.reality)
+        let prepared = templates::spec(self.case, self.platform)
             .prepare(birth, number, &scratch, &self.evidence)
             .map_err(io::Error::other)?;
         let exec = Instant::now();

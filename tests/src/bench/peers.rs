@@ -4,7 +4,7 @@
 
 use super::stats::Spread;
 use crate::report::Machine;
-use crate::runner::{Progress, Reality};
+use crate::runner::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use vmhealth_guests::platform::Platform;
 use vmhealth_guests::process::guarded;
 
 const SCRIPT: &str = include_str!("../../assets/peers.sh");
@@ -28,13 +29,18 @@ pub struct PeersBench {
 }
 
 /// Installs them into `scratch` where they are not there yet, and runs them.
-pub async fn peers(reality: &Reality, machine: Machine, scratch: &Path, progress: &Progress) -> io::Result<PeersBench> {
+pub async fn peers(
+    platform: &Platform,
+    machine: Machine,
+    scratch: &Path,
+    progress: &Progress,
+) -> io::Result<PeersBench> {
     std::fs::create_dir_all(scratch)?;
     let script = scratch.join("peers.sh");
     std::fs::write(&script, SCRIPT)?;
     progress("installing and running virtme-ng and vmtest; the first time this takes minutes");
     let mut child =
-        guarded("sh", &[]).arg(&script).arg(scratch).arg(&reality.image.kernel).stdout(Stdio::piped()).spawn()?;
+        guarded("sh", &[]).arg(&script).arg(scratch).arg(&platform.image.kernel).stdout(Stdio::piped()).spawn()?;
     let Some(stdout) = child.stdout.take() else { return Err(io::Error::other("no output")) };
     let mut lines = BufReader::new(stdout).lines();
     let (mut series, mut failed) = (BTreeMap::<String, Vec<f64>>::new(), BTreeMap::new());

@@ -1,6 +1,7 @@
 //! `results.json`: schema 1 of DESIGN.md. Fields may be added, these do not change.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use vmhealth_guests::reality::Pressure;
 use vmhealth_sim::scenario::Verdict;
 
@@ -162,6 +163,22 @@ pub struct Machine {
     pub image: String,
     /// The host's kernel.
     pub kernel: String,
+    /// By the guests' architecture what they ran on; the fields above are those of the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub platforms: BTreeMap<String, PlatformReport>,
+}
+
+/// What guests of one architecture ran on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PlatformReport {
+    /// QEMU's own line.
+    pub qemu: String,
+    /// `kvm` or `tcg`, and why.
+    pub accel: String,
+    /// What guest-time deadlines are multiplied by.
+    pub guest_scale: f64,
+    /// The guest image's digest.
+    pub image: String,
 }
 
 impl Results {
