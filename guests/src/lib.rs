@@ -6,6 +6,7 @@
 
 pub mod accel;
 pub mod cloudinit;
+pub mod container;
 pub mod fault;
 pub mod guest;
 pub mod net;

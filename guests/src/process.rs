@@ -1,4 +1,4 @@
-//! Children that die with us.
+//! Children that die with us, and the end of a QEMU wherever it runs.
 //!
 //! PR_SET_PDEATHSIG fires when the *thread* that forked ends, so every child is spawned from the thread that runs the
 //! current-thread runtime. A child leads a process group of its own: Ctrl-C reaches only the runner.
@@ -7,10 +7,15 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpid, getppid};
 use std::ffi::OsStr;
+use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vmhealth_sim::cluster::Exit;
 
 /// A command whose process is killed when this thread ends, and that inherits exactly the given descriptors.
 pub fn guarded(program: impl AsRef<OsStr>, inherit: &[RawFd]) -> Command {
@@ -42,5 +47,80 @@ pub fn signal_group(child: &Child, signal: Signal) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
         // ESRCH: it ended between the look and the signal, which is what we want.
         let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
+
+/// How a QEMU ended, or why nobody can tell.
+pub(crate) type End = Result<Exit, String>;
+
+/// A QEMU that was started: a child, or a container's only process. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// On this host; `None`: it has ended already, or the host cannot see it.
+    pub(crate) pid: Option<u32>,
+    end: watch::Receiver<Option<End>>,
+    waiter: JoinHandle<()>,
+}
+
+impl Process {
+    /// `wait` ends with the process, and ends the process when it is dropped.
+    pub(crate) fn new(pid: Option<u32>, wait: impl Future<Output = End> + Send + 'static) -> Process {
+        let (ended, end) = watch::channel(None);
+        let waiter = tokio::spawn(async move {
+            let end = wait.await;
+            ended.send_replace(Some(end));
+        });
+        Process { pid, end, waiter }
+    }
+
+    /// A child of ours.
+    pub(crate) fn local(mut child: Child) -> Process {
+        Process::new(child.id(), async move {
+            let status = child.wait().await.map_err(|e| format!("QEMU cannot be waited for: {e}"))?;
+            Ok(status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal))
+        })
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(&mut self) -> End {
+        match self.end.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or_else(|| Err("QEMU's end was not told".into())),
+            Err(_) => Err("nobody waits for QEMU any more".into()),
+        }
+    }
+
+    /// Its end, if it has come.
+    pub(crate) fn ended(&self) -> Option<End> {
+        self.end.borrow().clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.waiter.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_is_told_and_a_dropped_process_is_gone() {
+        for (script, end) in [("exit 3", Exit::Status(3)), ("kill -9 $$", Exit::Signal(9))] {
+            let mut process = Process::local(guarded("sh", &[]).args(["-c", script]).spawn().unwrap());
+            assert_eq!(process.wait().await, Ok(end));
+            assert_eq!(process.ended(), Some(Ok(end)));
+        }
+        let process = Process::local(guarded("sleep", &[]).arg("600").spawn().unwrap());
+        let pid = Pid::from_raw(i32::try_from(process.pid.unwrap()).unwrap());
+        drop(process);
+        // The kill is sent when the waiter is dropped, and the runtime reaps it.
+        let gone = async {
+            while nix::sys::signal::kill(pid, None).is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
     }
 }

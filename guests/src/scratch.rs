@@ -57,6 +57,12 @@ impl Drop for Scratch {
     }
 }
 
+/// The lock of the run whose folder this is in.
+pub fn lock_of(folder: &Path) -> Option<PathBuf> {
+    let of_run = |f: &&Path| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with(PREFIX));
+    folder.ancestors().find(of_run).map(|run| run.with_added_extension(&LOCK_SUFFIX[1..]))
+}
+
 /// Removes what killed runs left behind; says what it removed.
 pub fn sweep() -> io::Result<Vec<PathBuf>> {
     sweep_under(&std::env::temp_dir())
@@ -103,6 +109,8 @@ mod tests {
         fs::write(parent.path().join("vmh-dead.lock"), "").unwrap();
         assert_eq!(sweep_under(parent.path()).unwrap(), vec![dead]);
         assert!(live.path().exists());
+        assert_eq!(lock_of(&live.subdir("1f").unwrap()), Some(live.lock_path.clone()));
+        assert_eq!(lock_of(Path::new("/somewhere/else")), None);
         drop(live);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0, "nothing is left behind");
     }

@@ -64,6 +64,8 @@ pub enum BuildError {
         status: String,
         /// Its last lines.
         log: String,
+        /// What it says of packages that the mirror does not have.
+        gone: Vec<String>,
     },
     /// The kernel.
     #[error(transparent)]
@@ -86,6 +88,14 @@ pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> Bui
 impl Recipe {
     fn lock(&self) -> Result<Lock, BuildError> {
         Lock::parse(self.lock).map_err(|source| BuildError::Lock { lock: self.lock_path, source })
+    }
+
+    /// Packages that the mirror does not have are the lock's.
+    pub(crate) fn run(&self, command: Command, progress: Progress<'_>) -> Result<(), BuildError> {
+        run(command, progress).map_err(|e| match e {
+            BuildError::Mmdebstrap { gone, .. } if !gone.is_empty() => self.stale(gone),
+            e => e,
+        })
     }
 
     fn stale(&self, difference: Vec<String>) -> BuildError {
@@ -153,7 +163,7 @@ fn debootstrap(
     let copy = format!("--customize-hook=copy-out /tmp/vmhealth-out {}", folder.display());
     if recipe.is_native() {
         command.arg(customize("")).arg(copy).args([recipe.suite, "/dev/null"]).args(mirror::of_host());
-        run(recipe, command, progress)?;
+        recipe.run(command, progress)?;
     } else {
         // Both are gone at the end of the build.
         let _emulation = Emulation::begin(recipe)?;
@@ -162,9 +172,35 @@ fn debootstrap(
         command.arg(format!("--architectures={}", recipe.architecture)).args(native.hooks());
         command.arg(customize(&native.path().display().to_string()));
         command.arg(copy).args([recipe.suite, "/dev/null"]).args(mirror::of_host());
-        run(recipe, command, progress)?;
+        recipe.run(command, progress)?;
     }
     Ok(folder.join("vmhealth-out"))
+}
+
+/// A root with these packages as an archive at `archive`; the first line of what `program --version` says in it.
+pub fn container_root(
+    suite: &str,
+    packages: &[&str],
+    program: &str,
+    archive: &Path,
+    progress: Progress<'_>,
+) -> Result<String, BuildError> {
+    let packages: Vec<String> = packages.iter().map(|p| (*p).to_owned()).collect();
+    let version = archive.with_extension("version");
+    let mut command = mmdebstrap("minbase", &packages);
+    command
+        .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")))
+        .arg(format!("--customize-hook=chroot \"$1\" {program} --version >\"$1/version\""))
+        .arg(format!("--customize-hook=download /version {}", version.display()))
+        .arg("--customize-hook=rm \"$1/version\"")
+        .arg("--format=tar")
+        .arg(suite)
+        .arg(archive)
+        .args(mirror::of_host());
+    run(command, progress)?;
+    let text = fs::read_to_string(&version).map_err(io_error("read the container's QEMU version"))?;
+    fs::remove_file(&version).map_err(io_error("remove the container's QEMU version"))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// mmdebstrap with what all of our uses of it have in common; suite, target and mirror are to follow.
@@ -181,7 +217,7 @@ pub(crate) fn mmdebstrap(variant: &str, packages: &[String]) -> Command {
 }
 
 /// Runs it to its end.
-pub(crate) fn run(recipe: &Recipe, mut command: Command, progress: Progress<'_>) -> Result<(), BuildError> {
+pub(crate) fn run(mut command: Command, progress: Progress<'_>) -> Result<(), BuildError> {
     command
         .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH)
         // No initramfs of Debian's: ours is packed from the parts.
@@ -210,9 +246,6 @@ pub(crate) fn run(recipe: &Recipe, mut command: Command, progress: Progress<'_>)
     }
     let gone: Vec<String> =
         log.iter().filter(|l| l.contains("was not found") || l.contains("Unable to locate")).cloned().collect();
-    if !gone.is_empty() {
-        return Err(recipe.stale(gone));
-    }
     let log = log[log.len().saturating_sub(LOG_TAIL)..].join("\n");
-    Err(BuildError::Mmdebstrap { status: status.to_string(), log })
+    Err(BuildError::Mmdebstrap { status: status.to_string(), log, gone })
 }

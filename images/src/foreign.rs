@@ -84,7 +84,7 @@ impl Native {
             ["-minimal", ""].iter().map(|part| format!("{}{part}", recipe.python)).chain(["kmod".to_owned()]).collect();
         let mut command = build::mmdebstrap("extract", &packages);
         command.arg("--format=directory").args([recipe.suite.as_ref(), tree.as_os_str()]).args(mirror::of_host());
-        build::run(recipe, command, progress)?;
+        recipe.run(command, progress)?;
         fs::create_dir_all(tree.join("target")).map_err(io_error("make the native tree's mount point"))?;
         Ok(Native { tree, python: recipe.python })
     }

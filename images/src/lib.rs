@@ -13,7 +13,7 @@ mod mirror;
 mod recipe;
 mod store;
 
-pub use build::{BuildError, Progress, update_lock};
+pub use build::{BuildError, Progress, container_root, update_lock};
 pub use lock::{Lock, LockError, Package};
 pub use recipe::Recipe;
 pub use store::{Entry, Image, Store, StoreError};

@@ -35,7 +35,7 @@ pub fn compare(names: [&'static str; 2], runs: [&Normal; 2]) -> Vec<Divergence> 
 pub fn set_known_apart(found: Vec<Divergence>, known: &[KnownDifference]) -> (Vec<String>, Vec<String>) {
     let explains = |k: &KnownDifference, d: &Divergence| k.vmi == d.vmi && k.lane == d.lane;
     let stale = known.iter().filter(|k| !found.iter().any(|d| explains(k, d))).map(|k| {
-        let KnownDifference { vmi, lane, reason } = k;
+        let KnownDifference { vmi, lane, reason, .. } = k;
         format!("VMI {vmi}, {lane}: no difference any more; remove it from spec.knownDifferences ({reason})")
     });
     let stale: Vec<String> = stale.collect();
@@ -96,7 +96,7 @@ mod tests {
             Normal([((1, "qemu"), lines.iter().map(|l| (*l).to_owned()).collect())].into_iter().collect())
         };
         let different = || compare(["model", "qemu"], [&normal(&["qemu STARTED"]), &normal(&[])]);
-        let known = |vmi, lane: &str| KnownDifference { vmi, lane: lane.into(), reason: "because".into() };
+        let known = |vmi, lane: &str| KnownDifference { vmi, lane: lane.into(), host: None, reason: "because".into() };
         let rows: &[(Vec<KnownDifference>, usize, usize)] = &[
             (vec![], 1, 0),
             (vec![known(1, "qemu")], 0, 1),

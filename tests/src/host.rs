@@ -79,6 +79,18 @@ pub fn missing(architecture: Architecture) -> Vec<Tool> {
     tools(architecture).into_iter().filter(|t| t.path().is_none()).collect()
 }
 
+/// The same, where QEMU itself runs somewhere else.
+pub fn missing_beside_qemu(architecture: Architecture) -> Vec<Tool> {
+    let mut missing = missing(architecture);
+    missing.retain(|t| !t.programs.iter().any(|p| [QEMU_X86, QEMU_S390X].contains(p)));
+    missing
+}
+
+/// Whether installing what is missing is ours to do: on Debian, as root.
+pub fn can_install() -> bool {
+    nix::unistd::geteuid().is_root() && find("apt-get").is_some()
+}
+
 /// Where a program is, also in the administrator's folders that an ordinary user's PATH lacks.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -98,7 +110,7 @@ pub fn install_command(missing: &[Tool]) -> String {
 pub fn install(missing: &[Tool]) -> Result<(), String> {
     let command = install_command(missing);
     let as_user = format!("missing: {}; type: sudo {command}", names(missing));
-    if !nix::unistd::geteuid().is_root() || find("apt-get").is_none() {
+    if !can_install() {
         return Err(as_user);
     }
     let apt = |line: &str| {

@@ -6,7 +6,7 @@
 
 use crate::catalogue::Case;
 use crate::host;
-use crate::report::{RunFolder, VerdictWord};
+use crate::report::{RunFolder, VerdictWord, place};
 use crate::runner::{Progress, Reality, ScenarioRun, finish, not_run};
 use crate::schedule::{Forecast, Schedule};
 use crate::templates::{self, Stock};
@@ -66,10 +66,10 @@ impl Jobs<'_> {
                 break;
             }
             (self.progress)(&format!("{}: starved ({reason}); again, alone", case.id()));
-            self.folder.set_aside(case.id(), "qemu")?;
+            self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
             let job = self.job(index, &stock, &scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
-            let mut again = again.or_else(|e| not_run(case, &e.to_string(), self.folder))?;
+            let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
             again.hold_against(self.models[index].as_ref(), &self.cases[index]);
             again.result.starved_alone();
             again.result.after_starvation(reason);
@@ -102,14 +102,16 @@ impl Jobs<'_> {
         while let Some(done) = tasks.join_next().await {
             // A task that panicked has lost its index; its case is the one without a run below.
             if let Ok((index, run)) = done {
-                let mut run = run.or_else(|e| not_run(&self.cases[index], &e.to_string(), self.folder))?;
+                let mut run =
+                    run.or_else(|e| not_run(&self.cases[index], &e.to_string(), &self.reality.host, self.folder))?;
                 run.hold_against(self.models[index].as_ref(), &self.cases[index]);
                 runs[index] = Some(run);
             }
         }
         show.abort();
         for (case, run) in self.cases.iter().zip(&mut runs).filter(|(_, run)| run.is_none()) {
-            *run = Some(not_run(case, "the runner panicked; its message is on stderr", self.folder)?);
+            *run =
+                Some(not_run(case, "the runner panicked; its message is on stderr", &self.reality.host, self.folder)?);
         }
         Ok(runs)
     }
@@ -167,9 +169,9 @@ impl Job {
         let begun = Instant::now();
         let platform = match self.reality.platform(&self.case) {
             Ok(platform) => platform.clone(),
-            Err(reason) => return not_run(&self.case, &reason, &self.folder),
+            Err(reason) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
         };
-        let folder = self.folder.begin(self.case.id(), "qemu")?;
+        let folder = self.folder.begin(self.case.id(), &place("qemu", &self.reality.host))?;
         let setup = Setup {
             manifest: self.case.manifest.clone(),
             spec: self.case.scenario.spec.clone(),
@@ -186,7 +188,7 @@ impl Job {
         (self.progress)(&format!("{id}: begins"));
         let mut outcome = reality::run(setup, self.cancelled.clone(), watcher).await?;
         note_missed_pets(&mut outcome);
-        let run = finish(&self.case, "qemu", &outcome, begun.elapsed(), &folder)?;
+        let run = finish(&self.case, ("qemu", &self.reality.host), &outcome, begun.elapsed(), &folder)?;
         let reason = if run.result.verdict == VerdictWord::Pass { "" } else { &run.result.reason };
         (self.progress)(&format!(
             "{id}: {} after {:.1} s {reason}",

@@ -7,7 +7,7 @@ use crate::divergence;
 use crate::intervals::{self, Intervals};
 use crate::jobs::Jobs;
 use crate::normal::Normal;
-use crate::report::{Conformance, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult};
+use crate::report::{Conformance, LOCAL, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult, place};
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use vmhealth_guests::platform::Platform;
 use vmhealth_guests::reality::{Outcome, Pressure};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::manifest::Architecture;
-use vmhealth_sim::scenario::Verdict;
+use vmhealth_sim::scenario::{KnownDifference, Verdict};
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
 
@@ -36,6 +36,8 @@ pub enum Worlds {
 /// What QEMU runs need.
 #[derive(Debug, Clone, Default)]
 pub struct Reality {
+    /// Where they run: [`crate::report::LOCAL`], or `container:` and a release.
+    pub host: String,
     /// What guests run on, by their architecture; an error says why they cannot.
     pub platforms: BTreeMap<Architecture, Result<Platform, String>>,
     /// No forks.
@@ -62,7 +64,7 @@ pub type Progress = Rc<dyn Fn(&str)>;
 pub async fn run(
     cases: Vec<Case>,
     worlds: Worlds,
-    reality: Reality,
+    realities: Vec<Reality>,
     machine: Machine,
     folder: &RunFolder,
     cancelled: watch::Receiver<bool>,
@@ -72,23 +74,30 @@ pub async fn run(
         .iter()
         .map(|c| (worlds != Worlds::Qemu).then(|| run_model(c, folder)).transpose())
         .collect::<Result<_, _>>()?;
-    let mut real: Vec<Option<ScenarioRun>> = vec![None; cases.len()];
-    if worlds != Worlds::Model {
-        let jobs = Jobs { cases: &cases, models: &models, reality: &reality, folder, cancelled, progress };
-        real = LocalSet::new().run_until(jobs.run()).await?;
+    let mut hosts = Vec::new();
+    for reality in realities.iter().filter(|_| worlds != Worlds::Model) {
+        let (cancelled, progress) = (cancelled.clone(), progress.clone());
+        let jobs = Jobs { cases: &cases, models: &models, reality, folder, cancelled, progress };
+        hosts.push(LocalSet::new().run_until(jobs.run()).await?);
     }
     let mut conformance = Conformance::default();
     let mut scenarios = Vec::new();
-    for (model, qemu) in models.into_iter().zip(real) {
-        if let (Some(_), Some(qemu)) = (&model, &qemu)
-            && qemu.comparable
-        {
+    for (i, (case, model)) in cases.iter().zip(models).enumerate() {
+        let mut runs: Vec<ScenarioRun> = hosts.iter_mut().filter_map(|runs| runs.get_mut(i)?.take()).collect();
+        for qemu in runs.iter().filter(|r| model.is_some() && r.comparable) {
             conformance.scenarios += 1;
             conformance.compared += qemu.normal.len();
             conformance.intervals += qemu.intervals.len();
             conformance.divergences += qemu.result.divergences.len();
         }
-        scenarios.extend([model, qemu].into_iter().flatten().map(|r| r.result));
+        if let [first, others @ ..] = runs.as_mut_slice() {
+            for other in others.iter_mut().filter(|other| first.comparable && other.comparable) {
+                other.hold_against_host(first, case);
+                conformance.between_hosts.0 += 1;
+                conformance.between_hosts.1 += other.result.host_differences.len();
+            }
+        }
+        scenarios.extend(model.into_iter().chain(runs).map(|r| r.result));
     }
     let results = Results::new(scenarios, conformance, machine);
     folder.finish(&results)?;
@@ -110,18 +119,32 @@ impl ScenarioRun {
     pub(crate) fn hold_against(&mut self, model: Option<&ScenarioRun>, case: &Case) {
         let Some(model) = model.filter(|_| self.comparable) else { return };
         let names = ["model", "qemu"];
-        let known = &case.scenario.spec.known_differences;
         let found = divergence::compare(names, [&model.normal, &self.normal]);
-        let (mut unknown, expected) = divergence::set_known_apart(found, known);
+        let (mut unknown, expected) = divergence::set_known_apart(found, &known(case, None));
         unknown.extend(intervals::compare(names, [&model.intervals, &self.intervals], &case.manifest.vmi));
         (self.result.divergences, self.result.known_differences) = (unknown, expected);
     }
+
+    /// Notes where its QEMU differs from the first host's.
+    fn hold_against_host(&mut self, first: &ScenarioRun, case: &Case) {
+        let names = ["first host", "this host"];
+        let found = divergence::compare(names, [&first.normal, &self.normal]);
+        let (mut unknown, expected) = divergence::set_known_apart(found, &known(case, Some(&self.result.host)));
+        unknown.extend(intervals::compare(names, [&first.intervals, &self.intervals], &case.manifest.vmi));
+        (self.result.host_differences, self.result.known_host_differences) = (unknown, expected);
+    }
+}
+
+/// What a scenario says of QEMU against the model, or of a host against the first.
+fn known(case: &Case, host: Option<&str>) -> Vec<KnownDifference> {
+    let all = &case.scenario.spec.known_differences;
+    all.iter().filter(|k| k.host.as_deref() == host).cloned().collect()
 }
 
 /// Writes what is left to write of a case.
 pub(crate) fn finish(
     case: &Case,
-    world: &str,
+    (world, host): (&str, &str),
     outcome: &Outcome,
     wall: Duration,
     folder: &ScenarioFolder,
@@ -132,7 +155,7 @@ pub(crate) fn finish(
         id: case.id().to_owned(),
         world: world.to_owned(),
         arch: case.architecture().as_str().into(),
-        host: "local".into(),
+        host: host.to_owned(),
         verdict,
         reason,
         duration_s: wall.as_secs_f64(),
@@ -142,7 +165,12 @@ pub(crate) fn finish(
         starved_before: None,
         divergences: Vec::new(),
         known_differences: Vec::new(),
-        repeat: case.again.replace("{world}", world),
+        host_differences: Vec::new(),
+        known_host_differences: Vec::new(),
+        repeat: match host {
+            LOCAL => case.again.replace("{world}", world),
+            host => case.again.replace("{world}", world) + " --host " + host,
+        },
     };
     folder.end(&case.manifest, &outcome.trace, &normal, &result)?;
     let comparable = !matches!(outcome.verdict, Verdict::Infra(_));
@@ -155,13 +183,13 @@ fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let folder = folder.begin(case.id(), "model")?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
     let outcome = Outcome { lasted: end.since_origin(), ..without_guest(verdict, trace) };
-    finish(case, "model", &outcome, begun.elapsed(), &folder)
+    finish(case, ("model", LOCAL), &outcome, begun.elapsed(), &folder)
 }
 
-pub(crate) fn not_run(case: &Case, reason: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
-    let folder = folder.begin(case.id(), "qemu")?;
+pub(crate) fn not_run(case: &Case, reason: &str, host: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
+    let folder = folder.begin(case.id(), &place("qemu", host))?;
     let outcome = without_guest(Verdict::Infra(reason.to_owned()), Trace::default());
-    finish(case, "qemu", &outcome, Duration::ZERO, &folder)
+    finish(case, ("qemu", host), &outcome, Duration::ZERO, &folder)
 }
 
 fn without_guest(verdict: Verdict, trace: Trace) -> Outcome {

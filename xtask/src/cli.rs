@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
+use vmhealth_guests::container::{RELEASES, Release};
 use vmhealth_guests::qemu::Accel;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::runner::Worlds;
@@ -86,6 +87,10 @@ pub(crate) struct E2e {
     /// Only scenarios whose guests are of this architecture
     #[arg(long = "arch")]
     pub(crate) architecture: Option<Architecture>,
+    /// Where QEMU runs: local, container:debian-12, container:debian-13; several, separated by commas, are compared. Without
+    /// it: here, or in a container where no QEMU can be had
+    #[arg(long = "host", value_delimiter = ',', value_parser = parse_host)]
+    pub(crate) hosts: Vec<HostArg>,
     /// Guests at once; as memory and cores allow if absent
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
@@ -276,6 +281,9 @@ pub(crate) struct Repro {
     /// Where it runs
     #[arg(long, value_enum, default_value_t = World::Both)]
     pub(crate) world: World,
+    /// Where QEMU runs, as for e2e
+    #[arg(long = "host", value_delimiter = ',', value_parser = parse_host)]
+    pub(crate) hosts: Vec<HostArg>,
     #[command(flatten)]
     pub(crate) accel: AccelArg,
     #[command(flatten)]
@@ -428,6 +436,25 @@ pub(crate) enum Image {
     List,
     /// Hold every stored image against its checksums
     Verify,
+}
+
+/// Where QEMU runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostArg {
+    Local,
+    Container(&'static Release),
+}
+
+fn parse_host(text: &str) -> Result<HostArg, String> {
+    let release = text.strip_prefix("container:").and_then(|name| RELEASES.iter().find(|r| r.name == name));
+    match (text, release) {
+        ("local", _) => Ok(HostArg::Local),
+        (_, Some(release)) => Ok(HostArg::Container(release)),
+        (_, None) => {
+            let known: Vec<String> = RELEASES.iter().map(|r| format!("container:{}", r.name)).collect();
+            Err(format!("{text:?} is not one of local, {}", known.join(", ")))
+        }
+    }
 }
 
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {

@@ -7,7 +7,7 @@ use crate::doctor::doctor;
 use crate::exit::{Failure, Status, infra, usage};
 use crate::explore::explore;
 use crate::mutants::mutants;
-use crate::prepare::{Wanted, install_missing, prepare, say};
+use crate::prepare::{Wanted, install_missing, prepare, prepare_all, say};
 use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
@@ -82,7 +82,8 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
         return Ok(Status::Passed);
     }
     let cases = of_architecture(cases, args.architecture)?;
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: args.jobs.map(usize::from) };
+    let jobs = args.jobs.map(usize::from);
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs, hosts: args.hosts };
     let results = run_cases(cases, args.world, wanted, args.out).await?;
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
@@ -171,13 +172,13 @@ pub(crate) async fn run_cases(
     out: Option<PathBuf>,
 ) -> Result<Results, Failure> {
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
-    let (reality, machine) = match world {
+    let (realities, machine) = match world {
         World::Model => Default::default(),
-        World::Both | World::Qemu => prepare(architectures(&cases), wanted).await,
+        World::Both | World::Qemu => prepare_all(architectures(&cases), wanted).await,
     };
     let interrupt = Interrupt::listen();
     let cancelled = interrupt.cancelled.clone();
-    let results = runner::run(cases, world.into(), reality, machine, &folder, cancelled, progress()).await?;
+    let results = runner::run(cases, world.into(), realities, machine, &folder, cancelled, progress()).await?;
     eprint!("{}", table(&results));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;
@@ -247,7 +248,7 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let again = format!("cargo xtask {}", arguments.join(" "));
     let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
     let out = args.out.unwrap_or_else(new_run_path);
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None };
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, ..Wanted::default() };
     let results = run_cases(vec![case], World::Qemu, wanted, Some(out)).await?;
     Ok(status_of(&results))
 }
@@ -309,7 +310,7 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
     if cases.is_empty() {
         return Err(usage(anyhow!("no scenario is called {id:?}; `cargo xtask e2e --list` shows them all")));
     }
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None };
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None, hosts: args.hosts };
     let results = run_cases(cases, args.world, wanted, None).await?;
     Ok(status_of(&results))
 }

@@ -1,19 +1,20 @@
 //! What must be there before a guest can run: privileges, tools, image, accelerator.
 
-use crate::cli::{Bench, Command};
+use crate::cli::{Bench, Command, HostArg};
 use crate::exit::{Failure, infra};
 use anyhow::anyhow;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::container::{self, ContainerHost, RELEASES};
 use vmhealth_guests::platform::{Image, Platform};
-use vmhealth_guests::qemu::Emulator;
+use vmhealth_guests::qemu::{Emulator, QEMU_X86};
 use vmhealth_guests::scratch;
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
-use vmhealth_tests::host;
-use vmhealth_tests::report::{Machine, PlatformReport};
+use vmhealth_tests::host::{self, Tool};
+use vmhealth_tests::report::{LOCAL, Machine, PlatformReport};
 use vmhealth_tests::runner::Reality;
 
 /// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
@@ -62,15 +63,19 @@ pub(crate) fn recipe(architecture: Architecture) -> Result<&'static Recipe, Fail
 }
 
 pub(crate) fn install_missing(architecture: Architecture) -> Result<(), Failure> {
+    install(|| host::missing(architecture))
+}
+
+fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), Failure> {
     // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
     for _ in 0..2 {
-        let missing = host::missing(architecture);
+        let missing = missing();
         if missing.is_empty() {
             return Ok(());
         }
         host::install(&missing).map_err(|e| infra(anyhow!(e)))?;
     }
-    match host::missing(architecture) {
+    match missing() {
         left if left.is_empty() => Ok(()),
         left => Err(infra(anyhow!("still missing after two installations; type: {}", host::install_command(&left)))),
     }
@@ -82,21 +87,24 @@ pub(crate) fn say(line: &str) {
 }
 
 /// How guests are to run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) accel: AccelChoice,
     pub(crate) cold: bool,
     pub(crate) jobs: Option<usize>,
+    /// Where QEMU runs; none named: here, or in a container where it cannot run here.
+    pub(crate) hosts: Vec<HostArg>,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Wanted { accel: AccelChoice::Auto, cold: false, jobs: None }
+        Wanted { accel: AccelChoice::Auto, cold: false, jobs: None, hosts: Vec::new() }
     }
 }
 
-/// Prepares what guests of these architectures lack. Where they cannot run, the reality says why; the model still can.
-pub(crate) async fn prepare(architectures: BTreeSet<Architecture>, wanted: Wanted) -> (Reality, Machine) {
+/// Prepares what guests of these architectures lack on every host that is wanted. Where they cannot run, the reality says
+/// why; the model still can.
+pub(crate) async fn prepare_all(architectures: BTreeSet<Architecture>, wanted: Wanted) -> (Vec<Reality>, Machine) {
     let mut machine = Machine {
         cores: host::cores(),
         kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
@@ -106,33 +114,77 @@ pub(crate) async fn prepare(architectures: BTreeSet<Architecture>, wanted: Wante
         Ok(folders) => folders.iter().for_each(|f| say(&format!("removed {} of a run that was killed", f.display()))),
         Err(e) => say(&format!("what killed runs left could not be removed: {e}")),
     }
-    let mut platforms = BTreeMap::new();
-    for architecture in architectures {
-        let platform = platform(architecture, wanted.accel).await;
-        match &platform {
-            Ok((_, report)) => {
-                if machine.platforms.is_empty() {
-                    let PlatformReport { qemu, accel, guest_scale, image } = report.clone();
-                    machine = Machine { qemu, accel, guest_scale, image, ..machine };
-                }
-                machine.platforms.insert(architecture.to_string(), report.clone());
-            }
-            Err(e) => say(&format!("{architecture} guests cannot run here: {:#}", e.error)),
-        }
-        platforms.insert(architecture, platform.map(|(p, _)| p).map_err(|e| format!("{:#}", e.error)));
+    let swept = container::sweep().await;
+    if swept > 0 {
+        say(&format!("removed {swept} containers of runs that were killed"));
     }
-    (Reality { platforms, cold: wanted.cold, jobs: wanted.jobs }, machine)
+    let hosts = if wanted.hosts.is_empty() { vec![default_host().await] } else { wanted.hosts.clone() };
+    let mut realities = Vec::new();
+    for host in hosts {
+        let mut platforms = BTreeMap::new();
+        for architecture in &architectures {
+            let platform = platform(*architecture, host, wanted.accel).await;
+            match &platform {
+                Ok((_, report)) => machine.add(&name(host), *architecture, report),
+                Err(e) => say(&format!("{architecture} guests cannot run on {}: {:#}", name(host), e.error)),
+            }
+            platforms.insert(*architecture, platform.map(|(p, _)| p).map_err(|e| format!("{:#}", e.error)));
+        }
+        realities.push(Reality { host: name(host), platforms, cold: wanted.cold, jobs: wanted.jobs });
+    }
+    (realities, machine)
 }
 
-async fn platform(architecture: Architecture, choice: AccelChoice) -> Result<(Platform, PlatformReport), Failure> {
-    install_missing(architecture)?;
-    let emulator = Emulator::local(architecture).map_err(|e| infra(anyhow!(e)))?;
+/// [`prepare_all`] for the one host that nobody has named.
+pub(crate) async fn prepare(architectures: BTreeSet<Architecture>, wanted: Wanted) -> (Reality, Machine) {
+    let (realities, machine) = prepare_all(architectures, Wanted { hosts: Vec::new(), ..wanted }).await;
+    (realities.into_iter().next().unwrap_or_default(), machine)
+}
+
+fn name(host: HostArg) -> String {
+    match host {
+        HostArg::Local => LOCAL.to_owned(),
+        HostArg::Container(release) => format!("container:{}", release.name),
+    }
+}
+
+/// This host, unless it has no QEMU, cannot be given one, and has a container engine.
+async fn default_host() -> HostArg {
+    let lacks_qemu = host::missing(Architecture::Amd64).iter().any(|t| t.programs.contains(&QEMU_X86));
+    let newest = RELEASES.last().filter(|_| lacks_qemu && !host::can_install());
+    match newest {
+        Some(release) if container::connect().await.is_ok() => {
+            say("no QEMU here, and a container engine: QEMU runs in containers");
+            HostArg::Container(release)
+        }
+        _ => HostArg::Local,
+    }
+}
+
+async fn platform(
+    architecture: Architecture,
+    host: HostArg,
+    choice: AccelChoice,
+) -> Result<(Platform, PlatformReport), Failure> {
+    let emulator = match host {
+        HostArg::Local => {
+            install_missing(architecture)?;
+            Emulator::local(architecture).map_err(|e| infra(anyhow!(e)))?
+        }
+        HostArg::Container(release) => {
+            install(|| host::missing_beside_qemu(architecture))?;
+            let folder = tempfile::tempdir().map_err(infra)?;
+            let container = ContainerHost::ensure(release, folder.path(), &say).await.map_err(infra)?;
+            Emulator::contained(architecture, container).map_err(|e| infra(anyhow!(e)))?
+        }
+    };
     let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
     let image = Image::new(Store::new(&cache).ensure(recipe, &say).map_err(infra)?, recipe);
     let found = accel::find(choice, architecture, &image, &emulator, &cache).await;
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(
-        "{architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
+        "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
+        name(host),
         found.accel.as_str(),
         found.why
     ));

@@ -1,17 +1,17 @@
 //! A running QEMU.
 
 use super::threads::{Priority, VcpuThreads, may_restore};
-use crate::net::{DhcpServer, Netns};
+use crate::net::{DhcpServer, Netns, Relay};
+use crate::process::Process;
 use crate::qemu::AGENT_PORT;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::cell::Cell;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
-use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::manifest::WatchdogAction;
@@ -38,6 +38,8 @@ pub struct Live {
     pub netns: Netns,
     /// Held for as long as the guest may ask.
     pub(super) _dhcp: Option<DhcpServer>,
+    /// Held for as long as it has a network.
+    pub(super) _relay: Option<Relay>,
     pub(super) pid: Option<u32>,
     /// Its vCPU threads, where QEMU says which they are.
     pub vcpus: Option<VcpuThreads>,
@@ -47,6 +49,10 @@ pub struct Live {
     pub(super) revives: bool,
     /// Its kernel reboots by itself some seconds after a panic.
     pub(crate) counts_in_panic: bool,
+    /// Why nobody can tell how it ended.
+    pub(crate) lost: Arc<OnceLock<String>>,
+    /// Somebody here has sent it a signal.
+    pub(crate) signalled: Cell<bool>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     pub(super) scratch: PathBuf,
@@ -63,6 +69,7 @@ impl Live {
         // It stops its vCPUs before it ends, and closes its TAP under the kernel's network lock: a thread of low priority
         // that has that lock and no core holds up every other guest's start, which was seen to take 17 s.
         self.set_priority(Priority::Normal);
+        self.signalled.set(true);
         // The group is QEMU's own; shortly after QEMU is reaped the port's sender is gone, and the pid may be another's.
         if self.port.has_changed().is_ok()
             && let Some(pid) = self.pid.and_then(|p| i32::try_from(p).ok())
@@ -106,11 +113,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Turns QMP's events into the domain's (the first RESUME of one that has not `started` is its start), keeps the port's
 /// state, and reports the process's end after its last event.
 pub(super) async fn pump(
-    mut child: Child,
+    mut child: Process,
     mut from_qmp: mpsc::UnboundedReceiver<QmpEvent>,
     port: watch::Sender<PortState>,
     to_us: mpsc::UnboundedSender<GuestEvent>,
     mut started: bool,
+    lost: Arc<OnceLock<String>>,
 ) {
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(SystemTime::now);
@@ -144,10 +152,11 @@ pub(super) async fn pump(
         }
     };
     let _ = tokio::time::timeout(DRAIN, drained).await;
-    let exit = match status {
-        Ok(status) => status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal),
-        Err(_) => Exit::Status(-1),
-    };
+    let exit = status.unwrap_or_else(|why| {
+        // The only one who sets it.
+        let _ = lost.set(why);
+        Exit::Status(-1)
+    });
     let _ = to_us.send(GuestEvent { at: SystemTime::now(), event: DomainEvent::Exited(exit) });
 }
 

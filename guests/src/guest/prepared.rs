@@ -2,20 +2,23 @@
 
 use super::live::{GuestEvent, Live, pump};
 use super::threads::VcpuThreads;
-use crate::net::{NetError, Netns};
-use crate::process::guarded;
-use crate::qemu::{Emulator, Machine, QemuCommand, Sockets};
+use crate::container::{self, EngineError, Needs};
+use crate::net::{NetError, Netns, Relay};
+use crate::process::{End, Process, guarded};
+use crate::qemu::{Accel, Disk, Emulator, Machine, Memory, Nic, QemuCommand, Sockets};
+use crate::scratch;
 use crate::template;
 use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
 use qapi::qmp;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
-use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use vmhealth_sim::cluster::DomainEvent;
@@ -70,6 +73,9 @@ pub enum StartError {
     /// The agent's socket.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// The container.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 impl StartError {
@@ -115,7 +121,11 @@ impl Prepared {
             emulator,
         } = self;
         let program = emulator.program;
-        machine.tap = Some(tap.as_raw_fd());
+        let (ours, theirs) = (scratch.join("net"), scratch.join("net-qemu"));
+        machine.nic = match &emulator.container {
+            None => Nic::Tap(tap.as_raw_fd()),
+            Some(_) => Nic::Datagram { local: theirs.clone(), remote: ours.clone() },
+        };
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
             agent: scratch.join("agent"),
@@ -126,14 +136,15 @@ impl Prepared {
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
-        let stderr = File::create(&stderr_path).map_err(StartError::io("keep QEMU's stderr"))?;
-        let mut child = guarded(program, &[tap.as_raw_fd()])
-            .args(command.args())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(StartError::io("run QEMU (cargo xtask doctor)"))?;
-        drop(tap);
+        let (mut child, relay) = match &emulator.container {
+            None => (local(program, &command, &tap, &stderr_path)?, None),
+            Some(host) => {
+                let needs = needs(&machine, &scratch, &evidence, &stderr_path);
+                let relay = Relay::start(tap, &ours, theirs)?;
+                let args = command.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
+                (container::start(host, program, args, needs).await?, Some(relay))
+            }
+        };
         let deadline = Instant::now() + QMP_LIMIT;
         let transcript = |name: &str| {
             Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin.into_std())
@@ -151,7 +162,7 @@ impl Prepared {
             watch::channel(PortState { open: state.is_some(), session: u64::from(state.is_some()) });
         let agent = Agent::connect(&sockets.agent, transcript("agent")?, port_state.clone()).await?;
         let (to_us, from_guest) = mpsc::unbounded_channel();
-        let pid = child.id();
+        let pid = child.pid;
         // Until then the child is ours and dies with this function's failure.
         if let Some(state) = state
             && let Err(e) = template::restore(&qmp, &scratch, &state).await
@@ -167,7 +178,8 @@ impl Prepared {
         } else {
             qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         }
-        tokio::spawn(pump(child, from_qmp, port, to_us, paused));
+        let lost = Arc::new(OnceLock::new());
+        tokio::spawn(pump(child, from_qmp, port, to_us, paused, lost.clone()));
         // Only niceties need them: a QEMU that words its answer otherwise goes without.
         let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
         let tids = cpus.map(|cpus| cpus.iter().filter_map(thread_id).collect());
@@ -177,11 +189,14 @@ impl Prepared {
             port: port_state,
             netns,
             _dhcp: dhcp,
+            _relay: relay,
             pid,
             vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
             priority: Cell::default(),
             revives: machine.watchdog.is_some_and(|(_, action)| action == WatchdogAction::Reset),
             counts_in_panic,
+            lost,
+            signalled: Cell::default(),
             serial: sockets.serial,
             scratch,
         };
@@ -198,10 +213,10 @@ fn thread_id(cpu: &qmp::CpuInfoFast) -> Option<i64> {
 }
 
 /// Waits for QEMU's last socket; impossible once QEMU has ended.
-async fn wait_for_socket(child: &mut Child, path: &Path, deadline: Instant, stderr: &Path) -> Result<(), StartError> {
+async fn wait_for_socket(child: &mut Process, path: &Path, deadline: Instant, stderr: &Path) -> Result<(), StartError> {
     while !path.exists() {
-        if let Some(status) = child.try_wait().map_err(StartError::io("wait for QEMU"))? {
-            return Err(StartError::Died { status: status.to_string(), stderr: last_words(stderr) });
+        if let Some(end) = child.ended() {
+            return Err(died(end, stderr));
         }
         if Instant::now() >= deadline {
             return Err(StartError::Late { stderr: last_words(stderr) });
@@ -212,9 +227,53 @@ async fn wait_for_socket(child: &mut Child, path: &Path, deadline: Instant, stde
 }
 
 /// QEMU's end, if it comes within a moment.
-async fn ended(child: &mut Child, stderr: &Path) -> Option<StartError> {
-    let status = tokio::time::timeout(END_LIMIT, child.wait()).await.ok()?.ok()?;
-    Some(StartError::Died { status: status.to_string(), stderr: last_words(stderr) })
+async fn ended(child: &mut Process, stderr: &Path) -> Option<StartError> {
+    let end = tokio::time::timeout(END_LIMIT, child.wait()).await.ok()?;
+    Some(died(end, stderr))
+}
+
+fn died(end: End, stderr: &Path) -> StartError {
+    let status = match end {
+        Ok(exit) => DomainEvent::Exited(exit).to_string(),
+        Err(why) => why,
+    };
+    StartError::Died { status, stderr: last_words(stderr) }
+}
+
+/// A child that inherits the TAP.
+fn local(program: &str, command: &QemuCommand, tap: &OwnedFd, stderr: &Path) -> Result<Process, StartError> {
+    let stderr = File::create(stderr).map_err(StartError::io("keep QEMU's stderr"))?;
+    let child = guarded(program, &[tap.as_raw_fd()])
+        .args(command.args())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .map_err(StartError::io("run QEMU (cargo xtask doctor)"))?;
+    Ok(Process::local(child))
+}
+
+/// What a container's QEMU opens: the image, which it only reads; its own folders, and the template's, whose memory it maps
+/// privately and opens for writing all the same.
+fn needs(machine: &Machine, scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
+    let folder = |path: &Path| path.parent().map(Path::to_owned);
+    let reads = BTreeSet::from_iter([&machine.kernel, &machine.initrd].into_iter().filter_map(|p| folder(p)));
+    let memory = match &machine.memory {
+        Memory::Anonymous => None,
+        Memory::Shared(path) | Memory::Private(path) => Some(path),
+    };
+    let disk = match &machine.disk {
+        Disk::Overlay(path) | Disk::Snapshot(path) => path,
+    };
+    let mut writes: BTreeSet<PathBuf> =
+        memory.into_iter().chain([disk, &machine.seed]).filter_map(|p| folder(p)).collect();
+    writes.extend([scratch.to_owned(), evidence.to_owned()]);
+    Needs {
+        reads: reads.into_iter().collect(),
+        writes: writes.into_iter().collect(),
+        kvm: machine.accel == Accel::Kvm,
+        lock: scratch::lock_of(scratch).unwrap_or_default(),
+        stderr: stderr.to_owned(),
+    }
 }
 
 fn last_words(stderr: &Path) -> String {

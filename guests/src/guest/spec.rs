@@ -4,7 +4,7 @@ use super::prepared::{Prepared, StartError};
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
 use crate::platform::Platform;
-use crate::qemu::{Disk, Machine, Memory};
+use crate::qemu::{Disk, Machine, Memory, Nic};
 use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,7 +105,7 @@ impl VmSpec {
             cmdline: self.platform.image.cmdline.clone(),
             disk,
             seed,
-            tap: None,
+            nic: Nic::None,
         }
     }
 

@@ -6,10 +6,12 @@
 
 mod dhcp;
 mod netns;
+mod relay;
 mod tap;
 
 pub use dhcp::DhcpServer;
 pub use netns::Netns;
+pub(crate) use relay::Relay;
 
 use std::net::Ipv4Addr;
 

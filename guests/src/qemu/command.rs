@@ -89,8 +89,24 @@ pub struct Machine {
     pub disk: Disk,
     /// The NoCloud seed, raw and read-only.
     pub seed: PathBuf,
-    /// Our end of the guest's network; `None`: no network.
-    pub tap: Option<RawFd>,
+    /// Its network.
+    pub nic: Nic,
+}
+
+/// Our end of the guest's network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nic {
+    /// There is none.
+    None,
+    /// A TAP's descriptor, which QEMU inherits.
+    Tap(RawFd),
+    /// A pair of unix datagram sockets, for a QEMU that inherits nothing.
+    Datagram {
+        /// QEMU's own.
+        local: PathBuf,
+        /// Ours.
+        remote: PathBuf,
+    },
 }
 
 /// Where the sockets and the serial log go.
@@ -182,8 +198,16 @@ impl QemuCommand {
         c.option("-device", format!("{},drive=root,serial=root", board.virtio("virtio-blk")));
         c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", &machine.seed);
         c.option("-device", format!("{},drive=seed,serial=seed", board.virtio("virtio-blk")));
-        if let Some(fd) = machine.tap {
-            c.option("-netdev", format!("tap,id=net,fd={fd}"));
+        match &machine.nic {
+            Nic::None => &mut c,
+            Nic::Tap(fd) => c.option("-netdev", format!("tap,id=net,fd={fd}")),
+            Nic::Datagram { local, remote } => {
+                let [local, remote] = [local, remote].map(|p| p.to_string_lossy().replace(',', ",,"));
+                let ends = format!("local.type=unix,local.path={local},remote.type=unix,remote.path={remote}");
+                c.option("-netdev", format!("dgram,id=net,{ends}"))
+            }
+        };
+        if machine.nic != Nic::None {
             let rom = if board.bus == "pci" { ",romfile=" } else { "" };
             c.option("-device", format!("{},netdev=net,mac=02:00:00:00:00:02{rom}", board.virtio("virtio-net")));
         }
@@ -267,7 +291,7 @@ mod tests {
             cmdline: "root=/dev/vda console=ttyS0".into(),
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: "/run/seed.img".into(),
-            tap: Some(7),
+            nic: Nic::Tap(7),
         };
         let sockets =
             Sockets { qmp: "/run/qmp".into(), agent: "/run/agent".into(), serial: "/evidence/serial.log".into() };
@@ -277,7 +301,7 @@ mod tests {
             watchdog: None,
             panic_device: true,
             reboot_policy: RebootPolicy::Terminate,
-            tap: None,
+            nic: Nic::None,
             ..machine.clone()
         };
         insta::assert_snapshot!("pc_terminate_panic", QemuCommand::new(&terminate, &sockets));
@@ -293,6 +317,13 @@ mod tests {
             watchdog: Some((WatchdogModel::Diag288, WatchdogAction::Reset)),
             ..fork.clone()
         };
+        let contained = Machine {
+            nic: Nic::Datagram { local: "/run/net-qemu".into(), remote: "/run/net".into() },
+            ..machine.clone()
+        };
+        let text = QemuCommand::new(&contained, &sockets).to_string();
+        let ends = "local.type=unix,local.path=/run/net-qemu,remote.type=unix,remote.path=/run/net";
+        assert!(text.contains(&format!("dgram,id=net,{ends}")) && text.contains("virtio-net-pci"), "{text}");
         insta::assert_snapshot!("s390x_fork", QemuCommand::new(&s390x, &sockets));
         let template = Machine { memory: Memory::Shared("/cache/ram".into()), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();

@@ -1,6 +1,7 @@
 //! The QEMU for an architecture.
 
 use super::version::{QemuVersion, version};
+use crate::container::ContainerHost;
 use vmhealth_sim::manifest::Architecture;
 
 /// The binary for x86 guests.
@@ -15,6 +16,8 @@ pub struct Emulator {
     pub program: &'static str,
     /// Which one it is.
     pub version: QemuVersion,
+    /// Where it runs; `None`: on this host.
+    pub container: Option<ContainerHost>,
 }
 
 impl Emulator {
@@ -25,6 +28,16 @@ impl Emulator {
             Architecture::S390x => QEMU_S390X,
             Architecture::Arm64 => return Err("vmhealth boots guests of amd64 and s390x only".into()),
         };
-        Ok(Emulator { program, version: version(program)? })
+        Ok(Emulator { program, version: version(program)?, container: None })
+    }
+
+    /// A container's for guests of an architecture.
+    pub fn contained(architecture: Architecture, host: ContainerHost) -> Result<Emulator, String> {
+        match architecture {
+            Architecture::Amd64 => {
+                Ok(Emulator { program: QEMU_X86, version: host.version.clone(), container: Some(host) })
+            }
+            other => Err(format!("the container images have no QEMU for {other}")),
+        }
     }
 }

@@ -4,6 +4,7 @@ mod command;
 mod emulator;
 mod version;
 
-pub use command::{AGENT_PORT, Accel, Disk, Machine, Memory, QemuCommand, Sockets};
+pub use command::{AGENT_PORT, Accel, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 pub use emulator::{Emulator, QEMU_S390X, QEMU_X86};
+pub(crate) use version::parse as parse_version;
 pub use version::{QemuVersion, version};

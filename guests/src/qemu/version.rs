@@ -34,7 +34,8 @@ pub fn version(binary: &str) -> Result<QemuVersion, String> {
     Ok(QemuVersion { number, line, digest })
 }
 
-fn parse(line: &str) -> Option<String> {
+/// The number in `--version`'s first line.
+pub(crate) fn parse(line: &str) -> Option<String> {
     let number = line.strip_prefix("QEMU emulator version ")?.split([' ', '(']).next()?;
     number.starts_with(|c: char| c.is_ascii_digit()).then(|| number.to_owned())
 }

@@ -240,7 +240,20 @@ impl World {
 
     async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
         while let Some(event) = events.recv().await {
-            match (&event.event, self.guest(vmi)) {
+            let guest = self.guest(vmi);
+            let interference = match &event.event {
+                // Nobody here has asked for it: another user's cleanup, a container engine that is being stopped.
+                DomainEvent::Shutdown { reason } if reason == "host-signal" => guest
+                    .as_ref()
+                    .filter(|g| !g.signalled.get())
+                    .map(|_| "QEMU was ended by a signal of somebody else's".to_owned()),
+                DomainEvent::Exited(_) => guest.as_ref().and_then(|g| g.lost.get().cloned()),
+                _ => None,
+            };
+            if let Some(reason) = interference {
+                self.tell(Input::HostFailed { reason });
+            }
+            match (&event.event, guest) {
                 (DomainEvent::Reset { .. }, Some(guest)) => {
                     guest.set_priority(Priority::Booting);
                     // It boots for itself now.

@@ -6,7 +6,7 @@
 
 use super::capture::PROCEDURE;
 use crate::guest::VmSpec;
-use crate::qemu::{Accel, Disk, Machine, Memory, QemuCommand, Sockets};
+use crate::qemu::{Accel, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;
 use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
@@ -22,7 +22,8 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         reboot_policy: RebootPolicy::Reboot,
         kernel: "kernel".into(),
         initrd: "initrd".into(),
-        tap: Some(0),
+        // A relay's QEMU has the same devices, and another one's state cannot be restored: its version is in the key.
+        nic: Nic::Tap(0),
         ..machine
     };
     let sockets = Sockets { qmp: "qmp".into(), agent: "agent".into(), serial: "serial".into() };

@@ -78,12 +78,12 @@ pub struct Spec {
     /// What must hold at the end.
     #[serde(rename = "final")]
     pub final_state: Final,
-    /// Where model and QEMU are known to differ; one that does not show fails the comparison.
+    /// Where model and QEMU, or two hosts, are known to differ; one that does not show fails the comparison.
     #[serde(default)]
     pub known_differences: Vec<KnownDifference>,
 }
 
-/// A lane in which model and QEMU differ, and why that is right.
+/// A lane in which model and QEMU, or two QEMUs, differ, and why that is right.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KnownDifference {
@@ -91,6 +91,9 @@ pub struct KnownDifference {
     pub vmi: u32,
     /// The lane, as a report names it: `qemu`, `vmi`, `readiness` ...
     pub lane: String,
+    /// Of this host's QEMU, like `container:debian-13`, against the first host's; absent: of QEMU against the model.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Why.
     pub reason: String,
 }

@@ -34,20 +34,20 @@ impl RunFolder {
     }
 
     /// Begins a scenario.
-    pub fn begin(&self, id: &str, world: &str) -> io::Result<ScenarioFolder> {
-        let folder = self.scenario(id, world);
+    pub fn begin(&self, id: &str, place: &str) -> io::Result<ScenarioFolder> {
+        let folder = self.scenario(id, place);
         fs::create_dir_all(folder.path())?;
         fs::write(folder.path().join("started"), "")?;
         Ok(folder)
     }
 
-    fn scenario(&self, id: &str, world: &str) -> ScenarioFolder {
-        ScenarioFolder(self.0.join(world).join(id.replace('/', ".")))
+    fn scenario(&self, id: &str, place: &str) -> ScenarioFolder {
+        ScenarioFolder(self.0.join(place).join(id.replace('/', ".")))
     }
 
     /// Keeps the evidence of an attempt that is going to be repeated.
-    pub fn set_aside(&self, id: &str, world: &str) -> io::Result<()> {
-        let folder = self.scenario(id, world);
+    pub fn set_aside(&self, id: &str, place: &str) -> io::Result<()> {
+        let folder = self.scenario(id, place);
         fs::rename(folder.path(), folder.path().with_added_extension("starved"))
     }
 
@@ -57,7 +57,7 @@ impl RunFolder {
         fs::write(self.0.join("results.json"), json + "\n")?;
         // What was only known after the scenario: the comparison with the model, a second attempt.
         for scenario in &results.scenarios {
-            let folder = self.scenario(&scenario.id, &scenario.world);
+            let folder = self.scenario(&scenario.id, &scenario.place());
             // Merged runs may have come without their evidence.
             if folder.path().exists() {
                 folder.write_result(scenario)?;

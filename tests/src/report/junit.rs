@@ -2,16 +2,18 @@
 
 use super::results::{Results, ScenarioResult, VerdictWord};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Renders a run; without timestamps, so that it can be compared.
 pub fn junit(results: &Results) -> Result<String, String> {
     let mut report = Report::new("vmhealth");
-    for world in ["model", "qemu"] {
-        let mut suite = TestSuite::new(world);
-        for scenario in results.scenarios.iter().filter(|s| s.world == world) {
+    let places: BTreeSet<String> = results.scenarios.iter().map(ScenarioResult::place).collect();
+    for place in &places {
+        let mut suite = TestSuite::new(place.as_str());
+        for scenario in results.scenarios.iter().filter(|s| s.place() == *place) {
             let mut case = TestCase::new(&scenario.id, status(scenario));
-            case.set_classname(world).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
+            case.set_classname(place.as_str()).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
             suite.add_test_case(case);
         }
         if !suite.test_cases.is_empty() {
@@ -26,14 +28,14 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
         VerdictWord::Skip => return TestCaseStatus::skipped(),
         VerdictWord::Infra => NonSuccessKind::Error,
         VerdictWord::Fail => NonSuccessKind::Failure,
-        VerdictWord::Pass | VerdictWord::Flaky if scenario.divergences.is_empty() => return TestCaseStatus::success(),
+        VerdictWord::Pass | VerdictWord::Flaky if !scenario.differs() => return TestCaseStatus::success(),
         VerdictWord::Pass | VerdictWord::Flaky => NonSuccessKind::Failure,
     };
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
     status.set_message(message).set_description(format!(
         "{}\n\nagain: {}",
-        scenario.divergences.join("\n"),
+        [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n"),
         scenario.repeat
     ));
     status

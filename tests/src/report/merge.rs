@@ -1,7 +1,7 @@
 //! The run folders of all shards put together as if they had been one run.
 
 use super::folder::RunFolder;
-use super::results::Results;
+use super::results::{Results, ScenarioResult};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -16,8 +16,8 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     for run in runs {
         let results = RunFolder::read(run)?;
         for scenario in &results.scenarios {
-            if !seen.insert((scenario.id.clone(), scenario.world.clone())) {
-                let text = format!("{} ({}) is also in {}", scenario.id, scenario.world, run.display());
+            if !seen.insert((scenario.id.clone(), scenario.place())) {
+                let text = format!("{} ({}) is also in {}", scenario.id, scenario.place(), run.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
         }
@@ -26,16 +26,21 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
         scenarios.extend(results.scenarios);
     }
     // A run has both worlds of a scenario one after the other, the model first.
-    scenarios.sort_by(|a, b| (&a.id, &a.world).cmp(&(&b.id, &b.world)));
+    scenarios.sort_by(|a, b| (&a.id, a.place()).cmp(&(&b.id, b.place())));
     let folder = RunFolder::create(out)?;
     for run in runs {
-        for world in ["model", "qemu"].map(|w| (run.join(w), folder.path().join(w))) {
-            copy(&world.0, &world.1)?;
+        let places: BTreeSet<String> = results_of(run)?.iter().map(ScenarioResult::place).collect();
+        for place in places {
+            copy(&run.join(&place), &folder.path().join(&place))?;
         }
     }
     let results = Results::new(scenarios, conformance, machine.unwrap_or_default());
     folder.finish(&results)?;
     Ok(results)
+}
+
+fn results_of(run: &Path) -> io::Result<Vec<ScenarioResult>> {
+    Ok(RunFolder::read(run)?.scenarios)
 }
 
 /// Everything below `from`, if it is there.

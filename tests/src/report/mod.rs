@@ -12,5 +12,5 @@ pub use junit::junit;
 pub use merge::merge;
 pub use metrics::openmetrics;
 pub(crate) use results::word;
-pub use results::{Conformance, Machine, PlatformReport, Results, ScenarioResult, Summary, VerdictWord};
+pub use results::{Conformance, LOCAL, Machine, PlatformReport, Results, ScenarioResult, Summary, VerdictWord, place};
 pub use table::table;

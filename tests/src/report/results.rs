@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use vmhealth_guests::reality::Pressure;
 use vmhealth_sim::scenario::Verdict;
 
@@ -48,6 +49,9 @@ pub struct Conformance {
     pub intervals: usize,
     /// Lanes and intervals that differ.
     pub divergences: usize,
+    /// Scenarios of which two hosts were compared, and what differs unexplained.
+    #[serde(default)]
+    pub between_hosts: (usize, usize),
 }
 
 /// The verdict's word.
@@ -88,7 +92,7 @@ pub struct ScenarioResult {
     pub world: String,
     /// `amd64`.
     pub arch: String,
-    /// `local`.
+    /// `local`, or `container:` and a release.
     pub host: String,
     /// Its verdict.
     pub verdict: VerdictWord,
@@ -112,11 +116,35 @@ pub struct ScenarioResult {
     /// Where they differ and the scenario says why; on the `qemu` row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known_differences: Vec<String>,
+    /// Where this host's QEMU and the first host's differ; on the rows of the other hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_differences: Vec<String>,
+    /// Where they differ and the scenario says why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_host_differences: Vec<String>,
     /// What runs it again.
     pub repeat: String,
 }
 
+/// This host.
+pub const LOCAL: &str = "local";
+
+/// A world, and the host where it is not this one: `model`, `qemu`, `qemu@container:debian-13`.
+pub fn place(world: &str, host: &str) -> String {
+    if host == LOCAL { world.to_owned() } else { format!("{world}@{host}") }
+}
+
 impl ScenarioResult {
+    /// Where it ran.
+    pub fn place(&self) -> String {
+        place(&self.world, &self.host)
+    }
+
+    /// Something in it differs from the model or from another host, and nothing says why.
+    pub fn differs(&self) -> bool {
+        !self.divergences.is_empty() || !self.host_differences.is_empty()
+    }
+
     /// Why its guest was starved, if it was.
     fn starved(&self) -> Option<&String> {
         self.pressure.as_ref()?.starved.as_ref()
@@ -124,7 +152,7 @@ impl ScenarioResult {
 
     /// Why it is to be run again alone: its guest was starved, or it was strained and something is wrong.
     pub(crate) fn worth_another_run(&self) -> Option<String> {
-        let wrong = !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || !self.divergences.is_empty();
+        let wrong = !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs();
         let strained = self.pressure.as_ref()?.strained.as_ref().filter(|_| wrong);
         self.starved().or(strained).cloned()
     }
@@ -163,9 +191,22 @@ pub struct Machine {
     pub image: String,
     /// The host's kernel.
     pub kernel: String,
-    /// By the guests' architecture what they ran on; the fields above are those of the first.
+    /// By host and the guests' architecture, like `local/amd64`, what they ran on; the fields above are those of the first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub platforms: BTreeMap<String, PlatformReport>,
+}
+
+impl Machine {
+    /// Adds what guests of an architecture run on, on a host.
+    pub fn add(&mut self, host: &str, architecture: impl Display, report: &PlatformReport) {
+        if self.platforms.is_empty() {
+            self.qemu = report.qemu.clone();
+            self.accel = report.accel.clone();
+            self.guest_scale = report.guest_scale;
+            self.image = report.image.clone();
+        }
+        self.platforms.insert(format!("{host}/{architecture}"), report.clone());
+    }
 }
 
 /// What guests of one architecture ran on.
@@ -199,7 +240,7 @@ impl Results {
 
     /// The exit status of DESIGN.md: a failure outweighs infrastructure; a divergence is a failure.
     pub fn exit_status(&self) -> u8 {
-        if self.summary.fail > 0 || self.conformance.divergences > 0 {
+        if self.summary.fail > 0 || self.conformance.divergences + self.conformance.between_hosts.1 > 0 {
             1
         } else if self.summary.infra > 0 {
             3
@@ -224,5 +265,7 @@ impl std::ops::AddAssign for Conformance {
         self.compared += other.compared;
         self.intervals += other.intervals;
         self.divergences += other.divergences;
+        self.between_hosts.0 += other.between_hosts.0;
+        self.between_hosts.1 += other.between_hosts.1;
     }
 }

@@ -8,28 +8,32 @@ pub fn table(results: &Results) -> String {
     let mut text = String::new();
     let width = results.scenarios.iter().map(|s| s.id.len()).max().unwrap_or(0).max("scenario".len());
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{:width$}  world  verdict     wall  on its clock", "scenario");
+    let places = results.scenarios.iter().map(|s| s.place().len()).max().unwrap_or(0).max("world".len());
+    let _ = writeln!(text, "{:width$}  {:places$}  verdict     wall  on its clock", "scenario", "world");
     for s in &results.scenarios {
-        let differs = if s.divergences.is_empty() { "" } else { "  differs from the model" };
+        let differs = match (s.divergences.is_empty(), s.host_differences.is_empty()) {
+            (false, _) => "  differs from the model",
+            (true, false) => "  differs from the first host",
+            (true, true) => "",
+        };
         let _ = writeln!(
             text,
-            "{:width$}  {:5}  {:7}  {:6.1}s  {:11.1}s{differs}",
+            "{:width$}  {:places$}  {:7}  {:6.1}s  {:11.1}s{differs}",
             s.id,
-            s.world,
+            s.place(),
             s.verdict.as_str(),
             s.duration_s,
             s.guest_s
         );
     }
-    let troubled = |s: &&super::ScenarioResult| {
-        !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || !s.divergences.is_empty()
-    };
+    let troubled =
+        |s: &&super::ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
     for s in results.scenarios.iter().filter(troubled) {
-        let _ = writeln!(text, "\n{} ({}): {}", s.id, s.world, s.verdict.as_str());
+        let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {
             let _ = writeln!(text, "  {}", s.reason);
         }
-        for divergence in &s.divergences {
+        for divergence in s.divergences.iter().chain(&s.host_differences) {
             let _ = writeln!(text, "  {}", divergence.replace('\n', "\n  "));
         }
         let _ = writeln!(text, "  again: {}", s.repeat);
@@ -48,5 +52,13 @@ pub fn table(results: &Results) -> String {
         conformance.intervals,
         conformance.divergences
     );
+    if let (compared @ 1.., differences) = conformance.between_hosts {
+        let _ = writeln!(text, "between hosts: {compared} scenarios compared, {differences} unexplained differences");
+        for s in results.scenarios.iter().filter(|s| !s.known_host_differences.is_empty()) {
+            for known in &s.known_host_differences {
+                let _ = writeln!(text, "  {} ({}): {known}", s.id, s.host);
+            }
+        }
+    }
     text
 }

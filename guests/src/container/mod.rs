@@ -1,0 +1,13 @@
+//! QEMU in a container: an image of our own making (no registry), one container a guest.
+//!
+//! The container sees only what its QEMU opens, at the same paths as on this host, and has no network and no privileges.
+//! QMP, agent and serial are files in shared folders, frames go through a relay. Thread ids are the host's, so that a guest is
+//! scheduled and watched like a local one.
+
+mod engine;
+mod image;
+mod run;
+
+pub use engine::{EngineError, connect, sweep};
+pub use image::{ContainerHost, RELEASES, Release};
+pub(crate) use run::{Needs, start};
