@@ -177,29 +177,29 @@ fn debootstrap(
     Ok(folder.join("vmhealth-out"))
 }
 
-/// A root with these packages as an archive at `archive`; the first line of what `program --version` says in it.
+/// A root with these packages as an archive at `archive`; the first line of what `version`, a command, says in it.
 pub fn container_root(
     suite: &str,
     packages: &[&str],
-    program: &str,
+    version: &str,
     archive: &Path,
     progress: Progress<'_>,
 ) -> Result<String, BuildError> {
     let packages: Vec<String> = packages.iter().map(|p| (*p).to_owned()).collect();
-    let version = archive.with_extension("version");
+    let said = archive.with_extension("version");
     let mut command = mmdebstrap("minbase", &packages);
     command
         .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")))
-        .arg(format!("--customize-hook=chroot \"$1\" {program} --version >\"$1/version\""))
-        .arg(format!("--customize-hook=download /version {}", version.display()))
+        .arg(format!("--customize-hook=chroot \"$1\" {version} >\"$1/version\" 2>&1"))
+        .arg(format!("--customize-hook=download /version {}", said.display()))
         .arg("--customize-hook=rm \"$1/version\"")
         .arg("--format=tar")
         .arg(suite)
         .arg(archive)
         .args(mirror::of_host());
     run(command, progress)?;
-    let text = fs::read_to_string(&version).map_err(io_error("read the container's QEMU version"))?;
-    fs::remove_file(&version).map_err(io_error("remove the container's QEMU version"))?;
+    let text = fs::read_to_string(&said).map_err(io_error("read the container's version"))?;
+    fs::remove_file(&said).map_err(io_error("remove the container's version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! The images that QEMU runs in: a minimal Debian with its QEMU, built from the distribution's packages and imported.
+//! Container images of our own: a minimal Debian with a few of its packages, built here and imported. No registry is asked.
 
 use super::engine::{EngineError, connect};
 use crate::qemu::{QEMU_X86, QemuVersion, parse_version};
@@ -10,53 +10,50 @@ use testcontainers::bollard;
 use tokio_util::io::ReaderStream;
 use vmhealth_images::{Progress, container_root, digest};
 
-const REPOSITORY: &str = "vmhealth-qemu";
-const VERSION_LABEL: &str = "dev.vmhealth.qemu";
+const VERSION_LABEL: &str = "dev.vmhealth.version";
 /// Part of every tag: raise it when the recipe changes otherwise.
 const PROCEDURE: &str = "1";
 
-/// A Debian release whose QEMU can be had in a container.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Release {
-    /// As on the command line.
+/// What an image is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageRecipe {
+    /// In the engine.
+    pub repository: &'static str,
+    /// The tag begins with it.
     pub name: &'static str,
-    suite: &'static str,
+    /// Debian's.
+    pub suite: &'static str,
+    /// Debian's.
+    pub packages: &'static [&'static str],
+    /// What says in the image which version it is.
+    pub version: &'static str,
 }
 
-/// All of them.
-pub static RELEASES: [Release; 2] =
-    [Release { name: "debian-12", suite: "bookworm" }, Release { name: "debian-13", suite: "trixie" }];
-
-/// What is in the image.
-const PACKAGES: [&str; 2] = ["qemu-system-x86", "qemu-utils"];
-
-/// An image in the engine, and the QEMU in it.
+/// An image in the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerHost {
-    /// As on the command line: `debian-13`.
-    pub name: &'static str,
-    /// The image's tag in our repository.
-    pub(super) tag: String,
-    /// What it runs.
-    pub version: QemuVersion,
+pub struct ContainerImage {
+    /// In the engine.
+    pub repository: &'static str,
+    /// After the recipe that made it.
+    pub tag: String,
+    /// The first line of what its program says of its version.
+    pub version: String,
+    /// The engine's own digest of it.
+    pub id: String,
 }
 
-impl ContainerHost {
-    /// The image of a release: the engine's, or built and imported now. `scratch` is for the archive.
-    pub async fn ensure(
-        release: &'static Release,
-        scratch: &Path,
-        progress: Progress<'_>,
-    ) -> Result<ContainerHost, EngineError> {
+impl ImageRecipe {
+    /// The image: the engine's, or built and imported now. `scratch` is for the archive.
+    pub async fn ensure(&self, scratch: &Path, progress: Progress<'_>) -> Result<ContainerImage, EngineError> {
         let docker = connect().await?;
-        let recipe = [release.suite, &PACKAGES.join(" "), PROCEDURE].join("\0");
-        let tag = format!("{}-{}", release.name, &digest::of_bytes(recipe.as_bytes())[..12]);
-        let reference = format!("{REPOSITORY}:{tag}");
+        let recipe = [self.suite, &self.packages.join(" "), self.version, PROCEDURE].join("\0");
+        let tag = format!("{}-{}", self.name, &digest::of_bytes(recipe.as_bytes())[..12]);
+        let reference = format!("{}:{tag}", self.repository);
         if docker.inspect_image(&reference).await.is_err() {
             progress(&format!("building the container image {reference} from the distribution's packages (once)"));
-            let archive = scratch.join(format!("{}.tar", release.name));
-            let line = container_root(release.suite, &PACKAGES, QEMU_X86, &archive, progress)?;
-            let options = CreateImageOptionsBuilder::new().from_src("-").repo(REPOSITORY).tag(&tag);
+            let archive = scratch.join(format!("{tag}.tar"));
+            let line = container_root(self.suite, self.packages, self.version, &archive, progress)?;
+            let options = CreateImageOptionsBuilder::new().from_src("-").repo(self.repository).tag(&tag);
             let options = options.changes(vec![format!("LABEL {VERSION_LABEL}=\"{line}\"")]).build();
             let file = tokio::fs::File::open(&archive).await?;
             let body = bollard::body_try_stream(ReaderStream::with_capacity(file, 1 << 20));
@@ -68,14 +65,52 @@ impl ContainerHost {
         }
         let image = docker.inspect_image(&reference).await?;
         let labels: HashMap<String, String> = image.config.and_then(|c| c.labels).unwrap_or_default();
-        let line = labels.get(VERSION_LABEL).cloned().unwrap_or_default();
-        let number = parse_version(&line).unwrap_or_default();
-        let version = QemuVersion { number, line, digest: image.id.unwrap_or_default() };
-        Ok(ContainerHost { name: release.name, tag, version })
+        let version = labels.get(VERSION_LABEL).cloned().unwrap_or_default();
+        Ok(ContainerImage { repository: self.repository, tag, version, id: image.id.unwrap_or_default() })
     }
+}
 
-    /// Repository and tag.
-    pub(super) fn image(&self) -> (&'static str, &str) {
-        (REPOSITORY, &self.tag)
+/// A Debian release whose QEMU can be had in a container.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Release {
+    /// As on the command line.
+    pub name: &'static str,
+    suite: &'static str,
+}
+
+/// All of them, the newest last.
+pub static RELEASES: [Release; 2] =
+    [Release { name: "debian-12", suite: "bookworm" }, Release { name: "debian-13", suite: "trixie" }];
+
+/// An image with a QEMU in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerHost {
+    /// As on the command line: `debian-13`.
+    pub name: &'static str,
+    /// What runs.
+    pub image: ContainerImage,
+    /// The QEMU in it.
+    pub version: QemuVersion,
+}
+
+impl ContainerHost {
+    /// The image of a release.
+    pub async fn ensure(
+        release: &'static Release,
+        scratch: &Path,
+        progress: Progress<'_>,
+    ) -> Result<ContainerHost, EngineError> {
+        let recipe = ImageRecipe {
+            repository: "vmhealth-qemu",
+            name: release.name,
+            suite: release.suite,
+            packages: &["qemu-system-x86", "qemu-utils"],
+            version: "qemu-system-x86_64 --version",
+        };
+        debug_assert!(recipe.version.starts_with(QEMU_X86));
+        let image = recipe.ensure(scratch, progress).await?;
+        let number = parse_version(&image.version).unwrap_or_default();
+        let version = QemuVersion { number, line: image.version.clone(), digest: image.id.clone() };
+        Ok(ContainerHost { name: release.name, image, version })
     }
 }

@@ -9,5 +9,5 @@ mod image;
 mod run;
 
 pub use engine::{EngineError, connect, sweep};
-pub use image::{ContainerHost, RELEASES, Release};
+pub use image::{ContainerHost, ContainerImage, ImageRecipe, RELEASES, Release};
 pub(crate) use run::{Needs, start};

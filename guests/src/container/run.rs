@@ -35,7 +35,7 @@ pub(crate) async fn start(
     args: Vec<String>,
     needs: Needs,
 ) -> Result<Process, EngineError> {
-    let (repository, tag) = host.image();
+    let (repository, tag) = (host.image.repository, host.image.tag.as_str());
     let docker = connect().await?;
     // A tag that is not there would be asked of a registry.
     docker.inspect_image(&format!("{repository}:{tag}")).await?;
