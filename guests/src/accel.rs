@@ -52,6 +52,12 @@ pub async fn find(
         }
         AccelChoice::Fixed(accel) => Found { accel, why: "as asked for".into() },
         AccelChoice::Auto => {
+            let probe = Path::new("/usr/bin").join(emulator.program);
+            if emulator.container.is_some() && !probe.exists() {
+                let why =
+                    "KVM is only tried with a QEMU of this host's own, and there is none; --accel kvm asks for it";
+                return Found { accel: Accel::Tcg, why: why.into() };
+            }
             if let Err(e) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
                 return Found { accel: Accel::Tcg, why: format!("/dev/kvm cannot be opened: {e}") };
             }
@@ -61,8 +67,10 @@ pub async fn find(
                 return Found { accel, why: format!("remembered in {}", memo.display()) };
             }
             let found = match boots_under_kvm(image, emulator.program).await {
-                Ok(()) => Found { accel: Accel::Kvm, why: "a kernel booted under it".into() },
-                Err(reason) => Found { accel: Accel::Tcg, why: format!("no kernel boots under KVM: {reason}") },
+                Ok(Ok(())) => Found { accel: Accel::Kvm, why: "a kernel booted under it".into() },
+                Ok(Err(reason)) => Found { accel: Accel::Tcg, why: format!("no kernel boots under KVM: {reason}") },
+                // That says nothing about KVM: not to be remembered.
+                Err(e) => return Found { accel: Accel::Tcg, why: format!("cannot run {}: {e}", emulator.program) },
             };
             // Without the memo the next run looks again.
             let _ = std::fs::create_dir_all(cache).and_then(|()| std::fs::write(&memo, found.accel.as_str()));
@@ -81,11 +89,13 @@ fn memo_path(qemu: &QemuVersion, cache: &Path) -> PathBuf {
     let part = |f: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
         host.as_ref().map(|h| f(h).to_string_lossy().into_owned()).unwrap_or_default()
     };
-    let name = format!("accel-{}-{}-qemu-{qemu}", part(|h| h.nodename()), part(|h| h.release()));
+    let digest = qemu.digest.rsplit(':').next().and_then(|d| d.get(..12)).unwrap_or_default();
+    let name = format!("accel-{}-{}-qemu-{qemu}-{digest}", part(|h| h.nodename()), part(|h| h.release()));
     cache.join(name.replace('/', "_"))
 }
 
-async fn boots_under_kvm(image: &Image, program: &str) -> Result<(), String> {
+/// Whether a kernel boots; the outer error: nothing could be tried.
+async fn boots_under_kvm(image: &Image, program: &str) -> std::io::Result<Result<(), String>> {
     let mut child = guarded(program, &[])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
         .args(["-machine", "pc,accel=kvm", "-cpu", "host", "-m", "256M"])
@@ -96,9 +106,8 @@ async fn boots_under_kvm(image: &Image, program: &str) -> Result<(), String> {
         .args(["-append", &format!("{} {PROBE_WORD}", image.cmdline)])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| format!("cannot run {program}: {e}"))?;
-    let Some(stdout) = child.stdout.take() else { return Err("no console".into()) };
+        .spawn()?;
+    let Some(stdout) = child.stdout.take() else { return Err(std::io::Error::other("no console")) };
     let marked = async {
         let mut lines = BufReader::new(stdout).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
@@ -112,5 +121,5 @@ async fn boots_under_kvm(image: &Image, program: &str) -> Result<(), String> {
     signal_group(&child, Signal::SIGKILL);
     // Reap it; a QEMU that does not die is killed again on drop.
     let _ = tokio::time::timeout(PROBE_LIMIT, child.wait()).await;
-    result.unwrap_or_else(|_| Err(format!("nothing reached userspace within {} s", PROBE_LIMIT.as_secs())))
+    Ok(result.unwrap_or_else(|_| Err(format!("nothing reached userspace within {} s", PROBE_LIMIT.as_secs()))))
 }

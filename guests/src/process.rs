@@ -13,8 +13,7 @@ use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
 use vmhealth_sim::cluster::Exit;
 
 /// A command whose process is killed when this thread ends, and that inherits exactly the given descriptors.
@@ -59,24 +58,38 @@ pub(crate) struct Process {
     /// On this host; `None`: it has ended already, or the host cannot see it.
     pub(crate) pid: Option<u32>,
     end: watch::Receiver<Option<End>>,
-    waiter: JoinHandle<()>,
+    /// Dropped with it.
+    _alive: oneshot::Sender<()>,
 }
 
+/// Comes when nobody wants the process any more.
+pub(crate) type GivenUp = oneshot::Receiver<()>;
+
 impl Process {
-    /// `wait` ends with the process, and ends the process when it is dropped.
-    pub(crate) fn new(pid: Option<u32>, wait: impl Future<Output = End> + Send + 'static) -> Process {
+    /// `wait` ends with the process, and ends the process when it is given up.
+    pub(crate) fn new<W>(pid: Option<u32>, wait: impl FnOnce(GivenUp) -> W) -> Process
+    where
+        W: Future<Output = End> + Send + 'static,
+    {
         let (ended, end) = watch::channel(None);
-        let waiter = tokio::spawn(async move {
-            let end = wait.await;
-            ended.send_replace(Some(end));
-        });
-        Process { pid, end, waiter }
+        let (_alive, given_up) = oneshot::channel();
+        let wait = wait(given_up);
+        tokio::spawn(async move { ended.send_replace(Some(wait.await)) });
+        Process { pid, end, _alive }
     }
 
     /// A child of ours.
     pub(crate) fn local(mut child: Child) -> Process {
-        Process::new(child.id(), async move {
-            let status = child.wait().await.map_err(|e| format!("QEMU cannot be waited for: {e}"))?;
+        Process::new(child.id(), |given_up| async move {
+            let status = tokio::select! {
+                status = child.wait() => status,
+                _ = given_up => {
+                    // It may have ended this moment.
+                    let _ = child.start_kill();
+                    child.wait().await
+                }
+            };
+            let status = status.map_err(|e| format!("QEMU cannot be waited for: {e}"))?;
             Ok(status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal))
         })
     }
@@ -95,12 +108,6 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.waiter.abort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +122,7 @@ mod tests {
         let process = Process::local(guarded("sleep", &[]).arg("600").spawn().unwrap());
         let pid = Pid::from_raw(i32::try_from(process.pid.unwrap()).unwrap());
         drop(process);
-        // The kill is sent when the waiter is dropped, and the runtime reaps it.
+        // The waiter kills and reaps it.
         let gone = async {
             while nix::sys::signal::kill(pid, None).is_ok() {
                 tokio::task::yield_now().await;

@@ -159,7 +159,7 @@ fn debootstrap(
     command
         .args(["--format=null", "--skip=cleanup/apt,cleanup/reproducible"])
         .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")));
-    let customize = |native: &str| format!("--customize-hook={settings}NATIVE={native}\n{CUSTOMIZE}");
+    let customize = |native: &str| format!("--customize-hook={settings}NATIVE='{native}'\n{CUSTOMIZE}");
     let copy = format!("--customize-hook=copy-out /tmp/vmhealth-out {}", folder.display());
     if recipe.is_native() {
         command.arg(customize("")).arg(copy).args([recipe.suite, "/dev/null"]).args(mirror::of_host());

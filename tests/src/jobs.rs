@@ -6,8 +6,8 @@
 
 use crate::catalogue::Case;
 use crate::host;
-use crate::report::{RunFolder, VerdictWord, place};
-use crate::runner::{Progress, Reality, ScenarioRun, finish, not_run};
+use crate::report::{LOCAL, RunFolder, VerdictWord, place};
+use crate::runner::{Lack, Progress, Reality, ScenarioRun, finish, not_run, skipped};
 use crate::schedule::{Forecast, Schedule};
 use crate::templates::{self, Stock};
 use std::io;
@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use vmhealth_guests::container;
 use vmhealth_guests::guest::memory_mib;
 use vmhealth_guests::reality::{self, Outcome, Setup};
-use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::scratch::{Scratch, lock_of};
 use vmhealth_guests::template::Template;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
@@ -55,7 +56,18 @@ impl Jobs<'_> {
                 templates::stock(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress).await?
             }
         };
-        let mut runs = self.run_together(&stock, &scratch).await?;
+        let runs = self.run_all(&stock, &scratch).await;
+        if self.reality.host != LOCAL
+            && let Some(lock) = lock_of(scratch.path())
+        {
+            // Also those whose start was given up.
+            container::remove_run(&lock).await;
+        }
+        runs
+    }
+
+    async fn run_all(&self, stock: &Stock, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let mut runs = self.run_together(stock, scratch).await?;
         if let [Some(only)] = runs.as_mut_slice() {
             only.result.starved_alone();
             return Ok(runs);
@@ -67,7 +79,7 @@ impl Jobs<'_> {
             }
             (self.progress)(&format!("{}: starved ({reason}); again, alone", case.id()));
             self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
-            let job = self.job(index, &stock, &scratch, "alone")?;
+            let job = self.job(index, stock, scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
             again.hold_against(self.models[index].as_ref(), &self.cases[index]);
@@ -169,7 +181,8 @@ impl Job {
         let begun = Instant::now();
         let platform = match self.reality.platform(&self.case) {
             Ok(platform) => platform.clone(),
-            Err(reason) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
+            Err(Lack::NotHere(reason)) => return skipped(&self.case, &reason, &self.reality.host, &self.folder),
+            Err(Lack::Host(reason)) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
         };
         let folder = self.folder.begin(self.case.id(), &place("qemu", &self.reality.host))?;
         let setup = Setup {

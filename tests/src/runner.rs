@@ -7,7 +7,9 @@ use crate::divergence;
 use crate::intervals::{self, Intervals};
 use crate::jobs::Jobs;
 use crate::normal::Normal;
-use crate::report::{Conformance, LOCAL, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult, place};
+use crate::report::{
+    Conformance, LOCAL, Machine, Results, RunFolder, ScenarioFolder, ScenarioResult, VerdictWord, place,
+};
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -38,21 +40,32 @@ pub enum Worlds {
 pub struct Reality {
     /// Where they run: [`crate::report::LOCAL`], or `container:` and a release.
     pub host: String,
-    /// What guests run on, by their architecture; an error says why they cannot.
-    pub platforms: BTreeMap<Architecture, Result<Platform, String>>,
+    /// What guests run on, by their architecture, or why they cannot.
+    pub platforms: BTreeMap<Architecture, Result<Platform, Lack>>,
     /// No forks.
     pub cold: bool,
     /// At most so many at once; `None`: as memory and cores allow.
     pub jobs: Option<usize>,
 }
 
+/// Why guests of an architecture cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// This host does not run such guests at all.
+    #[error("{0}")]
+    NotHere(String),
+    /// It should, and something is missing.
+    #[error("{0}")]
+    Host(String),
+}
+
 impl Reality {
     /// What a case's guests run on, or why they cannot.
-    pub fn platform(&self, case: &Case) -> Result<&Platform, String> {
+    pub fn platform(&self, case: &Case) -> Result<&Platform, Lack> {
         let architecture = case.architecture();
         match self.platforms.get(&architecture) {
             Some(platform) => platform.as_ref().map_err(Clone::clone),
-            None => Err(format!("no {architecture} guests were asked for")),
+            None => Err(Lack::NotHere(format!("no {architecture} guests were asked for"))),
         }
     }
 }
@@ -90,8 +103,9 @@ pub async fn run(
             conformance.intervals += qemu.intervals.len();
             conformance.divergences += qemu.result.divergences.len();
         }
-        if let [first, others @ ..] = runs.as_mut_slice() {
-            for other in others.iter_mut().filter(|other| first.comparable && other.comparable) {
+        let first = runs.iter().position(|r| r.comparable).unwrap_or(runs.len());
+        if let Some([first, others @ ..]) = runs.get_mut(first..) {
+            for other in others.iter_mut().filter(|other| other.comparable) {
                 other.hold_against_host(first, case);
                 conformance.between_hosts.0 += 1;
                 conformance.between_hosts.1 += other.result.host_differences.len();
@@ -131,6 +145,10 @@ impl ScenarioRun {
         let found = divergence::compare(names, [&first.normal, &self.normal]);
         let (mut unknown, expected) = divergence::set_known_apart(found, &known(case, Some(&self.result.host)));
         unknown.extend(intervals::compare(names, [&first.intervals, &self.intervals], &case.manifest.vmi));
+        if !unknown.is_empty() {
+            let both = format!(" --host {},{}", first.result.host, self.result.host);
+            self.result.repeat = case.again.replace("{world}", "qemu") + &both;
+        }
         (self.result.host_differences, self.result.known_host_differences) = (unknown, expected);
     }
 }
@@ -184,6 +202,13 @@ fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
     let outcome = Outcome { lasted: end.since_origin(), ..without_guest(verdict, trace) };
     finish(case, ("model", LOCAL), &outcome, begun.elapsed(), &folder)
+}
+
+/// A case whose guests this host does not run.
+pub(crate) fn skipped(case: &Case, reason: &str, host: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
+    let mut run = not_run(case, reason, host, folder)?;
+    run.result.verdict = VerdictWord::Skip;
+    Ok(run)
 }
 
 pub(crate) fn not_run(case: &Case, reason: &str, host: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {

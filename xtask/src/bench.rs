@@ -10,6 +10,7 @@ use std::time::Instant;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
 use vmhealth_tests::catalogue;
+use vmhealth_tests::runner::Lack;
 
 /// Whose guest the forks are of: watchdog, agent and health server.
 const CASE: &str = "killed-daemon/watchdog/reset";
@@ -45,7 +46,7 @@ pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
         Bench::Peers { args, scratch } => {
             let (mut reality, machine) = prepare([Architecture::Amd64].into(), Wanted::default()).await;
             let platform = reality.platforms.remove(&Architecture::Amd64);
-            let platform = platform.unwrap_or_else(|| Err("no platform".into())).map_err(|e| infra(anyhow!(e)))?;
+            let platform = platform.unwrap_or_else(|| Err(Lack::Host("no platform".into()))).map_err(infra)?;
             let found = peers(&platform, machine, &scratch, &progress()).await.map_err(infra)?;
             eprint!("{found}");
             deliver(&args, &found)

@@ -15,7 +15,7 @@ use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::host::{self, Tool};
 use vmhealth_tests::report::{LOCAL, Machine, PlatformReport};
-use vmhealth_tests::runner::Reality;
+use vmhealth_tests::runner::{Lack, Reality};
 
 /// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
 /// that need them, and after the image is built: mmdebstrap makes a user namespace of its own.
@@ -37,9 +37,12 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     if !namespace || geteuid().is_root() {
         return;
     }
-    if image && let Err(e) = build_image_as_user() {
-        eprintln!("warning: {:#}", e.error);
-        return;
+    // Whose cache and containers these are is asked before everybody is root.
+    container::set_owner();
+    for architecture in [Architecture::Amd64, Architecture::S390x].into_iter().filter(|a| image && runs(command, *a)) {
+        if let Err(e) = build_image_as_user(architecture) {
+            eprintln!("warning: {:#}", e.error);
+        }
     }
     let (uid, gid) = (geteuid(), getegid());
     let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
@@ -53,9 +56,17 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     }
 }
 
-fn build_image_as_user() -> Result<(), Failure> {
-    install_missing(Architecture::Amd64)?;
-    Store::new(&host::cache_folder()).ensure(recipe(Architecture::Amd64)?, &say).map(drop).map_err(infra)
+/// Whether a command may boot guests of an architecture.
+fn runs(command: &Command, architecture: Architecture) -> bool {
+    match command {
+        Command::E2e(args) => args.architecture.is_none_or(|a| a == architecture),
+        _ => architecture == Architecture::Amd64,
+    }
+}
+
+fn build_image_as_user(architecture: Architecture) -> Result<(), Failure> {
+    install_missing(architecture)?;
+    Store::new(&host::cache_folder()).ensure(recipe(architecture)?, &say).map(drop).map_err(infra)
 }
 
 pub(crate) fn recipe(architecture: Architecture) -> Result<&'static Recipe, Failure> {
@@ -118,7 +129,10 @@ pub(crate) async fn prepare_all(architectures: BTreeSet<Architecture>, wanted: W
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
     }
-    let hosts = if wanted.hosts.is_empty() { vec![default_host().await] } else { wanted.hosts.clone() };
+    let mut hosts = if wanted.hosts.is_empty() { vec![default_host().await] } else { wanted.hosts.clone() };
+    // Twice the same one says nothing new.
+    let mut seen = BTreeSet::new();
+    hosts.retain(|h| seen.insert(name(*h)));
     let mut realities = Vec::new();
     for host in hosts {
         let mut platforms = BTreeMap::new();
@@ -126,9 +140,9 @@ pub(crate) async fn prepare_all(architectures: BTreeSet<Architecture>, wanted: W
             let platform = platform(*architecture, host, wanted.accel).await;
             match &platform {
                 Ok((_, report)) => machine.add(&name(host), *architecture, report),
-                Err(e) => say(&format!("{architecture} guests cannot run on {}: {:#}", name(host), e.error)),
+                Err(lack) => say(&format!("{architecture} guests cannot run on {}: {lack}", name(host))),
             }
-            platforms.insert(*architecture, platform.map(|(p, _)| p).map_err(|e| format!("{:#}", e.error)));
+            platforms.insert(*architecture, platform.map(|(p, _)| p));
         }
         realities.push(Reality { host: name(host), platforms, cold: wanted.cold, jobs: wanted.jobs });
     }
@@ -165,21 +179,24 @@ async fn platform(
     architecture: Architecture,
     host: HostArg,
     choice: AccelChoice,
-) -> Result<(Platform, PlatformReport), Failure> {
+) -> Result<(Platform, PlatformReport), Lack> {
+    let lacks = |e: Failure| Lack::Host(format!("{:#}", e.error));
     let emulator = match host {
         HostArg::Local => {
-            install_missing(architecture)?;
-            Emulator::local(architecture).map_err(|e| infra(anyhow!(e)))?
+            install_missing(architecture).map_err(lacks)?;
+            Emulator::local(architecture).map_err(Lack::Host)?
         }
         HostArg::Container(release) => {
-            install(|| host::missing_beside_qemu(architecture))?;
-            let folder = tempfile::tempdir().map_err(infra)?;
-            let container = ContainerHost::ensure(release, folder.path(), &say).await.map_err(infra)?;
-            Emulator::contained(architecture, container).map_err(|e| infra(anyhow!(e)))?
+            ContainerHost::has_emulator(architecture).map_err(Lack::NotHere)?;
+            install(|| host::missing_beside_qemu(architecture)).map_err(lacks)?;
+            let folder = tempfile::tempdir().map_err(|e| Lack::Host(e.to_string()))?;
+            let container = ContainerHost::ensure(release, folder.path(), &say).await;
+            Emulator::contained(container.map_err(|e| Lack::Host(e.to_string()))?)
         }
     };
-    let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
-    let image = Image::new(Store::new(&cache).ensure(recipe, &say).map_err(infra)?, recipe);
+    let (cache, recipe) =
+        (host::cache_folder(), recipe(architecture).map_err(|e| Lack::NotHere(format!("{:#}", e.error)))?);
+    let image = Image::new(Store::new(&cache).ensure(recipe, &say).map_err(|e| lacks(infra(e)))?, recipe);
     let found = accel::find(choice, architecture, &image, &emulator, &cache).await;
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(

@@ -10,8 +10,10 @@ use std::time::Duration;
 use testcontainers::bollard;
 use testcontainers::core::client::docker_client_instance;
 
-/// On every container of ours: the lock of the run that made it.
-pub(super) const LABEL: &str = "dev.vmhealth.lock";
+/// On every container of ours: the lock of the run that made it ...
+pub(super) const LOCK: &str = "dev.vmhealth.lock";
+/// ... and where that lock is to be looked for: [`here`].
+pub(super) const PLACE: &str = "dev.vmhealth.place";
 /// For the engine to say who it is.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -37,6 +39,17 @@ pub enum EngineError {
     /// What testcontainers said.
     #[error("the container engine: {0}")]
     Container(#[from] testcontainers::TestcontainersError),
+    /// Its processes are not this host's, or not in sight.
+    #[error(
+        "the container engine's processes cannot be seen from here: it must run on this host, and vmhealth outside of its containers"
+    )]
+    OutOfSight,
+    /// A run without a lock.
+    #[error("a container was asked for outside of a run")]
+    NoRun,
+    /// An image whose program does not say its version.
+    #[error("the container's QEMU says of its version: {0:?}")]
+    Version(String),
     /// An image could not be built.
     #[error(transparent)]
     Build(#[from] vmhealth_images::BuildError),
@@ -64,15 +77,32 @@ pub async fn connect() -> Result<Docker, EngineError> {
     }
 }
 
+/// The namespaces that paths and process ids of this process belong to: an engine may serve several such places, and none can
+/// judge another one's locks.
+pub fn here() -> String {
+    let link = |kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap_or_default().display().to_string();
+    format!("{} {}", link("mnt"), link("pid"))
+}
+
 /// Removes the containers of runs that are no more; how many there were. Nothing without an engine.
 pub async fn sweep() -> usize {
+    remove(is_over).await
+}
+
+/// Removes the containers that the run with this lock still has.
+pub async fn remove_run(lock: &Path) -> usize {
+    remove(|of| of == lock).await
+}
+
+async fn remove(goes: impl Fn(&Path) -> bool) -> usize {
     let Ok(docker) = connect().await else { return 0 };
-    let filters = HashMap::from([("label", vec![LABEL])]);
+    let place = format!("{PLACE}={}", here());
+    let filters = HashMap::from([("label", vec![LOCK, place.as_str()])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let mut removed = 0;
     for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
-        let lock = container.labels.as_ref().and_then(|l| l.get(LABEL)).cloned().unwrap_or_default();
-        let Some(id) = container.id.filter(|_| is_over(Path::new(&lock))) else { continue };
+        let lock = container.labels.as_ref().and_then(|l| l.get(LOCK)).cloned().unwrap_or_default();
+        let Some(id) = container.id.filter(|_| !lock.is_empty() && goes(Path::new(&lock))) else { continue };
         let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         removed += usize::from(docker.remove_container(&id, Some(force)).await.is_ok());
     }

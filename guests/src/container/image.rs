@@ -9,6 +9,7 @@ use std::path::Path;
 use testcontainers::bollard;
 use tokio_util::io::ReaderStream;
 use vmhealth_images::{Progress, container_root, digest};
+use vmhealth_sim::manifest::Architecture;
 
 const VERSION_LABEL: &str = "dev.vmhealth.version";
 /// Part of every tag: raise it when the recipe changes otherwise.
@@ -94,6 +95,14 @@ pub struct ContainerHost {
 }
 
 impl ContainerHost {
+    /// An error says why it has no QEMU for guests of an architecture.
+    pub fn has_emulator(architecture: Architecture) -> Result<(), String> {
+        match architecture {
+            Architecture::Amd64 => Ok(()),
+            other => Err(format!("the container images have no QEMU for {other}")),
+        }
+    }
+
     /// The image of a release.
     pub async fn ensure(
         release: &'static Release,
@@ -104,12 +113,12 @@ impl ContainerHost {
             repository: "vmhealth-qemu",
             name: release.name,
             suite: release.suite,
-            packages: &["qemu-system-x86", "qemu-utils"],
+            packages: &["qemu-system-x86"],
             version: "qemu-system-x86_64 --version",
         };
         debug_assert!(recipe.version.starts_with(QEMU_X86));
         let image = recipe.ensure(scratch, progress).await?;
-        let number = parse_version(&image.version).unwrap_or_default();
+        let number = parse_version(&image.version).ok_or_else(|| EngineError::Version(image.version.clone()))?;
         let version = QemuVersion { number, line: image.version.clone(), digest: image.id.clone() };
         Ok(ContainerHost { name: release.name, image, version })
     }

@@ -8,6 +8,7 @@ mod engine;
 mod image;
 mod run;
 
-pub use engine::{EngineError, connect, sweep};
+pub use engine::{EngineError, connect, here, remove_run, sweep};
 pub use image::{ContainerHost, ContainerImage, ImageRecipe, RELEASES, Release};
+pub use run::set_owner;
 pub(crate) use run::{Needs, start};

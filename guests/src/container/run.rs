@@ -1,16 +1,18 @@
 //! One QEMU in one container.
 
 use super::ContainerHost;
-use super::engine::{EngineError, LABEL, connect};
-use crate::process::{End, Process};
+use super::engine::{EngineError, LOCK, PLACE, connect, here};
+use crate::process::{End, GivenUp, Process};
 use bollard::models::DeviceMapping;
-use bollard::query_parameters::{LogsOptionsBuilder, WaitContainerOptionsBuilder};
+use bollard::query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::StreamExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use testcontainers::core::AccessMode;
 use testcontainers::core::Mount;
 use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt as _, bollard};
+use testcontainers::{GenericImage, ImageExt as _, bollard};
+use tokio::sync::oneshot;
 use vmhealth_sim::cluster::Exit;
 
 /// What a QEMU in a container needs of this host.
@@ -23,27 +25,48 @@ pub(crate) struct Needs {
     /// Whether it needs `/dev/kvm`.
     pub(crate) kvm: bool,
     /// The run's lock.
-    pub(crate) lock: PathBuf,
+    pub(crate) lock: Option<PathBuf>,
+    /// A path that stands in its command line.
+    pub(crate) mark: PathBuf,
     /// Where its stderr goes.
     pub(crate) stderr: PathBuf,
 }
 
-/// Starts `program` with `args`.
+/// The user that QEMU is to run as, where this process has become another one in a user namespace.
+static OWNER: OnceLock<(u32, u32)> = OnceLock::new();
+
+/// Keeps the user and group that this process has now for the containers that it starts later.
+pub fn set_owner() {
+    // The first one is right.
+    let _ = OWNER.set((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()));
+}
+
+/// Starts `program` with `args`. Whoever gives up waiting for it leaves nothing: a process that nobody takes is given up.
 pub(crate) async fn start(
     host: &ContainerHost,
-    program: &str,
+    program: &'static str,
     args: Vec<String>,
     needs: Needs,
 ) -> Result<Process, EngineError> {
+    let host = host.clone();
+    let (answer, started) = oneshot::channel();
+    tokio::spawn(async move { drop(answer.send(launch(&host, program, args, needs).await)) });
+    started.await.unwrap_or(Err(EngineError::OutOfSight))
+}
+
+async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: Needs) -> Result<Process, EngineError> {
+    let lock = needs.lock.ok_or(EngineError::NoRun)?;
     let (repository, tag) = (host.image.repository, host.image.tag.as_str());
     let docker = connect().await?;
     // A tag that is not there would be asked of a registry.
     docker.inspect_image(&format!("{repository}:{tag}")).await?;
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    set_owner();
+    let (uid, gid) = OWNER.get().copied().unwrap_or_default();
     let image = GenericImage::new(repository, tag).with_entrypoint(program);
     let mut request = image
         .with_cmd(args)
-        .with_label(LABEL, needs.lock.display().to_string())
+        .with_label(LOCK, lock.display().to_string())
+        .with_label(PLACE, here())
         .with_user(format!("{uid}:{gid}"))
         .with_cap_drop("ALL")
         .with_security_opt("no-new-privileges");
@@ -67,9 +90,31 @@ pub(crate) async fn start(
         });
     });
     let container = request.start().await?;
-    let state = docker.inspect_container(container.id(), None).await?.state;
-    let pid = state.and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
-    Ok(Process::new(pid, wait(docker, container, needs.stderr)))
+    let id = container.id().to_owned();
+    // Its drop would block the only thread of our runtime, on a connection that may belong to that runtime. We remove it.
+    std::mem::forget(container);
+    let state = docker.inspect_container(&id, None).await.map(|c| c.state);
+    let pid = state.ok().flatten().and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok());
+    let (engine, container) = (docker.clone(), id.clone());
+    let process = Process::new(pid, |given_up| wait(docker, id, needs.stderr, given_up));
+    match pid {
+        Some(pid) if is_ours(pid, &needs.mark) => Ok(process),
+        // It may have ended at once, and then says why.
+        _ if engine
+            .inspect_container(&container, None)
+            .await
+            .is_ok_and(|c| c.state.and_then(|s| s.running) == Some(false)) =>
+        {
+            Ok(process)
+        }
+        _ => Err(EngineError::OutOfSight),
+    }
+}
+
+/// Whether that process of this host is the one that we have just started: its signals go there.
+fn is_ours(pid: u32, mark: &Path) -> bool {
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains(&*mark.to_string_lossy())
 }
 
 fn mount(folder: &Path) -> Mount {
@@ -78,10 +123,21 @@ fn mount(folder: &Path) -> Mount {
 }
 
 /// Waits for its end, keeps what it said, and removes it.
-async fn wait(docker: bollard::Docker, container: ContainerAsync<GenericImage>, stderr: PathBuf) -> End {
-    let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
-    let mut waiting = std::pin::pin!(docker.wait_container(container.id(), Some(options)));
-    let end = match waiting.next().await {
+async fn wait(docker: bollard::Docker, id: String, stderr: PathBuf, mut given_up: GivenUp) -> End {
+    let answer = loop {
+        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+        let mut waiting = std::pin::pin!(docker.wait_container(&id, Some(options)));
+        tokio::select! {
+            answer = waiting.next() => match answer {
+                // The client's patience with any request is shorter than a guest's life.
+                Some(Err(bollard::errors::Error::RequestTimeoutError)) => continue,
+                answer => break answer,
+            },
+            // It is removed below, whatever it does.
+            _ = &mut given_up => break None,
+        }
+    };
+    let end = match answer {
         Some(Ok(answer)) => Ok(answer.status_code),
         Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
         Some(Err(e)) => Err(format!("the container engine lost sight of QEMU: {e}")),
@@ -89,14 +145,15 @@ async fn wait(docker: bollard::Docker, container: ContainerAsync<GenericImage>, 
     };
     let mut said = Vec::new();
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
-    let mut logs = std::pin::pin!(docker.logs(container.id(), Some(options)));
+    let mut logs = std::pin::pin!(docker.logs(&id, Some(options)));
     while let Some(Ok(line)) = logs.next().await {
         said.extend_from_slice(&line.into_bytes());
     }
     // Its last words are for messages; one without them says less.
     let _ = tokio::fs::write(&stderr, said).await;
     // What cannot be removed now is the next run's sweep.
-    let _ = container.rm().await;
+    let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let _ = docker.remove_container(&id, Some(force)).await;
     end.map(|code| match i32::try_from(code).unwrap_or(-1) {
         // As a shell tells of signals.
         code @ 129..=192 => Exit::Signal(code - 128),

@@ -271,7 +271,8 @@ fn needs(machine: &Machine, scratch: &Path, evidence: &Path, stderr: &Path) -> N
         reads: reads.into_iter().collect(),
         writes: writes.into_iter().collect(),
         kvm: machine.accel == Accel::Kvm,
-        lock: scratch::lock_of(scratch).unwrap_or_default(),
+        lock: scratch::lock_of(scratch),
+        mark: scratch.to_owned(),
         stderr: stderr.to_owned(),
     }
 }

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
 use vmhealth_sim::kubelet::{self, Attempt};
 use vmhealth_sim::manifest::{Handler, PodProbe, Port, WatchdogAction};
@@ -247,7 +247,14 @@ impl World {
                     .as_ref()
                     .filter(|g| !g.signalled.get())
                     .map(|_| "QEMU was ended by a signal of somebody else's".to_owned()),
-                DomainEvent::Exited(_) => guest.as_ref().and_then(|g| g.lost.get().cloned()),
+                DomainEvent::Exited(exit) => guest.as_ref().and_then(|g| match (g.lost.get(), exit) {
+                    (Some(why), _) => Some(why.clone()),
+                    // Whoever runs out of memory, or QEMU's own bug.
+                    (None, Exit::Signal(n)) if !g.signalled.get() => {
+                        Some(format!("QEMU was ended by signal {n}, which was not ours"))
+                    }
+                    _ => None,
+                }),
                 _ => None,
             };
             if let Some(reason) = interference {

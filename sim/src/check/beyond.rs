@@ -74,7 +74,7 @@ fn arguments(exam: &mut Exam<'_>, name: &str, vm: &VirtualMachine) {
         let Some(argument) = text(argument) else { continue };
         let path = format!("{path}[{i}]");
         match as_received(argument) {
-            Some(received) if received == argument => {}
+            Some(received) if received == [argument] => {}
             Some(received) => {
                 let message = format!("the guest receives {received:?} for {argument:?}: arguments are not escaped");
                 exam.add(&ARGUMENT_CHANGED, &path, message, "put it into a script in the guest and call that");

@@ -1,7 +1,7 @@
 //! An OpenShift Template's parameters: `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
 
 use super::tree::{get, items, text};
-use crate::yaml::{Node, Pos, Value};
+use crate::yaml::{Key, Node, Pos, Value};
 
 /// The parameters of a Template, and what came up when they were put in.
 pub(super) struct Template<'a> {
@@ -21,6 +21,7 @@ impl<'a> Template<'a> {
                 Value::Str(s) => Some(s.clone()),
                 Value::Int(n) => Some(n.to_string()),
                 Value::Bool(b) => Some(b.to_string()),
+                Value::Float(f) => Some(f.to_string()),
                 _ => None,
             });
             parameters.push((name, value));
@@ -37,7 +38,7 @@ impl<'a> Template<'a> {
                 let whole = text.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
                 node.value = match whole.map(str::to_owned) {
                     Some(name) => match self.value(&name, node.pos) {
-                        Some(value) => as_json(value),
+                        Some(value) => as_json(value, node.pos),
                         None => Value::Str(text.clone()),
                     },
                     None => Value::Str(self.expand(&text.clone(), node.pos)),
@@ -87,10 +88,26 @@ impl<'a> Template<'a> {
     }
 }
 
-fn as_json(value: String) -> Value {
-    match (value.parse::<i64>(), value.parse::<bool>()) {
-        (Ok(n), _) => Value::Int(n),
-        (_, Ok(b)) => Value::Bool(b),
-        _ => Value::Str(value),
+/// The value's own JSON, at the place of the parameter; what is no JSON stays a text, as with `oc process`.
+fn as_json(value: String, pos: Pos) -> Value {
+    match serde_json::from_str(&value) {
+        Ok(json) => from_json(json, pos),
+        Err(_) => Value::Str(value),
+    }
+}
+
+fn from_json(json: serde_json::Value, pos: Pos) -> Value {
+    let node = |json| Node { pos, value: from_json(json, pos) };
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(b) => Value::Bool(b),
+        serde_json::Value::Number(n) => {
+            n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int)
+        }
+        serde_json::Value::String(s) => Value::Str(s),
+        serde_json::Value::Array(items) => Value::Seq(items.into_iter().map(node).collect()),
+        serde_json::Value::Object(entries) => {
+            Value::Map(entries.into_iter().map(|(name, json)| (Key { pos, name }, node(json))).collect())
+        }
     }
 }

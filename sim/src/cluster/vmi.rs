@@ -312,12 +312,17 @@ impl Vmi {
     }
 
     /// Its migration begins or is over. The pod that it would go on in is not modelled: from outside it is the same guest.
-    pub fn set_migrating(&mut self, migrating: bool) -> &'static str {
-        if self.phase != Phase::Running || self.deleting {
+    pub fn begin_migration(&mut self) -> &'static str {
+        if self.phase != Phase::Running || self.deleting || self.migrating {
             return "refused";
         }
-        self.migrating = migrating;
+        self.migrating = true;
         "accepted"
+    }
+
+    /// Its migration is over.
+    pub fn end_migration(&mut self) {
+        self.migrating = false;
     }
 
     /// It is being migrated.

@@ -43,10 +43,10 @@ impl Probe {
     }
 }
 
-/// What the guest agent receives for an argument that virt-launcher puts into its JSON as it is; `None`: no JSON any more
-/// (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
-pub fn as_received(argument: &str) -> Option<String> {
-    serde_json::from_str(&format!("\"{argument}\"")).ok()
+/// What the guest agent receives for an argument that virt-launcher puts into its list of JSON as it is: a quoted comma makes
+/// two of it. `None`: no JSON any more (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
+pub fn as_received(argument: &str) -> Option<Vec<String>> {
+    serde_json::from_str(&format!("[\"{argument}\"]")).ok()
 }
 
 /// The five numbers of a probe; seconds are whole.
@@ -202,7 +202,7 @@ impl From<&Probe> for PodProbe {
         let handler = match &probe.handler {
             // What cannot be received is left as it is.
             Handler::Exec { command } => {
-                let command = command.iter().map(|a| as_received(a).unwrap_or_else(|| a.clone())).collect();
+                let command = command.iter().flat_map(|a| as_received(a).unwrap_or_else(|| vec![a.clone()])).collect();
                 Handler::Exec { command }
             }
             other => other.clone(),

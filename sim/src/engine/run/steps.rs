@@ -53,7 +53,7 @@ impl Engine {
     }
 
     fn migrate(&mut self, lasting: Duration) -> &'static str {
-        let answer = self.vmi.as_mut().map_or("refused", |v| v.set_migrating(true));
+        let answer = self.vmi.as_mut().map_or("refused", Vmi::begin_migration);
         if answer == "accepted" {
             self.migrated = Some(self.now + lasting);
         }
@@ -64,7 +64,7 @@ impl Engine {
     pub(super) fn end_migration(&mut self) {
         self.migrated = None;
         if let Some(vmi) = &mut self.vmi {
-            vmi.set_migrating(false);
+            vmi.end_migration();
         }
     }
 
