@@ -125,6 +125,8 @@ fn parameters_without_a_value_and_without_a_declaration() {
             Verdict::Refused,
             "a text",
         ),
+        ("periodSeconds: \"${{P}}\"", "{name: P, value: 5.5}", Verdict::Refused, "32 bits, found a number"),
+        ("tcpSocket: \"${{P}}\"", "{name: P, value: '{\"port\": 80}'}", Verdict::Refused, "exactly one handler"),
         ("timeout: \"${P} s\"", "{name: P, value: \"${Q}\"}, {name: Q}", Verdict::Refused, "unknown field"),
     ] {
         let found = template(probe, parameters);

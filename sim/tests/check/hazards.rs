@@ -143,6 +143,11 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         &[(Vmi, "readinessProbe: {exec: {command: [printf, 'a\\n']}}")],
         &[("exec-argument-changed", "the guest receives"), ("timed-out-commands-pile-up", "longer than 1 s")],
     ),
+    // Two arguments of one, and JSON for all that.
+    (
+        &[(Vmi, "readinessProbe: {exec: {command: [printf, 'a\",\"b']}}")],
+        &[("exec-argument-changed", r#"receives ["a", "b"]"#), ("timed-out-commands-pile-up", "longer than 1 s")],
+    ),
     (
         &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Vmi, "readinessProbe: {httpGet: {port: 80}}")],
         &[("volume-without-disk", "KubeVirt adds one")],

@@ -701,6 +701,17 @@ pub(super) const ROWS: &[Row] = &[
         never: &["vm status Paused"],
         end: ("Stopped", "Succeeded", 1),
     },
+    // One at a time.
+    Row {
+        number: 37,
+        strategies: &["Always"],
+        spec: "",
+        guest: "{}",
+        steps: "{after: guest ready, plus: 40s, user: {migrate: {for: 10s}}}\n{plus: 1s, user: {migrate: {for: 30s}}}",
+        seen: &[(1, "vm status Migrating", 0), (1, "vm status Running", 9_000)],
+        never: &[],
+        end: ("Running", "Running", 1),
+    },
     Row {
         number: 38,
         strategies: &["RerunOnFailure"],
