@@ -104,7 +104,13 @@ impl ExploreReport {
             let sequence =
                 if outcome.sequence.is_empty() { "nothing is seen".into() } else { outcome.sequence.join(" > ") };
             out += &format!("\n{} of them: {sequence}\n", outcome.runs);
-            for (word, extreme) in [("best", &outcome.best), ("worst", &outcome.worst)] {
+            let (best, worst) = (&outcome.best, &outcome.worst);
+            let extremes = if best.took_s == worst.took_s {
+                vec![("always", best)]
+            } else {
+                vec![("best", best), ("worst", worst)]
+            };
+            for (word, extreme) in extremes {
                 let faults: Vec<String> =
                     extreme.faults.iter().map(|m| format!("{} at {:.3} s", m.event, m.at_s)).collect();
                 out += &format!(
@@ -132,7 +138,7 @@ mod tests {
     use vmhealth_sim::time::Time;
     use vmhealth_sim::trace::{Event, Trace};
 
-    fn outcome(runs: usize, events: &[(u64, Event)]) -> Outcome {
+    fn outcome(runs: usize, worst: u64, events: &[(u64, Event)]) -> Outcome {
         let mut trace = Trace::default();
         for (secs, event) in events {
             let (at, event) = (Time::from_secs(*secs), event.clone());
@@ -143,7 +149,7 @@ mod tests {
             took: Duration::from_secs(secs),
             instants: vec![(Duration::from_secs(90 + secs), "kernelPanic")],
         };
-        let (best, worst) = (extreme(2), extreme(9));
+        let (best, worst) = (extreme(2), extreme(worst));
         Outcome { sequence, runs, instants: best.instants.clone(), best, worst, trace }
     }
 
@@ -153,9 +159,10 @@ mod tests {
         let fires = Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Poweroff));
         let usual = outcome(
             15,
+            9,
             &[fault.clone(), (110, fires.clone()), (110, Event::Phase(Phase::Failed)), (111, Event::GuestReady)],
         );
-        let other = outcome(5, &[fault, (109, Event::Killing), (110, fires), (110, Event::Phase(Phase::Failed))]);
+        let other = outcome(5, 2, &[fault, (109, Event::Killing), (110, fires), (110, Event::Phase(Phase::Failed))]);
         let report = ExploreReport::from(&Exploration { runs: 20, outcomes: vec![usual, other] });
         insta::assert_snapshot!(report.render("kernelPanic"));
     }

@@ -32,6 +32,9 @@ pub(crate) struct Needs {
     pub(crate) stderr: PathBuf,
 }
 
+/// Of what it said, about this many bytes are kept.
+const SAID_CAP: usize = 1 << 20;
+
 /// The user that QEMU is to run as, where this process has become another one in a user namespace.
 static OWNER: OnceLock<(u32, u32)> = OnceLock::new();
 
@@ -146,7 +149,9 @@ async fn wait(docker: bollard::Docker, id: String, stderr: PathBuf, mut given_up
     let mut said = Vec::new();
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
     let mut logs = std::pin::pin!(docker.logs(&id, Some(options)));
-    while let Some(Ok(line)) = logs.next().await {
+    while said.len() < SAID_CAP
+        && let Some(Ok(line)) = logs.next().await
+    {
         said.extend_from_slice(&line.into_bytes());
     }
     // Its last words are for messages; one without them says less.
