@@ -88,7 +88,13 @@ pub fn missing_beside_qemu(architecture: Architecture) -> Vec<Tool> {
 
 /// Whether installing what is missing is ours to do: on Debian, as root.
 pub fn can_install() -> bool {
-    nix::unistd::geteuid().is_root() && find("apt-get").is_some()
+    is_root() && find("apt-get").is_some()
+}
+
+/// Not an ordinary user who is called root in a user namespace of one.
+fn is_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    nix::unistd::geteuid().is_root() && map.split_whitespace().nth(2) != Some("1")
 }
 
 /// Where a program is, also in the administrator's folders that an ordinary user's PATH lacks.

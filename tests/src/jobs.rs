@@ -50,13 +50,16 @@ impl Jobs<'_> {
     /// Runs them all; must be called in a LocalSet.
     pub(crate) async fn run(&self) -> io::Result<Vec<Option<ScenarioRun>>> {
         let scratch = Scratch::new()?;
-        let stock = match self.reality.cold {
-            true => vec![None; self.cases.len()],
-            false => {
-                templates::stock(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress).await?
-            }
+        let runs = async {
+            let stock = match self.reality.cold {
+                true => vec![None; self.cases.len()],
+                false => {
+                    templates::stock(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress).await?
+                }
+            };
+            self.run_all(&stock, &scratch).await
         };
-        let runs = self.run_all(&stock, &scratch).await;
+        let runs = runs.await;
         if self.reality.host != LOCAL
             && let Some(lock) = lock_of(scratch.path())
         {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use testcontainers::core::{ExecCommand, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
-use vmhealth_guests::container::{ImageRecipe, connect, sweep};
+use vmhealth_guests::container::{ImageRecipe, connect, here, sweep};
 use vmhealth_guests::probe::{self, HttpTarget, Network};
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::Scheme;
@@ -59,6 +59,7 @@ async fn nginx() -> (u16, u16, ContainerAsync<GenericImage>) {
         .with_env_var("PLAIN", plain.to_string())
         .with_env_var("TLS", tls.to_string())
         .with_label("dev.vmhealth.lock", "/nowhere/that/a/run/could/be.lock")
+        .with_label("dev.vmhealth.place", here())
         .with_host_config_modifier(|config| config.network_mode = Some("host".into()))
         .start()
         .await

@@ -101,6 +101,22 @@ fn of_architecture(cases: Vec<Case>, only: Option<Architecture>) -> Result<Vec<C
     Ok(cases)
 }
 
+/// Whose guests a command may boot, as far as it can be said before anything else.
+pub(crate) fn wanted_guests(command: &Command) -> BTreeSet<Architecture> {
+    let all = || catalogue::read(&catalogue::own_folder()).unwrap_or_default();
+    let of = |filters: &[String]| architectures(&catalogue::select(all(), filters).unwrap_or_default());
+    match command {
+        Command::E2e(args) => match args.architecture {
+            Some(only) => BTreeSet::from([only]),
+            None => of(&args.filters),
+        },
+        Command::Compare(args) => of(&args.filters),
+        Command::Repro(args) => of(std::slice::from_ref(&args.what)),
+        Command::Test => of(&[]),
+        _ => BTreeSet::from([Architecture::Amd64]),
+    }
+}
+
 pub(crate) fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
     cases.iter().map(Case::architecture).collect()
 }
@@ -221,7 +237,7 @@ async fn test() -> Result<Status, Failure> {
         return Ok(Status::Failed);
     }
     let mut runs = Vec::new();
-    let mut skipped = 0;
+    let mut without_engine = 0;
     let engine = container::connect().await;
     let of_containers = ["-p", "vmhealth-tests", "--test", "container", "--", "--ignored"];
     // A failure of its own, and no reason to keep the catalogue's results back.
@@ -235,7 +251,7 @@ async fn test() -> Result<Status, Failure> {
         }
         Err(e) => {
             say(&format!("without QEMU in containers: {e}"));
-            skipped = contained.len();
+            without_engine = contained.len();
         }
     }
     let cases = catalogue::select(all, &[]).map_err(usage)?;
@@ -245,6 +261,7 @@ async fn test() -> Result<Status, Failure> {
     let passed = sum(|r| r.summary.pass + r.summary.flaky);
     let failed = sum(|r| r.summary.fail + r.summary.infra + usize::from(r.conformance.divergences > 0))
         + usize::from(!containers_hold);
+    let skipped = sum(|r| r.summary.skip) + without_engine;
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     let mut found: Vec<Status> = runs.iter().map(status_of).collect();
     found.extend((!containers_hold).then_some(Status::Failed));

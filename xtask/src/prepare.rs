@@ -1,6 +1,7 @@
 //! What must be there before a guest can run: privileges, tools, image, accelerator.
 
 use crate::cli::{Bench, Command, HostArg};
+use crate::commands::wanted_guests;
 use crate::exit::{Failure, infra};
 use anyhow::anyhow;
 use nix::sched::{CloneFlags, unshare};
@@ -39,7 +40,7 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     }
     // Whose cache and containers these are is asked before everybody is root.
     container::set_owner();
-    for architecture in [Architecture::Amd64, Architecture::S390x].into_iter().filter(|a| image && runs(command, *a)) {
+    for architecture in wanted_guests(command).into_iter().filter(|_| image) {
         if let Err(e) = build_image_as_user(architecture) {
             eprintln!("warning: {:#}", e.error);
         }
@@ -56,16 +57,8 @@ pub(crate) fn enter_user_namespace(command: &Command) {
     }
 }
 
-/// Whether a command may boot guests of an architecture.
-fn runs(command: &Command, architecture: Architecture) -> bool {
-    match command {
-        Command::E2e(args) => args.architecture.is_none_or(|a| a == architecture),
-        _ => architecture == Architecture::Amd64,
-    }
-}
-
 fn build_image_as_user(architecture: Architecture) -> Result<(), Failure> {
-    install_missing(architecture)?;
+    install(|| host::missing_beside_qemu(architecture))?;
     Store::new(&host::cache_folder()).ensure(recipe(architecture)?, &say).map(drop).map_err(infra)
 }
 

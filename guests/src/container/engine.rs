@@ -70,11 +70,16 @@ pub async fn connect() -> Result<Docker, EngineError> {
         }
     };
     let docker = docker_client_instance().await.map_err(|e| stopped(e.to_string()))?;
-    match tokio::time::timeout(LIMIT, docker.version()).await {
+    match tokio::time::timeout(LIMIT, docker.info()).await {
+        Ok(Ok(info)) if info.name.as_ref().is_some_and(|name| *name != host_name()) => Err(EngineError::OutOfSight),
         Ok(Ok(_)) => Ok(docker),
         Ok(Err(e)) => Err(stopped(e.to_string())),
         Err(_) => Err(stopped(format!("no answer within {} s", LIMIT.as_secs()))),
     }
+}
+
+fn host_name() -> String {
+    nix::sys::utsname::uname().map(|u| u.nodename().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The namespaces that paths and process ids of this process belong to: an engine may serve several such places, and none can
@@ -89,8 +94,15 @@ pub async fn sweep() -> usize {
     remove(is_over).await
 }
 
-/// Removes the containers that the run with this lock still has.
+/// Removes the containers that the run with this lock still has, also those that are only beginning.
 pub async fn remove_run(lock: &Path) -> usize {
+    let settled = async {
+        while super::run::launching() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // Whatever is not there by now, the next run sweeps.
+    let _ = tokio::time::timeout(LIMIT, settled).await;
     remove(|of| of == lock).await
 }
 

@@ -8,6 +8,8 @@ use bollard::query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilde
 use futures_util::StreamExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use testcontainers::core::AccessMode;
 use testcontainers::core::Mount;
 use testcontainers::runners::AsyncRunner as _;
@@ -32,6 +34,9 @@ pub(crate) struct Needs {
     pub(crate) stderr: PathBuf,
 }
 
+/// For a container's process to become QEMU, and how often that is looked at.
+const SIGHT_LIMIT: Duration = Duration::from_secs(2);
+const SIGHT_STEP: Duration = Duration::from_millis(20);
 /// Of what it said, about this many bytes are kept.
 const SAID_CAP: usize = 1 << 20;
 
@@ -44,6 +49,28 @@ pub fn set_owner() {
     let _ = OWNER.set((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()));
 }
 
+static LAUNCHING: AtomicUsize = AtomicUsize::new(0);
+
+/// Containers that the engine has been asked for and that nobody holds yet.
+pub(super) fn launching() -> usize {
+    LAUNCHING.load(Ordering::Relaxed)
+}
+
+struct Launching;
+
+impl Launching {
+    fn begin() -> Launching {
+        LAUNCHING.fetch_add(1, Ordering::Relaxed);
+        Launching
+    }
+}
+
+impl Drop for Launching {
+    fn drop(&mut self) {
+        LAUNCHING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Starts `program` with `args`. Whoever gives up waiting for it leaves nothing: a process that nobody takes is given up.
 pub(crate) async fn start(
     host: &ContainerHost,
@@ -53,7 +80,12 @@ pub(crate) async fn start(
 ) -> Result<Process, EngineError> {
     let host = host.clone();
     let (answer, started) = oneshot::channel();
-    tokio::spawn(async move { drop(answer.send(launch(&host, program, args, needs).await)) });
+    let begun = Launching::begin();
+    tokio::spawn(async move {
+        let process = launch(&host, program, args, needs).await;
+        drop(begun);
+        drop(answer.send(process));
+    });
     started.await.unwrap_or(Err(EngineError::OutOfSight))
 }
 
@@ -97,11 +129,12 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
     // Its drop would block the only thread of our runtime, on a connection that may belong to that runtime. We remove it.
     std::mem::forget(container);
     let state = docker.inspect_container(&id, None).await.map(|c| c.state);
-    let pid = state.ok().flatten().and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok());
+    // Of one that has ended it is 0.
+    let pid = state.ok().flatten().and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
     let (engine, container) = (docker.clone(), id.clone());
     let process = Process::new(pid, |given_up| wait(docker, id, needs.stderr, given_up));
     match pid {
-        Some(pid) if is_ours(pid, &needs.mark) => Ok(process),
+        Some(pid) if becomes_ours(pid, &needs.mark).await => Ok(process),
         // It may have ended at once, and then says why.
         _ if engine
             .inspect_container(&container, None)
@@ -112,6 +145,16 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
         }
         _ => Err(EngineError::OutOfSight),
     }
+}
+
+/// The engine may tell of a process that is not QEMU yet.
+async fn becomes_ours(pid: u32, mark: &Path) -> bool {
+    let seen = async {
+        while !is_ours(pid, mark) {
+            tokio::time::sleep(SIGHT_STEP).await;
+        }
+    };
+    tokio::time::timeout(SIGHT_LIMIT, seen).await.is_ok()
 }
 
 /// Whether that process of this host is the one that we have just started: its signals go there.

@@ -70,13 +70,14 @@ fn arguments(exam: &mut Exam<'_>, name: &str, vm: &VirtualMachine) {
     let path = exam.path(&format!("{name}.exec.command"));
     let Some(probe) = exam.tree.at(&exam.path(name)) else { return };
     let command = get(probe, "exec").and_then(|e| get(e, "command")).map_or(&[][..], items);
-    for (i, argument) in command.iter().enumerate() {
-        let Some(argument) = text(argument) else { continue };
+    let command: Vec<String> = command.iter().filter_map(text).map(str::to_owned).collect();
+    for (i, (argument, received)) in command.iter().zip(as_received(&command)).enumerate() {
         let path = format!("{path}[{i}]");
-        match as_received(argument) {
-            Some(received) if received == [argument] => {}
+        match received.as_deref() {
+            Some([received]) if received == argument => {}
             Some(received) => {
-                let message = format!("the guest receives {received:?} for {argument:?}: arguments are not escaped");
+                let received = received.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(" and ");
+                let message = format!("the guest receives {received} for {argument:?}: arguments are not escaped");
                 exam.add(&ARGUMENT_CHANGED, &path, message, "put it into a script in the guest and call that");
             }
             None => {

@@ -43,10 +43,14 @@ impl Probe {
     }
 }
 
-/// What the guest agent receives for an argument that virt-launcher puts into its list of JSON as it is: a quoted comma makes
-/// two of it. `None`: no JSON any more (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
-pub fn as_received(argument: &str) -> Option<Vec<String>> {
-    serde_json::from_str(&format!("[\"{argument}\"]")).ok()
+/// What the guest agent receives for a command that virt-launcher puts into its JSON as it is: the path, and the list of
+/// arguments, where a quoted comma makes two of one. `None`: no JSON any more (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
+pub fn as_received(command: &[String]) -> Vec<Option<Vec<String>>> {
+    let received = |(i, text): (usize, &String)| match i {
+        0 => serde_json::from_str(&format!("\"{text}\"")).ok().map(|path| vec![path]),
+        _ => serde_json::from_str(&format!("[\"{text}\"]")).ok(),
+    };
+    command.iter().enumerate().map(received).collect()
 }
 
 /// The five numbers of a probe; seconds are whole.
@@ -188,7 +192,7 @@ pub struct PodProbe {
 impl PodProbe {
     /// virt-launcher cannot send it to the guest agent: every attempt fails.
     pub fn breaks_json(&self) -> bool {
-        matches!(&self.handler, Handler::Exec { command } if command.iter().any(|a| as_received(a).is_none()))
+        matches!(&self.handler, Handler::Exec { command } if as_received(command).contains(&None))
     }
 }
 
@@ -202,8 +206,8 @@ impl From<&Probe> for PodProbe {
         let handler = match &probe.handler {
             // What cannot be received is left as it is.
             Handler::Exec { command } => {
-                let command = command.iter().flat_map(|a| as_received(a).unwrap_or_else(|| vec![a.clone()])).collect();
-                Handler::Exec { command }
+                let received = as_received(command).into_iter().collect::<Option<Vec<_>>>();
+                Handler::Exec { command: received.map_or_else(|| command.clone(), |parts| parts.concat()) }
             }
             other => other.clone(),
         };

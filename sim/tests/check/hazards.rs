@@ -146,7 +146,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     // Two arguments of one, and JSON for all that.
     (
         &[(Vmi, "readinessProbe: {exec: {command: [printf, 'a\",\"b']}}")],
-        &[("exec-argument-changed", r#"receives ["a", "b"]"#), ("timed-out-commands-pile-up", "longer than 1 s")],
+        &[("exec-argument-changed", r#"receives "a" and "b""#), ("timed-out-commands-pile-up", "longer than 1 s")],
     ),
     (
         &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Vmi, "readinessProbe: {httpGet: {port: 80}}")],

@@ -238,11 +238,17 @@ impl Results {
         Results { schema: 1, summary, conformance, scenarios, machine }
     }
 
+    /// Guests were asked for, and no host runs such ones.
+    fn no_guest_ran(&self) -> bool {
+        let mut guests = self.scenarios.iter().filter(|s| s.world == "qemu").peekable();
+        guests.peek().is_some() && guests.all(|s| s.verdict == VerdictWord::Skip)
+    }
+
     /// The exit status of DESIGN.md: a failure outweighs infrastructure; a divergence is a failure.
     pub fn exit_status(&self) -> u8 {
         if self.summary.fail > 0 || self.conformance.divergences + self.conformance.between_hosts.1 > 0 {
             1
-        } else if self.summary.infra > 0 {
+        } else if self.summary.infra > 0 || self.no_guest_ran() {
             3
         } else {
             0
