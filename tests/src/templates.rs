@@ -34,8 +34,9 @@ pub(crate) async fn stock(
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     let mut keys = Vec::new();
     for case in cases {
-        // A guest that cannot run needs none; its case says why.
-        let Ok(platform) = reality.platform(case) else {
+        // A guest that cannot run needs none; its case says why. One that the cluster refuses is never started.
+        let platform = reality.platform(case).ok().filter(|_| case.manifest.vmi.refusal().is_none());
+        let Some(platform) = platform else {
             keys.push(String::new());
             continue;
         };

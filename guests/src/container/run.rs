@@ -35,7 +35,7 @@ pub(crate) struct Needs {
 }
 
 /// For a container's process to become QEMU, and how often that is looked at.
-const SIGHT_LIMIT: Duration = Duration::from_secs(2);
+const SIGHT_LIMIT: Duration = Duration::from_secs(10);
 const SIGHT_STEP: Duration = Duration::from_millis(20);
 /// Of what it said, about this many bytes are kept.
 const SAID_CAP: usize = 1 << 20;
