@@ -67,6 +67,16 @@ impl Fault {
         "guestReboot",
     ];
 
+    /// Whether a program that the agent starts brings it about and sees that it is so. The others are the host's doing, or
+    /// end the guest that would tell.
+    pub fn is_of_a_program_in_the_guest(&self) -> bool {
+        match self {
+            Fault::KernelPanic | Fault::KillWatchdog | Fault::StopWatchdog => true,
+            Fault::KillAgent | Fault::StopAgent { .. } | Fault::Health(_) => true,
+            Fault::KillQemu | Fault::KillLauncher | Fault::GuestPoweroff | Fault::GuestReboot => false,
+        }
+    }
+
     /// The name in traces: the scenario file's word.
     pub fn name(&self) -> &'static str {
         match self {

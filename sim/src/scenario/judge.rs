@@ -57,10 +57,10 @@ pub struct Judge {
     met: usize,
     /// When the last expectation was met.
     met_at: Time,
-    /// The last fault takes effect somewhere between these two: its begin and its confirmation.
-    fault: Option<(Time, Option<Time>)>,
-    /// For each expectation: when its `from` event was last seen.
-    origins: Vec<Option<Time>>,
+    /// The last fault.
+    fault: Option<Origin>,
+    /// For each expectation: its `from` event, as last seen.
+    origins: Vec<Option<Origin>>,
     /// For each `never`: its `after` event was seen.
     armed: Vec<bool>,
     failure: Option<String>,
@@ -104,15 +104,22 @@ impl Judge {
         {
             self.judge_time(entry, origin);
         }
-        for (origin, expectation) in self.origins.iter_mut().zip(&self.expect) {
-            if expectation.from.as_ref().is_some_and(|p| p.matches(entry)) {
-                *origin = Some(entry.at);
+        if let Event::FaultConfirmed(_) = &entry.event {
+            for origin in self.origins.iter_mut().chain([&mut self.fault]).flatten() {
+                origin.latest.get_or_insert(entry.at);
             }
         }
-        match (&entry.event, &mut self.fault) {
-            (Event::FaultBegun(_), fault) => *fault = Some((entry.at, None)),
-            (Event::FaultConfirmed(_), Some((_, confirmed))) => *confirmed = Some(entry.at),
-            _ => {}
+        let origin = match &entry.event {
+            Event::FaultBegun(_) => Origin { earliest: entry.at, latest: None },
+            _ => Origin { earliest: entry.at, latest: Some(entry.at) },
+        };
+        for (found, expectation) in self.origins.iter_mut().zip(&self.expect) {
+            if expectation.from.as_ref().is_some_and(|p| p.matches(entry)) {
+                *found = Some(origin);
+            }
+        }
+        if let Event::FaultBegun(_) = &entry.event {
+            self.fault = Some(origin);
         }
     }
 
@@ -138,11 +145,10 @@ impl Judge {
 
     /// The window's origin, once known.
     fn origin(&self, index: usize) -> Option<Origin> {
-        let sharp = |t| Origin { earliest: t, latest: Some(t) };
         match (&self.expect[index].from, self.has_faults) {
-            (Some(_), _) => self.origins[index].map(sharp),
-            (None, true) => self.fault.map(|(earliest, latest)| Origin { earliest, latest }),
-            (None, false) => Some(sharp(Time::ZERO)),
+            (Some(_), _) => self.origins[index],
+            (None, true) => self.fault,
+            (None, false) => Some(Origin { earliest: Time::ZERO, latest: Some(Time::ZERO) }),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Timings {
     pub pet_interval: Duration,
     /// Of anything asked over the agent or the network.
     pub answer: Duration,
+    /// From a fault's order to its taking effect, and to its being confirmed: in the guest that is a program to be started.
+    pub fault: (Duration, Duration),
 }
 
 impl Default for Timings {
@@ -46,6 +48,7 @@ impl Default for Timings {
             takeover: ms(1_500),
             pet_interval: ms(1_000),
             answer: ms(50),
+            fault: (ms(0), ms(50)),
         }
     }
 }

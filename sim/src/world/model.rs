@@ -21,6 +21,8 @@ enum Happening {
     Guest { vmi: u32, boot: u32, what: InGuest },
     /// A stage of the device may be over.
     Device { vmi: u32 },
+    /// A fault takes effect.
+    Fault { vmi: u32, fault: Fault },
     /// The next connection of the traffic client.
     Connect,
 }
@@ -66,6 +68,7 @@ impl Model {
                 }
             }
             Happening::Device { vmi } => self.device(now, vmi),
+            Happening::Fault { vmi, fault } => self.inject(now, vmi, &fault),
             Happening::Connect => {
                 if let Some(traffic) = &self.spec.traffic {
                     self.queue.push(now + traffic.every.0, Happening::Connect);
@@ -121,9 +124,17 @@ impl Model {
             }
             Command::Endpoint { vmi, ready } => self.endpoint = ready.then_some(vmi),
             Command::Inject { vmi, step, fault } => {
+                let (effect, confirmation) = match fault.is_of_a_program_in_the_guest() {
+                    true => self.timings.fault,
+                    false => (Duration::ZERO, self.timings.answer),
+                };
+                if effect.is_zero() {
+                    self.inject(now, vmi, &fault);
+                } else {
+                    self.queue.push(now + effect, Happening::Fault { vmi, fault });
+                }
                 let news = FaultNews::Confirmed("model".into());
-                self.inject(now, vmi, &fault);
-                self.queue.push(now + self.timings.answer, Happening::Tell(Input::Fault { step, news }));
+                self.queue.push(now + confirmation, Happening::Tell(Input::Fault { step, news }));
             }
         }
     }
