@@ -238,6 +238,14 @@ impl Results {
         Results { schema: 1, summary, conformance, scenarios, machine }
     }
 
+    /// Scenarios passed, failed and skipped, each counted once: one that passed and differs has failed.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let passes = |s: &&ScenarioResult| matches!(s.verdict, VerdictWord::Pass | VerdictWord::Flaky) && !s.differs();
+        let passed = self.scenarios.iter().filter(passes).count();
+        let skipped = self.summary.skip;
+        (passed, self.scenarios.len() - passed - skipped, skipped)
+    }
+
     /// Guests were asked for, and no host runs such ones.
     fn no_guest_ran(&self) -> bool {
         let mut guests = self.scenarios.iter().filter(|s| s.world == "qemu").peekable();
