@@ -4,12 +4,12 @@ use super::prepared::{Prepared, StartError};
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
 use crate::platform::Platform;
-use crate::qemu::{Disk, Machine, Memory, Nic};
+use crate::qemu::{Accel, Disk, Machine, Memory, Nic, host_tsc_khz};
 use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use vmhealth_sim::manifest::VirtualMachine;
+use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 
 /// Guest memory where the manifest does not say.
@@ -103,6 +103,11 @@ impl VmSpec {
             kernel: self.platform.image.kernel.clone(),
             initrd: self.platform.image.initrd.clone(),
             cmdline: self.platform.image.cmdline.clone(),
+            tsc_khz: match (self.platform.accel, self.platform.architecture) {
+                (Accel::Tcg, Architecture::Amd64) => host_tsc_khz(),
+                // A clock of KVM's own, or of another architecture.
+                _ => None,
+            },
             disk,
             seed,
             nic: Nic::None,

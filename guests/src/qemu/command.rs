@@ -85,6 +85,8 @@ pub struct Machine {
     pub initrd: PathBuf,
     /// The kernel's command line.
     pub cmdline: String,
+    /// Of the time-stamp counter that the guest reads, where its kernel would measure it wrongly.
+    pub tsc_khz: Option<u32>,
     /// The root disk.
     pub disk: Disk,
     /// The NoCloud seed, raw and read-only.
@@ -180,7 +182,11 @@ impl QemuCommand {
         if machine.reboot_policy == RebootPolicy::Terminate {
             c.option("-action", "reboot=shutdown");
         }
-        c.path("-kernel", &machine.kernel).path("-initrd", &machine.initrd).option("-append", &machine.cmdline);
+        let cmdline = match machine.tsc_khz {
+            Some(khz) => format!("{} tsc_early_khz={khz}", machine.cmdline),
+            None => machine.cmdline.clone(),
+        };
+        c.path("-kernel", &machine.kernel).path("-initrd", &machine.initrd).option("-append", cmdline);
         c.chardev("qmp", &sockets.qmp).option("-mon", "chardev=qmp,mode=control");
         c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option(board.console.0, board.console.1);
         c.option("-device", board.virtio("virtio-serial")).chardev("agent", &sockets.agent);
@@ -289,6 +295,7 @@ mod tests {
             kernel: "/image/kernel".into(),
             initrd: "/image/initrd".into(),
             cmdline: "root=/dev/vda console=ttyS0".into(),
+            tsc_khz: None,
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: "/run/seed.img".into(),
             nic: Nic::Tap(7),
@@ -325,8 +332,10 @@ mod tests {
         let ends = "local.type=unix,local.path=/run/net-qemu,remote.type=unix,remote.path=/run/net";
         assert!(text.contains(&format!("dgram,id=net,{ends}")) && text.contains("virtio-net-pci"), "{text}");
         insta::assert_snapshot!("s390x_fork", QemuCommand::new(&s390x, &sockets));
-        let template = Machine { memory: Memory::Shared("/cache/ram".into()), ..machine };
+        let template =
+            Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();
+        assert!(text.contains("console=ttyS0 tsc_early_khz=2596000'"), "{text}");
         assert!(text.contains("share=on") && !text.contains("-incoming"), "{text}");
     }
 }
