@@ -3,12 +3,10 @@
 //! Every injection answers with how it was confirmed, or with why the host could not do it: an exit status of 0 proves
 //! nothing (`pkill watchdog` succeeds without a daemon, a killed agent heals itself in 0.2 s).
 
+use crate::console;
 use crate::guest::{Live, Priority};
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 use vmhealth_sim::scenario::{Fault, Health};
@@ -24,7 +22,6 @@ pub struct Confirmed {
 
 /// How long an unscaled injection may take with its confirmation.
 const LIMIT: Duration = Duration::from_secs(10);
-const CONSOLE_LIMIT: u64 = 1 << 20;
 const SERIAL_POLL: Duration = Duration::from_millis(20);
 
 /// Finds the daemon that holds the device; a guest without one is a set-up error.
@@ -119,15 +116,14 @@ async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, S
 
 /// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
 async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> {
-    const MARK: &[u8] = b"Kernel panic - not syncing: sysrq triggered crash";
     let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
     let agent = live.agent.present().map_err(|e| e.to_string())?;
     let trigger = agent.start(&["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"], left(deadline));
     tokio::pin!(trigger);
     let mut triggered = false;
     loop {
-        let console = console_since(&live.serial, from);
-        if console.windows(MARK.len()).any(|w| w == MARK) {
+        let console = console::since(&live.serial, from);
+        if console::panics(&console).any(|p| p == console::SYSRQ) {
             // `kernel.panic` counts in loops of the guest's own: without a core it would count for ever.
             if !live.counts_in_panic {
                 live.set_priority(Priority::Spinning);
@@ -143,18 +139,6 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> 
             return Err(format!("no panic on the console; its end: {}", String::from_utf8_lossy(&console)));
         }
     }
-}
-
-/// The console's bytes from an offset on; the serial log is QEMU's own file.
-fn console_since(path: &Path, from: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(mut file) = File::open(path)
-        && file.seek(SeekFrom::Start(from)).is_ok()
-    {
-        // An unreadable console shows no panic, and the deadline says so.
-        let _ = file.take(CONSOLE_LIMIT).read_to_end(&mut bytes);
-    }
-    bytes
 }
 
 /// Confirmed by the port: closed, and opened again by systemd's restart.

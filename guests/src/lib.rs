@@ -6,6 +6,7 @@
 
 pub mod accel;
 pub mod cloudinit;
+mod console;
 pub mod container;
 pub mod fault;
 pub mod guest;

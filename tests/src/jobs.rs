@@ -80,7 +80,7 @@ impl Jobs<'_> {
             if *self.cancelled.borrow() {
                 break;
             }
-            (self.progress)(&format!("{}: starved ({reason}); again, alone", case.id()));
+            (self.progress)(&format!("{}: proves nothing ({reason}); again, alone", case.id()));
             self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
             let job = self.job(index, stock, scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;

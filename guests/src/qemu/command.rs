@@ -332,8 +332,7 @@ mod tests {
         let ends = "local.type=unix,local.path=/run/net-qemu,remote.type=unix,remote.path=/run/net";
         assert!(text.contains(&format!("dgram,id=net,{ends}")) && text.contains("virtio-net-pci"), "{text}");
         insta::assert_snapshot!("s390x_fork", QemuCommand::new(&s390x, &sockets));
-        let template =
-            Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
+        let template = Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();
         assert!(text.contains("console=ttyS0 tsc_early_khz=2596000'"), "{text}");
         assert!(text.contains("share=on") && !text.contains("-incoming"), "{text}");

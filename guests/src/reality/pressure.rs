@@ -5,6 +5,7 @@
 //! host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
 
 use super::world::World;
+use crate::console;
 use crate::guest::Priority;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -60,6 +61,8 @@ pub(super) struct Watcher {
     psi_begun: Option<Duration>,
     /// By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
     guests: BTreeMap<u32, (Duration, Duration)>,
+    /// By VMI: how many bytes of its console have been read.
+    consoles: BTreeMap<u32, u64>,
     before: Instant,
     pressure: Pressure,
 }
@@ -67,8 +70,9 @@ pub(super) struct Watcher {
 impl Watcher {
     pub(super) fn new(world: World) -> Watcher {
         let now = Instant::now();
-        let (guests, pressure) = (BTreeMap::new(), Pressure::default());
-        Watcher { world, begun: now, psi_begun: psi_total(CPU_PSI), guests, before: now, pressure }
+        let psi_begun = psi_total(CPU_PSI);
+        let (guests, consoles, pressure) = (BTreeMap::new(), BTreeMap::new(), Pressure::default());
+        Watcher { world, begun: now, psi_begun, guests, consoles, before: now, pressure }
     }
 
     /// Looks again and again for as long as it is polled.
@@ -89,6 +93,7 @@ impl Watcher {
     }
 
     fn look(&mut self) {
+        self.look_at_consoles();
         let now = Instant::now();
         let elapsed = now - self.before;
         let late = elapsed.saturating_sub(INTERVAL);
@@ -111,6 +116,23 @@ impl Watcher {
         pressure.psi_cpu_some =
             psi.map(|(a, b)| b.saturating_sub(a).as_secs_f64() / self.begun.elapsed().as_secs_f64());
         pressure.timer_late_s = pressure.timer_late_s.max(late.as_secs_f64());
+    }
+
+    /// A kernel that crashes although nobody broke it: seen under TCG, once in hundreds of boots.
+    fn look_at_consoles(&mut self) {
+        for (vmi, path) in self.world.consoles() {
+            let read = self.consoles.entry(vmi).or_default();
+            let bytes = console::since(&path, *read);
+            // The rest of a line is read again with its end.
+            let whole = console::whole_lines(&bytes);
+            *read += whole as u64;
+            let crash = console::panics(&bytes).find(|p| p != console::SYSRQ);
+            if let Some(crash) = crash {
+                let what = format!("the kernel of VMI {vmi} crashed by itself: {crash}");
+                self.pressure.strained.get_or_insert_with(|| what.clone());
+                self.world.crashed(vmi, what);
+            }
+        }
     }
 }
 

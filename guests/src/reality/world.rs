@@ -6,6 +6,7 @@ use crate::fault;
 use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, Priority, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
+use crate::qemu::Accel;
 use crate::template::{Met, Template};
 use crate::traffic::Service;
 use crate::wire::QmpError;
@@ -13,6 +14,7 @@ use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +115,19 @@ impl World {
             Some((*vmi, vcpus.waited()?, priority))
         };
         guests.iter().filter_map(waited).collect()
+    }
+
+    /// The serial consoles of the guests.
+    pub(super) fn consoles(&self) -> Vec<(u32, PathBuf)> {
+        self.guests.borrow().iter().map(|(vmi, guest)| (*vmi, guest.serial.clone())).collect()
+    }
+
+    /// Its kernel panicked, and no fault was one: under TCG that was QEMU's translator.
+    pub(super) fn crashed(&self, vmi: u32, reason: String) {
+        self.tell(match self.setup.platform.accel {
+            Accel::Tcg => Input::HostFailed { reason },
+            Accel::Kvm => Input::GuestNotReady { vmi, reason },
+        });
     }
 
     /// Does `what` beside the loop.

@@ -161,7 +161,7 @@ impl ScenarioResult {
     pub(crate) fn after_starvation(&mut self, first: String) {
         if self.verdict == VerdictWord::Pass {
             self.verdict = VerdictWord::Flaky;
-            self.reason = format!("passed alone; the first attempt was short of CPU: {first}");
+            self.reason = format!("passed alone; the first attempt proved nothing: {first}");
         }
         self.starved_before = Some(first);
     }

@@ -1,0 +1,60 @@
+//! What a guest's kernel says on its serial console, which is a file that QEMU writes.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// At most so much is read at a time.
+const LIMIT: u64 = 1 << 20;
+const PANIC: &str = "Kernel panic - not syncing: ";
+/// The panic that `/proc/sysrq-trigger` makes.
+pub(crate) const SYSRQ: &str = "sysrq triggered crash";
+
+/// The console's bytes from an offset on; nothing where it cannot be read: whoever waits for something has a deadline.
+pub(crate) fn since(path: &Path, from: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = File::open(path)
+        && file.seek(SeekFrom::Start(from)).is_ok()
+    {
+        let _ = file.take(LIMIT).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// Why its kernel panicked, every time it did, in whole lines. The line that ends the report repeats it and does not count.
+pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
+    let text = String::from_utf8_lossy(console.get(..whole_lines(console)).unwrap_or_default()).into_owned();
+    let reason = |line: &str| {
+        let (before, reason) = line.split_once(PANIC)?;
+        (!before.contains("end ")).then(|| reason.trim().to_owned())
+    };
+    text.lines().filter_map(reason).collect::<Vec<_>>().into_iter()
+}
+
+/// How many of the bytes are whole lines; a line longer than what is read at a time is as good as whole.
+pub(crate) fn whole_lines(bytes: &[u8]) -> usize {
+    let rest = if bytes.len() as u64 == LIMIT { bytes.len() } else { 0 };
+    bytes.iter().rposition(|b| *b == b'\n').map_or(rest, |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_are_told_apart() {
+        let check = |console: &str, expected: &[&str]| {
+            assert_eq!(panics(console.as_bytes()).collect::<Vec<_>>(), expected, "{console:?}");
+        };
+        check("", &[]);
+        check("[    1.0] booting\r\n", &[]);
+        check("[   32.6] Kernel panic - not syncing: sysrq triggered crash\r\n[   32.7] CPU: 0\r\n", &[SYSRQ]);
+        // The rest of the line is still to come.
+        check("[   32.6] Kernel panic - not syncing: sysrq trig", &[]);
+        check(
+            "[    1.0] Kernel panic - not syncing: Attempted to kill the idle task!\r\n\
+             [    1.0] ---[ end Kernel panic - not syncing: Attempted to kill the idle task! ]---\r\n",
+            &["Attempted to kill the idle task!"],
+        );
+    }
+}
