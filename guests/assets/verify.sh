@@ -1,15 +1,15 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: DEVICE DAEMON HEALTH FORKED (0 or 1), MODULE, HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
+# In: DEVICE DAEMON HEALTH FORKED (0 or 1), MODULE, IDENTITY, HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
 # "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
 # held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
-wd=/sys/class/watchdog/watchdog0
 uptime() { read -r up _ </proc/uptime; up=${up%.*}; }
 uptime
 end=$((up + LIMIT))
 late() { uptime; [ "$up" -ge "$end" ]; }
 give_up() { echo "reason $*"; exit 0; }
 value() { read -r value <"$1" 2>/dev/null || value=; }
+find_wd() { for wd in /sys/class/watchdog/*; do value "$wd/identity"; if [ "$value" = "$IDENTITY" ]; then return 0; fi; done; return 1; }
 holder() { find /proc/[0-9]*/fd -lname '/dev/watchdog*' 2>/dev/null | { IFS=/ read -r _ _ pid _ && echo "$pid"; }; }
 writes() {
     writes=0
@@ -34,17 +34,16 @@ if [ "$FORKED$DEVICE" = 01 ]; then
     fi
     # Nothing loads the driver of a device that is on no bus: without a daemon it may be absent.
     if [ "$MODULE" = i6300esb ] || [ "$DAEMON" = 1 ]; then
-        until [ -c /dev/watchdog ]; do
-            late && give_up "there is no /dev/watchdog: the kernel has no driver for the device; load its module (modprobe $MODULE)"
+        until find_wd; do
+            late && give_up "no watchdog of this guest is \"$IDENTITY\": the kernel has no driver for the device; load its module (modprobe $MODULE)"
             sleep 0.2
         done
-        value $wd/identity
-        echo "fact /dev/watchdog: $value"
+        echo "fact /dev/${wd##*/}: $IDENTITY"
     fi
 fi
 
 if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
-    until value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
+    until find_wd && value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
         systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"
         sleep 0.2

@@ -26,8 +26,10 @@ const SERIAL_POLL: Duration = Duration::from_millis(20);
 
 /// Finds the daemon that holds the device; a guest without one is a set-up error.
 const DAEMON: &str = r#"pid=$(pidof -s watchdog) || { echo "no watchdog daemon runs" >&2; exit 9; }
-[ "$(cat /sys/class/watchdog/watchdog0/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
-readlink /proc/$pid/fd/* | grep -q '^/dev/watchdog' || { echo "the daemon (pid $pid) does not hold the device" >&2; exit 9; }
+device=$(readlink /proc/$pid/fd/* | grep -m1 '^/dev/watchdog') || { echo "the daemon (pid $pid) does not hold the device" >&2; exit 9; }
+# The name without a number is that of the first one.
+[ "$device" = /dev/watchdog ] && device=/dev/watchdog0
+[ "$(cat /sys/class/watchdog/${device#/dev/}/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
 "#;
 
 /// Kills the daemon as the user's document does, then looks who has the device: Debian's wd_keepalive takes over unless

@@ -47,6 +47,8 @@ const RESET: &str = "watchdog: {name: w, i6300esb: {action: reset}}";
 /// Cloud-init that mentions all that a guest can need.
 const SET_UP: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: \"qemu-guest-agent watchdog-device=/dev/watchdog watchdog-timeout = 10\"}}]";
 
+const BY_IDENTITY: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: 'watchdog-device=/dev/wd # ATTR{identity}==\"i6300ESB timer\"'}}]";
+
 const STOP: &str = "{after: guest ready, plus: 60s, fault: {health: stop}}";
 const PANIC: &str = "{after: guest ready, plus: 60s, fault: kernelPanic}";
 const KILL: &str = "{after: guest ready, plus: 60s, fault: killWatchdog}";
@@ -263,6 +265,27 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         mended: Vm { spec: &[PING, SET_UP], devices: RESET, guest: DAEMON, ..VM },
         steps: PANIC,
         claim: |t| has(t, "pod event Killing") && !has(t, "qemu WATCHDOG"),
+    },
+    Demonstration {
+        code: "q35-second-watchdog",
+        hazard: Vm {
+            domain: "machine: {type: q35}",
+            devices: RESET,
+            guest: "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked, device: itco}",
+            ..VM
+        },
+        mended: Vm {
+            domain: "machine: {type: q35}",
+            spec: &[BY_IDENTITY],
+            devices: RESET,
+            guest: "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked, device: i6300esb}",
+            ..VM
+        },
+        steps: KILL,
+        claim: |t| {
+            let fault = at(t, "fault killWatchdog begun").expect("it is a step");
+            at(t, "qemu WATCHDOG").is_some_and(|fired| fired.since(fault) > Duration::from_secs(18))
+        },
     },
     Demonstration {
         code: "agent-probes-paused",

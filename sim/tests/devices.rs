@@ -326,3 +326,29 @@ fn silent_and_free_running() {
         assert_eq!(seen, vec![false; ends], "lock {lock:#x}");
     }
 }
+
+/// qemu-watchdog.md 4: two rounds of floor(10 N / 6) ticks of 0.6 s.
+#[test]
+fn itco() {
+    for (heartbeat, milliseconds) in [(3, 6_000), (5, 9_600), (10, 19_200), (30, 60_000), (614, 1_227_600)] {
+        let fires = fires_after(WatchdogModel::Itco, heartbeat);
+        assert_eq!(fires, Duration::from_millis(milliseconds), "{heartbeat} s");
+    }
+    // What the driver does not take leaves its own 30 s.
+    for refused in [0, 2, 615] {
+        assert_eq!(fires_after(WatchdogModel::Itco, refused), Duration::from_secs(60), "{refused} s");
+    }
+    let mut killed = opened(WatchdogModel::Itco, 10);
+    let second = |n| Time::ZERO + Duration::from_secs(n);
+    killed.close(second(7));
+    assert_eq!(fires_at(&mut killed), Some(second(7) + Duration::from_millis(19_200)), "a close without V pets");
+    assert_eq!(killed.next_wakeup(), None, "it stands still once it has fired");
+    let mut closed = opened(WatchdogModel::Itco, 10);
+    closed.write(second(1), b"V");
+    closed.close(second(1));
+    assert_eq!(closed.next_wakeup(), None, "a close with V stops it");
+    let mut second_round = opened(WatchdogModel::Itco, 10);
+    assert!(!second_round.expire(Time::ZERO + Duration::from_millis(9_600), ACTION));
+    second_round.write(second(10), b"x");
+    assert_eq!(fires_at(&mut second_round), Some(second(10) + Duration::from_millis(19_200)), "a pet begins anew");
+}

@@ -74,16 +74,47 @@ fn what_is_read() {
 #[test]
 fn what_is_not_acted_on_is_listed_with_its_place() {
     let found = read_ok(&vm(
-        "      hostname: x\n      domain:\n        machine: {type: q35}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n",
+        "      hostname: x\n      domain:\n        machine: {type: q35}\n        clock: {utc: {}}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n",
     ));
     let listed: Vec<String> =
         found.not_acted_on.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
     8:7 spec.template.spec.hostname
-    10:9 spec.template.spec.domain.machine
-    11:30 spec.template.spec.domain.memory.hugepages
-    12:46 spec.template.spec.readinessProbe.odd
+    11:9 spec.template.spec.domain.clock
+    12:30 spec.template.spec.domain.memory.hugepages
+    13:46 spec.template.spec.readinessProbe.odd
     ");
+}
+
+#[test]
+fn machine_types() {
+    for (domain, machine, warning) in [
+        ("devices: {}", MachineType::Pc, ""),
+        ("machine: {type: \"\"}", MachineType::Pc, ""),
+        ("machine: {type: q35}", MachineType::Q35, ""),
+        ("machine: {type: pc}", MachineType::Pc, ""),
+        ("machine: {type: pc-q35-rhel9.6.0}", MachineType::Q35, "the version is not acted on"),
+        ("machine: {type: pc-i440fx-9.0}", MachineType::Pc, "the version is not acted on"),
+        ("machine: {type: microvm}", MachineType::Pc, "no machine that runs here"),
+    ] {
+        let found = read_ok(&vm(&format!("      domain: {{{domain}}}\n")));
+        assert_eq!(found.vmi.machine, machine, "{domain}");
+        let warnings: String = found.warnings.iter().map(ToString::to_string).collect();
+        assert!(warnings.is_empty() == warning.is_empty() && warnings.contains(warning), "{domain}: {warnings}");
+        assert!(found.not_acted_on.iter().all(|(path, _)| !path.contains("machine")), "{domain}");
+    }
+    let q35 = read_ok(&vm("      domain: {machine: {type: q35}, devices: {watchdog: {name: w}}}\n")).vmi;
+    let plain = read_ok(&vm("      domain: {devices: {watchdog: {name: w}}}\n")).vmi;
+    let bare = read_ok(&vm("      domain: {machine: {type: q35}}\n")).vmi;
+    for (vmi, asked, found) in [
+        (&q35, None, Some(WatchdogModel::I6300esb)),
+        (&q35, Some(WatchdogModel::Itco), Some(WatchdogModel::Itco)),
+        (&plain, Some(WatchdogModel::Itco), None),
+        (&bare, None, Some(WatchdogModel::Itco)),
+        (&bare, Some(WatchdogModel::I6300esb), None),
+    ] {
+        assert_eq!(vmi.watchdog_in_guest(asked), found, "{vmi:?} {asked:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
-use vmhealth_sim::manifest::{self, Architecture, VirtualMachine};
+use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::Scenario;
 
 /// A scenario with its manifest read.
@@ -50,6 +50,16 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
     let text = read(&manifest_file)?;
     let manifest = manifest::read(&manifest_file.display().to_string(), &text).map_err(|e| e.to_string())?;
+    if let Some(device) = scenario.spec.guest.watchdog_daemon.as_ref().and_then(|d| d.device)
+        && manifest.vmi.watchdog_in_guest(Some(device)).is_none()
+    {
+        let (file, name) = (file.display(), device.as_str());
+        let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
+        return Err(format!(
+            "{file}: spec.guest.watchdogDaemon.device: {} has no {name}; what it has is {known}",
+            manifest_file.display()
+        ));
+    }
     let id = &scenario.metadata.id;
     let again = match file.parent() {
         Some(folder) if folder != own_folder() => {

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmhealth_guests::container::{self, RELEASES};
 use vmhealth_images::{Recipe, Store, update_lock};
-use vmhealth_sim::manifest::{self, Architecture, RunStrategy, VirtualMachine};
+use vmhealth_sim::manifest::{self, Architecture, MachineType, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
 use vmhealth_tests::check::report_schema;
@@ -289,6 +289,9 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
         say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
     }
     let text = scenario_text(&args, &manifest);
+    if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
+        say("this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it");
+    }
     let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let again = format!("cargo xtask {}", arguments.join(" "));

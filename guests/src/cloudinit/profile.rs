@@ -5,28 +5,40 @@
 //! because nothing else loads diag288_wdt: that is the document's `modprobe diag288_wdt`.
 
 use serde_json::{Value, json};
-use vmhealth_sim::manifest::WatchdogModel;
+use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Keepalive};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const HEALTH_UNIT: &str = include_str!("../../assets/health.service");
 
 /// The cloud-config of a profile; `None` if it asks for nothing.
-pub fn cloud_config(profile: &GuestProfile, watchdog: Option<WatchdogModel>) -> Option<String> {
+pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec) -> Option<String> {
     let mut files: Vec<Value> = Vec::new();
     let mut commands: Vec<Value> = Vec::new();
     // One call and so one reload of systemd for all units: a reload costs a second under TCG.
     let mut units = Vec::new();
     if let Some(daemon) = &profile.watchdog_daemon {
+        let model = vmi.watchdog_in_guest(daemon.device).unwrap_or(WatchdogModel::I6300esb);
         files.push(json!({
             "path": "/etc/default/watchdog",
             "content": format!(
                 "run_watchdog=1\nwatchdog_options=\"\"\nrun_wd_keepalive=1\nwatchdog_module=\"{}\"\n",
-                watchdog.unwrap_or(WatchdogModel::I6300esb).module()
+                model.module()
             ),
         }));
+        let mut device = "/dev/watchdog".to_owned();
+        if vmi.has_itco() {
+            // Which of two is /dev/watchdog is a race of their drivers.
+            let name = format!("watchdog-{}", model.as_str());
+            let (identity, path) = (model.identity(), "/etc/udev/rules.d/90-vmhealth-watchdog.rules");
+            let rule = format!("SUBSYSTEM==\"watchdog\", ATTR{{identity}}==\"{identity}\", SYMLINK+=\"{name}\"\n");
+            files.push(json!({"path": path, "content": rule}));
+            // The first boot has found its devices before that file came.
+            commands.push(json!("udevadm control --reload && udevadm trigger --settle --subsystem-match=watchdog"));
+            device = format!("/dev/{name}");
+        }
         let configure = format!(
-            "sed -i 's/^#watchdog-device/watchdog-device/' /etc/watchdog.conf && \
+            "sed -i 's|^#watchdog-device.*|watchdog-device = {device}|' /etc/watchdog.conf && \
              echo 'watchdog-timeout = {}' >> /etc/watchdog.conf",
             daemon.heartbeat_seconds
         );
@@ -70,23 +82,35 @@ pub fn cloud_config(profile: &GuestProfile, watchdog: Option<WatchdogModel>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmhealth_sim::manifest;
     use vmhealth_sim::scenario::WatchdogDaemon;
+
+    fn vmi(domain: &str) -> VmiSpec {
+        let text = format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
+             template: {{spec: {{domain: {{{domain}}}}}}}\n"
+        );
+        manifest::read("vm.yaml", &text).unwrap().vmi
+    }
 
     #[test]
     fn profiles() {
-        assert_eq!(cloud_config(&GuestProfile::default(), None), None);
-        let daemon = |keepalive| Some(WatchdogDaemon { heartbeat_seconds: 10, keepalive });
+        let plain = vmi("devices: {watchdog: {name: w, i6300esb: {}}}");
+        assert_eq!(cloud_config(&GuestProfile::default(), &plain), None);
+        let daemon = |keepalive| Some(WatchdogDaemon { heartbeat_seconds: 10, keepalive, device: None });
         let masked = GuestProfile { watchdog_daemon: daemon(Keepalive::Masked), ..GuestProfile::default() };
-        insta::assert_snapshot!("masked", cloud_config(&masked, Some(WatchdogModel::I6300esb)).unwrap());
+        insta::assert_snapshot!("masked", cloud_config(&masked, &plain).unwrap());
         let takeover = GuestProfile {
             watchdog_daemon: daemon(Keepalive::Takeover),
             health_server: true,
             ..GuestProfile::default()
         };
-        let config = cloud_config(&takeover, Some(WatchdogModel::Diag288)).unwrap();
+        let config = cloud_config(&takeover, &vmi("devices: {watchdog: {name: w, diag288: {}}}")).unwrap();
         assert!(config.contains("diag288_wdt"), "{config}");
         assert!(!config.contains("wd_keepalive.service") && config.contains("vmhealth-health.service"), "{config}");
+        let q35 = vmi("machine: {type: q35}, devices: {}");
+        insta::assert_snapshot!("q35", cloud_config(&masked, &q35).unwrap());
         let panics = GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() };
-        insta::assert_snapshot!("panics", cloud_config(&panics, None).unwrap());
+        insta::assert_snapshot!("panics", cloud_config(&panics, &plain).unwrap());
     }
 }

@@ -92,12 +92,14 @@ impl VmSpec {
         let vmi = &self.manifest.vmi;
         Machine {
             architecture: self.platform.architecture,
+            machine_type: vmi.machine,
             accel: self.platform.accel,
             memory_mib: self.memory_mib(),
             memory,
             incoming: false,
             vcpus: vmi.vcpus.unwrap_or(1),
-            watchdog: vmi.watchdog.as_ref().map(|w| (w.model, w.action)),
+            watchdog: vmi.watchdog.as_ref().map(|w| w.model),
+            watchdog_action: vmi.watchdog_action(),
             panic_device: vmi.panic_device,
             reboot_policy: vmi.reboot_policy,
             kernel: self.platform.image.kernel.clone(),
@@ -115,8 +117,7 @@ impl VmSpec {
     }
 
     pub(crate) fn seed(&self) -> Seed {
-        let watchdog = self.manifest.vmi.watchdog.as_ref().map(|w| w.model);
-        let ours = cloud_config(&self.profile, watchdog);
+        let ours = cloud_config(&self.profile, &self.manifest.vmi);
         let cloud_init = &self.manifest.vmi.cloud_init;
         // As KubeVirt does: the instance is the VMI (cloud-init.go).
         let meta_data = format!(

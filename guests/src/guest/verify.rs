@@ -4,7 +4,7 @@ use crate::wire::{Agent, AgentError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use vmhealth_sim::engine::GuestReport;
-use vmhealth_sim::manifest::VmiSpec;
+use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::GuestProfile;
 
 const SCRIPT: &str = include_str!("../../assets/verify.sh");
@@ -46,15 +46,17 @@ pub async fn verify(
     look: Look,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
-    let module = vmi.watchdog.as_ref().map_or("", |w| w.model.module());
+    let model = vmi.watchdog_in_guest(profile.watchdog_daemon.as_ref().and_then(|d| d.device));
+    let module = model.map_or("", WatchdogModel::module);
+    let identity = model.map_or("", WatchdogModel::identity);
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
     let (refresh, forked) = match look {
         Look::Booted => (String::new(), 0),
         Look::Forked => (refresh(vmi.architecture.has_acpi()), 1),
     };
     let script = format!(
-        "{refresh}DEVICE={} MODULE={module} DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
-        u8::from(vmi.watchdog.is_some()),
+        "{refresh}DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        u8::from(model.is_some()),
         u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),
         profile.kernel_panic_seconds,

@@ -3,13 +3,13 @@
 //! Flags mirror libvirt's for KubeVirt where they decide what can be told apart (kubevirt-health.md 7, qemu-watchdog.md
 //! 5): `-no-shutdown`, so that a guest's poweroff is SHUTDOWN + STOP while a watchdog's is a bare exit; reboots are real
 //! unless `rebootPolicy: Terminate` turns them into SHUTDOWN; `-S`, so that no event is lost before QMP listens.
-//! The x86 machine is `pc`: q35 brings an iTCO watchdog of its own that can become /dev/watchdog (trap list there). An s390x
+//! The x86 machine is `pc` unless the manifest says q35, which has an iTCO watchdog of its own (trap list there). An s390x
 //! machine has its devices on the channel subsystem, its console on SCLP, and neither ACPI nor a vmgenid.
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use vmhealth_sim::manifest::{Architecture, RebootPolicy, WatchdogAction, WatchdogModel};
+use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy, WatchdogAction, WatchdogModel};
 
 /// The accelerator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum Disk {
 pub struct Machine {
     /// The guest's architecture.
     pub architecture: Architecture,
+    /// Which of its machines.
+    pub machine_type: MachineType,
     /// The accelerator.
     pub accel: Accel,
     /// MiB.
@@ -73,8 +75,10 @@ pub struct Machine {
     pub incoming: bool,
     /// vCPUs.
     pub vcpus: u32,
-    /// The watchdog device and its action.
-    pub watchdog: Option<(WatchdogModel, WatchdogAction)>,
+    /// The watchdog device that is added.
+    pub watchdog: Option<WatchdogModel>,
+    /// What any watchdog does when it fires.
+    pub watchdog_action: WatchdogAction,
     /// A pvpanic device.
     pub panic_device: bool,
     /// What a guest reboot does.
@@ -135,14 +139,18 @@ struct Board {
 }
 
 impl Board {
-    const fn of(architecture: Architecture) -> Board {
-        match architecture {
+    const fn of(machine: &Machine) -> Board {
+        match machine.architecture {
             Architecture::S390x => {
                 Board { machine: "s390-ccw-virtio", bus: "ccw", console: ("-device", "sclpconsole,chardev=serial") }
             }
             // Nothing here boots arm64 ([`super::Emulator::local`]).
             Architecture::Amd64 | Architecture::Arm64 => {
-                Board { machine: "pc,usb=off", bus: "pci", console: ("-serial", "chardev:serial") }
+                let name = match machine.machine_type {
+                    MachineType::Pc => "pc,usb=off",
+                    MachineType::Q35 => "q35,usb=off",
+                };
+                Board { machine: name, bus: "pci", console: ("-serial", "chardev:serial") }
             }
         }
     }
@@ -164,7 +172,7 @@ impl QemuCommand {
         let mut c = QemuCommand { args: Vec::new() };
         c.flag("-nodefaults").flag("-no-user-config").option("-display", "none").flag("-S").flag("-no-shutdown");
         c.option("-msg", "timestamp=on").option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny");
-        let board = Board::of(machine.architecture);
+        let board = Board::of(machine);
         match &machine.memory {
             Memory::Anonymous => c.option("-machine", board.machine),
             Memory::Shared(path) => c.memory_file(&board, machine.memory_mib, "on", path),
@@ -217,9 +225,15 @@ impl QemuCommand {
             let rom = if board.bus == "pci" { ",romfile=" } else { "" };
             c.option("-device", format!("{},netdev=net,mac=02:00:00:00:00:02{rom}", board.virtio("virtio-net")));
         }
-        if let Some((model, action)) = machine.watchdog {
-            c.option("-device", format!("{},id=watchdog0", model.as_str()))
-                .option("-action", format!("watchdog={action}"));
+        if let Some(model) = machine.watchdog {
+            c.option("-device", format!("{},id=watchdog0", model.as_str()));
+        }
+        if machine.machine_type == MachineType::Q35 {
+            // Its iTCO acts only so; libvirt says it for the one that it adds to every q35.
+            c.option("-global", "ICH9-LPC.noreboot=off");
+        }
+        if machine.watchdog.is_some() || machine.machine_type == MachineType::Q35 {
+            c.option("-action", format!("watchdog={}", machine.watchdog_action));
         }
         if machine.panic_device {
             c.option("-device", "pvpanic");
@@ -284,12 +298,14 @@ mod tests {
     fn command_line() {
         let machine = Machine {
             architecture: Architecture::Amd64,
+            machine_type: MachineType::Pc,
             accel: Accel::Tcg,
             memory_mib: 512,
             memory: Memory::Anonymous,
             incoming: false,
             vcpus: 1,
-            watchdog: Some((WatchdogModel::I6300esb, WatchdogAction::Poweroff)),
+            watchdog: Some(WatchdogModel::I6300esb),
+            watchdog_action: WatchdogAction::Poweroff,
             panic_device: false,
             reboot_policy: RebootPolicy::Reboot,
             kernel: "/image/kernel".into(),
@@ -321,7 +337,8 @@ mod tests {
         insta::assert_snapshot!("pc_fork", QemuCommand::new(&fork, &sockets));
         let s390x = Machine {
             architecture: Architecture::S390x,
-            watchdog: Some((WatchdogModel::Diag288, WatchdogAction::Reset)),
+            watchdog: Some(WatchdogModel::Diag288),
+            watchdog_action: WatchdogAction::Reset,
             ..fork.clone()
         };
         let contained = Machine {
@@ -332,6 +349,10 @@ mod tests {
         let ends = "local.type=unix,local.path=/run/net-qemu,remote.type=unix,remote.path=/run/net";
         assert!(text.contains(&format!("dgram,id=net,{ends}")) && text.contains("virtio-net-pci"), "{text}");
         insta::assert_snapshot!("s390x_fork", QemuCommand::new(&s390x, &sockets));
+        let q35 = Machine { machine_type: MachineType::Q35, watchdog: None, ..machine.clone() };
+        let text = QemuCommand::new(&q35, &sockets).to_string();
+        let own = "-global ICH9-LPC.noreboot=off \\\n  -action watchdog=poweroff";
+        assert!(text.contains("-machine q35,usb=off") && text.contains(own), "{text}");
         let template = Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();
         assert!(text.contains("console=ttyS0 tsc_early_khz=2596000'"), "{text}");

@@ -18,7 +18,7 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
     let (platform, qemu) = (&spec.platform, &spec.platform.emulator.version);
     let machine = spec.machine(Memory::Shared("ram".into()), Disk::Overlay("disk".into()), "seed".into());
     let machine = Machine {
-        watchdog: machine.watchdog.map(|(model, _)| (model, WatchdogAction::Reset)),
+        watchdog_action: WatchdogAction::Reset,
         reboot_policy: RebootPolicy::Reboot,
         kernel: "kernel".into(),
         initrd: "initrd".into(),

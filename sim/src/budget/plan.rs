@@ -223,7 +223,7 @@ fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detect
 }
 
 fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row {
-    let action = vm.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action);
+    let action = vm.vmi.watchdog_action();
     let fires = vm.vmi.watchdog.as_ref().map_or(Duration::ZERO, |w| fires_after(w.model, assumptions.heartbeat));
     let fired = matches!(fault, Break::DaemonStopped | Break::KernelPanic)
         .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });

@@ -27,6 +27,7 @@ pub(super) fn examine_vm(exam: &mut Exam<'_>) {
     let eviction = exam.path("evictionStrategy");
     one_of(exam, &BAD_EVICTION, &eviction, &EVICTION_STRATEGIES);
     panic_devices(exam);
+    machine_type(exam);
     reboot_policy(exam);
     pairs(exam);
     volumes(exam);
@@ -145,6 +146,22 @@ fn reboot_policy(exam: &mut Exam<'_>) {
             message,
             "switch the gate on in the KubeVirt object, or remove rebootPolicy",
         );
+    }
+}
+
+/// The default `emulatedMachines` of each architecture; the patterns are Go's filepath.Match.
+fn machine_type(exam: &mut Exam<'_>) {
+    let path = exam.path("domain.machine.type");
+    let allowed: &[&str] = match exam.architecture.as_str() {
+        "amd64" => &["q35*", "pc-q35*"],
+        "arm64" => &["virt*"],
+        "s390x" => &["s390-ccw-virtio*"],
+        _ => return,
+    };
+    let Some(name) = exam.tree.text(&path).filter(|n| !n.is_empty()) else { return };
+    if !allowed.iter().any(|a| name.starts_with(a.trim_end_matches('*'))) {
+        let message = format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "));
+        exam.add(&BAD_MACHINE, &path, message, "remove machine.type: KubeVirt fills in its default");
     }
 }
 

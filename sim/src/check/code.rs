@@ -206,6 +206,16 @@ pub(super) static REBOOT_POLICY_GATE: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static BAD_MACHINE: Code = Code {
+    word: "machine-type-not-supported",
+    layer: Layer::VmWebhook,
+    rank: Rank::Error,
+    story: "KubeVirt takes the machine types that its configuration lists; on amd64 that is q35, with a version or \
+            without, unless the cluster's administrator has listed others.",
+    source: "KubeVirt vmi-create-admitter.go; its default emulatedMachines",
+    shown_by: &[],
+};
+
 pub(super) static LONELY_NETWORK: Code = Code {
     word: "network-without-interface",
     layer: Layer::VmWebhook,
@@ -568,6 +578,17 @@ pub(super) static NO_DAEMON: Code = Code {
     shown_by: &["kernel-panic/unarmed-watchdog/running"],
 };
 
+pub(super) static SECOND_WATCHDOG: Code = Code {
+    word: "q35-second-watchdog",
+    layer: Layer::Hazard,
+    rank: Rank::Note,
+    story: "KubeVirt runs amd64 guests on q35, which has an iTCO watchdog of its own; libvirt (9.1 and later) gives it the \
+            manifest's action. Which of the two is /dev/watchdog is a race of their drivers in the guest. A daemon that \
+            got the iTCO is protected as well, but it fires after about twice the heartbeat.",
+    source: "kubevirt-health.md 7.1; qemu-watchdog.md 4",
+    shown_by: &["killed-daemon/q35-i6300esb/poweroff", "killed-daemon/q35-itco/poweroff"],
+};
+
 pub(super) static SLOW_HEARTBEAT: Code = Code {
     word: "liveness-before-watchdog",
     layer: Layer::Hazard,
@@ -662,6 +683,7 @@ static CODES: &[&Code] = &[
     &BAD_STRATEGY,
     &BAD_EVICTION,
     &BAD_PANIC_MODEL,
+    &BAD_MACHINE,
     &PANIC_ON_S390X,
     &REBOOT_POLICY_GATE,
     &LONELY_NETWORK,
@@ -700,6 +722,7 @@ static CODES: &[&Code] = &[
     &NO_AGENT,
     &WINDOWS_WATCHDOG,
     &NO_DAEMON,
+    &SECOND_WATCHDOG,
     &SLOW_HEARTBEAT,
     &KEPT_AFTER_FAILURE,
     &RUNNING_DEPRECATED,

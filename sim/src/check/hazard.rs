@@ -7,7 +7,8 @@ use super::tree::{get, items, text};
 use super::userdata::{Mentions, Petter};
 use crate::budget::{Answer, Span, before_boot, detection, notices_silence};
 use crate::manifest::{
-    Handler, PodProbe, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, Watchdog, WatchdogAction,
+    Architecture, Handler, PodProbe, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, Watchdog,
+    WatchdogAction,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -193,6 +194,17 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
     if let Some(sign) = windows(exam) {
         let message = format!("this is a Windows guest ({sign}): watchdog is not available there");
         exam.add(&WINDOWS_WATCHDOG, &path, message, "remove the watchdog; use guestAgentPing as a liveness probe");
+    }
+    if vm.vmi.architecture == Architecture::Amd64
+        && windows(exam).is_none()
+        && Mentions::of(exam).is_some_and(|m| !m.identity)
+    {
+        exam.add(
+            &SECOND_WATCHDOG,
+            &path,
+            "q35 has a watchdog of its own, and either may become /dev/watchdog; the other one takes about twice the heartbeat",
+            "let the daemon open the one whose /sys/class/watchdog/*/identity is \"i6300ESB timer\": a udev rule can name it",
+        );
     }
     let mentions = Mentions::of(exam);
     let missing = match mentions.map(|m| m.watchdog) {

@@ -26,6 +26,8 @@ pub(super) enum Petter {
 pub(super) struct Mentions {
     pub(super) agent: bool,
     pub(super) watchdog: Petter,
+    /// A watchdog is told from others by its driver, or another's driver is kept away.
+    pub(super) identity: bool,
     /// The daemon's or systemd's timeout for the device, whole seconds that the device takes.
     pub(super) heartbeat: Option<Duration>,
 }
@@ -49,6 +51,7 @@ impl Mentions {
                 all = Mentions {
                     agent: all.agent || found.agent,
                     watchdog: all.watchdog.max(found.watchdog),
+                    identity: all.identity || found.identity,
                     heartbeat: all.heartbeat.or(found.heartbeat),
                 };
             }
@@ -66,6 +69,7 @@ impl Mentions {
                 (false, true) => Petter::Installed,
                 (false, false) => Petter::Absent,
             },
+            identity: any(&["i6300esb timer", "itco_wdt"]),
             heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
         }
     }
@@ -114,9 +118,11 @@ mod tests {
             ("RuntimeWatchdogSec=500ms\n", false, Configured, None),
             ("RuntimeWatchdogSec=4294967295\n", false, Configured, None),
             ("RuntimeWatchdogSec=off\n", false, Configured, None),
+            ("ATTR{identity}==\"i6300ESB timer\"", false, Absent, None),
             ("", false, Absent, None),
         ] {
-            assert_eq!(Mentions::in_text(text), Mentions { agent, watchdog, heartbeat: expected }, "{text}");
+            let identity = text.contains("identity");
+            assert_eq!(Mentions::in_text(text), Mentions { agent, watchdog, identity, heartbeat: expected }, "{text}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! `/dev/watchdog`: Linux's watchdog core and its drivers for the two devices (qemu-watchdog.md 2.4, 2.5 and 3).
+//! `/dev/watchdog`: Linux's watchdog core and its drivers for the devices (qemu-watchdog.md 2.4, 2.5, 3 and 4).
 
 use super::diag288::{Diag288, Function};
 use super::i6300esb::{I6300esb, Region, Width};
+use super::itco::Itco;
 use crate::manifest::{WatchdogAction, WatchdogModel};
 use crate::time::Time;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Both drivers' heartbeat until somebody sets another, seconds.
+/// Every driver's heartbeat until somebody sets another, seconds.
 const DEFAULT_HEARTBEAT: u32 = 30;
 /// The i6300esb's driver writes so many ticks per second of heartbeat into each preload.
 const TICKS_PER_SECOND: u32 = 512;
@@ -25,6 +26,8 @@ pub fn heartbeats(model: WatchdogModel) -> RangeInclusive<u32> {
     match model {
         WatchdogModel::I6300esb => 1..=2046,
         WatchdogModel::Diag288 => 15..=3600,
+        // From 4 ticks to ten bits of them, as its driver rounds.
+        WatchdogModel::Itco => 3..=614,
     }
 }
 
@@ -47,6 +50,7 @@ pub fn fires_after(model: WatchdogModel, heartbeat: u32) -> Duration {
 enum Hardware {
     I6300esb(I6300esb),
     Diag288(Diag288),
+    Itco(Itco),
 }
 
 /// The driver has a device and userspace may open it.
@@ -72,6 +76,7 @@ impl LinuxWatchdog {
         let hardware = match model {
             WatchdogModel::I6300esb => Hardware::I6300esb(I6300esb::default()),
             WatchdogModel::Diag288 => Hardware::Diag288(Diag288::default()),
+            WatchdogModel::Itco => Hardware::Itco(Itco::default()),
         };
         LinuxWatchdog::load(hardware, now)
     }
@@ -81,6 +86,7 @@ impl LinuxWatchdog {
         match &mut self.hardware {
             Hardware::I6300esb(device) => device.reset(),
             Hardware::Diag288(device) => device.reset(),
+            Hardware::Itco(device) => device.reset(),
         }
         *self = LinuxWatchdog::load(self.hardware.clone(), now);
     }
@@ -110,6 +116,10 @@ impl LinuxWatchdog {
                 // It tries whether the instruction works.
                 let _ = device.call(now, Function::Init, DEFAULT_HEARTBEAT);
                 let _ = device.call(now, Function::Cancel, 0);
+            }
+            Hardware::Itco(device) => {
+                device.halt(true);
+                device.set_ticks(itco_ticks(DEFAULT_HEARTBEAT));
             }
         }
         watchdog
@@ -144,6 +154,10 @@ impl LinuxWatchdog {
                 Hardware::Diag288(device) => {
                     let _ = device.call(now, Function::Init, self.heartbeat);
                 }
+                Hardware::Itco(device) => {
+                    device.halt(false);
+                    device.reload(now);
+                }
             }
         }
         Ok(())
@@ -165,6 +179,7 @@ impl LinuxWatchdog {
         let model = match &self.hardware {
             Hardware::I6300esb(_) => WatchdogModel::I6300esb,
             Hardware::Diag288(_) => WatchdogModel::Diag288,
+            Hardware::Itco(_) => WatchdogModel::Itco,
         };
         if !heartbeats(model).contains(&seconds) {
             return Err(InvalidArgument);
@@ -176,6 +191,11 @@ impl LinuxWatchdog {
                 Ok(())
             }
             Hardware::Diag288(device) => device.call(now, Function::Change, seconds).map_err(|_| InvalidArgument),
+            Hardware::Itco(device) => {
+                device.set_ticks(itco_ticks(seconds));
+                device.reload(now);
+                Ok(())
+            }
         }
     }
 
@@ -196,6 +216,7 @@ impl LinuxWatchdog {
             Hardware::Diag288(device) => {
                 let _ = device.call(now, Function::Cancel, 0);
             }
+            Hardware::Itco(device) => device.halt(true),
         }
     }
 
@@ -205,6 +226,7 @@ impl LinuxWatchdog {
             Hardware::Diag288(device) => {
                 let _ = device.call(now, Function::Change, self.heartbeat);
             }
+            Hardware::Itco(device) => device.reload(now),
         }
     }
 
@@ -213,6 +235,7 @@ impl LinuxWatchdog {
         match &self.hardware {
             Hardware::I6300esb(device) => device.next_wakeup(),
             Hardware::Diag288(device) => device.next_wakeup(),
+            Hardware::Itco(device) => device.next_wakeup(),
         }
     }
 
@@ -221,6 +244,7 @@ impl LinuxWatchdog {
         match &mut self.hardware {
             Hardware::I6300esb(device) => device.expire(now),
             Hardware::Diag288(device) => device.expire(now, action),
+            Hardware::Itco(device) => device.expire(now),
         }
     }
 
@@ -238,8 +262,14 @@ impl LinuxWatchdog {
         match &mut self.hardware {
             Hardware::I6300esb(device) => device.timer_mut(),
             Hardware::Diag288(device) => device.timer_mut(),
+            Hardware::Itco(device) => device.timer_mut(),
         }
     }
+}
+
+/// iTCO_wdt's seconds_to_ticks; a version of 2 and more does not halve them, so two rounds are twice the heartbeat.
+const fn itco_ticks(heartbeat: u32) -> u32 {
+    heartbeat * 10 / 6
 }
 
 /// One write to a protected register.

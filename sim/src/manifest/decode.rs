@@ -132,6 +132,7 @@ fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
         readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
         liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
         grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
+        machine: spec.at("domain.machine.type").map(|c| machine(&c, architecture)).unwrap_or_default(),
         watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c, architecture)),
         panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
         reboot_policy: spec
@@ -146,6 +147,25 @@ fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
         ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),
     }
+}
+
+/// KubeVirt's `machine.type` is a QEMU machine, with a version or without.
+fn machine(c: &Cursor<'_>, architecture: Architecture) -> MachineType {
+    let Some(name) = c.text().filter(|n| !n.is_empty() && architecture == Architecture::Amd64) else {
+        return MachineType::default();
+    };
+    let versioned = name != "pc" && name != "q35";
+    let known = match name.as_str() {
+        n if n == "q35" || n.starts_with("pc-q35-") => Some(MachineType::Q35),
+        n if n == "pc" || n.starts_with("pc-i440fx-") => Some(MachineType::Pc),
+        _ => None,
+    };
+    match known {
+        None => c.warn(format!("{name:?} is no machine that runs here: pc and q35 are; run as pc")),
+        Some(_) if versioned => c.warn(format!("{name:?}: the version is not acted on, QEMU's newest is run")),
+        Some(_) => {}
+    }
+    known.unwrap_or_default()
 }
 
 /// More than any host of ours could run; QEMU's own limit is near.

@@ -2,7 +2,8 @@
 
 use super::probe::Probe;
 use crate::yaml::Pos;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct VmiSpec {
     pub liveness: Option<Probe>,
     /// `terminationGracePeriodSeconds`, 30 if absent.
     pub grace: Duration,
+    /// `domain.machine.type`.
+    pub machine: MachineType,
     /// `domain.devices.watchdog`.
     pub watchdog: Option<Watchdog>,
     /// `domain.devices.panicDevices` has an entry.
@@ -60,6 +63,27 @@ impl VmiSpec {
     /// Whether a connection to the pod's address reaches the guest's port (kubevirt-health.md 3.2).
     pub fn forwards(&self, port: u16) -> bool {
         self.forwarded.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// The watchdog that the guest's daemon has: the one asked for, if the machine has it; else the manifest's; else what the
+    /// machine itself has.
+    pub fn watchdog_in_guest(&self, asked: Option<WatchdogModel>) -> Option<WatchdogModel> {
+        let own = self.watchdog.as_ref().map(|w| w.model);
+        let built_in = self.has_itco().then_some(WatchdogModel::Itco);
+        match asked {
+            Some(model) => [own, built_in].contains(&Some(model)).then_some(model),
+            None => own.or(built_in),
+        }
+    }
+
+    /// libvirt gives every q35 an iTCO watchdog (9.1 and later; kubevirt-health.md 7.1).
+    pub fn has_itco(&self) -> bool {
+        self.architecture == Architecture::Amd64 && self.machine == MachineType::Q35
+    }
+
+    /// What any watchdog of the machine does when it fires: libvirt's default where the manifest has none.
+    pub fn watchdog_action(&self) -> WatchdogAction {
+        self.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action)
     }
 
     /// Why the VMI's webhook refuses it although the VM's does not (kubevirt-health.md 2.3).
@@ -146,6 +170,17 @@ impl fmt::Display for Architecture {
     }
 }
 
+/// `domain.machine.type`, where x86 has a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineType {
+    /// `pc`: one watchdog, the manifest's. What runs here unless the manifest asks for another.
+    #[default]
+    Pc,
+    /// `q35`, KubeVirt's default: it has an iTCO watchdog of its own.
+    Q35,
+}
+
 /// `spec.runStrategy` (kubevirt-health.md 1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum RunStrategy {
@@ -181,13 +216,15 @@ pub struct Watchdog {
 }
 
 /// The watchdog device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WatchdogModel {
     /// Intel 6300ESB, x86.
     I6300esb,
     /// DIAG 288, s390x.
     Diag288,
+    /// Intel's TCO, part of every q35; no manifest names it.
+    Itco,
 }
 
 impl WatchdogModel {
@@ -196,6 +233,7 @@ impl WatchdogModel {
         match self {
             WatchdogModel::I6300esb => "i6300esb",
             WatchdogModel::Diag288 => "diag288",
+            WatchdogModel::Itco => "itco",
         }
     }
 
@@ -204,6 +242,16 @@ impl WatchdogModel {
         match self {
             WatchdogModel::I6300esb => "i6300esb",
             WatchdogModel::Diag288 => "diag288_wdt",
+            WatchdogModel::Itco => "iTCO_wdt",
+        }
+    }
+
+    /// What the driver says in `/sys/class/watchdog/*/identity`.
+    pub const fn identity(self) -> &'static str {
+        match self {
+            WatchdogModel::I6300esb => "i6300ESB timer",
+            WatchdogModel::Diag288 => "z Watchdog",
+            WatchdogModel::Itco => "iTCO_wdt",
         }
     }
 }

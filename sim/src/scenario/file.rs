@@ -124,6 +124,9 @@ pub struct WatchdogDaemon {
     pub heartbeat_seconds: u32,
     /// Whether wd_keepalive may take over.
     pub keepalive: Keepalive,
+    /// Which of the machine's watchdogs it opens; absent: the manifest's, or the machine's own where the manifest has none.
+    #[serde(default)]
+    pub device: Option<WatchdogModel>,
 }
 
 /// `wd_keepalive.service`, which Debian starts when the daemon fails.

@@ -83,7 +83,8 @@ impl Model {
     pub fn execute(&mut self, now: Time, command: Command) {
         match command {
             Command::StartDomain { vmi, paused } => {
-                let model = self.vmi.watchdog.as_ref().map(|w| w.model);
+                let daemon = self.spec.guest.watchdog_daemon.as_ref();
+                let model = self.vmi.watchdog_in_guest(daemon.and_then(|d| d.device));
                 self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
@@ -254,7 +255,7 @@ impl Model {
     }
 
     fn device(&mut self, now: Time, vmi: u32) {
-        let action = self.action();
+        let action = self.vmi.watchdog_action();
         let Some(watchdog) = self.guests.get_mut(&vmi).and_then(|g| g.watchdog.as_mut()) else { return };
         // A pet in between has moved the stage's end: this wake-up is stale.
         if watchdog.next_wakeup().is_none_or(|t| t > now) {
@@ -267,13 +268,9 @@ impl Model {
         }
     }
 
-    fn action(&self) -> WatchdogAction {
-        self.vmi.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action)
-    }
-
     /// qemu-watchdog.md 16.2.
     fn fire(&mut self, now: Time, vmi: u32) {
-        let action = self.action();
+        let action = self.vmi.watchdog_action();
         self.tell_domain(now, vmi, DomainEvent::Watchdog(action));
         match action {
             WatchdogAction::Poweroff => self.exit(now, vmi, Exit::Status(0)),

@@ -157,7 +157,7 @@ fn the_manifests_of_the_document() {
             ),
             &["agent-not-in-user-data"],
         ),
-        (watchdog.to_owned(), &["watchdog-daemon-not-in-user-data"]),
+        (watchdog.to_owned(), &["q35-second-watchdog", "watchdog-daemon-not-in-user-data"]),
     ] {
         let checked = &checks(&text).manifests[0];
         assert_eq!(checked.verdict, Verdict::Accepted, "{text}{:?}", checked.findings);

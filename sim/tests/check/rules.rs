@@ -56,6 +56,11 @@ const ROWS: &[Row] = &[
         &["unknown-word spec.template.spec.readinessProbe.httpGet.scheme"],
     ),
     row(
+        &[(Domain, "machine: {type: pc-q35-rhel9.6.0}")],
+        &[(Domain, "machine: {type: pc-i440fx-9.0}")],
+        &["machine-type-not-supported spec.template.spec.domain.machine.type"],
+    ),
+    row(
         &[(Domain, "rebootPolicy: Terminate")],
         &[(Domain, "rebootPolicy: terminate")],
         &["unknown-word spec.template.spec.domain.rebootPolicy"],
