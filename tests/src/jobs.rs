@@ -60,12 +60,7 @@ impl Jobs<'_> {
             self.run_all(&stock, &scratch).await
         };
         let runs = runs.await;
-        if self.reality.host != LOCAL
-            && let Some(lock) = lock_of(scratch.path())
-        {
-            // Also those whose start was given up.
-            container::remove_run(&lock).await;
-        }
+        remove_containers(self.reality, &scratch).await;
         runs
     }
 
@@ -143,6 +138,15 @@ impl Jobs<'_> {
             progress: self.progress.clone(),
             alone: self.cases.len() == 1,
         })
+    }
+}
+
+/// Removes what containers a run has left, also those whose start was given up.
+pub(crate) async fn remove_containers(reality: &Reality, scratch: &Scratch) {
+    if reality.host != LOCAL
+        && let Some(lock) = lock_of(scratch.path())
+    {
+        container::remove_run(&lock).await;
     }
 }
 

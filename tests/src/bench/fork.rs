@@ -3,6 +3,7 @@
 use super::stats::Spread;
 use crate::catalogue::Case;
 use crate::host;
+use crate::jobs::remove_containers;
 use crate::report::Machine;
 use crate::runner::{Progress, Reality};
 use crate::templates;
@@ -108,8 +109,22 @@ pub async fn fork(
     progress: &Progress,
 ) -> io::Result<ForkBench> {
     let scratch = Scratch::new()?;
+    let bench = measure(&scratch, case, reality, plan, machine, evidence, progress).await;
+    remove_containers(reality, &scratch).await;
+    bench
+}
+
+async fn measure(
+    scratch: &Scratch,
+    case: &Case,
+    reality: &Reality,
+    plan: &ForkPlan,
+    machine: Machine,
+    evidence: &Path,
+    progress: &Progress,
+) -> io::Result<ForkBench> {
     let (_never, cancelled) = watch::channel(false);
-    let stock = templates::stock(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
+    let stock = templates::stock(std::slice::from_ref(case), reality, scratch, cancelled, progress);
     let stock = LocalSet::new().run_until(stock).await?;
     let Some(template) = stock.into_iter().next().flatten() else {
         return Err(io::Error::other("there is no template to fork from"));
@@ -164,7 +179,7 @@ impl Series {
 struct Bench<'a> {
     case: &'a Case,
     platform: &'a Platform,
-    scratch: Scratch,
+    scratch: &'a Scratch,
     evidence: PathBuf,
     number: u32,
 }
