@@ -80,6 +80,10 @@ impl Live {
 
     /// Makes its vCPUs as urgent, if that can be undone or never has to be.
     pub(crate) fn set_priority(&self, priority: Priority) {
+        // One that is ending keeps its cores (see `signal`): the console tells of a panic after QEMU has.
+        if priority == Priority::Spinning && self.signalled.get() {
+            return;
+        }
         let for_good = priority == Priority::Spinning && !self.revives;
         if let Some(vcpus) = &self.vcpus
             && priority != self.priority.get()
