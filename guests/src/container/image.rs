@@ -54,7 +54,8 @@ impl ImageRecipe {
             progress(&format!("building the container image {reference} from the distribution's packages (once)"));
             let archive = scratch.join(format!("{tag}.tar"));
             let line = container_root(self.suite, self.packages, self.version, &archive, progress)?;
-            let options = CreateImageOptionsBuilder::new().from_src("-").repo(self.repository).tag(&tag);
+            // In one: Podman 4.3 does not look at a tag apart.
+            let options = CreateImageOptionsBuilder::new().from_src("-").repo(&reference);
             let options = options.changes(vec![format!("LABEL {VERSION_LABEL}=\"{line}\"")]).build();
             let file = tokio::fs::File::open(&archive).await?;
             let body = bollard::body_try_stream(ReaderStream::with_capacity(file, 1 << 20));

@@ -3,7 +3,7 @@
 use super::ContainerHost;
 use super::engine::{EngineError, LOCK, PLACE, connect, here};
 use crate::process::{End, GivenUp, Process};
-use bollard::models::DeviceMapping;
+use bollard::models::{DeviceMapping, ResourcesUlimits};
 use bollard::query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::StreamExt as _;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,7 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
     let request = request.with_host_config_modifier(move |config| {
         config.network_mode = Some("none".into());
         config.pid_mode = Some("host".into());
+        config.ulimits = Some(limits());
         config.devices = kvm.then(|| {
             let path = Some("/dev/kvm".to_owned());
             vec![DeviceMapping {
@@ -145,6 +146,13 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
         }
         _ => Err(EngineError::OutOfSight),
     }
+}
+
+/// More than a QEMU needs. Where nothing is said, Podman asks for more than a root without CAP_SYS_RESOURCE may give; processes
+/// are counted over all of its user's.
+fn limits() -> Vec<ResourcesUlimits> {
+    let limit = |name: &str, n| ResourcesUlimits { name: Some(name.into()), soft: Some(n), hard: Some(n) };
+    vec![limit("nofile", 4096), limit("nproc", 32_768)]
 }
 
 /// The engine may tell of a process that is not QEMU yet.
