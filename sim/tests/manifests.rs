@@ -95,13 +95,17 @@ fn machine_types() {
         ("machine: {type: pc}", MachineType::Pc, ""),
         ("machine: {type: pc-q35-rhel9.6.0}", MachineType::Q35, "the version is not acted on"),
         ("machine: {type: pc-i440fx-9.0}", MachineType::Pc, "the version is not acted on"),
-        ("machine: {type: microvm}", MachineType::Pc, "no machine that runs here"),
+        ("machine: {type: microvm}", MachineType::Pc, "no such machine runs here"),
     ] {
         let found = read_ok(&vm(&format!("      domain: {{{domain}}}\n")));
         assert_eq!(found.vmi.machine, machine, "{domain}");
         let warnings: String = found.warnings.iter().map(ToString::to_string).collect();
         assert!(warnings.is_empty() == warning.is_empty() && warnings.contains(warning), "{domain}: {warnings}");
         assert!(found.not_acted_on.iter().all(|(path, _)| !path.contains("machine")), "{domain}");
+    }
+    for (name, warnings) in [("s390-ccw-virtio", 0), ("s390-ccw-virtio-9.2", 1), ("q35", 1)] {
+        let text = format!("      architecture: s390x\n      domain: {{machine: {{type: {name}}}}}\n");
+        assert_eq!(read_ok(&vm(&text)).warnings.len(), warnings, "{name}");
     }
     let q35 = read_ok(&vm("      domain: {machine: {type: q35}, devices: {watchdog: {name: w}}}\n")).vmi;
     let plain = read_ok(&vm("      domain: {devices: {watchdog: {name: w}}}\n")).vmi;

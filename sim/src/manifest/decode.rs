@@ -151,21 +151,22 @@ fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
 
 /// KubeVirt's `machine.type` is a QEMU machine, with a version or without.
 fn machine(c: &Cursor<'_>, architecture: Architecture) -> MachineType {
-    let Some(name) = c.text().filter(|n| !n.is_empty() && architecture == Architecture::Amd64) else {
-        return MachineType::default();
+    let Some(name) = c.text().filter(|n| !n.is_empty()) else { return MachineType::default() };
+    // What runs, and how that is called; what its versions begin with.
+    let machines: &[(&str, &str, MachineType)] = match architecture {
+        Architecture::Amd64 => &[("q35", "pc-q35-", MachineType::Q35), ("pc", "pc-i440fx-", MachineType::Pc)],
+        Architecture::S390x => &[("s390-ccw-virtio", "s390-ccw-virtio-", MachineType::Pc)],
+        Architecture::Arm64 => &[],
     };
-    let versioned = name != "pc" && name != "q35";
-    let known = match name.as_str() {
-        n if n == "q35" || n.starts_with("pc-q35-") => Some(MachineType::Q35),
-        n if n == "pc" || n.starts_with("pc-i440fx-") => Some(MachineType::Pc),
-        _ => None,
-    };
+    let known = machines.iter().find(|(plain, versions, _)| name == *plain || name.starts_with(versions));
     match known {
-        None => c.warn(format!("{name:?} is no machine that runs here: pc and q35 are; run as pc")),
-        Some(_) if versioned => c.warn(format!("{name:?}: the version is not acted on, QEMU's newest is run")),
+        None => c.warn(format!("{name:?} is not acted on: no such machine runs here")),
+        Some((plain, ..)) if name != *plain => {
+            c.warn(format!("{name:?}: the version is not acted on, QEMU's newest {plain} runs"));
+        }
         Some(_) => {}
     }
-    known.unwrap_or_default()
+    known.map_or(MachineType::default(), |(.., machine)| *machine)
 }
 
 /// More than any host of ours could run; QEMU's own limit is near.
