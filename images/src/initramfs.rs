@@ -10,7 +10,7 @@ const INIT: &str = include_str!("../assets/init");
 /// Packs the initramfs from `parts`: `busybox`, and `modules/` with the file `order`.
 pub(crate) fn pack(parts: &Path) -> io::Result<Vec<u8>> {
     let mut archive = Archive { bytes: Vec::new(), inode: 0 };
-    for dir in ["bin", "dev", "proc", "root", "modules"] {
+    for dir in ["bin", "dev", "proc", "root", "sys", "modules"] {
         archive.add(dir, 0o040_755, (0, 0), &[])?;
     }
     // The kernel opens these before devtmpfs is mounted.
