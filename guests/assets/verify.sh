@@ -10,7 +10,11 @@ late() { uptime; [ "$up" -ge "$end" ]; }
 give_up() { echo "reason $*"; exit 0; }
 value() { read -r value <"$1" 2>/dev/null || value=; }
 find_wd() { for wd in /sys/class/watchdog/*; do value "$wd/identity"; if [ "$value" = "$IDENTITY" ]; then return 0; fi; done; return 1; }
-holder() { find /proc/[0-9]*/fd -lname '/dev/watchdog*' 2>/dev/null | { IFS=/ read -r _ _ pid _ && echo "$pid"; }; }
+# The name without a number is that of the first one.
+holder() {
+    case $wd in */watchdog0) also=/dev/watchdog;; *) also=none;; esac
+    find /proc/[0-9]*/fd \( -lname "/dev/${wd##*/}" -o -lname $also \) 2>/dev/null | { IFS=/ read -r _ _ pid _ && echo "$pid"; }
+}
 writes() {
     writes=0
     [ -r "/proc/$1/io" ] && while read -r key n; do if [ "$key" = syscw: ]; then writes=$n; fi; done <"/proc/$1/io"

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// At most so much is read at a time.
 const LIMIT: u64 = 1 << 20;
@@ -31,8 +31,29 @@ pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
     text.lines().filter_map(reason).collect::<Vec<_>>().into_iter()
 }
 
+/// A console that is read on and on for panics that nobody made.
+pub(crate) struct Watched {
+    path: PathBuf,
+    read: u64,
+}
+
+impl Watched {
+    /// From its beginning.
+    pub(crate) fn new(path: PathBuf) -> Watched {
+        Watched { path, read: 0 }
+    }
+
+    /// Why its kernel has crashed by itself since the last look.
+    pub(crate) fn crash(&mut self) -> Option<String> {
+        let bytes = since(&self.path, self.read);
+        // The rest of a line is read again with its end.
+        self.read += whole_lines(&bytes) as u64;
+        panics(&bytes).find(|p| p != SYSRQ)
+    }
+}
+
 /// How many of the bytes are whole lines; a line longer than what is read at a time is as good as whole.
-pub(crate) fn whole_lines(bytes: &[u8]) -> usize {
+fn whole_lines(bytes: &[u8]) -> usize {
     let rest = if bytes.len() as u64 == LIMIT { bytes.len() } else { 0 };
     bytes.iter().rposition(|b| *b == b'\n').map_or(rest, |end| end + 1)
 }
@@ -40,6 +61,21 @@ pub(crate) fn whole_lines(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_crash_is_told_once_and_in_whole_lines() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut console = Watched::new(file.path().to_owned());
+        let mut say = |text: &str| {
+            file.write_all(text.as_bytes()).unwrap();
+            console.crash()
+        };
+        assert_eq!(say("booting\nKernel panic - not syncing: sysrq triggered crash\n"), None);
+        assert_eq!(say("Kernel panic - not syncing: Attempted to"), None);
+        assert_eq!(say(" kill init!\n").as_deref(), Some("Attempted to kill init!"));
+        assert_eq!(say("CPU: 0\n"), None);
+    }
 
     #[test]
     fn panics_are_told_apart() {

@@ -149,6 +149,18 @@ fn a_fault_waits_for_the_guest() {
     assert!(injects(&advance(&mut engine, Time::from_secs(10))));
 }
 
+/// A guest whose kernel crashes by itself has failed, whatever was expected of it; one that is not there any more has not.
+#[test]
+fn a_crash_of_its_own_is_a_failure() {
+    let mut engine = engine("");
+    advance(&mut engine, Time::from_secs(5));
+    let crash = |vmi| Input::GuestCrashed { vmi, reason: "Attempted to kill init!".into() };
+    engine.handle(Time::from_secs(6), crash(0));
+    assert_eq!(engine.verdict(), None);
+    engine.handle(Time::from_secs(7), crash(1));
+    assert_eq!(engine.verdict(), Some(&Verdict::Fail("Attempted to kill init!".into())));
+}
+
 /// The daemon that a shutdown stops closes the device in order: however long the rest takes, it does not fire.
 #[test]
 fn a_long_shutdown_is_not_cut_short() {

@@ -57,6 +57,26 @@ const ROWS: &[Row] = &[
         "seen 1.250 s after the fault, expected within 1s 500ms..2s",
     ),
     row(
+        "from a fault that is named",
+        ["{see: vmi phase Failed, from: fault killQemu begun, within: 0s..1s}", "", ""],
+        PASS,
+    ),
+    row(
+        "late after a named fault's confirmation, too",
+        ["{see: vmi phase Failed, from: fault killQemu begun, within: 0s..500ms}", "", ""],
+        "seen 0.750 s after fault killQemu begun, expected within 0s..500ms",
+    ),
+    row(
+        "from the confirmation only",
+        ["{see: vmi phase Failed, from: fault killQemu confirmed, within: 1s..2s}", "", ""],
+        "seen 0.750 s after fault killQemu confirmed",
+    ),
+    row(
+        "a confirmation that comes late",
+        ["{see: fault killQemu confirmed, from: fault killQemu begun, within: 0s..400ms}", "", ""],
+        "fault killQemu confirmed seen 0.500 s after fault killQemu begun, expected within 0s..400ms",
+    ),
+    row(
         "of another VMI",
         ["{see: vmi phase Failed, vmi: 2, from: vmi phase Running, within: 3s..4s}", "", ""],
         "awaited vmi phase Failed (1 of 1) within 3s..4s of vmi phase Running: deadline",

@@ -33,6 +33,7 @@ fn what_is_refused() {
         ("within: 8s..12s", "within: 12s..8s"),
         ("within: 8s..12s", "within: soon"),
         (", within: 8s..12s", ""),
+        ("within: 8s..12s", "from: fault kernelPanic, within: 8s..12s"),
         ("fault: kernelPanic", "fault: kernelpanic"),
         ("fault: kernelPanic", "fault: kernelPanic, user: start"),
         ("plus: 2s", "plus: 2"),

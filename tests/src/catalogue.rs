@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
+use vmhealth_sim::devices::heartbeats;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::Scenario;
 
@@ -58,6 +59,18 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
         return Err(format!(
             "{file}: spec.guest.watchdogDaemon.device: {} has no {name}; what it has is {known}",
             manifest_file.display()
+        ));
+    }
+    if let Some(daemon) = &scenario.spec.guest.watchdog_daemon
+        && let Some(model) = manifest.vmi.watchdog_in_guest(daemon.device)
+        && !heartbeats(model).contains(&daemon.heartbeat_seconds)
+    {
+        let (file, range) = (file.display(), heartbeats(model));
+        return Err(format!(
+            "{file}: spec.guest.watchdogDaemon.heartbeatSeconds: the {} takes {} to {}",
+            model.as_str(),
+            range.start(),
+            range.end()
         ));
     }
     let id = &scenario.metadata.id;

@@ -312,7 +312,7 @@ pub(crate) fn read_manifest(path: &Path) -> Result<VirtualMachine, Failure> {
 fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
     // Nobody else would start it.
     let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
-    let has_watchdog = manifest.vmi.watchdog.is_some();
+    let has_watchdog = manifest.vmi.watchdog_in_guest(None).is_some();
     let guest = guest_text(has_watchdog.then_some(args.heartbeat), args.keepalive, args.health_server);
     let mut faults = args.faults.clone();
     faults.sort_by_key(|f| f.at);

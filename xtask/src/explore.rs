@@ -31,7 +31,7 @@ pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
 
 /// The scenario without its faults, and the faults.
 fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failure> {
-    let heartbeat = vm.vmi.watchdog.is_some().then_some(args.heartbeat);
+    let heartbeat = vm.vmi.watchdog_in_guest(None).is_some().then_some(args.heartbeat);
     let start = match vm.run_strategy {
         RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
         _ => "",

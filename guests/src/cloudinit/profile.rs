@@ -33,6 +33,12 @@ pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec) -> Option<String> {
             let (identity, path) = (model.identity(), "/etc/udev/rules.d/90-vmhealth-watchdog.rules");
             let rule = format!("SUBSYSTEM==\"watchdog\", ATTR{{identity}}==\"{identity}\", SYMLINK+=\"{name}\"\n");
             files.push(json!({"path": path, "content": rule}));
+            // Its driver is loaded when the daemon starts; the name comes from udev a little later, and the daemon tries once.
+            let wait = format!("[Service]\nExecStartPre=/usr/bin/udevadm wait --timeout=30 /dev/{name}\n");
+            for unit in ["watchdog", "wd_keepalive"] {
+                let path = format!("/etc/systemd/system/{unit}.service.d/vmhealth.conf");
+                files.push(json!({"path": path, "content": wait}));
+            }
             // The first boot has found its devices before that file came.
             commands.push(json!("udevadm control --reload && udevadm trigger --settle --subsystem-match=watchdog"));
             device = format!("/dev/{name}");

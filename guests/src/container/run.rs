@@ -6,6 +6,7 @@ use crate::process::{End, GivenUp, Process};
 use bollard::models::{DeviceMapping, ResourcesUlimits};
 use bollard::query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::StreamExt as _;
+use nix::sys::resource::{Resource, getrlimit};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -148,11 +149,16 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
     }
 }
 
-/// More than a QEMU needs. Where nothing is said, Podman asks for more than a root without CAP_SYS_RESOURCE may give; processes
-/// are counted over all of its user's.
+/// More than a QEMU needs, and no more than we have. Where nothing is said, Podman asks for more than a root without
+/// CAP_SYS_RESOURCE may give; processes are counted over all of its user's.
 fn limits() -> Vec<ResourcesUlimits> {
-    let limit = |name: &str, n| ResourcesUlimits { name: Some(name.into()), soft: Some(n), hard: Some(n) };
-    vec![limit("nofile", 4096), limit("nproc", 32_768)]
+    let limit = |name: &str, resource, enough: u64| {
+        let (_, hard) = getrlimit(resource).ok()?;
+        let n = i64::try_from(enough.min(hard)).ok();
+        Some(ResourcesUlimits { name: Some(name.into()), soft: n, hard: n })
+    };
+    let limits = [limit("nofile", Resource::RLIMIT_NOFILE, 4096), limit("nproc", Resource::RLIMIT_NPROC, 32_768)];
+    limits.into_iter().flatten().collect()
 }
 
 /// The engine may tell of a process that is not QEMU yet.

@@ -193,7 +193,7 @@ impl Prepared {
             pid,
             vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
             priority: Cell::default(),
-            revives: machine.watchdog_action == WatchdogAction::Reset,
+            revives: machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset,
             counts_in_panic,
             lost,
             signalled: Cell::default(),

@@ -99,6 +99,13 @@ pub struct Machine {
     pub nic: Nic,
 }
 
+impl Machine {
+    /// One that is added, or the machine's own.
+    pub fn has_watchdog(&self) -> bool {
+        self.watchdog.is_some() || self.machine_type == MachineType::Q35
+    }
+}
+
 /// Our end of the guest's network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nic {
@@ -232,7 +239,7 @@ impl QemuCommand {
             // Its iTCO acts only so; libvirt says it for the one that it adds to every q35.
             c.option("-global", "ICH9-LPC.noreboot=off");
         }
-        if machine.watchdog.is_some() || machine.machine_type == MachineType::Q35 {
+        if machine.has_watchdog() {
             c.option("-action", format!("watchdog={}", machine.watchdog_action));
         }
         if machine.panic_device {

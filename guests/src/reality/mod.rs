@@ -3,6 +3,7 @@
 //! A thin shell: it decides nothing. Every entry of the trace is on disk before the next command runs.
 
 mod clock;
+mod events;
 mod pressure;
 mod replay;
 mod run;

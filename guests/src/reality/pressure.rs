@@ -1,11 +1,10 @@
 //! What the host kept from a run: a guest that gets no CPU is judged for its host's slowness.
 //!
 //! Sampled beside the run. A guest is *strained* when its vCPUs were ready to run and got less than a fifth of a core for
-//! two seconds, or when our own timers came later than a probe's shortest timeout: whatever went wrong then may be the
-//! host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
+//! two seconds, when our own timers came later than a probe's shortest timeout, or when its kernel crashed by itself under
+//! TCG: whatever went wrong then may be the host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
 
 use super::world::World;
-use crate::console;
 use crate::guest::Priority;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -61,8 +60,6 @@ pub(super) struct Watcher {
     psi_begun: Option<Duration>,
     /// By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
     guests: BTreeMap<u32, (Duration, Duration)>,
-    /// By VMI: how many bytes of its console have been read.
-    consoles: BTreeMap<u32, u64>,
     before: Instant,
     pressure: Pressure,
 }
@@ -70,9 +67,8 @@ pub(super) struct Watcher {
 impl Watcher {
     pub(super) fn new(world: World) -> Watcher {
         let now = Instant::now();
-        let psi_begun = psi_total(CPU_PSI);
-        let (guests, consoles, pressure) = (BTreeMap::new(), BTreeMap::new(), Pressure::default());
-        Watcher { world, begun: now, psi_begun, guests, consoles, before: now, pressure }
+        let (guests, pressure) = (BTreeMap::new(), Pressure::default());
+        Watcher { world, begun: now, psi_begun: psi_total(CPU_PSI), guests, before: now, pressure }
     }
 
     /// Looks again and again for as long as it is polled.
@@ -89,11 +85,13 @@ impl Watcher {
         if self.before.elapsed() > INTERVAL {
             self.look();
         }
+        if let Some(crash) = self.world.crash() {
+            self.pressure.strained.get_or_insert(crash);
+        }
         self.pressure.clone()
     }
 
     fn look(&mut self) {
-        self.look_at_consoles();
         let now = Instant::now();
         let elapsed = now - self.before;
         let late = elapsed.saturating_sub(INTERVAL);
@@ -116,23 +114,6 @@ impl Watcher {
         pressure.psi_cpu_some =
             psi.map(|(a, b)| b.saturating_sub(a).as_secs_f64() / self.begun.elapsed().as_secs_f64());
         pressure.timer_late_s = pressure.timer_late_s.max(late.as_secs_f64());
-    }
-
-    /// A kernel that crashes although nobody broke it: seen under TCG, once in hundreds of boots.
-    fn look_at_consoles(&mut self) {
-        for (vmi, path) in self.world.consoles() {
-            let read = self.consoles.entry(vmi).or_default();
-            let bytes = console::since(&path, *read);
-            // The rest of a line is read again with its end.
-            let whole = console::whole_lines(&bytes);
-            *read += whole as u64;
-            let crash = console::panics(&bytes).find(|p| p != console::SYSRQ);
-            if let Some(crash) = crash {
-                let what = format!("the kernel of VMI {vmi} crashed by itself: {crash}");
-                self.pressure.strained.get_or_insert_with(|| what.clone());
-                self.world.crashed(vmi, what);
-            }
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::fault;
 use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, Priority, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
-use crate::qemu::Accel;
 use crate::template::{Met, Template};
 use crate::traffic::Service;
 use crate::wire::QmpError;
@@ -14,15 +13,13 @@ use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
 use vmhealth_sim::kubelet::{self, Attempt};
-use vmhealth_sim::manifest::{Handler, PodProbe, Port, WatchdogAction};
+use vmhealth_sim::manifest::{Handler, PodProbe, Port};
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
 
@@ -56,7 +53,7 @@ type Guests = Rc<RefCell<BTreeMap<u32, Rc<Live>>>>;
 /// Clones share it.
 #[derive(Clone)]
 pub(super) struct World {
-    setup: Rc<Setup>,
+    pub(super) setup: Rc<Setup>,
     config: Rc<Config>,
     pub(super) clock: Clock,
     guests: Guests,
@@ -66,7 +63,9 @@ pub(super) struct World {
     endpoint: Rc<Cell<Option<u32>>>,
     service: Rc<RefCell<Option<Service>>>,
     /// Forks that were not yet made machines of their own.
-    raw_forks: Rc<RefCell<BTreeSet<u32>>>,
+    pub(super) raw_forks: Rc<RefCell<BTreeSet<u32>>>,
+    /// Why a guest's kernel crashed by itself.
+    pub(super) crash: Rc<RefCell<Option<String>>>,
     /// A fork's past is being replayed.
     replaying: Rc<Cell<bool>>,
     news: mpsc::UnboundedSender<News>,
@@ -83,12 +82,13 @@ impl World {
             endpoint: Rc::default(),
             service: Rc::default(),
             raw_forks: Rc::default(),
+            crash: Rc::default(),
             replaying: Rc::default(),
             news,
         }
     }
 
-    fn tell(&self, input: Input) {
+    pub(super) fn tell(&self, input: Input) {
         // The engine is gone once there is a verdict.
         let _ = self.news.send(News::Input(input));
     }
@@ -102,7 +102,7 @@ impl World {
         });
     }
 
-    fn guest(&self, vmi: u32) -> Option<Rc<Live>> {
+    pub(super) fn guest(&self, vmi: u32) -> Option<Rc<Live>> {
         self.guests.borrow().get(&vmi).cloned()
     }
 
@@ -115,19 +115,6 @@ impl World {
             Some((*vmi, vcpus.waited()?, priority))
         };
         guests.iter().filter_map(waited).collect()
-    }
-
-    /// The serial consoles of the guests.
-    pub(super) fn consoles(&self) -> Vec<(u32, PathBuf)> {
-        self.guests.borrow().iter().map(|(vmi, guest)| (*vmi, guest.serial.clone())).collect()
-    }
-
-    /// Its kernel panicked, and no fault was one: under TCG that was QEMU's translator.
-    pub(super) fn crashed(&self, vmi: u32, reason: String) {
-        self.tell(match self.setup.platform.accel {
-            Accel::Tcg => Input::HostFailed { reason },
-            Accel::Kvm => Input::GuestNotReady { vmi, reason },
-        });
     }
 
     /// Does `what` beside the loop.
@@ -251,44 +238,6 @@ impl World {
         }
         self.forward_events(vmi, events).await;
         true
-    }
-
-    async fn forward_events(&self, vmi: u32, mut events: mpsc::UnboundedReceiver<GuestEvent>) {
-        while let Some(event) = events.recv().await {
-            let guest = self.guest(vmi);
-            let interference = match &event.event {
-                // Nobody here has asked for it: another user's cleanup, a container engine that is being stopped.
-                DomainEvent::Shutdown { reason } if reason == "host-signal" => guest
-                    .as_ref()
-                    .filter(|g| !g.signalled.get())
-                    .map(|_| "QEMU was ended by a signal of somebody else's".to_owned()),
-                DomainEvent::Exited(exit) => guest.as_ref().and_then(|g| match (g.lost.get(), exit) {
-                    (Some(why), _) => Some(why.clone()),
-                    // Whoever runs out of memory, or QEMU's own bug.
-                    (None, Exit::Signal(n)) if !g.signalled.get() => {
-                        Some(format!("QEMU was ended by signal {n}, which was not ours"))
-                    }
-                    _ => None,
-                }),
-                _ => None,
-            };
-            if let Some(reason) = interference {
-                self.tell(Input::HostFailed { reason });
-            }
-            match (&event.event, guest) {
-                (DomainEvent::Reset { .. }, Some(guest)) => {
-                    guest.set_priority(Priority::Booting);
-                    // It boots for itself now.
-                    self.raw_forks.borrow_mut().remove(&vmi);
-                }
-                // QEMU is about to end, or to reset the vCPUs: both wait for them.
-                (DomainEvent::Watchdog(WatchdogAction::Poweroff | WatchdogAction::Reset), Some(guest)) => {
-                    guest.set_priority(Priority::Normal);
-                }
-                _ => {}
-            }
-            self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
-        }
     }
 
     async fn verify(&self, vmi: u32) {

@@ -4,7 +4,7 @@ use super::detection::{Answer, Span, detection};
 use crate::cluster::Churn;
 use crate::devices::fires_after;
 use crate::manifest::{
-    Handler, PodProbe, Port, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction,
+    Handler, PodProbe, Port, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -144,8 +144,8 @@ fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec
             Meets::Nothing(action) => Row { fault, detector, detected: None, acted: None, action, back: None },
         });
     }
-    if vmi.watchdog.is_some() {
-        rows.push(watchdog(vm, assumptions, fault));
+    if let Some(model) = vmi.watchdog_in_guest(None) {
+        rows.push(watchdog(vm, model, assumptions, fault));
     }
     if vmi.reports_panics() && fault == Break::KernelPanic {
         let at = Some(Span::exactly(Duration::ZERO));
@@ -222,9 +222,9 @@ fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detect
     Row { fault, detector: Detector::Liveness, detected: Some(detected), acted, action, back }
 }
 
-fn watchdog(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Row {
+fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions, fault: Break) -> Row {
     let action = vm.vmi.watchdog_action();
-    let fires = vm.vmi.watchdog.as_ref().map_or(Duration::ZERO, |w| fires_after(w.model, assumptions.heartbeat));
+    let fires = fires_after(model, assumptions.heartbeat);
     let fired = matches!(fault, Break::DaemonStopped | Break::KernelPanic)
         .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });
     let ends = |end| recreated(vm, assumptions, fired, end);

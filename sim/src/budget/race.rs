@@ -75,10 +75,8 @@ pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[u32], 
             }),
         }
     };
-    match &vm.vmi.watchdog {
-        Some(watchdog) => {
-            grid.iter().filter(|h| heartbeats(watchdog.model).contains(h)).map(|h| row(Some(*h))).collect()
-        }
+    match vm.vmi.watchdog_in_guest(None) {
+        Some(model) => grid.iter().filter(|h| heartbeats(model).contains(h)).map(|h| row(Some(*h))).collect(),
         None => vec![row(None)],
     }
 }
@@ -131,7 +129,7 @@ pub fn tipping(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Tipping
     let all = contenders(vm, assumptions, 0);
     let liveness = all.iter().find(|c| c.name == Detector::Liveness.as_str())?.at;
     all.iter().find(|c| c.name == Detector::Watchdog.as_str())?;
-    let model = vm.vmi.watchdog.as_ref()?.model;
+    let model = vm.vmi.watchdog_in_guest(None)?;
     let heartbeats = || heartbeats(model);
     let earliest = |h| fires_after(model, h).saturating_sub(assumptions.pet_interval);
     let surely = heartbeats().take_while(|h| fires_after(model, *h) < liveness.best).last();

@@ -197,6 +197,7 @@ fn examine_watchdog(exam: &mut Exam<'_>, vm: &VirtualMachine, watchdog: &Watchdo
     }
     if vm.vmi.architecture == Architecture::Amd64
         && windows(exam).is_none()
+        && exam.tree.text(&exam.path("domain.machine.type")).is_none_or(|t| t.is_empty() || t.contains("q35"))
         && Mentions::of(exam).is_some_and(|m| !m.identity)
     {
         exam.add(

@@ -10,6 +10,7 @@ mod code;
 mod document;
 mod finding;
 mod hazard;
+mod hazard_code;
 mod metadata;
 mod pod;
 mod schema;

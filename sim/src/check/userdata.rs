@@ -69,7 +69,7 @@ impl Mentions {
                 (false, true) => Petter::Installed,
                 (false, false) => Petter::Absent,
             },
-            identity: any(&["i6300esb timer", "itco_wdt"]),
+            identity: any(&["i6300esb timer"]) || lines.iter().any(|line| keeps_away(line)),
             heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
         }
     }
@@ -79,6 +79,13 @@ impl Mentions {
 pub fn heartbeat(cloud_init: &CloudInit) -> Option<Duration> {
     let text = String::from_utf8_lossy(cloud_init.user_data.as_deref().unwrap_or_default());
     Mentions::in_text(&text).heartbeat
+}
+
+/// Of modprobe.d, the kernel's command line and udev: what leaves one of q35's two drivers out, or names the device by it.
+fn keeps_away(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["itco_wdt", "i6300esb"].iter().any(|driver| line.contains(driver))
+        && ["blacklist", "install ", "identity"].iter().any(|word| line.contains(word))
 }
 
 /// `watchdog-timeout = 30` (watchdog.conf) or `RuntimeWatchdogSec=1min 30s` (systemd.time).
@@ -118,6 +125,8 @@ mod tests {
             ("RuntimeWatchdogSec=500ms\n", false, Configured, None),
             ("RuntimeWatchdogSec=4294967295\n", false, Configured, None),
             ("RuntimeWatchdogSec=off\n", false, Configured, None),
+            ("modprobe iTCO_wdt", false, Absent, None),
+            ("modprobe.blacklist=iTCO_wdt # identity", false, Absent, None),
             ("ATTR{identity}==\"i6300ESB timer\"", false, Absent, None),
             ("", false, Absent, None),
         ] {

@@ -41,6 +41,13 @@ pub enum Input {
         /// Why, and what was seen last.
         reason: String,
     },
+    /// Its kernel crashed, and no fault had broken it.
+    GuestCrashed {
+        /// Whose.
+        vmi: u32,
+        /// What its console says.
+        reason: String,
+    },
     /// The guest's boot up to now was a template's.
     Forked {
         /// Whose.

@@ -175,6 +175,7 @@ impl Engine {
                 self.log(self.now, Event::GuestReady, format!("boot {}; {}", report.boot_id, report.facts.join("; ")));
             }
             Input::GuestNotReady { vmi, reason } if vmi == self.created => self.guest_not_ready(reason),
+            Input::GuestCrashed { vmi, reason } if vmi == self.created => self.conclude(Verdict::Fail(reason)),
             Input::Fault { step: _, news } => self.fault_news(news),
             Input::Petter { vmi, name } if vmi == self.created => {
                 self.log(self.now, Event::Petter(name), String::new())
@@ -183,7 +184,7 @@ impl Engine {
             Input::Cold { vmi, reason } if vmi == self.created => self.log(self.now, Event::GuestCold, reason),
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
-            Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } => {}
+            Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } | Input::GuestCrashed { .. } => {}
             Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } | Input::Cold { .. } => {}
         }
         self.advance(now);

@@ -67,9 +67,9 @@ impl Fault {
         "guestReboot",
     ];
 
-    /// Whether a program that the agent starts brings it about and sees that it is so. The others are the host's doing, or
-    /// end the guest that would tell.
-    pub fn is_of_a_program_in_the_guest(&self) -> bool {
+    /// Whether it takes a while from its order to its being seen, because a program in the guest has to be started first. The
+    /// others are the host's doing, or are seen as soon as they are asked for.
+    pub fn takes_a_while(&self) -> bool {
         match self {
             Fault::KernelPanic | Fault::KillWatchdog | Fault::StopWatchdog => true,
             Fault::KillAgent | Fault::StopAgent { .. } | Fault::Health(_) => true,

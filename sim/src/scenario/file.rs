@@ -368,6 +368,9 @@ impl Scenario {
             if e.within.is_some() == e.within_guest.is_some() {
                 return Err(format!("spec.expect[{i}]: expected exactly one of within, withinGuest"));
             }
+            if let Some(from) = e.from.as_ref().filter(|from| from.fault_news() == Some("")) {
+                return Err(format!("spec.expect[{i}].from: {from} comes twice: say begun or confirmed"));
+            }
         }
         let guest = &self.spec.guest;
         if let Some(daemon) = &guest.watchdog_daemon

@@ -145,10 +145,16 @@ impl Judge {
 
     /// The window's origin, once known.
     fn origin(&self, index: usize) -> Option<Origin> {
-        match (&self.expect[index].from, self.has_faults) {
+        let expectation = &self.expect[index];
+        let origin = match (&expectation.from, self.has_faults) {
             (Some(_), _) => self.origins[index],
             (None, true) => self.fault,
             (None, false) => Some(Origin { earliest: Time::ZERO, latest: Some(Time::ZERO) }),
+        };
+        // It ends the span, so how long it may take counts from the span's beginning.
+        match expectation.see.fault_news() {
+            Some("confirmed") => origin.map(|o| Origin { latest: Some(o.earliest), ..o }),
+            _ => origin,
         }
     }
 

@@ -18,6 +18,12 @@ impl Pattern {
         let text = entry.event.to_string();
         text.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     }
+
+    /// Of a fault's pattern, the last of its three words: `begun`, `confirmed`, or nothing where it leaves that open.
+    pub(super) fn fault_news(&self) -> Option<&str> {
+        let mut words = self.0.split(' ');
+        (words.next() == Some("fault")).then(|| words.nth(1).unwrap_or_default())
+    }
 }
 
 impl TryFrom<String> for Pattern {

@@ -125,7 +125,7 @@ impl Model {
             }
             Command::Endpoint { vmi, ready } => self.endpoint = ready.then_some(vmi),
             Command::Inject { vmi, step, fault } => {
-                let (effect, confirmation) = match fault.is_of_a_program_in_the_guest() {
+                let (effect, confirmation) = match fault.takes_a_while() {
                     true => self.timings.fault,
                     false => (Duration::ZERO, self.timings.answer),
                 };

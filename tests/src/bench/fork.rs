@@ -109,52 +109,43 @@ pub async fn fork(
     progress: &Progress,
 ) -> io::Result<ForkBench> {
     let scratch = Scratch::new()?;
-    let bench = measure(&scratch, case, reality, plan, machine, evidence, progress).await;
+    let bench = async {
+        let (_never, cancelled) = watch::channel(false);
+        let stock = templates::stock(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
+        let stock = LocalSet::new().run_until(stock).await?;
+        let Some(template) = stock.into_iter().next().flatten() else {
+            return Err(io::Error::other("there is no template to fork from"));
+        };
+        let platform = reality.platform(case).map_err(io::Error::other)?;
+        let mut bench = Bench { case, platform, scratch: &scratch, evidence: evidence.to_owned(), number: 0 };
+        let mut cold = Series::default();
+        for n in 1..=plan.colds {
+            cold.push(bench.one(Birth::Cold, true, true).await?);
+            progress(&format!("cold boot {n} of {}: HTTP after {:.1} s", plan.colds, cold.http.last().unwrap_or(&0.0)));
+        }
+        let mut forks = Series::default();
+        // What is asked of a fork is all it does: one fork for each question.
+        for _ in 0..plan.forks {
+            forks.push(bench.one(Birth::Fork(template.clone()), true, false).await?);
+            forks.push(bench.one(Birth::Fork(template.clone()), false, true).await?);
+        }
+        progress(&format!("{} forks", plan.forks));
+        let (fork, cold) = (forks.times(), cold.times());
+        let ratio =
+            Ratio { agent: cold.agent_s.median / fork.agent_s.median, http: cold.http_s.median / fork.http_s.median };
+        let mut memory = Vec::new();
+        let largest = plan.guests.iter().max().copied();
+        for guests in &plan.guests {
+            let hold = if Some(*guests) == largest { plan.hold } else { Duration::from_secs(15) };
+            let crowd = bench.crowd(*guests, hold, &template).await?;
+            progress(&format!("{guests} guests at once: {:.1} MiB each", crowd.pss_mib_each));
+            memory.push(crowd);
+        }
+        Ok(ForkBench { fork, cold, ratio, memory, machine })
+    };
+    let bench = bench.await;
     remove_containers(reality, &scratch).await;
     bench
-}
-
-async fn measure(
-    scratch: &Scratch,
-    case: &Case,
-    reality: &Reality,
-    plan: &ForkPlan,
-    machine: Machine,
-    evidence: &Path,
-    progress: &Progress,
-) -> io::Result<ForkBench> {
-    let (_never, cancelled) = watch::channel(false);
-    let stock = templates::stock(std::slice::from_ref(case), reality, scratch, cancelled, progress);
-    let stock = LocalSet::new().run_until(stock).await?;
-    let Some(template) = stock.into_iter().next().flatten() else {
-        return Err(io::Error::other("there is no template to fork from"));
-    };
-    let platform = reality.platform(case).map_err(io::Error::other)?;
-    let mut bench = Bench { case, platform, scratch, evidence: evidence.to_owned(), number: 0 };
-    let mut cold = Series::default();
-    for n in 1..=plan.colds {
-        cold.push(bench.one(Birth::Cold, true, true).await?);
-        progress(&format!("cold boot {n} of {}: HTTP after {:.1} s", plan.colds, cold.http.last().unwrap_or(&0.0)));
-    }
-    let mut forks = Series::default();
-    // What is asked of a fork is all it does: one fork for each question.
-    for _ in 0..plan.forks {
-        forks.push(bench.one(Birth::Fork(template.clone()), true, false).await?);
-        forks.push(bench.one(Birth::Fork(template.clone()), false, true).await?);
-    }
-    progress(&format!("{} forks", plan.forks));
-    let (fork, cold) = (forks.times(), cold.times());
-    let ratio =
-        Ratio { agent: cold.agent_s.median / fork.agent_s.median, http: cold.http_s.median / fork.http_s.median };
-    let mut memory = Vec::new();
-    let largest = plan.guests.iter().max().copied();
-    for guests in &plan.guests {
-        let hold = if Some(*guests) == largest { plan.hold } else { Duration::from_secs(15) };
-        let crowd = bench.crowd(*guests, hold, &template).await?;
-        progress(&format!("{guests} guests at once: {:.1} MiB each", crowd.pss_mib_each));
-        memory.push(crowd);
-    }
-    Ok(ForkBench { fork, cold, ratio, memory, machine })
 }
 
 #[derive(Default)]

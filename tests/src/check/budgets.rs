@@ -4,7 +4,8 @@ use vmhealth_sim::budget::{
     Assumptions, RaceRow, RaceVariant, Span, Tipping, contenders, first, rows, tipping, who_wins, who_wins_grid,
 };
 use vmhealth_sim::check::{Checked, heartbeat};
-use vmhealth_sim::manifest::VirtualMachine;
+use vmhealth_sim::devices::fires_after;
+use vmhealth_sim::manifest::{VirtualMachine, WatchdogModel};
 
 /// The matrix's columns: `kernel.panic`, seconds.
 pub(super) const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
@@ -54,6 +55,10 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
         let line = format!("{fault:<16} {detector:<13} {detected:>13} {acted:>13} {back:>13}  {}", row.action);
         out += line.trim_end();
         out.push('\n');
+    }
+    if vm.vmi.has_itco() && vm.vmi.watchdog.is_some() {
+        let fires = fires_after(WatchdogModel::Itco, assumptions.heartbeat).as_secs_f64();
+        out += &format!("a daemon that gets q35's own iTCO instead: the watchdog after {fires:.0} s\n");
     }
     let all = contenders(vm, &assumptions, panic_timer);
     if let Some(soonest) = all.first() {
