@@ -1,5 +1,6 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: DEVICE DAEMON HEALTH FORKED (0 or 1), MODULE, IDENTITY, HEARTBEAT, PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
+# In: SEEDED DEVICE HEALTH FORKED (0 or 1), DAEMON (ours, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT, PANIC,
+# LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
 # "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
 # held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
@@ -22,7 +23,11 @@ writes() {
 
 value /proc/sys/kernel/random/boot_id
 echo "boot $value"
-if [ "$FORKED" = 0 ]; then
+has() { command -v "$1" >/dev/null 2>&1; }
+# No job of its boot is left: what is not there by now does not come.
+settled() { [ -z "$(systemctl list-jobs --no-legend 2>&1)" ]; }
+if [ "$FORKED$SEEDED" = 01 ]; then
+    has cloud-init || give_up "the image has no cloud-init: nothing of the user data was done; install cloud-init in the image"
     until [ -e /run/cloud-init/result.json ]; do
         late && give_up "cloud-init has not finished; its stage: $(tail -n 1 /var/log/cloud-init.log 2>/dev/null)"
         sleep 0.5
@@ -33,20 +38,39 @@ if [ "$FORKED" = 0 ]; then
 fi
 if [ "$FORKED$DEVICE" = 01 ]; then
     if [ "$MODULE" = i6300esb ]; then
-        pci=$(lspci | grep -i watchdog) || give_up "lspci shows no watchdog device"
-        echo "fact lspci: $pci"
+        if has lspci; then
+            pci=$(lspci | grep -i watchdog) || give_up "lspci shows no watchdog device"
+            echo "fact lspci: $pci"
+        else
+            grep -qsx 0x25ab /sys/bus/pci/devices/*/device || give_up "the guest's PCI bus has no i6300esb"
+        fi
     fi
     # Nothing loads the driver of a device that is on no bus: without a daemon it may be absent.
-    if [ "$MODULE" = i6300esb ] || [ "$DAEMON" = 1 ]; then
+    if [ "$MODULE" = i6300esb ] || [ "$DAEMON" != none ]; then
         until find_wd; do
-            late && give_up "no watchdog of this guest is \"$IDENTITY\": the kernel has no driver for the device; load its module (modprobe $MODULE)"
+            kernel=$(uname -r)
+            find /lib/modules/"$kernel" -name "$MODULE.ko*" 2>/dev/null | grep -q . ||
+                grep -qs "/$MODULE.ko" /lib/modules/"$kernel"/modules.builtin ||
+                give_up "no watchdog of this guest is \"$IDENTITY\": its kernel $kernel has no module $MODULE; install one that has it: linux-image-amd64 in place of Debian's cloud kernel, kernel-modules-extra or linux-modules-extra elsewhere"
+            late && give_up "no watchdog of this guest is \"$IDENTITY\": the kernel has no driver for the device; load its module (modprobe $MODULE; in the user data: \`bootcmd: [[modprobe, $MODULE]]\`)"
             sleep 0.2
         done
         echo "fact /dev/${wd##*/}: $IDENTITY"
     fi
 fi
 
-if [ "$DEVICE" = 1 ] && [ "$DAEMON" = 1 ]; then
+if [ "$DEVICE$DAEMON" = 1theirs ]; then
+    until find_wd && value $wd/state && [ "$value" = active ]; do
+        { late || settled; } && give_up "nothing in the guest has armed /dev/${wd##*/}: it will never fire; let something pet it. In the user data of Debian: \`packages: [watchdog]\` and \`runcmd\` with \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\" and \"systemctl enable --now watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
+        sleep 0.5
+    done
+    value $wd/timeout; timeout=$value
+    pid=$(holder); value "/proc/$pid/comm"
+    echo "fact armed: timeout $timeout s, held by ${value:-nobody}"
+fi
+
+if [ "$DEVICE$DAEMON" = 1ours ]; then
+    systemctl -q cat watchdog.service >/dev/null 2>&1 || give_up "the guest has no watchdog daemon: add \`packages: [watchdog]\` to the user data, or install it in the image"
     until find_wd && value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
         systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"

@@ -3,7 +3,7 @@
 //! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (DESIGN.md): only a
 //! kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
 
-use crate::platform::Image;
+use crate::platform::Kernel;
 use crate::process::{guarded, signal_group};
 use crate::qemu::{Accel, Emulator, QemuVersion};
 use nix::sys::signal::Signal;
@@ -38,11 +38,11 @@ pub struct Found {
     pub why: String,
 }
 
-/// Finds the accelerator; `cache` is a folder in which the answer is kept.
+/// Finds the accelerator; `kernel` is of an image of ours, `cache` is a folder in which the answer is kept.
 pub async fn find(
     choice: AccelChoice,
     architecture: Architecture,
-    image: &Image,
+    kernel: &Kernel,
     emulator: &Emulator,
     cache: &Path,
 ) -> Found {
@@ -66,7 +66,7 @@ pub async fn find(
                 let accel = if text.trim() == "kvm" { Accel::Kvm } else { Accel::Tcg };
                 return Found { accel, why: format!("remembered in {}", memo.display()) };
             }
-            let found = match boots_under_kvm(image, emulator.program).await {
+            let found = match boots_under_kvm(kernel, emulator.program).await {
                 Ok(Ok(())) => Found { accel: Accel::Kvm, why: "a kernel booted under it".into() },
                 Ok(Err(reason)) => Found { accel: Accel::Tcg, why: format!("no kernel boots under KVM: {reason}") },
                 // That says nothing about KVM: not to be remembered.
@@ -95,15 +95,15 @@ fn memo_path(qemu: &QemuVersion, cache: &Path) -> PathBuf {
 }
 
 /// Whether a kernel boots; the outer error: nothing could be tried.
-async fn boots_under_kvm(image: &Image, program: &str) -> std::io::Result<Result<(), String>> {
+async fn boots_under_kvm(kernel: &Kernel, program: &str) -> std::io::Result<Result<(), String>> {
     let mut child = guarded(program, &[])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
         .args(["-machine", "pc,accel=kvm", "-cpu", "host", "-m", "256M"])
         .arg("-kernel")
-        .arg(&image.kernel)
+        .arg(&kernel.file)
         .arg("-initrd")
-        .arg(&image.initrd)
-        .args(["-append", &format!("{} {PROBE_WORD}", image.cmdline)])
+        .arg(&kernel.initrd)
+        .args(["-append", &format!("{} {PROBE_WORD}", kernel.cmdline)])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// At most so much is read at a time.
 const LIMIT: u64 = 1 << 20;
+/// Of its end, for its last line.
+const LAST_BYTES: u64 = 4096;
+const LAST_CHARS: usize = 200;
 const PANIC: &str = "Kernel panic - not syncing: ";
 /// The panic that `/proc/sysrq-trigger` makes.
 pub(crate) const SYSRQ: &str = "sysrq triggered crash";
@@ -29,6 +32,23 @@ pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
         (!before.contains("end ")).then(|| reason.trim().to_owned())
     };
     text.lines().filter_map(reason).collect::<Vec<_>>().into_iter()
+}
+
+/// The last line with something on it, without what moves a cursor, and not the whole of a long one.
+pub(crate) fn last_line(path: &Path) -> Option<String> {
+    let length = path.metadata().ok()?.len();
+    let text = String::from_utf8_lossy(&since(path, length.saturating_sub(LAST_BYTES))).into_owned();
+    let plain = |line: &str| {
+        // A sequence is ESC [, parameters, and a letter.
+        let mut parts = line.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let rest =
+            parts.map(|p| p.trim_start_matches(|c: char| !c.is_ascii_alphabetic())).map(|p| p.get(1..).unwrap_or(""));
+        let line: String = std::iter::once(first.as_str()).chain(rest).collect();
+        line.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+    };
+    let last = text.lines().map(plain).rfind(|line| !line.is_empty())?;
+    Some(last.chars().take(LAST_CHARS).collect())
 }
 
 /// A console that is read on and on for panics that nobody made.
@@ -62,6 +82,19 @@ fn whole_lines(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn its_last_line() {
+        let check = |console: &str, expected: Option<&str>| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(console.as_bytes()).unwrap();
+            assert_eq!(last_line(file.path()).as_deref(), expected, "{console:?}");
+        };
+        check("", None);
+        check("\r\n \r\n", None);
+        check("BdsDxe: no device\r\n\u{1b}[2J\u{1b}[01;01H", Some("BdsDxe: no device"));
+        check("a\n\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r\n\n", Some("OK  ] Reached"));
+    }
 
     #[test]
     fn a_crash_is_told_once_and_in_whole_lines() {

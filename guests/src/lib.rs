@@ -11,6 +11,7 @@ pub mod container;
 pub mod fault;
 pub mod guest;
 pub mod net;
+mod own_image;
 pub mod platform;
 pub mod probe;
 pub mod process;

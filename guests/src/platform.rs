@@ -8,28 +8,62 @@ use vmhealth_sim::manifest::Architecture;
 /// What a guest boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// The initramfs.
-    pub initrd: PathBuf,
-    /// The root disk, raw; never written to.
+    /// What QEMU enters without firmware; `None`: an image of the user's own, which the manifest's firmware boots.
+    pub kernel: Option<Kernel>,
+    /// The root disk; never written to.
     pub disk: PathBuf,
-    /// The kernel's command line.
-    pub cmdline: String,
-    /// Over kernel, initramfs and disk.
+    /// How it is kept.
+    pub format: DiskFormat,
+    /// What tells it from others, for reports and templates.
     pub digest: String,
 }
 
-impl Image {
-    /// A stored image and the command line of its recipe.
-    pub fn new(stored: vmhealth_images::Image, recipe: &Recipe) -> Image {
-        Image {
-            kernel: stored.kernel,
-            initrd: stored.initrd,
-            disk: stored.disk,
-            cmdline: recipe.cmdline.into(),
-            digest: stored.digest,
+/// A kernel that is entered directly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// Its file.
+    pub file: PathBuf,
+    /// The initramfs.
+    pub initrd: PathBuf,
+    /// The command line.
+    pub cmdline: String,
+}
+
+/// How a disk is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// Its bytes.
+    Raw,
+    /// QEMU's own.
+    Qcow2,
+}
+
+impl DiskFormat {
+    /// QEMU's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DiskFormat::Raw => "raw",
+            DiskFormat::Qcow2 => "qcow2",
         }
+    }
+}
+
+impl Kernel {
+    /// A stored image's, with the command line of its recipe.
+    pub fn new(stored: &vmhealth_images::Image, recipe: &Recipe) -> Kernel {
+        Kernel { file: stored.kernel.clone(), initrd: stored.initrd.clone(), cmdline: recipe.cmdline.into() }
+    }
+}
+
+impl Image {
+    /// A stored image.
+    pub fn new(stored: vmhealth_images::Image, kernel: Kernel) -> Image {
+        Image { kernel: Some(kernel), disk: stored.disk, format: DiskFormat::Raw, digest: stored.digest }
+    }
+
+    /// Not one of ours.
+    pub fn is_users(&self) -> bool {
+        self.kernel.is_none()
     }
 }
 

@@ -6,6 +6,7 @@ mod build;
 pub mod digest;
 pub mod entries;
 mod foreign;
+mod full_disk;
 mod initramfs;
 mod kernel;
 mod lock;
@@ -14,6 +15,7 @@ mod recipe;
 mod store;
 
 pub use build::{BuildError, Progress, container_root, update_lock};
+pub use full_disk::full_disk;
 pub use lock::{Lock, LockError, Package};
 pub use recipe::Recipe;
 pub use store::{Entry, Image, Store, StoreError};

@@ -38,6 +38,13 @@ const S390X: [Tool; 3] = [
     tool(&["arch-test"], &["arch-test"], "sees whether they run"),
 ];
 
+/// Files, which are found as programs are: both OVMFs come in one package.
+const OVMF: Tool = tool(
+    &["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd"],
+    &["ovmf"],
+    "is the firmware of guests with UEFI",
+);
+
 impl Tool {
     /// What it is called here, or would be.
     pub fn name(&self) -> &'static str {
@@ -77,6 +84,11 @@ pub fn tools(architecture: Architecture) -> Vec<Tool> {
 /// The tools that are missing for guests of an architecture.
 pub fn missing(architecture: Architecture) -> Vec<Tool> {
     tools(architecture).into_iter().filter(|t| t.path().is_none()).collect()
+}
+
+/// What guests with UEFI lack.
+pub fn missing_ovmf() -> Vec<Tool> {
+    [OVMF].into_iter().filter(|t| t.path().is_none()).collect()
 }
 
 /// The same, where QEMU itself runs somewhere else.

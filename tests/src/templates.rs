@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use vmhealth_guests::guest::VmSpec;
@@ -42,7 +43,9 @@ pub(crate) async fn stock(
         };
         let (spec, watched) = (spec(case, platform), watched(case));
         let key = template::key(&spec, &watched);
-        wanted.entry(key.clone()).or_insert(Wanted { spec, watched });
+        let scale = platform.accel.guest_scale();
+        let limit = Config::of(&case.scenario.spec, scale, platform.image.is_users()).scaled_boot_deadline();
+        wanted.entry(key.clone()).or_insert(Wanted { spec, watched, limit });
         keys.push(key);
     }
     // Half of the cores: a boot that had to share one would be a slow boot in every fork's history.
@@ -50,12 +53,11 @@ pub(crate) async fn stock(
     let mut tasks = JoinSet::new();
     for (index, (key, wanted)) in wanted.into_iter().enumerate() {
         let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
-        let (scale, scratch) = (wanted.spec.platform.accel.guest_scale(), scratch.subdir(&format!("t{index}"))?);
-        let limit = Config { guest_scale: scale, ..Config::default() }.scaled_boot_deadline();
+        let scratch = scratch.subdir(&format!("t{index}"))?;
         tasks.spawn_local(async move {
             // Never closed.
             let _core = cores.acquire().await;
-            let Wanted { spec, watched } = wanted;
+            let Wanted { spec, watched, limit } = wanted;
             let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
             (key, made)
         });
@@ -94,6 +96,8 @@ pub(crate) async fn stock(
 struct Wanted {
     spec: VmSpec,
     watched: BTreeSet<u16>,
+    /// For its boot.
+    limit: Duration,
 }
 
 /// The guest of a case.

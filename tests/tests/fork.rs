@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::guest::{Birth, Live, VmSpec};
 use vmhealth_guests::net::GUEST_ADDRESS;
-use vmhealth_guests::platform::{Image, Platform};
+use vmhealth_guests::platform::{Image, Kernel, Platform};
 use vmhealth_guests::probe::{self, HttpTarget, Network};
 use vmhealth_guests::qemu::Emulator;
 use vmhealth_guests::scratch::Scratch;
@@ -34,9 +34,9 @@ struct Fixture {
 async fn fixture() -> Fixture {
     let (architecture, recipe) = (Architecture::Amd64, Recipe::of("amd64").unwrap());
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
-    let (image, emulator) = (Image::new(stored, recipe), Emulator::local(architecture).unwrap());
-    let accel = accel::find(AccelChoice::Auto, architecture, &image, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image, emulator, accel };
+    let (kernel, emulator) = (Kernel::new(&stored, recipe), Emulator::local(architecture).unwrap());
+    let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
+    let platform = Platform { architecture, image: Image::new(stored, kernel), emulator, accel };
     let case = read_case(&own_folder().join("killed-daemon.watchdog.reset.yaml")).unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
     Fixture { spec, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::own_image::OwnImage;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -138,12 +139,19 @@ pub(crate) struct Run {
     /// How long to watch
     #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
     pub(crate) lasting: Duration,
-    /// Set the watchdog daemon up with this heartbeat in seconds; 0 leaves it to the manifest's own cloud-init
-    #[arg(long, default_value_t = 10)]
-    pub(crate) heartbeat: u32,
+    /// How long the guest may take until it is ready, under KVM; four times that under TCG. If absent: a minute, and two for an
+    /// image of your own
+    #[arg(long, value_parser = parse_short)]
+    pub(crate) boot: Option<Duration>,
+    /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
+    /// what it or the user data has set up, which must have armed the manifest's watchdog
+    #[arg(long)]
+    pub(crate) heartbeat: Option<u32>,
     /// Leave Debian's wd_keepalive unmasked
     #[arg(long)]
     pub(crate) keepalive: bool,
+    #[command(flatten)]
+    pub(crate) own_image: OwnImage,
     /// Set up the health server on port 1500
     #[arg(long)]
     pub(crate) health_server: bool,
@@ -432,6 +440,8 @@ pub(crate) enum Image {
         #[arg(long)]
         update_lock: bool,
     },
+    /// Build a stock Debian with partitions and GRUB, to try `run --image` with, and print where it is
+    FullDisk,
     /// Show what the store holds
     List,
     /// Hold every stored image against its checksums

@@ -7,7 +7,7 @@ use crate::doctor::doctor;
 use crate::exit::{Failure, Status, infra, usage};
 use crate::explore::explore;
 use crate::mutants::mutants;
-use crate::prepare::{Wanted, install_missing, prepare, prepare_all, say};
+use crate::prepare::{Wanted, install_missing, install_ovmf, prepare, prepare_all, say};
 use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmhealth_guests::container::{self, RELEASES};
-use vmhealth_images::{Recipe, Store, update_lock};
-use vmhealth_sim::manifest::{self, Architecture, MachineType, RunStrategy, VirtualMachine};
+use vmhealth_images::{Recipe, Store, full_disk, update_lock};
+use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, json_schema};
 use vmhealth_tests::catalogue::{self, Case};
 use vmhealth_tests::check::report_schema;
@@ -84,7 +84,8 @@ async fn e2e(args: E2e) -> Result<Status, Failure> {
     }
     let cases = of_architecture(cases, args.architecture)?;
     let jobs = args.jobs.map(usize::from);
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs, hosts: args.hosts };
+    let wanted =
+        Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs, hosts: args.hosts, ..Wanted::default() };
     let results = run_cases(cases, args.world, wanted, args.out).await?;
     if args.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
@@ -215,6 +216,7 @@ fn new_run_path() -> PathBuf {
 /// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
 async fn test() -> Result<Status, Failure> {
     install_missing(Architecture::Amd64)?;
+    install_ovmf()?;
     if !cargo_test(&["--workspace"])? {
         return Ok(Status::Failed);
     }
@@ -229,6 +231,8 @@ async fn test() -> Result<Status, Failure> {
             "fork",
             "--test",
             "registers",
+            "--test",
+            "own_image",
             "--",
             "--ignored",
             "--test-threads=1",
@@ -281,7 +285,9 @@ fn cargo_test(args: &[&str]) -> Result<bool, Failure> {
 
 async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let file = args.manifest.display().to_string();
-    let manifest = read_manifest(&args.manifest)?;
+    let own_image = args.own_image.is_wanted();
+    let manifest =
+        read_manifest(&args.manifest, if own_image { manifest::read_for_own_image } else { manifest::read })?;
     for warning in &manifest.warnings {
         say(&warning.to_string());
     }
@@ -289,6 +295,7 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
         say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
     }
     let text = scenario_text(&args, &manifest);
+    let image = args.own_image.find(&manifest)?;
     if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
         say("this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it");
     }
@@ -297,23 +304,40 @@ async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
     let again = format!("cargo xtask {}", arguments.join(" "));
     let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
     let out = args.out.unwrap_or_else(new_run_path);
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, ..Wanted::default() };
+    // A template would be booted as slowly, and once more where the image lacks something.
+    let cold = args.cold.cold || own_image;
+    let wanted = Wanted { accel: args.accel.choice(), cold, image, ..Wanted::default() };
     let results = run_cases(vec![case], World::Qemu, wanted, Some(out)).await?;
     Ok(status_of(&results))
 }
 
-pub(crate) fn read_manifest(path: &Path) -> Result<VirtualMachine, Failure> {
+/// Reads a manifest with a reader of [`manifest`].
+pub(crate) fn read_manifest(
+    path: &Path,
+    read: fn(&str, &str) -> Result<VirtualMachine, Problems>,
+) -> Result<VirtualMachine, Failure> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}")).map_err(usage)?;
-    manifest::read(&file, &text).map_err(usage)
+    read(&file, &text).map_err(usage)
 }
+
+/// Of the watchdog daemon that `run` sets up, seconds.
+const DEFAULT_HEARTBEAT: u32 = 10;
 
 /// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
 fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
     // Nobody else would start it.
     let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
     let has_watchdog = manifest.vmi.watchdog_in_guest(None).is_some();
-    let guest = guest_text(has_watchdog.then_some(args.heartbeat), args.keepalive, args.health_server);
+    let guest = match args.heartbeat {
+        None if args.own_image.is_wanted() && manifest.vmi.watchdog.is_some() => {
+            format!("ownWatchdogDaemon: true, {}", guest_text(None, false, args.health_server))
+        }
+        heartbeat => {
+            let heartbeat = heartbeat.unwrap_or(DEFAULT_HEARTBEAT);
+            guest_text(has_watchdog.then_some(heartbeat), args.keepalive, args.health_server)
+        }
+    };
     let mut faults = args.faults.clone();
     faults.sort_by_key(|f| f.at);
     let mut before = std::time::Duration::ZERO;
@@ -328,9 +352,10 @@ fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
         before = *at;
     }
     let steps = if steps.is_empty() { String::new() } else { format!("  steps:\n{steps}") };
+    let boot = args.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
     format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
-         manifest: unused\n  guest: {{{}}}\n{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
+         manifest: unused\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
          observe: {}\n  final: {{}}\n",
         guest,
         humantime::format_duration(args.lasting),
@@ -359,7 +384,7 @@ async fn repro(args: Repro) -> Result<Status, Failure> {
     if cases.is_empty() {
         return Err(usage(anyhow!("no scenario is called {id:?}; `cargo xtask e2e --list` shows them all")));
     }
-    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, jobs: None, hosts: args.hosts };
+    let wanted = Wanted { accel: args.accel.choice(), cold: args.cold.cold, hosts: args.hosts, ..Wanted::default() };
     let results = run_cases(cases, args.world, wanted, None).await?;
     Ok(status_of(&results))
 }
@@ -401,6 +426,10 @@ fn image(command: cli::Image) -> Result<Status, Failure> {
                     println!("{own} {} {folder}", image.digest);
                 }
             }
+        }
+        cli::Image::FullDisk => {
+            install_missing(Architecture::Amd64)?;
+            println!("{}", full_disk(&host::cache_folder(), &say).map_err(infra)?.display());
         }
         cli::Image::List => {
             for entry in store.list().map_err(infra)? {

@@ -4,7 +4,7 @@ use crate::exit::{Failure, Status, infra};
 use crate::prepare::recipe;
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::net::Netns;
-use vmhealth_guests::platform::Image;
+use vmhealth_guests::platform::Kernel;
 use vmhealth_guests::qemu::Emulator;
 use vmhealth_images::{Entry, Store};
 use vmhealth_sim::manifest::Architecture;
@@ -62,8 +62,8 @@ async fn guests_of(architecture: Architecture, images: &[Entry]) -> Result<bool,
     );
     match (Emulator::local(architecture), stored) {
         (Ok(emulator), Some(Ok(stored))) => {
-            let image = Image::new(stored.clone(), recipe(architecture)?);
-            let found = accel::find(AccelChoice::Auto, architecture, &image, &emulator, &host::cache_folder()).await;
+            let kernel = Kernel::new(stored, recipe(architecture)?);
+            let found = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &host::cache_folder()).await;
             let (accel, scale) = (found.accel.as_str(), found.accel.guest_scale());
             line(true, format!("accelerator {accel} ({}), guest-time deadlines x{scale}", found.why));
         }

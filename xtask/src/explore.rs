@@ -6,7 +6,7 @@ use crate::exit::{Failure, Status, infra, usage};
 use anyhow::anyhow;
 use std::time::Duration;
 use vmhealth_sim::explore::{Grid, explore as run};
-use vmhealth_sim::manifest::{RunStrategy, VirtualMachine};
+use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Fault, Scenario, Spec};
 use vmhealth_sim::world::Timings;
 use vmhealth_tests::explored::ExploreReport;
@@ -16,7 +16,7 @@ const LONGEST_SPAN: Duration = Duration::from_secs(60);
 
 /// Explores and reports: best, worst, and every outcome that differs.
 pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
-    let vm = read_manifest(&args.manifest)?;
+    let vm = read_manifest(&args.manifest, manifest::read)?;
     let (spec, faults) = spec(args, &vm)?;
     let span = args.span.unwrap_or_else(|| common_period(&vm));
     let grid = Grid { step: args.step, from: args.from, span };

@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod explore;
 mod mutants;
+mod own_image;
 mod prepare;
 mod probe;
 

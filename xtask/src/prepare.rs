@@ -9,7 +9,7 @@ use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::container::{self, ContainerHost, RELEASES};
-use vmhealth_guests::platform::{Image, Platform};
+use vmhealth_guests::platform::{Image, Kernel, Platform};
 use vmhealth_guests::qemu::{Emulator, QEMU_X86};
 use vmhealth_guests::scratch;
 use vmhealth_images::{Recipe, Store};
@@ -70,6 +70,11 @@ pub(crate) fn install_missing(architecture: Architecture) -> Result<(), Failure>
     install(|| host::missing(architecture))
 }
 
+/// OVMF, for guests that boot through UEFI.
+pub(crate) fn install_ovmf() -> Result<(), Failure> {
+    install(host::missing_ovmf)
+}
+
 fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), Failure> {
     // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
     for _ in 0..2 {
@@ -96,13 +101,15 @@ pub(crate) struct Wanted {
     pub(crate) accel: AccelChoice,
     pub(crate) cold: bool,
     pub(crate) jobs: Option<usize>,
+    /// Boots in place of ours.
+    pub(crate) image: Option<Image>,
     /// Where QEMU runs; none named: here, or in a container where it cannot run here.
     pub(crate) hosts: Vec<HostArg>,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Wanted { accel: AccelChoice::Auto, cold: false, jobs: None, hosts: Vec::new() }
+        Wanted { accel: AccelChoice::Auto, cold: false, jobs: None, image: None, hosts: Vec::new() }
     }
 }
 
@@ -130,7 +137,7 @@ pub(crate) async fn prepare_all(architectures: BTreeSet<Architecture>, wanted: W
     for host in hosts {
         let mut platforms = BTreeMap::new();
         for architecture in &architectures {
-            let platform = platform(*architecture, host, wanted.accel).await;
+            let platform = platform(*architecture, host, wanted.accel, wanted.image.clone()).await;
             match &platform {
                 Ok((_, report)) => machine.add(&name(host), *architecture, report),
                 Err(lack) => say(&format!("{architecture} guests cannot run on {}: {lack}", name(host))),
@@ -172,6 +179,7 @@ async fn platform(
     architecture: Architecture,
     host: HostArg,
     choice: AccelChoice,
+    users: Option<Image>,
 ) -> Result<(Platform, PlatformReport), Lack> {
     let lacks = |e: Failure| Lack::Host(format!("{:#}", e.error));
     let emulator = match host {
@@ -189,8 +197,11 @@ async fn platform(
     };
     let (cache, recipe) =
         (host::cache_folder(), recipe(architecture).map_err(|e| Lack::NotHere(format!("{:#}", e.error)))?);
-    let image = Image::new(Store::new(&cache).ensure(recipe, &say).map_err(|e| lacks(infra(e)))?, recipe);
-    let found = accel::find(choice, architecture, &image, &emulator, &cache).await;
+    // Also where the user's boots: ours tells whether KVM works.
+    let stored = Store::new(&cache).ensure(recipe, &say).map_err(|e| lacks(infra(e)))?;
+    let kernel = Kernel::new(&stored, recipe);
+    let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;
+    let image = users.unwrap_or_else(|| Image::new(stored, kernel));
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(
         "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",

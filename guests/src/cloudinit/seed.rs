@@ -12,8 +12,8 @@ pub struct Seed {
     pub user_data: Vec<u8>,
     /// `meta-data`.
     pub meta_data: Vec<u8>,
-    /// `network-config`.
-    pub network_config: Vec<u8>,
+    /// `network-config`; without one cloud-init asks by DHCP.
+    pub network_config: Option<Vec<u8>>,
 }
 
 const MIN_BYTES: usize = 1 << 20;
@@ -21,8 +21,8 @@ const VOLUME_ID: u32 = 0x766d_6801;
 
 /// Writes the seed as a raw disk.
 pub fn write_seed(path: &Path, seed: &Seed) -> io::Result<()> {
-    let files =
-        [("user-data", &seed.user_data), ("meta-data", &seed.meta_data), ("network-config", &seed.network_config)];
+    let mut files = vec![("user-data", &seed.user_data), ("meta-data", &seed.meta_data)];
+    files.extend(seed.network_config.iter().map(|data| ("network-config", data)));
     let content: usize = files.iter().map(|(_, d)| d.len()).sum();
     let size = (2 * content).next_multiple_of(MIN_BYTES).max(MIN_BYTES);
     let mut disk = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
@@ -56,7 +56,7 @@ mod tests {
         let seed = Seed {
             user_data: vec![b'u'; 3 << 20],
             meta_data: b"instance-id: a\n".to_vec(),
-            network_config: b"version: 2\n".to_vec(),
+            network_config: Some(b"version: 2\n".to_vec()),
         };
         let (one, two) = (dir.path().join("1"), dir.path().join("2"));
         write_seed(&one, &seed).unwrap();

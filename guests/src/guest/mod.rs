@@ -11,4 +11,4 @@ pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
 pub use spec::{Birth, VmSpec, memory_mib};
 pub use threads::{Priority, VcpuThreads, may_restore};
-pub use verify::{Look, NotReady, verify};
+pub use verify::{Expected, Look, NotReady, verify};

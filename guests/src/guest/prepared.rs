@@ -5,7 +5,7 @@ use super::threads::VcpuThreads;
 use crate::container::{self, EngineError, Needs};
 use crate::net::{NetError, Netns, Relay};
 use crate::process::{End, Process, guarded};
-use crate::qemu::{Accel, Disk, Emulator, Machine, Memory, Nic, QemuCommand, Sockets};
+use crate::qemu::{Accel, Boot, Disk, Emulator, Machine, Memory, Nic, QemuCommand, Sockets};
 use crate::scratch;
 use crate::template;
 use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
@@ -47,6 +47,9 @@ pub enum StartError {
     /// qemu-img.
     #[error("qemu-img cannot make the overlay: {0}")]
     Overlay(String),
+    /// OVMF.
+    #[error("the manifest asks for UEFI, and there is no OVMF here; type: apt-get install ovmf")]
+    NoOvmf,
     /// A template's device state.
     #[error("the migration did not come to its end; QEMU's run state is {0}")]
     Migration(String),
@@ -91,6 +94,8 @@ pub struct Prepared {
     pub(super) scratch: PathBuf,
     pub(super) evidence: PathBuf,
     pub(super) machine: Machine,
+    /// What its disk is an overlay of.
+    pub(super) base: PathBuf,
     /// A fork's device state.
     pub(super) state: Option<PathBuf>,
     pub(super) netns: Netns,
@@ -113,6 +118,7 @@ impl Prepared {
             scratch,
             evidence,
             mut machine,
+            base,
             state,
             netns,
             tap,
@@ -139,7 +145,7 @@ impl Prepared {
         let (mut child, relay) = match &emulator.container {
             None => (local(program, &command, &tap, &stderr_path)?, None),
             Some(host) => {
-                let needs = needs(&machine, &scratch, &evidence, &stderr_path);
+                let needs = needs(&machine, &base, &scratch, &evidence, &stderr_path);
                 let relay = Relay::start(tap, &ours, theirs)?;
                 let args = command.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
                 (container::start(host, program, args, needs).await?, Some(relay))
@@ -254,9 +260,14 @@ fn local(program: &str, command: &QemuCommand, tap: &OwnedFd, stderr: &Path) -> 
 
 /// What a container's QEMU opens: the image, which it only reads; its own folders, and the template's, whose memory it maps
 /// privately and opens for writing all the same.
-fn needs(machine: &Machine, scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
+fn needs(machine: &Machine, base: &PathBuf, scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
     let folder = |path: &Path| path.parent().map(Path::to_owned);
-    let reads = BTreeSet::from_iter([&machine.kernel, &machine.initrd].into_iter().filter_map(|p| folder(p)));
+    let boot = match &machine.boot {
+        Boot::Kernel(kernel) => vec![&kernel.file, &kernel.initrd],
+        Boot::Bios => Vec::new(),
+        Boot::Uefi { code, .. } => vec![code],
+    };
+    let reads = BTreeSet::from_iter(boot.into_iter().chain([base]).filter_map(|p| folder(p)));
     let memory = match &machine.memory {
         Memory::Anonymous => None,
         Memory::Shared(path) | Memory::Private(path) => Some(path),
@@ -265,7 +276,7 @@ fn needs(machine: &Machine, scratch: &Path, evidence: &Path, stderr: &Path) -> N
         Disk::Overlay(path) | Disk::Snapshot(path) => path,
     };
     let mut writes: BTreeSet<PathBuf> =
-        memory.into_iter().chain([disk, &machine.seed]).filter_map(|p| folder(p)).collect();
+        memory.into_iter().chain([disk]).chain(&machine.seed).filter_map(|p| folder(p)).collect();
     writes.extend([scratch.to_owned(), evidence.to_owned()]);
     Needs {
         reads: reads.into_iter().collect(),

@@ -1,15 +1,16 @@
 //! What a guest is to be: manifest, profile, image, accelerator.
 
 use super::prepared::{Prepared, StartError};
+use super::verify::Expected;
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
-use crate::platform::Platform;
-use crate::qemu::{Accel, Disk, Machine, Memory, Nic, host_tsc_khz};
+use crate::platform::{Image, Platform};
+use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, host_tsc_khz, ovmf};
 use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use vmhealth_sim::manifest::{Architecture, VirtualMachine};
+use vmhealth_sim::manifest::{Architecture, Firmware, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 
 /// Guest memory where the manifest does not say.
@@ -65,11 +66,12 @@ impl VmSpec {
                 write_seed(&seed, &data).map_err(StartError::io("write the cloud-init seed"))?;
                 std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
                     .map_err(StartError::io("keep the user data"))?;
-                overlay(&self.platform.image.disk, &disk)?;
+                overlay(&self.platform.image, &disk)?;
                 (Disk::Overlay(disk), None)
             }
         };
-        let machine = Machine { incoming: state.is_some(), ..self.machine(memory, disk, seed) };
+        let (boot, seed) = (self.boot(scratch)?, self.has_seed().then_some(seed));
+        let machine = Machine { incoming: state.is_some(), ..self.machine(boot, memory, disk, seed) };
         let netns = Netns::new()?;
         let tap = netns.tap()?;
         Ok(Prepared {
@@ -77,18 +79,46 @@ impl VmSpec {
             scratch: scratch.to_owned(),
             evidence: evidence.to_owned(),
             machine,
+            base: self.platform.image.disk.clone(),
             state,
             netns,
             tap,
-            // The user's own network data may ask for the address; ours does not.
-            needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some(),
+            // The user's own network data may ask for the address, and so does an image that is told nothing; ours does not.
+            needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some() || self.platform.image.is_users(),
             counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
             emulator: self.platform.emulator.clone(),
         })
     }
 
+    /// An image of ours is entered directly; the manifest's firmware boots the user's.
+    fn boot(&self, scratch: &Path) -> Result<Boot, StartError> {
+        match (&self.platform.image.kernel, self.manifest.vmi.boot.firmware) {
+            (Some(kernel), _) => Ok(Boot::Kernel(kernel.clone())),
+            (None, Firmware::Bios) => Ok(Boot::Bios),
+            (None, Firmware::Efi { secure_boot: secure }) => {
+                let ovmf = ovmf(secure).ok_or(StartError::NoOvmf)?;
+                let vars = scratch.join("vars.fd");
+                let copied = std::fs::read(&ovmf.vars).and_then(|bytes| std::fs::write(&vars, bytes));
+                copied.map_err(StartError::io("copy OVMF's variables"))?;
+                Ok(Boot::Uefi { code: ovmf.code, vars, secure })
+            }
+        }
+    }
+
+    /// Ours tells every guest its address; a user's image has what the manifest has, and what the profile adds.
+    fn has_seed(&self) -> bool {
+        let cloud_init = &self.manifest.vmi.cloud_init;
+        let users = cloud_init.user_data.is_some() || cloud_init.network_data.is_some();
+        users || !self.platform.image.is_users() || cloud_config(&self.profile, &self.manifest.vmi).is_some()
+    }
+
+    /// What the guest is to be once it has booted.
+    pub(crate) fn expected(&self) -> Expected<'_> {
+        Expected { vmi: &self.manifest.vmi, profile: &self.profile, seeded: self.has_seed() }
+    }
+
     /// The machine without its network.
-    pub(crate) fn machine(&self, memory: Memory, disk: Disk, seed: PathBuf) -> Machine {
+    pub(crate) fn machine(&self, boot: Boot, memory: Memory, disk: Disk, seed: Option<PathBuf>) -> Machine {
         let vmi = &self.manifest.vmi;
         Machine {
             architecture: self.platform.architecture,
@@ -102,9 +132,7 @@ impl VmSpec {
             watchdog_action: vmi.watchdog_action(),
             panic_device: vmi.panic_device,
             reboot_policy: vmi.reboot_policy,
-            kernel: self.platform.image.kernel.clone(),
-            initrd: self.platform.image.initrd.clone(),
-            cmdline: self.platform.image.cmdline.clone(),
+            boot,
             tsc_khz: match (self.platform.accel, self.platform.architecture) {
                 (Accel::Tcg, Architecture::Amd64) => host_tsc_khz(),
                 // A clock of KVM's own, or of another architecture.
@@ -127,7 +155,12 @@ impl VmSpec {
         Seed {
             user_data: user_data(cloud_init.user_data.as_deref(), ours.as_deref()),
             meta_data: meta_data.into_bytes(),
-            network_config: cloud_init.network_data.clone().unwrap_or_else(|| default_network().into_bytes()),
+            network_config: match &cloud_init.network_data {
+                Some(data) => Some(data.clone()),
+                // Its cloud-init asks by DHCP then, as in KubeVirt.
+                None if self.platform.image.is_users() => None,
+                None => Some(default_network().into_bytes()),
+            },
         }
     }
 }
@@ -151,10 +184,10 @@ fn relative(base: &Path, overlay: &Path) -> PathBuf {
     below.map_or_else(|| base.to_owned(), |below| Path::new("../..").join(below))
 }
 
-fn overlay(base: &Path, overlay: &Path) -> Result<(), StartError> {
+fn overlay(base: &Image, overlay: &Path) -> Result<(), StartError> {
     let output = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-        .arg(relative(base, overlay))
+        .args(["create", "-q", "-f", "qcow2", "-F", base.format.as_str(), "-b"])
+        .arg(relative(&base.disk, overlay))
         .arg(overlay)
         .output()
         .map_err(StartError::io("run qemu-img (apt-get install qemu-utils)"))?;

@@ -38,14 +38,25 @@ fn refresh(reseeds: bool) -> String {
     format!("NOW={:.6} RESEED={}\n{REFRESH}", now.as_secs_f64(), u8::from(!reseeds))
 }
 
+/// What a guest is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The manifest's.
+    pub vmi: &'a VmiSpec,
+    /// What was added to it.
+    pub profile: &'a GuestProfile,
+    /// cloud-init has something to do.
+    pub seeded: bool,
+}
+
 /// Waits until the guest is ready, or says why it will not be. Three exits: ready, impossible now, deadline.
 pub async fn verify(
     agent: &Agent,
-    vmi: &VmiSpec,
-    profile: &GuestProfile,
+    expected: Expected<'_>,
     look: Look,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
+    let Expected { vmi, profile, seeded } = expected;
     let model = vmi.watchdog_in_guest(profile.watchdog_daemon.as_ref().and_then(|d| d.device));
     let module = model.map_or("", WatchdogModel::module);
     let identity = model.map_or("", WatchdogModel::identity);
@@ -54,16 +65,25 @@ pub async fn verify(
         Look::Booted => (String::new(), 0),
         Look::Forked => (refresh(vmi.architecture.has_acpi()), 1),
     };
+    let daemon = match profile.watchdog_daemon {
+        Some(_) => "ours",
+        None if profile.own_watchdog_daemon && vmi.watchdog.is_some() => "theirs",
+        None => "none",
+    };
     let script = format!(
-        "{refresh}DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        "{refresh}SEEDED={} DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={daemon} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        u8::from(seeded),
         u8::from(model.is_some()),
-        u8::from(profile.watchdog_daemon.is_some()),
         u8::from(profile.health_server),
         profile.kernel_panic_seconds,
         limit.as_secs(),
     );
     let output = agent.shell(&script, Instant::now() + limit + MARGIN).await.map_err(|e| match e {
         AgentError::Over => NotReady::SessionOver,
+        e if e.is_blocked() => NotReady::Reason(format!(
+            "{e}; the guest's agent must allow guest-exec and guest-exec-status, which exec probes need too: take them out of \
+             BLACKLIST_RPC, FILTER_RPC_ARGS or block-rpcs in /etc/sysconfig/qemu-ga or /etc/qemu/qemu-ga.conf"
+        )),
         e => NotReady::Reason(e.to_string()),
     })?;
     let result = parse(&output.stdout)

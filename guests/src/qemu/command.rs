@@ -6,6 +6,7 @@
 //! The x86 machine is `pc` unless the manifest says q35, which has an iTCO watchdog of its own (trap list there). An s390x
 //! machine has its devices on the channel subsystem, its console on SCLP, and neither ACPI nor a vmgenid.
 
+use crate::platform::Kernel;
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,24 @@ pub enum Memory {
     Private(PathBuf),
 }
 
+/// What QEMU enters first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Boot {
+    /// A kernel, without firmware.
+    Kernel(Kernel),
+    /// The machine's own firmware, which reads the root disk.
+    Bios,
+    /// OVMF, which reads the root disk.
+    Uefi {
+        /// Its code, read-only.
+        code: PathBuf,
+        /// The guest's own variables.
+        vars: PathBuf,
+        /// It starts only what is signed, and keeps its variables in system management mode.
+        secure: bool,
+    },
+}
+
 /// The root disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disk {
@@ -83,18 +102,14 @@ pub struct Machine {
     pub panic_device: bool,
     /// What a guest reboot does.
     pub reboot_policy: RebootPolicy,
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// The initramfs.
-    pub initrd: PathBuf,
-    /// The kernel's command line.
-    pub cmdline: String,
+    /// What is entered first.
+    pub boot: Boot,
     /// Of the time-stamp counter that the guest reads, where its kernel would measure it wrongly.
     pub tsc_khz: Option<u32>,
     /// The root disk.
     pub disk: Disk,
     /// The NoCloud seed, raw and read-only.
-    pub seed: PathBuf,
+    pub seed: Option<PathBuf>,
     /// Its network.
     pub nic: Nic,
 }
@@ -197,11 +212,7 @@ impl QemuCommand {
         if machine.reboot_policy == RebootPolicy::Terminate {
             c.option("-action", "reboot=shutdown");
         }
-        let cmdline = match machine.tsc_khz {
-            Some(khz) => format!("{} tsc_early_khz={khz}", machine.cmdline),
-            None => machine.cmdline.clone(),
-        };
-        c.path("-kernel", &machine.kernel).path("-initrd", &machine.initrd).option("-append", cmdline);
+        c.boot(&machine.boot, machine.tsc_khz);
         c.chardev("qmp", &sockets.qmp).option("-mon", "chardev=qmp,mode=control");
         c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option(board.console.0, board.console.1);
         c.option("-device", board.virtio("virtio-serial")).chardev("agent", &sockets.agent);
@@ -216,9 +227,12 @@ impl QemuCommand {
             Disk::Overlay(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,cache=unsafe,file=", path),
             Disk::Snapshot(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,snapshot=on,file=", path),
         };
-        c.option("-device", format!("{},drive=root,serial=root", board.virtio("virtio-blk")));
-        c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", &machine.seed);
-        c.option("-device", format!("{},drive=seed,serial=seed", board.virtio("virtio-blk")));
+        let first = if matches!(machine.boot, Boot::Kernel(_)) { "" } else { ",bootindex=1" };
+        c.option("-device", format!("{},drive=root,serial=root{first}", board.virtio("virtio-blk")));
+        if let Some(seed) = &machine.seed {
+            c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", seed);
+            c.option("-device", format!("{},drive=seed,serial=seed", board.virtio("virtio-blk")));
+        }
         match &machine.nic {
             Nic::None => &mut c,
             Nic::Tap(fd) => c.option("-netdev", format!("tap,id=net,fd={fd}")),
@@ -251,6 +265,25 @@ impl QemuCommand {
     /// The arguments, without the program.
     pub fn args(&self) -> &[OsString] {
         &self.args
+    }
+
+    /// As libvirt words it.
+    fn boot(&mut self, boot: &Boot, tsc_khz: Option<u32>) -> &mut Self {
+        match boot {
+            Boot::Kernel(Kernel { file, initrd, cmdline }) => {
+                let tsc = tsc_khz.map_or_else(String::new, |khz| format!(" tsc_early_khz={khz}"));
+                self.path("-kernel", file).path("-initrd", initrd).option("-append", format!("{cmdline}{tsc}"))
+            }
+            Boot::Bios => self,
+            Boot::Uefi { code, vars, secure } => {
+                if *secure {
+                    self.option("-global", "driver=cfi.pflash01,property=secure,value=on");
+                    self.option("-global", "ICH9-LPC.disable_s3=1");
+                }
+                self.keyed("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", code);
+                self.keyed("-drive", "if=pflash,unit=1,format=raw,file=", vars)
+            }
+        }
     }
 
     fn memory_file(&mut self, board: &Board, mib: u64, share: &str, path: &Path) -> &mut Self {
@@ -315,12 +348,14 @@ mod tests {
             watchdog_action: WatchdogAction::Poweroff,
             panic_device: false,
             reboot_policy: RebootPolicy::Reboot,
-            kernel: "/image/kernel".into(),
-            initrd: "/image/initrd".into(),
-            cmdline: "root=/dev/vda console=ttyS0".into(),
+            boot: Boot::Kernel(Kernel {
+                file: "/image/kernel".into(),
+                initrd: "/image/initrd".into(),
+                cmdline: "root=/dev/vda console=ttyS0".into(),
+            }),
             tsc_khz: None,
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
-            seed: "/run/seed.img".into(),
+            seed: Some("/run/seed.img".into()),
             nic: Nic::Tap(7),
         };
         let sockets =
@@ -360,6 +395,13 @@ mod tests {
         let text = QemuCommand::new(&q35, &sockets).to_string();
         let own = "-global ICH9-LPC.noreboot=off \\\n  -action watchdog=poweroff";
         assert!(text.contains("-machine q35,usb=off") && text.contains(own), "{text}");
+        let secure = Boot::Uefi { code: "/OVMF/code".into(), vars: "/run/vars".into(), secure: true };
+        insta::assert_snapshot!(
+            "q35_secure_boot",
+            QemuCommand::new(&Machine { boot: secure, seed: None, ..q35 }, &sockets)
+        );
+        let bios = QemuCommand::new(&Machine { boot: Boot::Bios, ..machine.clone() }, &sockets).to_string();
+        assert!(bios.contains("serial=root,bootindex=1") && !bios.contains("-kernel"), "{bios}");
         let template = Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
         let text = QemuCommand::new(&template, &sockets).to_string();
         assert!(text.contains("console=ttyS0 tsc_early_khz=2596000'"), "{text}");

@@ -8,6 +8,7 @@ mod pressure;
 mod replay;
 mod run;
 mod timeline;
+mod users_image;
 mod world;
 
 pub use pressure::Pressure;

@@ -3,6 +3,7 @@
 use super::pressure::{Pressure, Watcher};
 use super::replay::replay;
 use super::timeline::Timeline;
+use super::users_image;
 use super::world::{News, World};
 use crate::platform::Platform;
 use crate::template::Template;
@@ -59,7 +60,8 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
 }
 
 async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
-    let config = Config { guest_scale: setup.platform.accel.guest_scale(), ..Config::default() };
+    let is_users = setup.platform.image.is_users();
+    let config = Config::of(&setup.spec, setup.platform.accel.guest_scale(), is_users);
     let mut timeline = Timeline::create(&setup.evidence)?;
     let (news, mut from_world) = mpsc::unbounded_channel();
     let mut engine = Engine::new((*setup.manifest).clone(), &setup.spec, config.clone());
@@ -98,6 +100,7 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     let pressure = pressure.borrow_mut().end();
     watching.abort();
     world.end().await;
+    let verdict = if is_users { users_image::explain(verdict, engine.trace(), &world.setup.evidence) } else { verdict };
     Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, pressure, skipped })
 }
 

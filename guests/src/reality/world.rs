@@ -180,6 +180,11 @@ impl World {
         }
     }
 
+    fn vm_spec(&self) -> VmSpec {
+        let Setup { manifest, spec, platform, .. } = &*self.setup;
+        VmSpec { manifest: manifest.clone(), profile: spec.guest.clone(), platform: platform.clone() }
+    }
+
     /// Starts a QEMU; its events come only after it is among the guests.
     async fn launch(
         &self,
@@ -187,12 +192,7 @@ impl World {
         birth: Birth,
         paused: bool,
     ) -> Result<mpsc::UnboundedReceiver<GuestEvent>, String> {
-        let setup = &self.setup;
-        let spec = VmSpec {
-            manifest: setup.manifest.clone(),
-            profile: setup.spec.guest.clone(),
-            platform: setup.platform.clone(),
-        };
+        let (setup, spec) = (&self.setup, self.vm_spec());
         // A fork that is given up may outlive its successor's start.
         let booting = matches!(birth, Birth::Cold);
         let (past, folder) = match &birth {
@@ -245,8 +245,8 @@ impl World {
         let limit = self.config.scaled_boot_deadline();
         let Ok(agent) = guest.agent.present() else { return };
         let look = if self.raw_forks.borrow().contains(&vmi) { Look::Forked } else { Look::Booted };
-        let (vmi_spec, profile) = (&self.setup.manifest.vmi, &self.setup.spec.guest);
-        let verified = verify(&agent, vmi_spec, profile, look, limit).await;
+        let spec = self.vm_spec();
+        let verified = verify(&agent, spec.expected(), look, limit).await;
         guest.set_priority(Priority::Normal);
         match verified {
             Ok(report) => {

@@ -146,7 +146,7 @@ async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepor
             Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
         }
         let Ok(agent) = live.agent.present() else { continue };
-        match verify(&agent, &spec.manifest.vmi, &spec.profile, Look::Booted, left()).await {
+        match verify(&agent, spec.expected(), Look::Booted, left()).await {
             Ok(report) => return Ok(report),
             Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
             // Its agent was restarted while it booted.

@@ -6,7 +6,8 @@
 
 use super::capture::PROCEDURE;
 use crate::guest::VmSpec;
-use crate::qemu::{Accel, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
+use crate::platform::Kernel;
+use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;
 use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
@@ -16,12 +17,16 @@ const LENGTH: usize = 16;
 /// The key of the template that `spec` forks from.
 pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
     let (platform, qemu) = (&spec.platform, &spec.platform.emulator.version);
-    let machine = spec.machine(Memory::Shared("ram".into()), Disk::Overlay("disk".into()), "seed".into());
+    // What it boots is in the image's digest, but for the command line.
+    let boot = match &platform.image.kernel {
+        Some(kernel) => Boot::Kernel(Kernel { file: "kernel".into(), initrd: "initrd".into(), ..kernel.clone() }),
+        None => Boot::Bios,
+    };
+    let seed_disk = Some("seed".into());
+    let machine = spec.machine(boot, Memory::Shared("ram".into()), Disk::Overlay("disk".into()), seed_disk);
     let machine = Machine {
         watchdog_action: WatchdogAction::Reset,
         reboot_policy: RebootPolicy::Reboot,
-        kernel: "kernel".into(),
-        initrd: "initrd".into(),
         // The clock of a restored guest goes on at its rate. Measured, so not twice the same; makers round it to a hundred.
         tsc_khz: machine.tsc_khz.map(|khz| (khz + 25_000) / 50_000 * 50_000),
         // A relay's QEMU has the same devices, and another one's state cannot be restored: its version is in the key.
@@ -45,7 +50,8 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         platform.image.digest.clone(),
         digest::of_bytes(&seed.user_data),
         digest::of_bytes(&seed.meta_data),
-        digest::of_bytes(&seed.network_config),
+        digest::of_bytes(&seed.network_config.unwrap_or_default()),
+        format!("{:?}", spec.manifest.vmi.boot.firmware),
         format!("{watched:?}"),
     ];
     let mut key = digest::of_bytes(parts.map(|p| digest::of_bytes(p.as_bytes())).concat().as_bytes());

@@ -45,6 +45,14 @@ pub enum AgentError {
     Answer(String),
 }
 
+impl AgentError {
+    /// The agent is set up not to do that.
+    pub fn is_blocked(&self) -> bool {
+        // "The command guest-exec has been disabled for this instance", and since QEMU 8.1 "Command guest-exec has been disabled: ...".
+        matches!(self, AgentError::Wire(QmpError::Qemu { desc, .. }) if desc.contains("has been disabled"))
+    }
+}
+
 /// The port's state, from VSERPORT_CHANGE and RESET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PortState {

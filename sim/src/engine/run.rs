@@ -26,6 +26,8 @@ pub struct Config {
     pub churn: Churn,
     /// From a domain's start to a guest that is as its profile says, before scaling.
     pub boot_deadline: Duration,
+    /// The image is not ours: what it lacks is its own failure, and no host's.
+    pub users_image: bool,
     /// No run is longer.
     pub longest: Duration,
 }
@@ -36,12 +38,24 @@ impl Default for Config {
             guest_scale: 1.0,
             churn: Churn::default(),
             boot_deadline: Duration::from_secs(60),
+            users_image: false,
             longest: Duration::from_secs(3600),
         }
     }
 }
 
+/// Firmware, a bootloader, the distribution's own initramfs and all of its units take longer than an image made for this.
+const USERS_IMAGE_LONGER: u32 = 2;
+
 impl Config {
+    /// For a scenario's guests.
+    pub fn of(spec: &Spec, guest_scale: f64, users_image: bool) -> Config {
+        let ours = Config::default();
+        let longer = if users_image { USERS_IMAGE_LONGER } else { 1 };
+        let boot_deadline = spec.boot_deadline.map_or(ours.boot_deadline * longer, |span| span.0);
+        Config { guest_scale, boot_deadline, users_image, ..ours }
+    }
+
     /// The boot deadline on this host.
     pub fn scaled_boot_deadline(&self) -> Duration {
         self.boot_deadline.mul_f64(self.guest_scale)
@@ -226,6 +240,10 @@ impl Engine {
         if self.boot_deadline.is_some_and(|t| t <= self.now) {
             let limit = self.config.scaled_boot_deadline().as_secs();
             self.guest_not_ready(match self.vmi.as_ref().is_some_and(Vmi::agent_connected) {
+                false if self.config.users_image => format!(
+                    "the guest's agent did not appear within {limit} s; if the image has none, the user data can bring it: \
+                     `packages: [qemu-guest-agent]` and `runcmd: [[systemctl, enable, --now, qemu-guest-agent]]`"
+                ),
                 false => format!("the guest's agent did not appear within {limit} s"),
                 true => format!("the guest's agent appeared and did not answer within {} s", 2 * limit),
             });
@@ -367,13 +385,16 @@ impl Engine {
         }
     }
 
-    /// Before anything was done to the guest that is a set-up error; later the scenario's expectations judge it.
+    /// Before anything was done to the guest that is a set-up error, or what is wrong with the user's image; later the scenario's expectations judge it.
     fn guest_not_ready(&mut self, reason: String) {
         self.guest_settled();
         let untouched = self.trace.entries().iter().all(|e| !matches!(e.event, Event::FaultBegun(_) | Event::Killing));
         self.log(self.now, Event::GuestNotReady, reason.clone());
         if untouched {
-            self.conclude(Verdict::Infra(format!("the guest was not set up as its profile says: {reason}")));
+            self.conclude(match self.config.users_image {
+                true => Verdict::Fail(reason),
+                false => Verdict::Infra(format!("the guest was not set up as its profile says: {reason}")),
+            });
         }
     }
 

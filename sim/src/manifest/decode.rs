@@ -3,7 +3,7 @@
 use super::problem::{Problem, Problems, Severity};
 use super::reader::{Cursor, Notes, Scalar};
 use super::types::*;
-use super::{probe, quantity};
+use super::{boot, probe, quantity};
 use crate::yaml::{self, Node, Pos};
 use base64::Engine as _;
 use std::time::Duration;
@@ -21,19 +21,33 @@ const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
 
 /// Reads the one VirtualMachine or VirtualMachineInstance in `text`; `file` is only for messages.
 pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
+    read_as(file, &only_document(file, text)?, Use::default())
+}
+
+/// The same for a guest that boots an image of the user's own: what [`super::Boot`] holds is acted on then.
+pub fn read_for_own_image(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
+    read_as(file, &only_document(file, text)?, Use { own_image: true, ..Use::default() })
+}
+
+/// What a manifest is read for.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    /// The cluster's default.
+    architecture: Architecture,
+    /// Firmware boots the user's own image.
+    own_image: bool,
+}
+
+fn only_document(file: &str, text: &str) -> Result<Node, Problems> {
     let fail = |pos, message: String| {
         let problem = Problem { severity: Severity::Error, file: file.to_owned(), pos, path: String::new(), message };
         Problems(vec![problem])
     };
-    let documents = yaml::documents(text).map_err(|e| fail(e.pos, e.message))?;
-    let node = match documents.as_slice() {
-        [node] => node,
-        [] => return Err(fail(Pos { line: 1, column: 1 }, "the file holds no document".into())),
-        [_, second, ..] => {
-            return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
-        }
-    };
-    read_node(file, node, Architecture::default())
+    let mut documents = yaml::documents(text).map_err(|e| fail(e.pos, e.message))?;
+    if let Some(second) = documents.get(1) {
+        return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
+    }
+    documents.pop().ok_or_else(|| fail(Pos { line: 1, column: 1 }, "the file holds no document".into()))
 }
 
 /// Reads one probe by itself, as it stands under `livenessProbe`.
@@ -47,24 +61,32 @@ pub fn read_probe(text: &str) -> Result<super::Probe, Problems> {
 
 /// Reads the VirtualMachine or VirtualMachineInstance of one document; `architecture` is the cluster's default.
 pub fn read_node(file: &str, node: &Node, architecture: Architecture) -> Result<VirtualMachine, Problems> {
+    read_as(file, node, Use { architecture, ..Use::default() })
+}
+
+fn read_as(file: &str, node: &Node, used: Use) -> Result<VirtualMachine, Problems> {
     let notes = Notes::new(file);
-    let vm = manifest(&Cursor::root(node, &notes), architecture);
+    let vm = manifest(&Cursor::root(node, &notes), used);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         notes.into_problems().into_iter().partition(|p| p.severity == Severity::Error);
     match vm {
-        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on: not_acted_on(node), warnings, ..vm }),
+        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on: unread(node, used), warnings, ..vm }),
         _ => Err(Problems(errors)),
     }
 }
 
 /// The fields of a manifest that vmhealth does not act on, also of one that it cannot use: path and position.
 pub fn not_acted_on(node: &Node) -> Vec<(String, Pos)> {
+    unread(node, Use::default())
+}
+
+fn unread(node: &Node, used: Use) -> Vec<(String, Pos)> {
     let notes = Notes::new("");
-    manifest(&Cursor::root(node, &notes), Architecture::default());
+    manifest(&Cursor::root(node, &notes), used);
     notes.unused(node)
 }
 
-fn manifest(root: &Cursor<'_>, architecture: Architecture) -> Option<VirtualMachine> {
+fn manifest(root: &Cursor<'_>, used: Use) -> Option<VirtualMachine> {
     let require = |key| {
         let found = root.at(key);
         if found.is_none() {
@@ -91,10 +113,7 @@ fn manifest(root: &Cursor<'_>, architecture: Architecture) -> Option<VirtualMach
         name: name.unwrap_or_else(|| "vm".into()),
         namespace: root.at("metadata.namespace").and_then(|n| n.text()).unwrap_or_else(|| "default".into()),
         run_strategy,
-        vmi: VmiSpec {
-            agent_probes_paused: paused.is_some_and(|text| go_bool(&text)),
-            ..vmi_spec(&template, architecture)
-        },
+        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(|text| go_bool(&text)), ..vmi_spec(&template, used) },
         not_acted_on: Vec::new(),
         warnings: Vec::new(),
     })
@@ -120,13 +139,13 @@ fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
     }
 }
 
-fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
+fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
     let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int64());
     let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(|c| c.int32());
     let vcpus = [cpu("cores"), cpu("sockets"), cpu("threads")];
     let architectures = Architecture::ALL.map(|a| (a.as_str(), a));
     let named = spec.get("architecture").filter(|c| c.text().as_deref() != Some(""));
-    let architecture = named.and_then(|c| c.word(&architectures)).unwrap_or(default);
+    let architecture = named.and_then(|c| c.word(&architectures)).unwrap_or(used.architecture);
     VmiSpec {
         architecture,
         readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
@@ -144,6 +163,7 @@ fn vmi_spec(spec: &Cursor<'_>, default: Architecture) -> VmiSpec {
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec),
+        boot: boot::boot(spec, used.own_image),
         ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),
     }

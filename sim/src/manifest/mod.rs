@@ -3,6 +3,7 @@
 //! [`read`] never guesses: what it cannot use is a [`Problem`] with file, line, column, field path and what was expected.
 //! It must not know how a guest is booted. Validation in the cluster's layers (kubevirt-health.md 2) comes on top.
 
+mod boot;
 mod decode;
 mod probe;
 mod problem;
@@ -10,8 +11,9 @@ mod quantity;
 mod reader;
 mod types;
 
+pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::go_base64;
-pub use decode::{not_acted_on, read, read_node, read_probe};
+pub use decode::{not_acted_on, read, read_for_own_image, read_node, read_probe};
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub use problem::{Problem, Problems, Severity};

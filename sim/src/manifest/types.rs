@@ -1,5 +1,6 @@
 //! The parts of a VirtualMachine that decide its health, with KubeVirt's defaults applied (kubevirt-health.md 1).
 
+use super::boot::Boot;
 use super::probe::Probe;
 use crate::yaml::Pos;
 use schemars::JsonSchema;
@@ -53,6 +54,8 @@ pub struct VmiSpec {
     pub vcpus: Option<u32>,
     /// The cloudInitNoCloud volume.
     pub cloud_init: CloudInit,
+    /// What firmware there is and what it boots.
+    pub boot: Boot,
     /// Ports declared on the interfaces: name (may be empty) and number.
     pub ports: Vec<(String, u16)>,
     /// The ports that masquerade forwards: those declared; `None`: all.

@@ -61,6 +61,9 @@ pub struct Spec {
     /// What the guest is set up with.
     #[serde(default)]
     pub guest: GuestProfile,
+    /// From the guest's start to its being so, under KVM; absent: a minute, and two for an image of the user's own.
+    #[serde(default)]
+    pub boot_deadline: Option<Span>,
     /// A client that connects through a Service.
     #[serde(default)]
     pub traffic: Option<Traffic>,
@@ -111,9 +114,20 @@ pub struct GuestProfile {
     /// `kernel.panic`: a panicked kernel reboots after so many seconds; 0: never, as Debian has it.
     #[serde(default)]
     pub kernel_panic_seconds: u32,
+    /// The manifest's own user data, or the user's own image, sets up what pets the watchdog: something must have armed it. The
+    /// model does not know it.
+    #[serde(default)]
+    pub own_watchdog_daemon: bool,
     /// In virtual time only: whatever the manifest's probes ask for is what the health server has.
     #[serde(skip)]
     pub serves_probes: bool,
+}
+
+impl GuestProfile {
+    /// Ours, or the user's.
+    pub fn has_watchdog_daemon(&self) -> bool {
+        self.watchdog_daemon.is_some() || self.own_watchdog_daemon
+    }
 }
 
 /// Debian's `watchdog` package.
@@ -388,7 +402,7 @@ impl Scenario {
         }
         for (i, fault) in self.spec.steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.fault.as_ref()?))) {
             let lacks = match fault {
-                Fault::KillWatchdog | Fault::StopWatchdog if guest.watchdog_daemon.is_none() => "watchdogDaemon",
+                Fault::KillWatchdog | Fault::StopWatchdog if !guest.has_watchdog_daemon() => "watchdogDaemon",
                 Fault::Health(_) if !guest.health_server => "healthServer",
                 _ => continue,
             };

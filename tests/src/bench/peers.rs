@@ -35,12 +35,12 @@ pub async fn peers(
     scratch: &Path,
     progress: &Progress,
 ) -> io::Result<PeersBench> {
+    let Some(kernel) = &platform.image.kernel else { return Err(io::Error::other("it boots a kernel of ours")) };
     std::fs::create_dir_all(scratch)?;
     let script = scratch.join("peers.sh");
     std::fs::write(&script, SCRIPT)?;
     progress("installing and running virtme-ng and vmtest; the first time this takes minutes");
-    let mut child =
-        guarded("sh", &[]).arg(&script).arg(scratch).arg(&platform.image.kernel).stdout(Stdio::piped()).spawn()?;
+    let mut child = guarded("sh", &[]).arg(&script).arg(scratch).arg(&kernel.file).stdout(Stdio::piped()).spawn()?;
     let Some(stdout) = child.stdout.take() else { return Err(io::Error::other("no output")) };
     let mut lines = BufReader::new(stdout).lines();
     let (mut series, mut failed) = (BTreeMap::<String, Vec<f64>>::new(), BTreeMap::new());

@@ -1,0 +1,93 @@
+//! An image of the user's own: is it a disk that a guest can be booted from?
+//!
+//! Looked at and never written to. Whether it boots is found out by booting it.
+
+use crate::platform::{DiskFormat, Image};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// Why a file is no image to boot.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct ImageProblem {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error("cannot run qemu-img ({0}); type: apt-get install qemu-utils")]
+    NoTool(io::Error),
+    #[error("qemu-img cannot read it: {0}")]
+    NotADisk(String),
+    #[error("is kept as {0}; only qcow2 and raw are booted: qemu-img convert -O qcow2 FILE NEW.qcow2")]
+    Format(String),
+    #[error("is encrypted, and there is no key for it here")]
+    Encrypted,
+    #[error(
+        "has no boot sector: a file system or a kernel alone is not what firmware boots; take a disk image with a bootloader"
+    )]
+    NoBootSector,
+}
+
+/// What `qemu-img info` says.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Info {
+    format: String,
+    #[serde(default)]
+    encrypted: bool,
+}
+
+impl Image {
+    /// A disk image of the user's own, qcow2 or raw.
+    pub fn of_user(path: &Path) -> Result<Image, ImageProblem> {
+        look(path).map_err(|problem| ImageProblem { path: path.to_owned(), problem })
+    }
+}
+
+fn look(path: &Path) -> Result<Image, Problem> {
+    let path = path.canonicalize().map_err(Problem::Unreadable)?;
+    let metadata = path.metadata().map_err(Problem::Unreadable)?;
+    // Also whether it may be read at all.
+    let mut file = File::open(&path).map_err(Problem::Unreadable)?;
+    let info = info(&path)?;
+    let format = match info.format.as_str() {
+        "raw" => DiskFormat::Raw,
+        "qcow2" => DiskFormat::Qcow2,
+        other => return Err(Problem::Format(other.to_owned())),
+    };
+    if info.encrypted {
+        return Err(Problem::Encrypted);
+    }
+    if format == DiskFormat::Raw {
+        // Anything is a raw disk to qemu-img. DASDs have another mark, and they are not virtio disks.
+        let mut sector = [0; 512];
+        file.read_exact(&mut sector).map_err(|_| Problem::NoBootSector)?;
+        let is_list_directed_ipl = &sector[8..12] == b"zIPL" || &sector[..4] == b"zIPL";
+        if sector[510..] != [0x55, 0xaa] && !is_list_directed_ipl {
+            return Err(Problem::NoBootSector);
+        }
+    }
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let modified = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    // It may have many gigabytes: a checksum would take longer than its boot.
+    let digest = format!("{} ({} bytes, modified at {modified})", path.display(), metadata.len());
+    Ok(Image { kernel: None, disk: path, format, digest })
+}
+
+fn info(path: &Path) -> Result<Info, Problem> {
+    // Somebody's running guest may have it locked; looking needs no lock.
+    let output = Command::new("qemu-img").args(["info", "-U", "--output=json", "--"]).arg(path).output();
+    let output = output.map_err(Problem::NoTool)?;
+    if !output.status.success() {
+        return Err(Problem::NotADisk(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| Problem::NotADisk(e.to_string()))
+}

@@ -1,0 +1,160 @@
+//! What a manifest says of the disk and the firmware that its guest boots.
+//!
+//! Only an image of the user's own makes use of it; without one these fields stay listed as not acted on, and do not count as
+//! read.
+
+use super::reader::{Cursor, Notes};
+use serde::Deserialize;
+use std::fmt;
+
+/// What a guest boots through, and from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Boot {
+    /// `domain.firmware.bootloader`.
+    pub firmware: Firmware,
+    /// The volume of its first disk, if that is one of [`VolumeKind`].
+    pub volume: Option<Volume>,
+}
+
+/// `domain.firmware.bootloader` of an x86 guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Firmware {
+    /// SeaBIOS.
+    #[default]
+    Bios,
+    /// OVMF.
+    Efi {
+        /// It starts only what is signed.
+        secure_boot: bool,
+    },
+}
+
+/// A volume that may hold a system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Volume {
+    /// Which field names it.
+    pub kind: VolumeKind,
+    /// The image, the DataVolume or the claim.
+    pub name: String,
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.name)
+    }
+}
+
+/// Where a disk comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VolumeKind {
+    /// `containerDisk.image`.
+    ContainerDisk,
+    /// `dataVolume.name`.
+    DataVolume,
+    /// `persistentVolumeClaim.claimName`.
+    PersistentVolumeClaim,
+}
+
+impl VolumeKind {
+    const ALL: [(VolumeKind, &'static str); 3] = [
+        (VolumeKind::ContainerDisk, "image"),
+        (VolumeKind::DataVolume, "name"),
+        (VolumeKind::PersistentVolumeClaim, "claimName"),
+    ];
+
+    /// The manifest's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            VolumeKind::ContainerDisk => "containerDisk",
+            VolumeKind::DataVolume => "dataVolume",
+            VolumeKind::PersistentVolumeClaim => "persistentVolumeClaim",
+        }
+    }
+}
+
+/// Of the VMI's `spec`; whether it `counts` as read.
+pub(super) fn boot(spec: &Cursor<'_>, counts: bool) -> Boot {
+    let of = |spec: &Cursor<'_>| Boot { firmware: firmware(spec), volume: volume(spec) };
+    match counts {
+        true => of(spec),
+        false => of(&Cursor::root(spec.node, &Notes::new(""))),
+    }
+}
+
+/// `secureBoot` is true where it is absent (KubeVirt schema.go).
+fn firmware(spec: &Cursor<'_>) -> Firmware {
+    match spec.at("domain.firmware.bootloader.efi") {
+        Some(efi) => Firmware::Efi { secure_boot: efi.get("secureBoot").and_then(|c| c.boolean()).unwrap_or(true) },
+        None => Firmware::Bios,
+    }
+}
+
+/// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system.
+fn volume(spec: &Cursor<'_>) -> Option<Volume> {
+    let mut disks = spec.at("domain.devices.disks").map(|d| d.items()).unwrap_or_default();
+    disks.sort_by_key(|disk| disk.get("bootOrder").and_then(|c| c.int32()).unwrap_or(i32::MAX));
+    let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
+    let of = |disk: &Cursor<'_>| {
+        let name = disk.get("name")?.text()?;
+        let volume = volumes.iter().find(|v| v.get("name").and_then(|c| c.text()).as_ref() == Some(&name))?;
+        VolumeKind::ALL.iter().find_map(|(kind, field)| {
+            let name = volume.get(kind.as_str())?.get(field)?.text()?;
+            Some(Volume { kind: *kind, name })
+        })
+    };
+    disks.iter().find_map(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Boot, Firmware, VirtualMachine, Volume, VolumeKind, read, read_for_own_image};
+
+    fn text(domain: &str, volumes: &str) -> String {
+        format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
+             template: {{spec: {{domain: {{{domain}}}, volumes: [{volumes}]}}}}\n"
+        )
+    }
+
+    fn manifest(domain: &str, volumes: &str) -> VirtualMachine {
+        read("vm.yaml", &text(domain, volumes)).unwrap()
+    }
+
+    #[test]
+    fn firmware_and_the_first_disks_volume() {
+        let efi = |text| manifest(&format!("firmware: {{bootloader: {text}}}, devices: {{}}"), "").vmi.boot.firmware;
+        assert_eq!(manifest("devices: {}", "").vmi.boot, Boot::default());
+        assert_eq!(efi("{bios: {}}"), Firmware::Bios);
+        assert_eq!(efi("{efi: {}}"), Firmware::Efi { secure_boot: true });
+        assert_eq!(efi("{efi: {secureBoot: false}}"), Firmware::Efi { secure_boot: false });
+
+        let volumes = "{name: seed, cloudInitNoCloud: {userData: x}}, {name: a, containerDisk: {image: 'r/a:1'}}, \
+                       {name: b, dataVolume: {name: dv}}, {name: c, persistentVolumeClaim: {claimName: pvc}}";
+        for (disks, expected) in [
+            ("", None),
+            ("{name: seed}", None),
+            ("{name: seed}, {name: a}, {name: b}", Some((VolumeKind::ContainerDisk, "r/a:1"))),
+            ("{name: a}, {name: b, bootOrder: 1}", Some((VolumeKind::DataVolume, "dv"))),
+            ("{name: a, bootOrder: 2}, {name: c, bootOrder: 1}", Some((VolumeKind::PersistentVolumeClaim, "pvc"))),
+        ] {
+            let vm = manifest(&format!("devices: {{disks: [{disks}]}}"), volumes);
+            let expected = expected.map(|(kind, name)| Volume { kind, name: name.to_owned() });
+            assert_eq!(vm.vmi.boot.volume, expected, "{disks}");
+        }
+    }
+
+    #[test]
+    fn it_counts_as_acted_on_with_an_image_only() {
+        let text = text(
+            "firmware: {uuid: u, bootloader: {efi: {secureBoot: false}}}, devices: {disks: [{name: a}]}",
+            "{name: a, containerDisk: {image: 'r/a:1', imagePullPolicy: Always}}",
+        );
+        let listed = |vm: VirtualMachine| vm.not_acted_on.into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        let with = listed(read_for_own_image("vm.yaml", &text).unwrap());
+        let without = listed(read("vm.yaml", &text).unwrap());
+        let named = |paths: &[String], end: &str| paths.iter().any(|p| p.ends_with(end));
+        assert!(named(&with, "firmware.uuid") && named(&with, "imagePullPolicy") && with.len() == 2, "{with:?}");
+        assert_eq!(without, ["spec.template"], "nothing in it is acted on");
+    }
+}
