@@ -24,16 +24,25 @@ writes() {
 value /proc/sys/kernel/random/boot_id
 echo "boot $value"
 has() { command -v "$1" >/dev/null 2>&1; }
-# No job of its boot is left: what is not there by now does not come.
-settled() { [ -z "$(systemctl list-jobs --no-legend 2>&1)" ]; }
+# A service may open its device some time after systemd's last job of the boot.
+quiet=0
+settled() { if [ -z "$(systemctl list-jobs --no-legend 2>&1)" ]; then quiet=$((quiet + 1)); else quiet=0; fi; [ $quiet -gt 30 ]; }
+# Any but the kernel's own timer: QEMU acts on all of the machine's.
+find_armed() {
+    for wd in /sys/class/watchdog/*; do
+        value "$wd/state" && [ "$value" = active ] && value "$wd/identity" && [ "$value" != "Software Watchdog" ] && return
+    done
+    return 1
+}
 if [ "$FORKED$SEEDED" = 01 ]; then
     has cloud-init || give_up "the image has no cloud-init: nothing of the user data was done; install cloud-init in the image"
+    [ -e /run/cloud-init/disabled ] && give_up "cloud-init is disabled in the image: nothing of the user data was done; remove /etc/cloud/cloud-init.disabled, or let its datasource_list have NoCloud"
     until [ -e /run/cloud-init/result.json ]; do
         late && give_up "cloud-init has not finished; its stage: $(tail -n 1 /var/log/cloud-init.log 2>/dev/null)"
         sleep 0.5
     done
     errors=$(tr -d '\n ' </run/cloud-init/result.json | sed -n 's/.*"errors":\[\([^]]*\)\].*/\1/p')
-    [ -n "$errors" ] && give_up "cloud-init reports errors: $errors"
+    [ -n "$errors" ] && give_up "cloud-init reports errors: $errors (guests here have no way out: what is downloaded in a cluster must be in the image)"
     echo "fact cloud-init finished"
 fi
 if [ "$FORKED$DEVICE" = 01 ]; then
@@ -60,17 +69,18 @@ if [ "$FORKED$DEVICE" = 01 ]; then
 fi
 
 if [ "$DEVICE$DAEMON" = 1theirs ]; then
-    until find_wd && value $wd/state && [ "$value" = active ]; do
-        { late || settled; } && give_up "nothing in the guest has armed /dev/${wd##*/}: it will never fire; let something pet it. In the user data of Debian: \`packages: [watchdog]\` and \`runcmd\` with \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\" and \"systemctl enable --now watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
+    until find_armed; do
+        { late || settled; } && give_up "nothing in the guest has armed its watchdog: it will never fire; let something pet it. With Debian's package watchdog, in the user data's \`runcmd\`: \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\" and \"systemctl enable --now watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
         sleep 0.5
     done
+    identity=$value
     value $wd/timeout; timeout=$value
     pid=$(holder); value "/proc/$pid/comm"
-    echo "fact armed: timeout $timeout s, held by ${value:-nobody}"
+    echo "fact armed: ${wd##*/}, $identity, timeout $timeout s, held by ${value:-nobody}"
 fi
 
 if [ "$DEVICE$DAEMON" = 1ours ]; then
-    systemctl -q cat watchdog.service >/dev/null 2>&1 || give_up "the guest has no watchdog daemon: add \`packages: [watchdog]\` to the user data, or install it in the image"
+    systemctl -q cat watchdog.service >/dev/null 2>&1 || give_up "the guest has no watchdog daemon: install the package watchdog in the image"
     until find_wd && value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
         systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"

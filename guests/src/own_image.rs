@@ -6,6 +6,7 @@ use crate::platform::{DiskFormat, Image};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
@@ -28,6 +29,8 @@ enum Problem {
     NotADisk(String),
     #[error("is kept as {0}; only qcow2 and raw are booted: qemu-img convert -O qcow2 FILE NEW.qcow2")]
     Format(String),
+    #[error("is neither a file nor a block device")]
+    NoFile,
     #[error("is encrypted, and there is no key for it here")]
     Encrypted,
     #[error(
@@ -41,6 +44,7 @@ enum Problem {
 #[serde(rename_all = "kebab-case")]
 struct Info {
     format: String,
+    filename: PathBuf,
     #[serde(default)]
     encrypted: bool,
 }
@@ -55,23 +59,29 @@ impl Image {
 fn look(path: &Path) -> Result<Image, Problem> {
     let path = path.canonicalize().map_err(Problem::Unreadable)?;
     let metadata = path.metadata().map_err(Problem::Unreadable)?;
+    if !metadata.is_file() && !metadata.file_type().is_block_device() {
+        return Err(Problem::NoFile);
+    }
     // Also whether it may be read at all.
     let mut file = File::open(&path).map_err(Problem::Unreadable)?;
-    let info = info(&path)?;
-    let format = match info.format.as_str() {
-        "raw" => DiskFormat::Raw,
-        "qcow2" => DiskFormat::Qcow2,
-        other => return Err(Problem::Format(other.to_owned())),
-    };
-    if info.encrypted {
-        return Err(Problem::Encrypted);
+    let chain = chain(&path)?;
+    let mut formats = Vec::new();
+    for link in &chain {
+        formats.push(match link.format.as_str() {
+            "raw" => DiskFormat::Raw,
+            "qcow2" => DiskFormat::Qcow2,
+            other => return Err(Problem::Format(other.to_owned())),
+        });
+        if link.encrypted {
+            return Err(Problem::Encrypted);
+        }
     }
+    let format = *formats.first().ok_or_else(|| Problem::NotADisk("qemu-img says nothing of it".into()))?;
     if format == DiskFormat::Raw {
-        // Anything is a raw disk to qemu-img. DASDs have another mark, and they are not virtio disks.
+        // Anything is a raw disk to qemu-img. An s390x disk begins with its own mark.
         let mut sector = [0; 512];
         file.read_exact(&mut sector).map_err(|_| Problem::NoBootSector)?;
-        let is_list_directed_ipl = &sector[8..12] == b"zIPL" || &sector[..4] == b"zIPL";
-        if sector[510..] != [0x55, 0xaa] && !is_list_directed_ipl {
+        if sector[510..] != [0x55, 0xaa] && &sector[..4] != b"zIPL" {
             return Err(Problem::NoBootSector);
         }
     }
@@ -79,12 +89,13 @@ fn look(path: &Path) -> Result<Image, Problem> {
     let modified = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     // It may have many gigabytes: a checksum would take longer than its boot.
     let digest = format!("{} ({} bytes, modified at {modified})", path.display(), metadata.len());
-    Ok(Image { kernel: None, disk: path, format, digest })
+    let files = chain.into_iter().map(|link| link.filename.canonicalize()).collect::<Result<_, _>>();
+    Ok(Image { kernel: None, disk: path, format, files: files.map_err(Problem::Unreadable)?, digest })
 }
 
-fn info(path: &Path) -> Result<Info, Problem> {
-    // Somebody's running guest may have it locked; looking needs no lock.
-    let output = Command::new("qemu-img").args(["info", "-U", "--output=json", "--"]).arg(path).output();
+/// The image and what it is an overlay of. qemu-img opens them all: one that a running guest has locked is refused.
+fn chain(path: &Path) -> Result<Vec<Info>, Problem> {
+    let output = Command::new("qemu-img").args(["info", "--backing-chain", "--output=json", "--"]).arg(path).output();
     let output = output.map_err(Problem::NoTool)?;
     if !output.status.success() {
         return Err(Problem::NotADisk(String::from_utf8_lossy(&output.stderr).trim().to_owned()));

@@ -14,6 +14,8 @@ pub struct Image {
     pub disk: PathBuf,
     /// How it is kept.
     pub format: DiskFormat,
+    /// All files that it is made of, where it is the user's: the disk and what that is an overlay of.
+    pub files: Vec<PathBuf>,
     /// What tells it from others, for reports and templates.
     pub digest: String,
 }
@@ -58,7 +60,13 @@ impl Kernel {
 impl Image {
     /// A stored image.
     pub fn new(stored: vmhealth_images::Image, kernel: Kernel) -> Image {
-        Image { kernel: Some(kernel), disk: stored.disk, format: DiskFormat::Raw, digest: stored.digest }
+        Image {
+            kernel: Some(kernel),
+            disk: stored.disk,
+            format: DiskFormat::Raw,
+            files: Vec::new(),
+            digest: stored.digest,
+        }
     }
 
     /// Not one of ours.

@@ -55,6 +55,7 @@ put "$work/esp.img" $esp
 # --- the root, without what mmdebstrap has mounted into it and without our work
 rm -rf "$r"/var/cache/apt/* "$r"/var/lib/apt/lists/* "$r"/etc/apt/apt.conf.d/99mmdebstrap "$r"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
 view=$r.view
+trap 'umount -R "$view" 2>/dev/null && rmdir "$view"' EXIT
 mkdir "$view"
 mount --bind "$r" "$view"
 for folder in dev run tmp mnt; do mount -t tmpfs -o mode=755 none "$view/$folder"; done
@@ -63,7 +64,4 @@ chmod 1777 "$view/tmp"
 mke2fs -q -F -t ext4 -b 4096 -L full-root -E "offset=$((root * 512)),root_owner=0:0,nodiscard" -d "$view" \
     -O none,has_journal,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize \
     "$disk" $(((end - root) / 8))
-for folder in mnt tmp run dev; do umount "$view/$folder"; done
-umount "$view"
-rmdir "$view"
 rm "$work/core.img" "$work/boot.img" "$work/esp.img"

@@ -39,8 +39,12 @@ const PACKAGES: [&str; 21] = [
 const DISK: &str = "disk.qcow2";
 const FILES: &[EntryFile] = &[(DISK, 0o444)];
 
-/// The image: the cache's, or built now. amd64 only.
+/// The image: the cache's, or built now, on amd64.
 pub fn full_disk(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, StoreError> {
+    if std::env::consts::ARCH != "x86_64" {
+        let why = std::io::Error::other("its programs are amd64's; bring an image of your own");
+        return Err(io_error("build a full-disk image on this host")(why).into());
+    }
     let key = digest::of_bytes([SCRIPT, SUITE, &PACKAGES.join(" ")].join("\0").as_bytes())[..16].to_owned();
     let entries = Entries::new(cache.join("disks"), FILES, "full-disk image");
     let held = match entries.open(&key, progress)? {

@@ -93,6 +93,10 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
             continue;
         }
         match read_case(&file) {
+            // Nobody has told the model which daemon that is.
+            Ok(case) if case.scenario.spec.guest.own_watchdog_daemon => {
+                problems.push(format!("{}: spec.guest.ownWatchdogDaemon is for `run --image` only", file.display()));
+            }
             Ok(case) => {
                 let id = case.id().to_owned();
                 if let Some(other) = cases.insert(id.clone(), case) {

@@ -141,7 +141,7 @@ pub(crate) struct Run {
     pub(crate) lasting: Duration,
     /// How long the guest may take until it is ready, under KVM; four times that under TCG. If absent: a minute, and two for an
     /// image of your own
-    #[arg(long, value_parser = parse_short)]
+    #[arg(long, value_parser = parse_boot)]
     pub(crate) boot: Option<Duration>,
     /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
     /// what it or the user data has set up, which must have armed the manifest's watchdog
@@ -152,6 +152,9 @@ pub(crate) struct Run {
     pub(crate) keepalive: bool,
     #[command(flatten)]
     pub(crate) own_image: OwnImage,
+    /// Where QEMU runs: local, container:debian-12, container:debian-13
+    #[arg(long, value_parser = parse_host)]
+    pub(crate) host: Option<HostArg>,
     /// Set up the health server on port 1500
     #[arg(long)]
     pub(crate) health_server: bool,
@@ -470,6 +473,13 @@ fn parse_host(text: &str) -> Result<HostArg, String> {
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
+}
+
+/// Four times that is far below the longest run.
+fn parse_boot(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    let limits = Duration::from_secs(1)..=Duration::from_secs(600);
+    if limits.contains(&span) { Ok(span) } else { Err("not between 1s and 10m".into()) }
 }
 
 /// A span of at most a day.

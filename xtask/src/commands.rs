@@ -2,25 +2,25 @@
 
 use crate::bench::bench;
 use crate::check::check;
-use crate::cli::{self, Command, E2e, Format, HostArg, Repro, SchemaOf, TimedFault, World};
+use crate::cli::{self, Command, E2e, Format, HostArg, Repro, SchemaOf, World};
 use crate::doctor::doctor;
 use crate::exit::{Failure, Status, infra, usage};
 use crate::explore::explore;
 use crate::mutants::mutants;
+use crate::own_run;
 use crate::prepare::{Wanted, install_missing, install_ovmf, prepare, prepare_all, say};
 use crate::probe::probe;
 use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmhealth_guests::container::{self, RELEASES};
 use vmhealth_images::{Recipe, Store, full_disk, update_lock};
-use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
-use vmhealth_sim::scenario::{Scenario, json_schema};
+use vmhealth_sim::manifest::Architecture;
+use vmhealth_sim::scenario::json_schema;
 use vmhealth_tests::catalogue::{self, Case};
 use vmhealth_tests::check::report_schema;
 use vmhealth_tests::compare::compare as runner_compare;
@@ -33,7 +33,7 @@ pub(crate) async fn run(command: Command) -> Result<Status, Failure> {
     match command {
         Command::E2e(args) => e2e(args).await,
         Command::Test => test().await,
-        Command::Run(args) => run_manifest(args).await,
+        Command::Run(args) => own_run::run(args).await,
         Command::Check(args) => check(args),
         Command::Explore(args) => explore(&args),
         Command::Mutants(args) => mutants(&args),
@@ -207,7 +207,7 @@ fn runs_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../runs")
 }
 
-fn new_run_path() -> PathBuf {
+pub(crate) fn new_run_path() -> PathBuf {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let stamp = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string().replace(':', "-");
     runs_folder().join(format!("{stamp}-{}", std::process::id()))
@@ -281,94 +281,6 @@ fn cargo_test(args: &[&str]) -> Result<bool, Failure> {
     let mut command = std::process::Command::new(cargo);
     let status = command.arg("test").args(args).env("INSTA_UPDATE", "no").status();
     Ok(status.context("cannot run cargo test").map_err(infra)?.success())
-}
-
-async fn run_manifest(args: cli::Run) -> Result<Status, Failure> {
-    let file = args.manifest.display().to_string();
-    let own_image = args.own_image.is_wanted();
-    let manifest =
-        read_manifest(&args.manifest, if own_image { manifest::read_for_own_image } else { manifest::read })?;
-    for warning in &manifest.warnings {
-        say(&warning.to_string());
-    }
-    for (path, pos) in &manifest.not_acted_on {
-        say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
-    }
-    let text = scenario_text(&args, &manifest);
-    let image = args.own_image.find(&manifest)?;
-    if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
-        say("this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it");
-    }
-    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let again = format!("cargo xtask {}", arguments.join(" "));
-    let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
-    let out = args.out.unwrap_or_else(new_run_path);
-    // A template would be booted as slowly, and once more where the image lacks something.
-    let cold = args.cold.cold || own_image;
-    let wanted = Wanted { accel: args.accel.choice(), cold, image, ..Wanted::default() };
-    let results = run_cases(vec![case], World::Qemu, wanted, Some(out)).await?;
-    Ok(status_of(&results))
-}
-
-/// Reads a manifest with a reader of [`manifest`].
-pub(crate) fn read_manifest(
-    path: &Path,
-    read: fn(&str, &str) -> Result<VirtualMachine, Problems>,
-) -> Result<VirtualMachine, Failure> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}")).map_err(usage)?;
-    read(&file, &text).map_err(usage)
-}
-
-/// Of the watchdog daemon that `run` sets up, seconds.
-const DEFAULT_HEARTBEAT: u32 = 10;
-
-/// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
-fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
-    // Nobody else would start it.
-    let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
-    let has_watchdog = manifest.vmi.watchdog_in_guest(None).is_some();
-    let guest = match args.heartbeat {
-        None if args.own_image.is_wanted() && manifest.vmi.watchdog.is_some() => {
-            format!("ownWatchdogDaemon: true, {}", guest_text(None, false, args.health_server))
-        }
-        heartbeat => {
-            let heartbeat = heartbeat.unwrap_or(DEFAULT_HEARTBEAT);
-            guest_text(has_watchdog.then_some(heartbeat), args.keepalive, args.health_server)
-        }
-    };
-    let mut faults = args.faults.clone();
-    faults.sort_by_key(|f| f.at);
-    let mut before = std::time::Duration::ZERO;
-    let mut steps = String::new();
-    if needs_start {
-        steps.push_str("    - {user: start}\n");
-    }
-    for (i, TimedFault { kind, at }) in faults.iter().enumerate() {
-        let after = if i == 0 { "after: guest ready, " } else { "" };
-        let plus = humantime::format_duration(at.saturating_sub(before)).to_string();
-        steps.push_str(&format!("    - {{{after}plus: {plus}, fault: {kind}}}\n"));
-        before = *at;
-    }
-    let steps = if steps.is_empty() { String::new() } else { format!("  steps:\n{steps}") };
-    let boot = args.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
-    format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
-         manifest: unused\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
-         observe: {}\n  final: {{}}\n",
-        guest,
-        humantime::format_duration(args.lasting),
-    )
-}
-
-/// A guest profile as a scenario file words it.
-pub(crate) fn guest_text(heartbeat: Option<u32>, keepalive: bool, health_server: bool) -> String {
-    let daemon = heartbeat.filter(|h| *h > 0).map_or(String::new(), |heartbeat| {
-        let keepalive = if keepalive { "takeover" } else { "masked" };
-        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
-    });
-    format!("{daemon}healthServer: {health_server}")
 }
 
 async fn repro(args: Repro) -> Result<Status, Failure> {

@@ -1,8 +1,8 @@
 //! `cargo xtask explore`: a fault at every moment, in virtual time.
 
 use crate::cli::{Explore, Format};
-use crate::commands::{guest_text, read_manifest};
 use crate::exit::{Failure, Status, infra, usage};
+use crate::own_run::{guest_text, read_manifest};
 use anyhow::anyhow;
 use std::time::Duration;
 use vmhealth_sim::explore::{Grid, explore as run};

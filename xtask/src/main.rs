@@ -10,6 +10,7 @@ mod exit;
 mod explore;
 mod mutants;
 mod own_image;
+mod own_run;
 mod prepare;
 mod probe;
 

@@ -1,7 +1,7 @@
 //! `--image` and `--images`: which file a manifest's guest boots.
 
 use crate::exit::{Failure, usage};
-use crate::prepare;
+use crate::prepare::{self, say};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde::Deserialize;
@@ -56,9 +56,12 @@ impl OwnImage {
             (None, Some(map)) => mapped(map, manifest)?,
             (None, None) => return Ok(None),
         };
-        prepare::install_missing(manifest.vmi.architecture)?;
+        prepare::install_beside_qemu(manifest.vmi.architecture)?;
         let image = Image::of_user(&file).map_err(usage)?;
         let vmi = &manifest.vmi;
+        if downloads(vmi.cloud_init.user_data.as_deref().unwrap_or_default()) {
+            say("the user data installs packages: guests here have no way out, so they must be in the image already");
+        }
         if let (Architecture::Amd64, Firmware::Efi { secure_boot }) = (vmi.architecture, vmi.boot.firmware) {
             if secure_boot && vmi.machine != MachineType::Q35 {
                 return Err(usage(anyhow!(
@@ -70,6 +73,12 @@ impl OwnImage {
         }
         Ok(Some(image))
     }
+}
+
+/// cloud-init's own keys for it, at the beginning of a line.
+fn downloads(user_data: &[u8]) -> bool {
+    let keys = ["packages:", "package_update:", "package_upgrade:", "snap:"];
+    String::from_utf8_lossy(user_data).lines().any(|line| keys.iter().any(|key| line.starts_with(key)))
 }
 
 fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, Failure> {
@@ -89,4 +98,45 @@ fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, Failure> {
         ))
     })?;
     Ok(map.parent().unwrap_or(Path::new("")).join(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::manifest::read_for_own_image;
+
+    #[test]
+    fn a_map_names_the_file_of_the_first_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let map = folder.path().join("images.yaml");
+        let check = |volume: &str, text: &str, expected: Result<&str, &str>| {
+            let manifest = format!(
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
+                 template: {{spec: {{domain: {{devices: {{}}}}, volumes: [{volume}]}}}}\n"
+            );
+            let manifest = read_for_own_image("vm.yaml", &manifest).unwrap();
+            std::fs::write(&map, text).unwrap();
+            match (mapped(&map, &manifest), expected) {
+                (Ok(file), Ok(name)) => assert_eq!(file, folder.path().join(name)),
+                (Err(e), Err(part)) => assert!(format!("{:#}", e.error).contains(part), "{:#}", e.error),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        };
+        let (disk, claim) =
+            ("{name: a, containerDisk: {image: r/a}}", "{name: a, persistentVolumeClaim: {claimName: b}}");
+        check(disk, "containerDisk: {r/a: a.qcow2}", Ok("a.qcow2"));
+        check(claim, "persistentVolumeClaim: {b: /disks/b.raw}", Ok("/disks/b.raw"));
+        check(claim, "containerDisk: {b: b.raw}", Err("add `persistentVolumeClaim: {\"b\": FILE}`"));
+        check(disk, "containerDisc: {}", Err("unknown field `containerDisc`"));
+        check("{name: a, emptyDisk: {}}", "containerDisk: {}", Err("none of the manifest's disks"));
+    }
+
+    #[test]
+    fn what_would_have_to_be_downloaded() {
+        for (text, expected) in
+            [("#cloud-config\npackages: [a]\n", true), ("#cloud-config\nruncmd: [echo packages:]\n", false)]
+        {
+            assert_eq!(downloads(text.as_bytes()), expected, "{text}");
+        }
+    }
 }

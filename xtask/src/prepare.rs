@@ -58,7 +58,7 @@ pub(crate) fn enter_user_namespace(command: &Command) {
 }
 
 fn build_image_as_user(architecture: Architecture) -> Result<(), Failure> {
-    install(|| host::missing_beside_qemu(architecture))?;
+    install_beside_qemu(architecture)?;
     Store::new(&host::cache_folder()).ensure(recipe(architecture)?, &say).map(drop).map_err(infra)
 }
 
@@ -68,6 +68,11 @@ pub(crate) fn recipe(architecture: Architecture) -> Result<&'static Recipe, Fail
 
 pub(crate) fn install_missing(architecture: Architecture) -> Result<(), Failure> {
     install(|| host::missing(architecture))
+}
+
+/// What is needed on this host wherever QEMU runs.
+pub(crate) fn install_beside_qemu(architecture: Architecture) -> Result<(), Failure> {
+    install(|| host::missing_beside_qemu(architecture))
 }
 
 /// OVMF, for guests that boot through UEFI.
@@ -189,7 +194,7 @@ async fn platform(
         }
         HostArg::Container(release) => {
             ContainerHost::has_emulator(architecture).map_err(Lack::NotHere)?;
-            install(|| host::missing_beside_qemu(architecture)).map_err(lacks)?;
+            install_beside_qemu(architecture).map_err(lacks)?;
             let folder = tempfile::tempdir().map_err(|e| Lack::Host(e.to_string()))?;
             let container = ContainerHost::ensure(release, folder.path(), &say).await;
             Emulator::contained(container.map_err(|e| Lack::Host(e.to_string()))?)

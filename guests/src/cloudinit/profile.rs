@@ -34,7 +34,9 @@ pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec) -> Option<String> {
             let rule = format!("SUBSYSTEM==\"watchdog\", ATTR{{identity}}==\"{identity}\", SYMLINK+=\"{name}\"\n");
             files.push(json!({"path": path, "content": rule}));
             // Its driver is loaded when the daemon starts; the name comes from udev a little later, and the daemon tries once.
-            let wait = format!("[Service]\nExecStartPre=/usr/bin/udevadm wait --timeout=30 /dev/{name}\n");
+            let wait = format!(
+                "[Service]\nExecStartPre=/bin/sh -c 'n=0; until [ -e /dev/{name} ]; do n=$$((n + 1)); [ $$n -le 150 ] || exit 1; sleep 0.2; done'\n"
+            );
             for unit in ["watchdog", "wd_keepalive"] {
                 let path = format!("/etc/systemd/system/{unit}.service.d/vmhealth.conf");
                 files.push(json!({"path": path, "content": wait}));

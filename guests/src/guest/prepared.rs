@@ -94,8 +94,8 @@ pub struct Prepared {
     pub(super) scratch: PathBuf,
     pub(super) evidence: PathBuf,
     pub(super) machine: Machine,
-    /// What its disk is an overlay of.
-    pub(super) base: PathBuf,
+    /// What its disk is an overlay of, where that is not beside its kernel.
+    pub(super) base: Vec<PathBuf>,
     /// A fork's device state.
     pub(super) state: Option<PathBuf>,
     pub(super) netns: Netns,
@@ -260,14 +260,15 @@ fn local(program: &str, command: &QemuCommand, tap: &OwnedFd, stderr: &Path) -> 
 
 /// What a container's QEMU opens: the image, which it only reads; its own folders, and the template's, whose memory it maps
 /// privately and opens for writing all the same.
-fn needs(machine: &Machine, base: &PathBuf, scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
+fn needs(machine: &Machine, base: &[PathBuf], scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
     let folder = |path: &Path| path.parent().map(Path::to_owned);
     let boot = match &machine.boot {
-        Boot::Kernel(kernel) => vec![&kernel.file, &kernel.initrd],
-        Boot::Bios => Vec::new(),
-        Boot::Uefi { code, .. } => vec![code],
+        Boot::Kernel(kernel) => folder(&kernel.file),
+        Boot::Bios => None,
+        // Alone, as the user's files: what else is beside them is not QEMU's business.
+        Boot::Uefi { code, .. } => Some(code.clone()),
     };
-    let reads = BTreeSet::from_iter(boot.into_iter().chain([base]).filter_map(|p| folder(p)));
+    let reads = BTreeSet::from_iter(boot.into_iter().chain(base.iter().cloned()));
     let memory = match &machine.memory {
         Memory::Anonymous => None,
         Memory::Shared(path) | Memory::Private(path) => Some(path),

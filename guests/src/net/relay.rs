@@ -28,7 +28,20 @@ impl Relay {
         // SAFETY: an OwnedFd has the same open descriptor for as long as it lives.
         let tap = unsafe { AsyncFd::register(tap) }.map_err(|e| configure(e.into()))?;
         let socket = UnixDatagram::bind(ours).map_err(configure)?;
-        Ok(Relay { task: tokio::spawn(carry(tap, socket, theirs)) })
+        Ok(Relay { task: tokio::spawn(carry(Tap(Some(tap)), socket, theirs)) })
+    }
+}
+
+/// A TAP whose end nobody waits for: its close takes the kernel's network lock, which was seen to take 3 s.
+struct Tap(Option<AsyncFd<OwnedFd>>);
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if let Some(tap) = self.0.take() {
+            let fd = tap.into_inner();
+            // Without a thread it is closed here.
+            let _ = std::thread::Builder::new().name("close".into()).spawn(move || drop(fd));
+        }
     }
 }
 
@@ -38,7 +51,8 @@ impl Drop for Relay {
     }
 }
 
-async fn carry(tap: AsyncFd<OwnedFd>, socket: UnixDatagram, theirs: PathBuf) {
+async fn carry(owner: Tap, socket: UnixDatagram, theirs: PathBuf) {
+    let Some(tap) = &owner.0 else { return };
     let (mut from_tap, mut from_qemu) = (vec![0; FRAME], vec![0; FRAME]);
     loop {
         // What cannot be delivered is lost, as on any wire: the guest is not there yet, or not any more.

@@ -13,7 +13,9 @@ pub(super) fn explain(verdict: Verdict, trace: &Trace, evidence: &Path) -> Verdi
             let consoles = (1..).map(|vmi| evidence.join(format!("serial-{vmi}.log"))).take_while(|path| path.exists());
             let said = match consoles.last().and_then(|path| console::last_line(&path)) {
                 Some(line) => format!("{line:?}"),
-                None => "nothing (a kernel speaks on it with console=ttyS0)".to_owned(),
+                None => {
+                    "nothing: either the firmware found nothing to boot, or the kernel lacks console=ttyS0".to_owned()
+                }
             };
             Verdict::Fail(format!("{reason}; last on its serial console: {said}"))
         }

@@ -17,7 +17,7 @@ const LENGTH: usize = 16;
 /// The key of the template that `spec` forks from.
 pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
     let (platform, qemu) = (&spec.platform, &spec.platform.emulator.version);
-    // What it boots is in the image's digest, but for the command line.
+    // What it boots is in the image's digest, but for the command line. The user's own are never captured.
     let boot = match &platform.image.kernel {
         Some(kernel) => Boot::Kernel(Kernel { file: "kernel".into(), initrd: "initrd".into(), ..kernel.clone() }),
         None => Boot::Bios,
@@ -51,7 +51,6 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         digest::of_bytes(&seed.user_data),
         digest::of_bytes(&seed.meta_data),
         digest::of_bytes(&seed.network_config.unwrap_or_default()),
-        format!("{:?}", spec.manifest.vmi.boot.firmware),
         format!("{watched:?}"),
     ];
     let mut key = digest::of_bytes(parts.map(|p| digest::of_bytes(p.as_bytes())).concat().as_bytes());

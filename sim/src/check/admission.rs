@@ -28,6 +28,7 @@ pub(super) fn examine_vm(exam: &mut Exam<'_>) {
     one_of(exam, &BAD_EVICTION, &eviction, &EVICTION_STRATEGIES);
     panic_devices(exam);
     machine_type(exam);
+    secure_boot(exam);
     reboot_policy(exam);
     pairs(exam);
     volumes(exam);
@@ -98,6 +99,21 @@ fn pod_network(exam: &mut Exam<'_>, name: &str) {
                 "add a network with `pod: {}` and an interface for it, or use exec or guestAgentPing",
             );
         }
+    }
+}
+
+/// On unless it is said to be off; SMM is on once it is named.
+fn secure_boot(exam: &mut Exam<'_>) {
+    let on =
+        |node: Option<&Node>, key| node.is_some_and(|n| get(n, key).map(|n| &n.value) != Some(&Value::Bool(false)));
+    let (efi, smm) = (exam.path("domain.firmware.bootloader.efi"), exam.path("domain.features.smm"));
+    if on(exam.tree.at(&efi), "secureBoot") && !on(exam.tree.at(&smm), "enabled") {
+        exam.add(
+            &SECURE_BOOT_WITHOUT_SMM,
+            &efi,
+            "secure boot, which is on unless it is turned off, requires SMM",
+            "add `features: {smm: {enabled: true}}`, or write `efi: {secureBoot: false}`",
+        );
     }
 }
 

@@ -217,6 +217,16 @@ pub(super) static BAD_MACHINE: Code = Code {
     shown_by: &[],
 };
 
+pub(super) static SECURE_BOOT_WITHOUT_SMM: Code = Code {
+    word: "secure-boot-without-smm",
+    layer: Layer::VmWebhook,
+    rank: Rank::Error,
+    story: "`bootloader: {efi: {}}` means secure boot, unless secureBoot is false, and the firmware that enforces it keeps \
+            its variables in system management mode: features.smm must be there and not disabled.",
+    source: "KubeVirt vmi-create-admitter.go validateDomainSpec",
+    shown_by: &[],
+};
+
 pub(super) static LONELY_NETWORK: Code = Code {
     word: "network-without-interface",
     layer: Layer::VmWebhook,
@@ -421,6 +431,7 @@ static CODES: &[&Code] = &[
     &BAD_EVICTION,
     &BAD_PANIC_MODEL,
     &BAD_MACHINE,
+    &SECURE_BOOT_WITHOUT_SMM,
     &PANIC_ON_S390X,
     &REBOOT_POLICY_GATE,
     &LONELY_NETWORK,

@@ -241,8 +241,8 @@ impl Engine {
             let limit = self.config.scaled_boot_deadline().as_secs();
             self.guest_not_ready(match self.vmi.as_ref().is_some_and(Vmi::agent_connected) {
                 false if self.config.users_image => format!(
-                    "the guest's agent did not appear within {limit} s; if the image has none, the user data can bring it: \
-                     `packages: [qemu-guest-agent]` and `runcmd: [[systemctl, enable, --now, qemu-guest-agent]]`"
+                    "the guest's agent did not appear within {limit} s; if the image has none, install qemu-guest-agent in it: \
+                     guests here have no way out, so the user data's `packages:`, which would bring it in a cluster, cannot"
                 ),
                 false => format!("the guest's agent did not appear within {limit} s"),
                 true => format!("the guest's agent appeared and did not answer within {} s", 2 * limit),

@@ -4,6 +4,7 @@
 //! read.
 
 use super::reader::{Cursor, Notes};
+use super::types::Architecture;
 use serde::Deserialize;
 use std::fmt;
 
@@ -16,7 +17,7 @@ pub struct Boot {
     pub volume: Option<Volume>,
 }
 
-/// `domain.firmware.bootloader` of an x86 guest.
+/// `domain.firmware.bootloader` of an x86 guest; the others have one firmware each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Firmware {
     /// SeaBIOS.
@@ -74,8 +75,11 @@ impl VolumeKind {
 }
 
 /// Of the VMI's `spec`; whether it `counts` as read.
-pub(super) fn boot(spec: &Cursor<'_>, counts: bool) -> Boot {
-    let of = |spec: &Cursor<'_>| Boot { firmware: firmware(spec), volume: volume(spec) };
+pub(super) fn boot(spec: &Cursor<'_>, architecture: Architecture, counts: bool) -> Boot {
+    let of = |spec: &Cursor<'_>| {
+        let firmware = if architecture == Architecture::Amd64 { firmware(spec) } else { Firmware::default() };
+        Boot { firmware, volume: volume(spec) }
+    };
     match counts {
         true => of(spec),
         false => of(&Cursor::root(spec.node, &Notes::new(""))),
@@ -90,20 +94,22 @@ fn firmware(spec: &Cursor<'_>) -> Firmware {
     }
 }
 
-/// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system.
+/// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system. A volume
+/// without a disk gets one behind all others (KubeVirt SetDefaultVolumeDisk).
 fn volume(spec: &Cursor<'_>) -> Option<Volume> {
     let mut disks = spec.at("domain.devices.disks").map(|d| d.items()).unwrap_or_default();
     disks.sort_by_key(|disk| disk.get("bootOrder").and_then(|c| c.int32()).unwrap_or(i32::MAX));
     let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
-    let of = |disk: &Cursor<'_>| {
-        let name = disk.get("name")?.text()?;
-        let volume = volumes.iter().find(|v| v.get("name").and_then(|c| c.text()).as_ref() == Some(&name))?;
+    let name = |c: &Cursor<'_>| c.get("name").and_then(|c| c.text());
+    let source = |volume: &Cursor<'_>| {
         VolumeKind::ALL.iter().find_map(|(kind, field)| {
             let name = volume.get(kind.as_str())?.get(field)?.text()?;
             Some(Volume { kind: *kind, name })
         })
     };
-    disks.iter().find_map(of)
+    let of = |disk: &Cursor<'_>| volumes.iter().find(|v| name(v) == name(disk)).and_then(source);
+    let unnamed = || volumes.iter().filter(|v| disks.iter().all(|d| name(d) != name(v))).find_map(source);
+    disks.iter().filter(|disk| disk.get("cdrom").is_none()).find_map(of).or_else(unnamed)
 }
 
 #[cfg(test)]
@@ -126,14 +132,19 @@ mod tests {
         let efi = |text| manifest(&format!("firmware: {{bootloader: {text}}}, devices: {{}}"), "").vmi.boot.firmware;
         assert_eq!(manifest("devices: {}", "").vmi.boot, Boot::default());
         assert_eq!(efi("{bios: {}}"), Firmware::Bios);
+        let z = text("firmware: {bootloader: {efi: {}}}, devices: {}", "")
+            .replace("spec: {", "spec: {architecture: s390x, ");
+        assert_eq!(read("vm.yaml", &z).unwrap().vmi.boot.firmware, Firmware::Bios);
         assert_eq!(efi("{efi: {}}"), Firmware::Efi { secure_boot: true });
         assert_eq!(efi("{efi: {secureBoot: false}}"), Firmware::Efi { secure_boot: false });
 
         let volumes = "{name: seed, cloudInitNoCloud: {userData: x}}, {name: a, containerDisk: {image: 'r/a:1'}}, \
                        {name: b, dataVolume: {name: dv}}, {name: c, persistentVolumeClaim: {claimName: pvc}}";
         for (disks, expected) in [
-            ("", None),
-            ("{name: seed}", None),
+            ("", Some((VolumeKind::ContainerDisk, "r/a:1"))),
+            ("{name: a, cdrom: {}}, {name: b}", Some((VolumeKind::DataVolume, "dv"))),
+            ("{name: a, cdrom: {}}", Some((VolumeKind::DataVolume, "dv"))),
+            ("{name: seed}, {name: c}", Some((VolumeKind::PersistentVolumeClaim, "pvc"))),
             ("{name: seed}, {name: a}, {name: b}", Some((VolumeKind::ContainerDisk, "r/a:1"))),
             ("{name: a}, {name: b, bootOrder: 1}", Some((VolumeKind::DataVolume, "dv"))),
             ("{name: a, bootOrder: 2}, {name: c, bootOrder: 1}", Some((VolumeKind::PersistentVolumeClaim, "pvc"))),

@@ -151,7 +151,12 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
         readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
         liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
         grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
-        machine: spec.at("domain.machine.type").map(|c| machine(&c, architecture)).unwrap_or_default(),
+        machine: match spec.at("domain.machine.type") {
+            Some(c) => machine(&c, architecture),
+            // As KubeVirt boots it. Guests of our own image have one watchdog unless they are to have two.
+            None if used.own_image && architecture == Architecture::Amd64 => MachineType::Q35,
+            None => MachineType::default(),
+        },
         watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c, architecture)),
         panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
         reboot_policy: spec
@@ -162,8 +167,8 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
         start_paused: spec.get("startStrategy").and_then(|c| c.word(&[("Paused", true)])).unwrap_or_default(),
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
-        cloud_init: cloud_init(spec),
-        boot: boot::boot(spec, used.own_image),
+        cloud_init: cloud_init(spec, used.own_image),
+        boot: boot::boot(spec, architecture, used.own_image),
         ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),
     }
@@ -281,8 +286,18 @@ pub(crate) fn go_base64(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text).ok()
 }
 
-fn cloud_init(spec: &Cursor<'_>) -> CloudInit {
+/// What an image of the user's own would not be told is an error then: it would not be the guest that the manifest describes.
+fn cloud_init(spec: &Cursor<'_>, own_image: bool) -> CloudInit {
     let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
+    for volume in volumes.iter().filter(|_| own_image) {
+        if let Some(drive) = volume.get("cloudInitConfigDrive") {
+            drive.error("not acted on, and the image would boot without it: write cloudInitNoCloud");
+        }
+        let secrets = ["secretRef", "networkDataSecretRef"];
+        for secret in volume.get("cloudInitNoCloud").iter().flat_map(|c| secrets.map(|s| c.get(s))).flatten() {
+            secret.error("there is no cluster to ask for a secret: write its data in userData or networkData");
+        }
+    }
     let Some(source) = volumes.iter().find_map(|v| v.get("cloudInitNoCloud")) else {
         return CloudInit::default();
     };

@@ -400,6 +400,9 @@ impl Scenario {
                 manifest::read_probe(&probe.to_string()).map_err(|e| format!("spec.steps[{i}].user.edit: {e}"))?;
             }
         }
+        if guest.own_watchdog_daemon && guest.watchdog_daemon.is_some() {
+            return Err("spec.guest: watchdogDaemon and ownWatchdogDaemon are both set: keep one".into());
+        }
         for (i, fault) in self.spec.steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.fault.as_ref()?))) {
             let lacks = match fault {
                 Fault::KillWatchdog | Fault::StopWatchdog if !guest.has_watchdog_daemon() => "watchdogDaemon",

@@ -61,6 +61,16 @@ const ROWS: &[Row] = &[
         &["machine-type-not-supported spec.template.spec.domain.machine.type"],
     ),
     row(
+        &[(Domain, "firmware: {bootloader: {efi: {}}}"), (Domain, "features: {smm: {}}")],
+        &[(Domain, "firmware: {bootloader: {efi: {}}}"), (Domain, "features: {smm: {enabled: false}}")],
+        &["secure-boot-without-smm spec.template.spec.domain.firmware.bootloader.efi"],
+    ),
+    row(
+        &[(Domain, "firmware: {bootloader: {efi: {secureBoot: false}}}")],
+        &[(Domain, "firmware: {bootloader: {efi: {secureBoot: true}}}")],
+        &["secure-boot-without-smm spec.template.spec.domain.firmware.bootloader.efi"],
+    ),
+    row(
         &[(Domain, "rebootPolicy: Terminate")],
         &[(Domain, "rebootPolicy: terminate")],
         &["unknown-word spec.template.spec.domain.rebootPolicy"],

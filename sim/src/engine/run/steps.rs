@@ -88,7 +88,9 @@ impl Engine {
             }
             FaultNews::Failed(why) => {
                 self.log(self.now, Event::FaultFailed(name), why.clone());
-                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
+                let reason = format!("{name} could not be injected: {why}");
+                // In an image of ours that would be our doing.
+                self.conclude(if self.config.users_image { Verdict::Fail(reason) } else { Verdict::Infra(reason) });
             }
         }
     }
