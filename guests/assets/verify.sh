@@ -1,7 +1,6 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: SEEDED DEVICE HEALTH FORKED (0 or 1), DAEMON (ours, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT, PANIC,
-# LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or
-# "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
+# In: SEEDED DEVICE HEALTH FORKED (0 or 1), DAEMON (ours, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT,
+# PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
 # held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
 uptime() { read -r up _ </proc/uptime; up=${up%.*}; }
@@ -34,6 +33,8 @@ find_armed() {
     done
     return 1
 }
+# Before cloud-init, whose commands need it.
+[ "$DAEMON" != ours ] || [ -x /usr/sbin/watchdog ] || give_up "the guest has no watchdog daemon: install the package watchdog in the image"
 if [ "$FORKED$SEEDED" = 01 ]; then
     has cloud-init || give_up "the image has no cloud-init: nothing of the user data was done; install cloud-init in the image"
     [ -e /run/cloud-init/disabled ] && give_up "cloud-init is disabled in the image: nothing of the user data was done; remove /etc/cloud/cloud-init.disabled, or let its datasource_list have NoCloud"
@@ -80,7 +81,6 @@ if [ "$DEVICE$DAEMON" = 1theirs ]; then
 fi
 
 if [ "$DEVICE$DAEMON" = 1ours ]; then
-    systemctl -q cat watchdog.service >/dev/null 2>&1 || give_up "the guest has no watchdog daemon: install the package watchdog in the image"
     until find_wd && value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
         systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
         late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"

@@ -38,17 +38,24 @@ pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
 pub(crate) fn last_line(path: &Path) -> Option<String> {
     let length = path.metadata().ok()?.len();
     let text = String::from_utf8_lossy(&since(path, length.saturating_sub(LAST_BYTES))).into_owned();
-    let plain = |line: &str| {
-        // A sequence is ESC [, parameters, and a letter.
-        let mut parts = line.split("\u{1b}[");
-        let first = parts.next().unwrap_or_default().to_owned();
-        let rest =
-            parts.map(|p| p.trim_start_matches(|c: char| !c.is_ascii_alphabetic())).map(|p| p.get(1..).unwrap_or(""));
-        let line: String = std::iter::once(first.as_str()).chain(rest).collect();
-        line.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
-    };
-    let last = text.lines().map(plain).rfind(|line| !line.is_empty())?;
+    let last = text.lines().map(|line| plain(line).trim().to_owned()).rfind(|line| !line.is_empty())?;
     Some(last.chars().take(LAST_CHARS).collect())
+}
+
+/// Without control characters and the sequences that begin with ESC: `[`, parameters and a letter; `]` and text up to BEL or ESC.
+fn plain(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(match part.chars().next() {
+            Some('[') => part[1..].split_once(|c: char| c.is_ascii_alphabetic()).map_or("", |(_, rest)| rest),
+            Some(']') => part.split_once('\u{7}').map_or("", |(_, rest)| rest),
+            Some(one) => &part[one.len_utf8()..],
+            None => "",
+        });
+    }
+    text.retain(|c| !c.is_control());
+    text
 }
 
 /// A console that is read on and on for panics that nobody made.
@@ -94,6 +101,7 @@ mod tests {
         check("\r\n \r\n", None);
         check("BdsDxe: no device\r\n\u{1b}[2J\u{1b}[01;01H", Some("BdsDxe: no device"));
         check("a\n\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r\n\n", Some("OK  ] Reached"));
+        check("booted\r\n\u{1b}]104\u{7}\u{1b}]104\u{1b}\\\u{1b}[6n", Some("booted"));
     }
 
     #[test]

@@ -99,7 +99,11 @@ fn parse(text: &str) -> Option<Result<GuestReport, String>> {
             ("boot", id) => report.boot_id = id.to_owned(),
             ("fact", fact) => report.facts.push(fact.to_owned()),
             ("reason", reason) => {
-                return Some(Err(format!("{reason} (seen before that: {})", report.facts.join("; "))));
+                let seen = match report.facts.is_empty() {
+                    true => String::new(),
+                    false => format!(" (seen before that: {})", report.facts.join("; ")),
+                };
+                return Some(Err(format!("{reason}{seen}")));
             }
             ("ready", _) => return Some(Ok(report)),
             _ => {}
@@ -117,6 +121,7 @@ mod tests {
         let ready = parse("boot 1-2\nfact a b\nready\n");
         assert_eq!(ready, Some(Ok(GuestReport { boot_id: "1-2".into(), facts: vec!["a b".into()] })));
         assert_eq!(parse("fact a\nreason b c\n"), Some(Err("b c (seen before that: a)".into())));
+        assert_eq!(parse("reason b\n"), Some(Err("b".into())));
         assert_eq!(parse("fact a\n"), None);
     }
 }
