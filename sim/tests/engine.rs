@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::engine::{Command, Config, Engine, Input};
+use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest;
-use vmhealth_sim::scenario::{Scenario, Verdict};
+use vmhealth_sim::scenario::{Scenario, Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{self, Timings};
 
@@ -18,12 +18,20 @@ fn vm(strategy: &str) -> String {
 
 /// An engine of its own, that nobody answers.
 fn engine(steps: &str) -> Engine {
+    engine_with(steps, |_| Config::default())
+}
+
+fn engine_with(steps: &str, config: fn(&Spec) -> Config) -> Engine {
+    let vm = manifest::read("vm.yaml", &vm("Always")).unwrap_or_else(|e| panic!("{e}"));
+    let spec = spec(steps);
+    Engine::new(vm, &spec, config(&spec))
+}
+
+fn spec(steps: &str) -> Spec {
     let scenario = format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  steps: [{steps}]\n  expect: [{{see: vm status Stopped, from: vm status Running, within: 0s..99s}}]\n  final: {{}}\n"
     );
-    let vm = manifest::read("vm.yaml", &vm("Always")).unwrap_or_else(|e| panic!("{e}"));
-    let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
-    Engine::new(vm, &scenario.spec, Config::default())
+    Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}")).spec
 }
 
 /// Lets it run to `until`; what it asked for.
@@ -159,6 +167,34 @@ fn a_crash_of_its_own_is_a_failure() {
     assert_eq!(engine.verdict(), None);
     engine.handle(Time::from_secs(7), crash(1));
     assert_eq!(engine.verdict(), Some(&Verdict::Fail("Attempted to kill init!".into())));
+}
+
+/// What an image of ours lacks is our doing, what the user's lacks is its own failure.
+#[test]
+fn whose_image_it_is_decides_what_a_lack_is() {
+    let conclude = |config: fn(&Spec) -> Config, input: Input| {
+        let mut engine = engine_with("", config);
+        advance(&mut engine, Time::from_secs(5));
+        engine.handle(Time::from_secs(6), input);
+        engine.verdict().cloned()
+    };
+    let lacks = || Input::GuestNotReady { vmi: 1, reason: "no daemon".into() };
+    let fault = || Input::Fault { step: 0, news: FaultNews::Failed("no daemon".into()) };
+    for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "? could not be injected: no daemon")] {
+        assert_eq!(conclude(|spec| Config::of(spec, 4.0, true), input()), Some(Verdict::Fail(reason.into())));
+        let ours = conclude(|spec| Config::of(spec, 4.0, false), input());
+        assert!(matches!(&ours, Some(Verdict::Infra(why)) if why.ends_with(reason)), "{ours:?}");
+    }
+}
+
+/// A minute for an image of ours, two for the user's, or what the scenario says; stretched by the guest's slowness.
+#[test]
+fn boot_deadlines() {
+    let mut spec = spec("");
+    let seconds = |spec: &Spec, users| Config::of(spec, 4.0, users).scaled_boot_deadline().as_secs();
+    assert_eq!((seconds(&spec, false), seconds(&spec, true)), (240, 480));
+    spec.boot_deadline = Some(Span(Duration::from_secs(15)));
+    assert_eq!((seconds(&spec, false), seconds(&spec, true)), (60, 60));
 }
 
 /// The daemon that a shutdown stops closes the device in order: however long the rest takes, it does not fire.
