@@ -1,7 +1,8 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
 # In: SEEDED DEVICE HEALTH FORKED (0 or 1), DAEMON (ours, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT,
-# PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or "reason ...". An active watchdog.service proves nothing (it runs for ever without its device): the device must be armed,
-# held, with the right timeout, and written to again and again. What a fork's template has shown is not looked at again.
+# PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or "reason ...". An active watchdog.service proves nothing (it
+# runs for ever without its device): the device must be armed, held, with the right timeout, and written to again and again. What a
+# fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
 uptime() { read -r up _ </proc/uptime; up=${up%.*}; }
 uptime
@@ -71,13 +72,14 @@ fi
 
 if [ "$DEVICE$DAEMON" = 1theirs ]; then
     until find_armed; do
-        { late || settled; } && give_up "nothing in the guest has armed its watchdog: it will never fire; let something pet it. With Debian's package watchdog, in the user data's \`runcmd\`: \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\" and \"systemctl enable --now watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
+        { late || settled; } && give_up "nothing in the guest has armed its watchdog: it will never fire; let something pet it. With Debian's package watchdog, in the user data's \`runcmd\`: \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\", \"systemctl mask wd_keepalive\" (it would take over from the restart, and from a daemon that is killed) and \"systemctl restart watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
         sleep 0.5
     done
     identity=$value
     value $wd/timeout; timeout=$value
     pid=$(holder); value "/proc/$pid/comm"
-    echo "fact armed: ${wd##*/}, $identity, timeout $timeout s, held by ${value:-nobody}"
+    if [ "$identity" = "$IDENTITY" ]; then own=; else own=" (the machine's own, not the manifest's)"; fi
+    echo "fact armed: ${wd##*/}, $identity$own, timeout $timeout s, held by ${value:-nobody}"
 fi
 
 if [ "$DEVICE$DAEMON" = 1ours ]; then

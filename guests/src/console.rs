@@ -42,7 +42,8 @@ pub(crate) fn last_line(path: &Path) -> Option<String> {
     Some(last.chars().take(LAST_CHARS).collect())
 }
 
-/// Without control characters and the sequences that begin with ESC: `[`, parameters and a letter; `]` and text up to BEL or ESC.
+/// Without control characters and the sequences that begin with ESC: `[`, parameters and a letter; `]` and text up to BEL or ESC;
+/// else intermediates and one more.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -50,8 +51,11 @@ fn plain(line: &str) -> String {
         text.push_str(match part.chars().next() {
             Some('[') => part[1..].split_once(|c: char| c.is_ascii_alphabetic()).map_or("", |(_, rest)| rest),
             Some(']') => part.split_once('\u{7}').map_or("", |(_, rest)| rest),
-            Some(one) => &part[one.len_utf8()..],
-            None => "",
+            _ => {
+                let mut rest = part.trim_start_matches(|c| ('\u{20}'..='\u{2f}').contains(&c)).chars();
+                rest.next();
+                rest.as_str()
+            }
         });
     }
     text.retain(|c| !c.is_control());
@@ -102,6 +106,7 @@ mod tests {
         check("BdsDxe: no device\r\n\u{1b}[2J\u{1b}[01;01H", Some("BdsDxe: no device"));
         check("a\n\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r\n\n", Some("OK  ] Reached"));
         check("booted\r\n\u{1b}]104\u{7}\u{1b}]104\u{1b}\\\u{1b}[6n", Some("booted"));
+        check("done\u{1b}(B\u{1b}[m\r\n", Some("done"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Breaking things, and seeing that they broke (qemu-watchdog.md 9).
 //!
-//! Every injection answers with how it was confirmed, or with why the host could not do it: an exit status of 0 proves
+//! Every injection answers with how it was confirmed, or with why not and whose doing that was: an exit status of 0 proves
 //! nothing (`pkill watchdog` succeeds without a daemon, a killed agent heals itself in 0.2 s).
 
+use self::NotInjected::{Guest, Host};
 use crate::console;
 use crate::guest::{Live, Priority};
 use crate::wire::AgentError;
@@ -18,6 +19,25 @@ pub struct Confirmed {
     pub how: String,
     /// Who pets the watchdog from now on, where the fault concerns it.
     pub petter: Option<String>,
+}
+
+/// Why a fault was not seen to have taken effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotInjected {
+    /// The guest lacks what it needs, or shows nothing of it.
+    Guest(String),
+    /// The host could not.
+    Host(String),
+}
+
+impl From<AgentError> for NotInjected {
+    fn from(e: AgentError) -> Self {
+        match &e {
+            AgentError::NotConnected | AgentError::Over | AgentError::Late { .. } => Guest(e.to_string()),
+            blocked if blocked.is_blocked() => Guest(e.to_string()),
+            AgentError::Wire(_) | AgentError::Answer(_) => Host(e.to_string()),
+        }
+    }
 }
 
 /// How long an unscaled injection may take with its confirmation.
@@ -52,7 +72,7 @@ echo "pid $pid is in state T"
 "#;
 
 /// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
-pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, String> {
+pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
     let deadline = Instant::now() + LIMIT.mul_f64(guest_scale);
     let how = match fault {
         Fault::KernelPanic => kernel_panic(live, deadline).await?,
@@ -79,22 +99,22 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
 }
 
 /// Confirmed by the process being reaped.
-async fn end_qemu(live: &Live, signal: Signal, deadline: Instant) -> Result<String, String> {
+async fn end_qemu(live: &Live, signal: Signal, deadline: Instant) -> Result<String, NotInjected> {
     live.signal(signal);
     let mut port = live.port.clone();
     let gone = async { while port.changed().await.is_ok() {} };
-    tokio::time::timeout_at(deadline, gone).await.map_err(|_| format!("QEMU is still there after {signal}"))?;
+    tokio::time::timeout_at(deadline, gone).await.map_err(|_| Host(format!("QEMU is still there after {signal}")))?;
     Ok(format!("QEMU was ended by {signal} and reaped"))
 }
 
 /// Confirmed by systemd taking the request, or by the agent that goes down with the rest before it could say so.
-async fn systemctl(live: &Live, verb: &str, deadline: Instant) -> Result<String, String> {
-    let agent = live.agent.present().map_err(|e| e.to_string())?;
+async fn systemctl(live: &Live, verb: &str, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
     match agent.run(&["/usr/bin/systemctl", "--no-block", verb], deadline).await {
         Ok(output) if output.exit_code == Some(0) => Ok("systemd took the request".into()),
         Err(AgentError::Over) => Ok("the agent went down with the guest".into()),
-        Ok(output) => Err(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim())),
-        Err(e) => Err(e.to_string()),
+        Ok(output) => Err(Guest(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim()))),
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -107,19 +127,19 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Runs a script in the guest; anything but exit code 0 means that the fault could not be injected.
-async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, String> {
-    let agent = live.agent.present().map_err(|e| e.to_string())?;
-    let output = agent.shell(script, deadline).await.map_err(|e| e.to_string())?;
+async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
+    let output = agent.shell(script, deadline).await?;
     match output.exit_code {
         Some(0) => Ok(output.stdout),
-        _ => Err(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim())),
+        _ => Err(Guest(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim()))),
     }
 }
 
 /// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
-async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> {
+async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
     let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
-    let agent = live.agent.present().map_err(|e| e.to_string())?;
+    let agent = live.agent.present()?;
     let trigger = agent.start(&["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"], left(deadline));
     tokio::pin!(trigger);
     let mut triggered = false;
@@ -138,14 +158,17 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, String> 
             () = tokio::time::sleep(SERIAL_POLL) => {}
         }
         if Instant::now() >= deadline {
-            return Err(format!("no panic on the console; its end: {}", String::from_utf8_lossy(&console)));
+            let end = String::from_utf8_lossy(&console).into_owned();
+            return Err(Guest(format!(
+                "no panic on the console (a kernel speaks there with console=ttyS0); its end: {end}"
+            )));
         }
     }
 }
 
 /// Confirmed by the port: closed, and opened again by systemd's restart.
-async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, String> {
-    let agent = live.agent.present().map_err(|e| e.to_string())?;
+async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
     let mut port = live.port.clone();
     let session = port.borrow_and_update().session;
     // Its reply dies with it.
@@ -153,14 +176,14 @@ async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, String> {
     let again = port.wait_for(|s| s.open && s.session > session);
     match tokio::time::timeout_at(deadline, again).await {
         Ok(Ok(_)) => Ok("the agent's port closed and opened again".into()),
-        Ok(Err(_)) => Err("QEMU ended meanwhile".into()),
-        Err(_) => Err("the agent's port did not close and open again".into()),
+        Ok(Err(_)) => Err(Host("QEMU ended meanwhile".into())),
+        Err(_) => Err(Guest("the agent's port did not close and open again".into())),
     }
 }
 
 /// A transient unit, because what runs in the agent's own cgroup dies with it. Confirmed by the port closing.
-async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result<String, String> {
-    let agent = live.agent.present().map_err(|e| e.to_string())?;
+async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
     let mut port = live.port.clone();
     let script = format!(
         "systemd-run --quiet --collect /bin/sh -c 'systemctl stop qemu-guest-agent; sleep {}; systemctl start qemu-guest-agent'",
@@ -170,12 +193,12 @@ async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result
     let _ = agent.start(&["/bin/sh", "-c", &script], left(deadline)).await;
     match tokio::time::timeout_at(deadline, port.wait_for(|s| !s.open)).await {
         Ok(Ok(_)) => Ok("the agent's port closed".into()),
-        Ok(Err(_)) => Err("QEMU ended meanwhile".into()),
-        Err(_) => Err("the agent's port did not close".into()),
+        Ok(Err(_)) => Err(Host("QEMU ended meanwhile".into())),
+        Err(_) => Err(Guest("the agent's port did not close".into())),
     }
 }
 
-async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<String, String> {
+async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<String, NotInjected> {
     let unit = "vmhealth-health.service";
     let line = match health {
         Health::Status(n) => format!("status {n}"),

@@ -4,6 +4,7 @@
 
 use crate::platform::{DiskFormat, Image};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt as _;
@@ -31,6 +32,8 @@ enum Problem {
     Format(String),
     #[error("is neither a file nor a block device")]
     NoFile,
+    #[error("{} belongs to it, which is no file of this host", .0.display())]
+    Elsewhere(PathBuf),
     #[error("is encrypted, and there is no key for it here")]
     Encrypted,
     #[error(
@@ -47,6 +50,47 @@ struct Info {
     filename: PathBuf,
     #[serde(default)]
     encrypted: bool,
+    #[serde(default)]
+    format_specific: FormatSpecific,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct FormatSpecific {
+    #[serde(default)]
+    data: QcowData,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct QcowData {
+    data_file: Option<PathBuf>,
+}
+
+impl Info {
+    fn format(&self) -> Result<DiskFormat, Problem> {
+        match self.format.as_str() {
+            "raw" => Ok(DiskFormat::Raw),
+            "qcow2" => Ok(DiskFormat::Qcow2),
+            other => Err(Problem::Format(other.to_owned())),
+        }
+    }
+
+    /// Adds the files that it is made of: under the names that QEMU opens, which may be links.
+    fn examine(&self, files: &mut BTreeSet<PathBuf>) -> Result<(), Problem> {
+        self.format()?;
+        if self.encrypted {
+            return Err(Problem::Encrypted);
+        }
+        let folder = self.filename.parent().unwrap_or(Path::new("/"));
+        let data = self.format_specific.data.data_file.iter().map(|name| folder.join(name));
+        for file in std::iter::once(self.filename.clone()).chain(data) {
+            if !file.is_absolute() || !file.exists() {
+                return Err(Problem::Elsewhere(file));
+            }
+            files.insert(file);
+        }
+        Ok(())
+    }
 }
 
 impl Image {
@@ -64,19 +108,11 @@ fn look(path: &Path) -> Result<Image, Problem> {
     }
     // Also whether it may be read at all.
     let mut file = File::open(&path).map_err(Problem::Unreadable)?;
-    let chain = chain(&path)?;
-    let mut formats = Vec::new();
+    let (chain, mut files) = (chain(&path)?, BTreeSet::from([path.clone()]));
     for link in &chain {
-        formats.push(match link.format.as_str() {
-            "raw" => DiskFormat::Raw,
-            "qcow2" => DiskFormat::Qcow2,
-            other => return Err(Problem::Format(other.to_owned())),
-        });
-        if link.encrypted {
-            return Err(Problem::Encrypted);
-        }
+        link.examine(&mut files)?;
     }
-    let format = *formats.first().ok_or_else(|| Problem::NotADisk("qemu-img says nothing of it".into()))?;
+    let format = chain.first().map_or(Err(Problem::NotADisk("qemu-img says nothing of it".into())), Info::format)?;
     if format == DiskFormat::Raw {
         // Anything is a raw disk to qemu-img. An s390x disk begins with its own mark.
         let mut sector = [0; 512];
@@ -89,8 +125,7 @@ fn look(path: &Path) -> Result<Image, Problem> {
     let modified = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     // It may have many gigabytes: a checksum would take longer than its boot.
     let digest = format!("{} ({} bytes, modified at {modified})", path.display(), metadata.len());
-    let files = chain.into_iter().map(|link| link.filename.canonicalize()).collect::<Result<_, _>>();
-    Ok(Image { kernel: None, disk: path, format, files: files.map_err(Problem::Unreadable)?, digest })
+    Ok(Image { kernel: None, disk: path, format, files: files.into_iter().collect(), digest })
 }
 
 /// The image and what it is an overlay of. qemu-img opens them all: one that a running guest has locked is refused.

@@ -14,7 +14,7 @@ pub struct Image {
     pub disk: PathBuf,
     /// How it is kept.
     pub format: DiskFormat,
-    /// All files that it is made of, where it is the user's: the disk and what that is an overlay of.
+    /// All files that it is made of, where it is the user's: the disk, what that is an overlay of, data kept apart.
     pub files: Vec<PathBuf>,
     /// What tells it from others, for reports and templates.
     pub digest: String,

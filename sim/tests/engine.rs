@@ -185,6 +185,9 @@ fn whose_image_it_is_decides_what_a_lack_is() {
         let ours = conclude(|spec| Config::of(spec, 4.0, false), input());
         assert!(matches!(&ours, Some(Verdict::Infra(why)) if why.ends_with(reason)), "{ours:?}");
     }
+    let host = Input::Fault { step: 0, news: FaultNews::HostFailed("QEMU is still there".into()) };
+    let theirs = conclude(|spec| Config::of(spec, 4.0, true), host);
+    assert!(matches!(&theirs, Some(Verdict::Infra(why)) if why.ends_with("QEMU is still there")), "{theirs:?}");
 }
 
 /// A minute for an image of ours, two for the user's, or what the scenario says; stretched by the guest's slowness.

@@ -38,7 +38,7 @@ const WATCHDOG: &str = "machine: {type: pc}, devices: {watchdog: {name: w, i6300
 const READY: &str = "expect: [{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..2m}], final: {}";
 const OWN_DAEMON: &str = "guest: {ownWatchdogDaemon: true}, ";
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     Row {
         name: "seabios",
         domain: WATCHDOG,
@@ -54,6 +54,20 @@ const ROWS: [Row; 7] = [
         scenario: "guest: {ownWatchdogDaemon: true},
             steps: [{after: guest ready, plus: 2s, fault: killWatchdog}],
             expect: [{see: qemu WATCHDOG poweroff, within: 10s..12s}], observe: 5s, final: {vm: Stopped, vmi: Failed}",
+        expected: Ok(()),
+    },
+    Row {
+        name: "advice",
+        // A q35, whose own watchdog may be the one that the daemon gets.
+        domain: "devices: {watchdog: {name: w, i6300esb: {action: poweroff}}}",
+        probe: "",
+        // What is printed where nothing has armed it (verify.sh).
+        user_data: "runcmd:
+- sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf
+- systemctl mask wd_keepalive
+- systemctl restart watchdog
+",
+        scenario: OWN_DAEMON,
         expected: Ok(()),
     },
     Row {
@@ -214,14 +228,15 @@ fn what_is_a_disk_and_what_is_not() {
         std::fs::write(&path, content).unwrap();
         path
     };
-    let (parent, orphan) = (made("parent.qcow2", "qcow2"), dir.path().join("orphan.qcow2"));
+    // Under the names that QEMU opens: a container has no others.
+    let (parent, orphan) = (dir.path().join("parent.qcow2"), dir.path().join("orphan.qcow2"));
+    std::os::unix::fs::symlink(made("real.qcow2", "qcow2"), &parent).unwrap();
+    let data = dir.path().join("data.raw");
     let mut overlay = Command::new("qemu-img");
     overlay.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).args([&parent, &orphan]);
+    overlay.arg("-o").arg(format!("data_file={}", data.display()));
     assert!(overlay.status().unwrap().success());
-    assert_eq!(
-        Image::of_user(&orphan).unwrap().files,
-        [orphan.clone(), parent.clone()].map(|p| p.canonicalize().unwrap())
-    );
+    assert_eq!(Image::of_user(&orphan).unwrap().files, [data.clone(), orphan.clone(), parent.clone()]);
     std::fs::remove_file(parent).unwrap();
     let mut boots = [0; 4096];
     boots[510..512].copy_from_slice(&[0x55, 0xaa]);

@@ -1,11 +1,13 @@
 //! The command line.
 
+use crate::arguments::{
+    HostArg, TimedFault, parse_boot, parse_fault, parse_header, parse_host, parse_shard, parse_short,
+};
 use crate::own_image::OwnImage;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
-use vmhealth_guests::container::{RELEASES, Release};
 use vmhealth_guests::qemu::Accel;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::runner::Worlds;
@@ -144,7 +146,7 @@ pub(crate) struct Run {
     #[arg(long, value_parser = parse_boot)]
     pub(crate) boot: Option<Duration>,
     /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
-    /// what it or the user data has set up, which must have armed the manifest's watchdog
+    /// what it or the user data has set up, which must have armed a watchdog of the machine
     #[arg(long)]
     pub(crate) heartbeat: Option<u32>,
     /// Leave Debian's wd_keepalive unmasked
@@ -449,60 +451,4 @@ pub(crate) enum Image {
     List,
     /// Hold every stored image against its checksums
     Verify,
-}
-
-/// Where QEMU runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HostArg {
-    Local,
-    Container(&'static Release),
-}
-
-fn parse_host(text: &str) -> Result<HostArg, String> {
-    let release = text.strip_prefix("container:").and_then(|name| RELEASES.iter().find(|r| r.name == name));
-    match (text, release) {
-        ("local", _) => Ok(HostArg::Local),
-        (_, Some(release)) => Ok(HostArg::Container(release)),
-        (_, None) => {
-            let known: Vec<String> = RELEASES.iter().map(|r| format!("container:{}", r.name)).collect();
-            Err(format!("{text:?} is not one of local, {}", known.join(", ")))
-        }
-    }
-}
-
-fn parse_shard(text: &str) -> Result<(u64, u64), String> {
-    let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
-    parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
-}
-
-/// Four times that is far below the longest run.
-fn parse_boot(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
-    let limits = Duration::from_secs(1)..=Duration::from_secs(600);
-    if limits.contains(&span) { Ok(span) } else { Err("not between 1s and 10m".into()) }
-}
-
-/// A span of at most a day.
-fn parse_short(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
-    if span <= Duration::from_secs(86_400) { Ok(span) } else { Err("longer than a day".into()) }
-}
-
-fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, like X-Health:1")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// A fault and when, counted from the guest being ready.
-#[derive(Debug, Clone)]
-pub(crate) struct TimedFault {
-    /// As YAML: a scenario file's word.
-    pub(crate) kind: String,
-    pub(crate) at: Duration,
-}
-
-fn parse_fault(text: &str) -> Result<TimedFault, String> {
-    let (kind, at) = text.split_once('@').ok_or("expected KIND@WHEN, like kernelPanic@5s")?;
-    let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
-    Ok(TimedFault { kind: kind.to_owned(), at })
 }

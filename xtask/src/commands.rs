@@ -1,8 +1,9 @@
 //! One function a command.
 
+use crate::arguments::HostArg;
 use crate::bench::bench;
 use crate::check::check;
-use crate::cli::{self, Command, E2e, Format, HostArg, Repro, SchemaOf, World};
+use crate::cli::{self, Command, E2e, Format, Repro, SchemaOf, World};
 use crate::doctor::doctor;
 use crate::exit::{Failure, Status, infra, usage};
 use crate::explore::explore;

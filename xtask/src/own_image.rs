@@ -75,10 +75,10 @@ impl OwnImage {
     }
 }
 
-/// cloud-init's own keys for it, at the beginning of a line.
+/// cloud-init's own key for it, at the beginning of a line.
 fn downloads(user_data: &[u8]) -> bool {
-    let keys = ["packages:", "package_update:", "package_upgrade:", "snap:"];
-    String::from_utf8_lossy(user_data).lines().any(|line| keys.iter().any(|key| line.starts_with(key)))
+    let packages = |line: &str| line.strip_prefix("packages:").is_some_and(|rest| rest.trim() != "[]");
+    String::from_utf8_lossy(user_data).lines().any(packages)
 }
 
 fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, Failure> {
@@ -133,9 +133,12 @@ mod tests {
 
     #[test]
     fn what_would_have_to_be_downloaded() {
-        for (text, expected) in
-            [("#cloud-config\npackages: [a]\n", true), ("#cloud-config\nruncmd: [echo packages:]\n", false)]
-        {
+        for (text, expected) in [
+            ("#cloud-config\npackages: [a]\n", true),
+            ("#cloud-config\npackages:\n- a\n", true),
+            ("#cloud-config\npackages: []\n", false),
+            ("#cloud-config\nruncmd: [echo packages:]\n", false),
+        ] {
             assert_eq!(downloads(text.as_bytes()), expected, "{text}");
         }
     }

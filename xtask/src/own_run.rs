@@ -1,6 +1,7 @@
 //! `run`: the user's own manifest as a scenario that expects only that its guest gets ready.
 
-use crate::cli::{self, TimedFault, World};
+use crate::arguments::TimedFault;
+use crate::cli::{self, World};
 use crate::commands::{new_run_path, run_cases, status_of};
 use crate::exit::{Failure, Status, usage};
 use crate::prepare::{Wanted, say};
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: cli::Run) -> Result<Status, Failure> {
     if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
         say("this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it");
     }
-    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("--fault: {e}")))?;
+    let scenario = Scenario::read(&text).map_err(|e| usage(anyhow!("what was asked for is no scenario: {e}")))?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let again = format!("cargo xtask {}", arguments.join(" "));
     let case = Case { scenario, file: args.manifest.clone(), manifest: Arc::new(manifest), again };
@@ -90,8 +91,8 @@ fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
          manifest: unused\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n  \
          observe: {}\n  final: {{}}\n",
         guest,
-        // The deadline is to be the one that speaks.
-        humantime::format_duration(args.boot.unwrap_or_default() + Duration::from_secs(300)),
+        // Longer than the deadlines of the agent and of what it is asked then: they are to be the ones that speak.
+        humantime::format_duration(3 * args.boot.unwrap_or_default() + Duration::from_secs(300)),
         humantime::format_duration(args.lasting),
     )
 }
@@ -136,7 +137,7 @@ mod tests {
         // Nothing of ours is added to an image of the user's own unless it is asked for.
         check(watchdog, &["--image", "a"], "ownWatchdogDaemon: true, healthServer: false");
         check(q35, &["--image", "a"], "ownWatchdogDaemon: false, healthServer: false");
-        check(watchdog, &["--image", "a", "--heartbeat", "20", "--boot", "10m"], &ours(20));
+        check(watchdog, &["--image", "a", "--heartbeat", "20", "--boot", "6m"], &ours(20));
         check(watchdog, &["--image", "a", "--heartbeat", "0"], "healthServer: false");
     }
 }

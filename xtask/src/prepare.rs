@@ -1,6 +1,7 @@
 //! What must be there before a guest can run: privileges, tools, image, accelerator.
 
-use crate::cli::{Bench, Command, HostArg};
+use crate::arguments::HostArg;
+use crate::cli::{Bench, Command};
 use crate::commands::wanted_guests;
 use crate::exit::{Failure, infra};
 use anyhow::anyhow;

@@ -21,7 +21,7 @@ use vmhealth_sim::cluster::Exit;
 /// What a QEMU in a container needs of this host.
 #[derive(Debug)]
 pub(crate) struct Needs {
-    /// Folders that it reads only.
+    /// Files and folders that it reads only.
     pub(crate) reads: Vec<PathBuf>,
     /// Folders that it writes to.
     pub(crate) writes: Vec<PathBuf>,
@@ -106,8 +106,8 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
         .with_user(format!("{uid}:{gid}"))
         .with_cap_drop("ALL")
         .with_security_opt("no-new-privileges");
-    for folder in &needs.reads {
-        request = request.with_mount(mount(folder).with_access_mode(AccessMode::ReadOnly));
+    for path in &needs.reads {
+        request = request.with_mount(mount(path).with_access_mode(AccessMode::ReadOnly));
     }
     for folder in &needs.writes {
         request = request.with_mount(mount(folder));
@@ -177,8 +177,8 @@ fn is_ours(pid: u32, mark: &Path) -> bool {
     String::from_utf8_lossy(&command).contains(&*mark.to_string_lossy())
 }
 
-fn mount(folder: &Path) -> Mount {
-    let path = folder.display().to_string();
+fn mount(path: &Path) -> Mount {
+    let path = path.display().to_string();
     Mount::bind_mount(path.clone(), path)
 }
 

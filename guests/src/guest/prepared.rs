@@ -94,8 +94,8 @@ pub struct Prepared {
     pub(super) scratch: PathBuf,
     pub(super) evidence: PathBuf,
     pub(super) machine: Machine,
-    /// What its disk is an overlay of, where that is not beside its kernel.
-    pub(super) base: Vec<PathBuf>,
+    /// What its disk is an overlay of, where that is the user's.
+    pub(super) users_files: Vec<PathBuf>,
     /// A fork's device state.
     pub(super) state: Option<PathBuf>,
     pub(super) netns: Netns,
@@ -118,7 +118,7 @@ impl Prepared {
             scratch,
             evidence,
             mut machine,
-            base,
+            users_files,
             state,
             netns,
             tap,
@@ -145,7 +145,7 @@ impl Prepared {
         let (mut child, relay) = match &emulator.container {
             None => (local(program, &command, &tap, &stderr_path)?, None),
             Some(host) => {
-                let needs = needs(&machine, &base, &scratch, &evidence, &stderr_path);
+                let needs = needs(&machine, &users_files, &scratch, &evidence, &stderr_path);
                 let relay = Relay::start(tap, &ours, theirs)?;
                 let args = command.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
                 (container::start(host, program, args, needs).await?, Some(relay))
@@ -260,7 +260,7 @@ fn local(program: &str, command: &QemuCommand, tap: &OwnedFd, stderr: &Path) -> 
 
 /// What a container's QEMU opens: the image, which it only reads; its own folders, and the template's, whose memory it maps
 /// privately and opens for writing all the same.
-fn needs(machine: &Machine, base: &[PathBuf], scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
+fn needs(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
     let folder = |path: &Path| path.parent().map(Path::to_owned);
     let boot = match &machine.boot {
         Boot::Kernel(kernel) => folder(&kernel.file),
@@ -268,7 +268,7 @@ fn needs(machine: &Machine, base: &[PathBuf], scratch: &Path, evidence: &Path, s
         // Alone, as the user's files: what else is beside them is not QEMU's business.
         Boot::Uefi { code, .. } => Some(code.clone()),
     };
-    let reads = BTreeSet::from_iter(boot.into_iter().chain(base.iter().cloned()));
+    let reads = BTreeSet::from_iter(boot.into_iter().chain(users_files.iter().cloned()));
     let memory = match &machine.memory {
         Memory::Anonymous => None,
         Memory::Shared(path) | Memory::Private(path) => Some(path),

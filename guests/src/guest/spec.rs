@@ -79,7 +79,7 @@ impl VmSpec {
             scratch: scratch.to_owned(),
             evidence: evidence.to_owned(),
             machine,
-            base: self.platform.image.files.clone(),
+            users_files: self.platform.image.files.clone(),
             state,
             netns,
             tap,

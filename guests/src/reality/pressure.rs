@@ -2,7 +2,8 @@
 //!
 //! Sampled beside the run. A guest is *strained* when its vCPUs were ready to run and got less than a fifth of a core for
 //! two seconds, when our own timers came later than a probe's shortest timeout, or when its kernel crashed by itself under
-//! TCG: whatever went wrong then may be the host's doing. It is *starved* when that lasted for more than a heartbeat could bear: then even a pass proves nothing.
+//! TCG: whatever went wrong then may be the host's doing. It is *starved* when that lasted for more than a heartbeat could
+//! bear: then even a pass proves nothing.
 
 use super::world::World;
 use crate::guest::Priority;

@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::run::Setup;
-use crate::fault;
+use crate::fault::{self, NotInjected};
 use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, Priority, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
@@ -372,7 +372,7 @@ impl World {
     async fn inject(&self, vmi: u32, step: usize, fault: Fault) {
         let result = match self.guest(vmi) {
             Some(guest) => fault::inject(&guest, &fault, self.config.guest_scale).await,
-            None => Err("there is no guest".into()),
+            None => Err(NotInjected::Host("there is no guest".into())),
         };
         let news = match result {
             Ok(confirmed) => {
@@ -381,7 +381,8 @@ impl World {
                 }
                 FaultNews::Confirmed(confirmed.how)
             }
-            Err(reason) => FaultNews::Failed(reason),
+            Err(NotInjected::Guest(why)) => FaultNews::Failed(why),
+            Err(NotInjected::Host(why)) => FaultNews::HostFailed(why),
         };
         self.tell(Input::Fault { step, news });
     }

@@ -107,7 +107,9 @@ fn secure_boot(exam: &mut Exam<'_>) {
     let on =
         |node: Option<&Node>, key| node.is_some_and(|n| get(n, key).map(|n| &n.value) != Some(&Value::Bool(false)));
     let (efi, smm) = (exam.path("domain.firmware.bootloader.efi"), exam.path("domain.features.smm"));
-    if on(exam.tree.at(&efi), "secureBoot") && !on(exam.tree.at(&smm), "enabled") {
+    // A preference may bring SMM before the webhook looks.
+    let preferred = exam.tree.at(&smm).is_none() && exam.tree.at("spec.preference").is_some();
+    if on(exam.tree.at(&efi), "secureBoot") && !on(exam.tree.at(&smm), "enabled") && !preferred {
         exam.add(
             &SECURE_BOOT_WITHOUT_SMM,
             &efi,

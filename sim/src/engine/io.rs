@@ -104,8 +104,10 @@ pub struct GuestReport {
 pub enum FaultNews {
     /// It was seen to have taken effect; says how.
     Confirmed(String),
-    /// It could not be injected or not be seen; never a verdict on the guest.
+    /// The guest lacks what it needs, or shows nothing of it.
     Failed(String),
+    /// The host could not inject it.
+    HostFailed(String),
 }
 
 /// What became of a connection to the Service.

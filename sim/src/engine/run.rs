@@ -56,6 +56,11 @@ impl Config {
         Config { guest_scale, boot_deadline, users_image, ..ours }
     }
 
+    /// What a guest lacks: of an image of ours that is our doing, of the user's its own failure.
+    pub(super) fn lack(&self, reason: String) -> Verdict {
+        if self.users_image { Verdict::Fail(reason) } else { Verdict::Infra(reason) }
+    }
+
     /// The boot deadline on this host.
     pub fn scaled_boot_deadline(&self) -> Duration {
         self.boot_deadline.mul_f64(self.guest_scale)
@@ -385,16 +390,18 @@ impl Engine {
         }
     }
 
-    /// Before anything was done to the guest that is a set-up error, or what is wrong with the user's image; later the scenario's expectations judge it.
+    /// Before anything was done to the guest that is a set-up error, or what is wrong with the user's image; later the
+    /// scenario's expectations judge it.
     fn guest_not_ready(&mut self, reason: String) {
         self.guest_settled();
         let untouched = self.trace.entries().iter().all(|e| !matches!(e.event, Event::FaultBegun(_) | Event::Killing));
         self.log(self.now, Event::GuestNotReady, reason.clone());
         if untouched {
-            self.conclude(match self.config.users_image {
-                true => Verdict::Fail(reason),
-                false => Verdict::Infra(format!("the guest was not set up as its profile says: {reason}")),
-            });
+            let reason = match self.config.users_image {
+                true => reason,
+                false => format!("the guest was not set up as its profile says: {reason}"),
+            };
+            self.conclude(self.config.lack(reason));
         }
     }
 

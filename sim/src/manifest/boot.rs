@@ -94,8 +94,9 @@ fn firmware(spec: &Cursor<'_>) -> Firmware {
     }
 }
 
-/// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system. A volume
-/// without a disk gets one behind all others (KubeVirt SetDefaultVolumeDisk).
+/// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system. A cdrom is
+/// passed over, whatever its order: what is installed is on the disk. A volume without a disk gets one behind all others
+/// (KubeVirt SetDefaultVolumeDisk).
 fn volume(spec: &Cursor<'_>) -> Option<Volume> {
     let mut disks = spec.at("domain.devices.disks").map(|d| d.items()).unwrap_or_default();
     disks.sort_by_key(|disk| disk.get("bootOrder").and_then(|c| c.int32()).unwrap_or(i32::MAX));
@@ -114,7 +115,7 @@ fn volume(spec: &Cursor<'_>) -> Option<Volume> {
 
 #[cfg(test)]
 mod tests {
-    use crate::manifest::{Boot, Firmware, VirtualMachine, Volume, VolumeKind, read, read_for_own_image};
+    use crate::manifest::{Boot, Firmware, MachineType, VirtualMachine, Volume, VolumeKind, read, read_for_own_image};
 
     fn text(domain: &str, volumes: &str) -> String {
         format!(
@@ -152,6 +153,34 @@ mod tests {
             let vm = manifest(&format!("devices: {{disks: [{disks}]}}"), volumes);
             let expected = expected.map(|(kind, name)| Volume { kind, name: name.to_owned() });
             assert_eq!(vm.vmi.boot.volume, expected, "{disks}");
+        }
+    }
+
+    #[test]
+    fn the_machine_is_kubevirts_own_with_an_image() {
+        for (machine, with, without) in [
+            ("", MachineType::Q35, MachineType::Pc),
+            ("machine: {type: ''}, ", MachineType::Q35, MachineType::Pc),
+            ("machine: {type: pc}, ", MachineType::Pc, MachineType::Pc),
+            ("machine: {type: q35}, ", MachineType::Q35, MachineType::Q35),
+        ] {
+            let text = text(&format!("{machine}devices: {{}}"), "");
+            assert_eq!(read_for_own_image("vm.yaml", &text).unwrap().vmi.machine, with, "{machine}");
+            assert_eq!(read("vm.yaml", &text).unwrap().vmi.machine, without, "{machine}");
+        }
+    }
+
+    #[test]
+    fn what_an_image_would_not_be_told_is_refused() {
+        for (volume, field) in [
+            ("cloudInitConfigDrive: {userData: a}", "cloudInitConfigDrive"),
+            ("cloudInitNoCloud: {secretRef: {name: a}}", "secretRef"),
+            ("cloudInitNoCloud: {userData: a, networkDataSecretRef: {name: a}}", "networkDataSecretRef"),
+        ] {
+            let text = text("devices: {}", &format!("{{name: seed, {volume}}}"));
+            let refused = read_for_own_image("vm.yaml", &text).unwrap_err().to_string();
+            assert!(refused.contains(field), "{refused}");
+            read("vm.yaml", &text).unwrap();
         }
     }
 

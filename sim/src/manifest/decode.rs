@@ -38,6 +38,17 @@ struct Use {
     own_image: bool,
 }
 
+impl Use {
+    /// Where the manifest names none: KubeVirt's own for an image of the user's; guests of ours have one watchdog unless they
+    /// are to have two.
+    fn machine(self, architecture: Architecture) -> MachineType {
+        match architecture {
+            Architecture::Amd64 if self.own_image => MachineType::Q35,
+            _ => MachineType::default(),
+        }
+    }
+}
+
 fn only_document(file: &str, text: &str) -> Result<Node, Problems> {
     let fail = |pos, message: String| {
         let problem = Problem { severity: Severity::Error, file: file.to_owned(), pos, path: String::new(), message };
@@ -152,10 +163,8 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
         liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
         grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
         machine: match spec.at("domain.machine.type") {
-            Some(c) => machine(&c, architecture),
-            // As KubeVirt boots it. Guests of our own image have one watchdog unless they are to have two.
-            None if used.own_image && architecture == Architecture::Amd64 => MachineType::Q35,
-            None => MachineType::default(),
+            Some(c) => machine(&c, architecture, used),
+            None => used.machine(architecture),
         },
         watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c, architecture)),
         panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
@@ -175,8 +184,8 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
 }
 
 /// KubeVirt's `machine.type` is a QEMU machine, with a version or without.
-fn machine(c: &Cursor<'_>, architecture: Architecture) -> MachineType {
-    let Some(name) = c.text().filter(|n| !n.is_empty()) else { return MachineType::default() };
+fn machine(c: &Cursor<'_>, architecture: Architecture, used: Use) -> MachineType {
+    let Some(name) = c.text().filter(|n| !n.is_empty()) else { return used.machine(architecture) };
     // What runs, and how that is called; what its versions begin with.
     let machines: &[(&str, &str, MachineType)] = match architecture {
         Architecture::Amd64 => &[("q35", "pc-q35-", MachineType::Q35), ("pc", "pc-i440fx-", MachineType::Pc)],
@@ -191,7 +200,7 @@ fn machine(c: &Cursor<'_>, architecture: Architecture) -> MachineType {
         }
         Some(_) => {}
     }
-    known.map_or(MachineType::default(), |(.., machine)| *machine)
+    known.map_or_else(|| used.machine(architecture), |(.., machine)| *machine)
 }
 
 /// More than any host of ours could run; QEMU's own limit is near.

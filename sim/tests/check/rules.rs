@@ -66,6 +66,15 @@ const ROWS: &[Row] = &[
         &["secure-boot-without-smm spec.template.spec.domain.firmware.bootloader.efi"],
     ),
     row(
+        &[(Vm, "preference: {name: p}"), (Domain, "firmware: {bootloader: {efi: {}}}")],
+        &[
+            (Vm, "preference: {name: p}"),
+            (Domain, "firmware: {bootloader: {efi: {}}}"),
+            (Domain, "features: {smm: {enabled: false}}"),
+        ],
+        &["secure-boot-without-smm spec.template.spec.domain.firmware.bootloader.efi"],
+    ),
+    row(
         &[(Domain, "firmware: {bootloader: {efi: {secureBoot: false}}}")],
         &[(Domain, "firmware: {bootloader: {efi: {secureBoot: true}}}")],
         &["secure-boot-without-smm spec.template.spec.domain.firmware.bootloader.efi"],

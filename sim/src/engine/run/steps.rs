@@ -89,8 +89,11 @@ impl Engine {
             FaultNews::Failed(why) => {
                 self.log(self.now, Event::FaultFailed(name), why.clone());
                 let reason = format!("{name} could not be injected: {why}");
-                // In an image of ours that would be our doing.
-                self.conclude(if self.config.users_image { Verdict::Fail(reason) } else { Verdict::Infra(reason) });
+                self.conclude(self.config.lack(reason));
+            }
+            FaultNews::HostFailed(why) => {
+                self.log(self.now, Event::FaultFailed(name), why.clone());
+                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
             }
         }
     }
