@@ -2,8 +2,8 @@
 
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::check::{Options, check, codes};
-use vmhealth_tests::catalogue;
-use vmhealth_tests::check::{CheckReport, render, render_budgets};
+use xtask::check::{CheckReport, render, render_budgets};
+use xtask::run::catalogue;
 
 const MANIFESTS: &str = "\
 apiVersion: kubevirt.io/v1

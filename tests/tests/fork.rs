@@ -19,8 +19,8 @@ use vmhealth_guests::template::{Template, Templates, ensure};
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::{Architecture, Scheme};
-use vmhealth_tests::catalogue::{own_folder, read_case};
-use vmhealth_tests::host::cache_folder;
+use xtask::host::cache_folder;
+use xtask::run::catalogue::{own_folder, read_case};
 
 const BOOT_LIMIT: Duration = Duration::from_secs(240);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);

@@ -5,8 +5,8 @@ use vmhealth_sim::engine::Config;
 use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
-use vmhealth_tests::catalogue::{self, Case};
-use vmhealth_tests::normal::Normal;
+use xtask::compare::normal::Normal;
+use xtask::run::catalogue::{self, Case};
 
 fn cases() -> Vec<Case> {
     catalogue::read(&catalogue::own_folder()).unwrap_or_else(|e| panic!("{e}"))

@@ -14,10 +14,10 @@ use vmhealth_guests::platform::{DiskFormat, Image, Kernel, Platform};
 use vmhealth_guests::qemu::Emulator;
 use vmhealth_images::{Recipe, Store, digest, full_disk};
 use vmhealth_sim::manifest::{Architecture, read_for_own_image};
-use vmhealth_tests::catalogue::{Case, read_case};
-use vmhealth_tests::host::cache_folder;
-use vmhealth_tests::report::{LOCAL, Machine, Results, RunFolder, VerdictWord};
-use vmhealth_tests::runner::{Reality, Worlds, run};
+use xtask::host::cache_folder;
+use xtask::report::{LOCAL, Machine, Results, RunFolder, VerdictWord};
+use xtask::run::catalogue::{Case, read_case};
+use xtask::run::{Reality, Worlds, run};
 
 /// A guest, and what comes of it.
 struct Row {

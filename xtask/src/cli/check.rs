@@ -1,0 +1,95 @@
+//! `cargo xtask check`: files in, findings out.
+
+use super::exit::{Failure, Status, infra, usage};
+use super::{Check, Format};
+use crate::check::{CheckReport, render, render_budgets};
+use anyhow::{Context as _, anyhow};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
+use std::path::Path;
+use vmhealth_sim::budget::Assumptions;
+use vmhealth_sim::check::{self, Options, Verdict, codes, explain};
+
+/// More than etcd stores of any object, several times over.
+const SIZE_LIMIT: u64 = 8 << 20;
+
+/// Checks the files, or tells a code's story.
+pub(crate) fn check(args: Check) -> Result<Status, Failure> {
+    if let Some(word) = &args.explain {
+        return story(word);
+    }
+    let options = Options { architecture: args.architecture, boot: args.boot, without_gates: args.without_gates };
+    let assumptions =
+        Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
+    let budgets = args.budgets.then_some(&assumptions);
+    let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
+    let colour = io::stdout().is_terminal();
+    for path in &args.files {
+        let file = path.display().to_string();
+        let text = read(path)?;
+        let checks = match check::check(&text, &options) {
+            Ok(checks) => checks,
+            Err(e) => {
+                report.add_error(&file, &e);
+                unreadable.push(format!("{file}:{e}"));
+                continue;
+            }
+        };
+        for checked in &checks.manifests {
+            fine &= checked.verdict == Verdict::Accepted;
+            if args.format == Format::Human {
+                print!("{}", render(&file, &text, checked, colour));
+                print!("{}", budgets.map(|a| render_budgets(checked, a, args.panic_timer)).unwrap_or_default());
+            }
+        }
+        if checks.manifests.is_empty() {
+            without.push(file.clone());
+        }
+        for skipped in checks.skipped.iter().filter(|_| args.format == Format::Human) {
+            println!("{file}:{}: not looked at: {}", skipped.pos.line, skipped.kind);
+        }
+        report.add(&file, &text, &checks, budgets);
+    }
+    if args.format == Format::Json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
+    }
+    if !unreadable.is_empty() {
+        return Err(usage(anyhow!(unreadable.join("\n"))));
+    }
+    if !without.is_empty() {
+        return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
+    }
+    Ok(if fine { Status::Passed } else { Status::Failed })
+}
+
+/// Standard input is `-`.
+fn read(path: &Path) -> Result<String, Failure> {
+    let file = path.display();
+    let input: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(path).with_context(|| format!("cannot read {file}")).map_err(usage)?),
+    };
+    let mut bytes = Vec::new();
+    input.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {file}")).map_err(usage)?;
+    if bytes.len() as u64 > SIZE_LIMIT {
+        return Err(usage(anyhow!("{file}: larger than {} MiB", SIZE_LIMIT >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        usage(anyhow!("{file}:{line}: not UTF-8"))
+    })
+}
+
+fn story(word: &str) -> Result<Status, Failure> {
+    let Some(code) = explain(word) else {
+        let all: Vec<&str> = codes().iter().map(|c| c.word).collect();
+        return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
+    };
+    println!("{} ({}, {})\n\n{}\n", code.word, code.rank.as_str(), code.layer, code.story);
+    println!("What you see: {}.", code.layer.outcome(true, None));
+    println!("Source: {}.", code.source);
+    for id in code.shown_by {
+        println!("See it happen: cargo xtask repro {id}");
+    }
+    Ok(Status::Passed)
+}

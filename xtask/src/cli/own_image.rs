@@ -1,0 +1,145 @@
+//! `--image` and `--images`: which file a manifest's guest boots.
+
+use super::exit::{Failure, usage};
+use super::prepare::{self, say};
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use vmhealth_guests::platform::Image;
+use vmhealth_sim::manifest::{Architecture, Firmware, MachineType, VirtualMachine, Volume, VolumeKind};
+use vmhealth_sim::yaml;
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct OwnImage {
+    /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// The same, found by what the manifest calls its first disk: a YAML file with the maps containerDisk, dataVolume and
+    /// persistentVolumeClaim, from names to image files
+    #[arg(long, value_name = "MAP.yaml")]
+    images: Option<PathBuf>,
+}
+
+/// From names to files, which are relative to the map's own folder.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct ImageMap {
+    container_disk: BTreeMap<String, PathBuf>,
+    data_volume: BTreeMap<String, PathBuf>,
+    persistent_volume_claim: BTreeMap<String, PathBuf>,
+}
+
+impl ImageMap {
+    fn file(&self, volume: &Volume) -> Option<&PathBuf> {
+        let names = match volume.kind {
+            VolumeKind::ContainerDisk => &self.container_disk,
+            VolumeKind::DataVolume => &self.data_volume,
+            VolumeKind::PersistentVolumeClaim => &self.persistent_volume_claim,
+        };
+        names.get(&volume.name)
+    }
+}
+
+impl OwnImage {
+    /// Whether there is to be one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.image.is_some() || self.images.is_some()
+    }
+
+    /// The image, if one is wanted, and whatever its firmware needs.
+    pub(crate) fn find(&self, manifest: &VirtualMachine) -> Result<Option<Image>, Failure> {
+        let file = match (&self.image, &self.images) {
+            (Some(file), _) => file.clone(),
+            (None, Some(map)) => mapped(map, manifest)?,
+            (None, None) => return Ok(None),
+        };
+        prepare::install_beside_qemu(manifest.vmi.architecture)?;
+        let image = Image::of_user(&file).map_err(usage)?;
+        let vmi = &manifest.vmi;
+        if downloads(vmi.cloud_init.user_data.as_deref().unwrap_or_default()) {
+            say("the user data installs packages: guests here have no way out, so they must be in the image already");
+        }
+        if let (Architecture::Amd64, Firmware::Efi { secure_boot }) = (vmi.architecture, vmi.boot.firmware) {
+            if secure_boot && vmi.machine != MachineType::Q35 {
+                return Err(usage(anyhow!(
+                    "domain.firmware.bootloader.efi: secure boot, which is its default, needs `machine: {{type: q35}}`; \
+                     or write `efi: {{secureBoot: false}}`"
+                )));
+            }
+            prepare::install_ovmf()?;
+        }
+        Ok(Some(image))
+    }
+}
+
+/// cloud-init's own key for it, at the beginning of a line.
+fn downloads(user_data: &[u8]) -> bool {
+    let packages = |line: &str| line.strip_prefix("packages:").is_some_and(|rest| rest.trim() != "[]");
+    String::from_utf8_lossy(user_data).lines().any(packages)
+}
+
+fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, Failure> {
+    let text = std::fs::read_to_string(map).with_context(|| format!("cannot read {}", map.display())).map_err(usage)?;
+    let names: ImageMap = yaml::read(&text).with_context(|| map.display().to_string()).map_err(usage)?;
+    let Some(volume) = &manifest.vmi.boot.volume else {
+        return Err(usage(anyhow!(
+            "{}: none of the manifest's disks is a containerDisk, a dataVolume or a persistentVolumeClaim; --image FILE needs no name",
+            map.display()
+        )));
+    };
+    let file = names.file(volume).ok_or_else(|| {
+        let (kind, name) = (volume.kind.as_str(), &volume.name);
+        usage(anyhow!(
+            "{}: the manifest boots {volume}, which is not in it; add `{kind}: {{{name:?}: FILE}}`",
+            map.display()
+        ))
+    })?;
+    Ok(map.parent().unwrap_or(Path::new("")).join(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::manifest::read_for_own_image;
+
+    #[test]
+    fn a_map_names_the_file_of_the_first_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let map = folder.path().join("images.yaml");
+        let check = |volume: &str, text: &str, expected: Result<&str, &str>| {
+            let manifest = format!(
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
+                 template: {{spec: {{domain: {{devices: {{}}}}, volumes: [{volume}]}}}}\n"
+            );
+            let manifest = read_for_own_image("vm.yaml", &manifest).unwrap();
+            std::fs::write(&map, text).unwrap();
+            match (mapped(&map, &manifest), expected) {
+                (Ok(file), Ok(name)) => assert_eq!(file, folder.path().join(name)),
+                (Err(e), Err(part)) => assert!(format!("{:#}", e.error).contains(part), "{:#}", e.error),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        };
+        let (disk, claim) =
+            ("{name: a, containerDisk: {image: r/a}}", "{name: a, persistentVolumeClaim: {claimName: b}}");
+        check(disk, "containerDisk: {r/a: a.qcow2}", Ok("a.qcow2"));
+        check(claim, "persistentVolumeClaim: {b: /disks/b.raw}", Ok("/disks/b.raw"));
+        check(claim, "containerDisk: {b: b.raw}", Err("add `persistentVolumeClaim: {\"b\": FILE}`"));
+        check(disk, "containerDisc: {}", Err("unknown field `containerDisc`"));
+        check("{name: a, emptyDisk: {}}", "containerDisk: {}", Err("none of the manifest's disks"));
+    }
+
+    #[test]
+    fn what_would_have_to_be_downloaded() {
+        for (text, expected) in [
+            ("#cloud-config\npackages: [a]\n", true),
+            ("#cloud-config\npackages:\n- a\n", true),
+            ("#cloud-config\npackages: []\n", false),
+            ("#cloud-config\nruncmd: [echo packages:]\n", false),
+        ] {
+            assert_eq!(downloads(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Where two runs of one scenario differ: in what happened, and in how long it took.
+
+pub mod divergence;
+pub mod intervals;
+pub mod normal;

@@ -1,0 +1,238 @@
+//! Are the tests worth their name? Each small fault of `mutants.yaml` is made in a copy of the sources; a test must notice.
+//!
+//! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched.
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde::Deserialize;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A test run that takes longer hangs, which is noticed, too; without a mutant it takes a few seconds.
+const TEST_LIMIT: Duration = Duration::from_secs(90);
+/// The first build makes everything.
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+/// What a copy consists of.
+const FOLDERS: [&str; 6] = ["sim", "images", "guests", "tests", "xtask", ".cargo"];
+
+/// One small fault.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutant {
+    /// Its name.
+    pub name: String,
+    /// The file that it is made in.
+    pub file: String,
+    /// What stands there, exactly once.
+    pub find: String,
+    /// What stands there then.
+    pub replace: String,
+}
+
+/// What came of a mutant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// These tests failed, or hung.
+    Noticed(String),
+    /// All tests passed.
+    Unnoticed,
+    /// It cannot be made or does not compile: the list is stale.
+    Stale(String),
+}
+
+/// The list.
+pub fn read() -> Result<Vec<Mutant>, String> {
+    let text = include_str!("../../tests/mutants.yaml");
+    vmhealth_sim::yaml::read(text).map_err(|e| format!("mutants.yaml:{e}"))
+}
+
+/// The sources with the fault in them.
+pub fn apply(mutant: &Mutant, text: &str) -> Result<String, String> {
+    match text.matches(&mutant.find).count() {
+        1 => Ok(text.replacen(&mutant.find, &mutant.replace, 1)),
+        n => Err(format!("{}: its text stands {n} times in {}", mutant.name, mutant.file)),
+    }
+}
+
+/// A copy of the workspace to make mutants in.
+#[derive(Debug)]
+pub struct Laboratory {
+    sources: PathBuf,
+    target: PathBuf,
+}
+
+impl Laboratory {
+    /// Copies the workspace; the tests must pass there before any mutant means something.
+    pub fn open() -> Result<Laboratory, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+        let place = root.join("target/mutants");
+        let laboratory = Laboratory { sources: place.join("sources"), target: place.join("target") };
+        let copied = FOLDERS.iter().try_for_each(|folder| copy(&root.join(folder), &laboratory.sources.join(folder)));
+        let files = ["Cargo.toml", "Cargo.lock", "clippy.toml"];
+        let copied =
+            copied.and_then(|()| files.iter().try_for_each(|f| copy(&root.join(f), &laboratory.sources.join(f))));
+        copied.map_err(|e| format!("cannot copy the sources to {}: {e}", laboratory.sources.display()))?;
+        Ok(laboratory)
+    }
+
+    /// Passes the tests as they are.
+    pub fn baseline(&self) -> Result<(), String> {
+        for stage in SIM.iter().chain(GUESTS).chain(TESTS) {
+            self.build(stage)?;
+            if let Some(what) = self.test(stage)? {
+                return Err(format!("without any mutant: {what}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the mutant, runs the tests, and takes it back.
+    pub fn try_out(&self, mutant: &Mutant) -> Result<Fate, String> {
+        let path = self.sources.join(&mutant.file);
+        let at = |e: io::Error| format!("{}: {e}", path.display());
+        let original = fs::read_to_string(&path).map_err(at)?;
+        let mutated = match apply(mutant, &original) {
+            Ok(mutated) => mutated,
+            Err(why) => return Ok(Fate::Stale(why)),
+        };
+        fs::write(&path, mutated).map_err(at)?;
+        let fate = self.run(mutant);
+        fs::write(&path, original).map_err(at)?;
+        fate
+    }
+
+    fn run(&self, mutant: &Mutant) -> Result<Fate, String> {
+        let stages = match mutant.file.split('/').next() {
+            Some("sim") => SIM,
+            Some("xtask") => TESTS,
+            _ => GUESTS,
+        };
+        for stage in stages {
+            if let Err(why) = self.build(stage) {
+                return Ok(Fate::Stale(why));
+            }
+            if let Some(what) = self.test(stage)? {
+                return Ok(Fate::Noticed(what));
+            }
+        }
+        Ok(Fate::Unnoticed)
+    }
+
+    fn build(&self, stage: &[&str]) -> Result<(), String> {
+        let (status, text) = self.cargo(stage, &["--no-run"], BUILD_LIMIT)?;
+        if status { Ok(()) } else { Err(format!("does not compile:\n{text}")) }
+    }
+
+    /// The names of the tests that failed, if any did.
+    fn test(&self, stage: &[&str]) -> Result<Option<String>, String> {
+        let (passed, text) = self.cargo(stage, &["--no-fail-fast"], TEST_LIMIT)?;
+        if passed {
+            return Ok(None);
+        }
+        let failed = |line: &str| line.strip_prefix("---- ")?.strip_suffix(" stdout ----").map(str::to_owned);
+        let names: Vec<String> = text.lines().filter_map(failed).collect();
+        Ok(Some(if names.is_empty() { "the tests hung or crashed".into() } else { names.join(", ") }))
+    }
+
+    /// Whether it succeeded in time, and what it printed.
+    fn cargo(&self, stage: &[&str], more: &[&str], limit: Duration) -> Result<(bool, String), String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let log = self.target.join("mutant.log");
+        let run = || -> io::Result<(bool, String)> {
+            fs::create_dir_all(&self.target)?;
+            let output = fs::File::create(&log)?;
+            let child = Command::new(cargo)
+                .args(["test", "--quiet"])
+                .args(stage)
+                .args(more)
+                // Its text is gone once it is made.
+                .args(["--", "--skip", "every_mutant_can_be_made"])
+                .current_dir(&self.sources)
+                .env("CARGO_TARGET_DIR", &self.target)
+                .env("INSTA_UPDATE", "no")
+                .env_remove("RUST_BACKTRACE")
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .process_group(0)
+                .spawn()?;
+            let passed = wait(child, limit)?;
+            Ok((passed, String::from_utf8_lossy(&fs::read(&log)?).into_owned()))
+        };
+        run().map_err(|e| format!("cargo test: {e}"))
+    }
+}
+
+/// What notices mutants of the pure core, the quick part first.
+const SIM: &[&[&str]] = &[&["-p", "vmhealth-sim"], &["-p", "vmhealth-tests", "--test", "model", "--test", "check"]];
+/// What notices mutants of the real world without a guest.
+const GUESTS: &[&[&str]] = &[&["-p", "vmhealth-guests", "--lib"]];
+
+/// What notices mutants of the runner and its reports.
+const TESTS: &[&[&str]] = &[&["-p", "xtask", "--lib"]];
+
+/// `false` also for one that had to be killed.
+fn wait(mut child: Child, limit: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if Instant::now() >= deadline {
+            if let Ok(group) = i32::try_from(child.id()) {
+                // It may have ended this moment.
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            }
+            child.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Copies what has changed, so that only that is built again, and removes what is no longer there.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_file() {
+        let text = fs::read(from)?;
+        if fs::read(to).ok().as_ref() != Some(&text) {
+            fs::write(to, text)?;
+        }
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)?.flatten() {
+        if !from.join(entry.file_name()).exists() {
+            let gone = entry.path();
+            if gone.is_dir() { fs::remove_dir_all(gone)? } else { fs::remove_file(gone)? }
+        }
+    }
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_mutant_can_be_made() {
+        let mutants = read().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(mutants.len() >= 60);
+        for mutant in &mutants {
+            let text = fs::read_to_string(root.join(&mutant.file)).unwrap();
+            let mutated = apply(mutant, &text).unwrap();
+            assert_ne!(mutated, text, "{}", mutant.name);
+        }
+        let names: BTreeSet<&str> = mutants.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names.len(), mutants.len(), "two mutants have one name");
+    }
+}

@@ -1,0 +1,266 @@
+//! The real half of a run: cases on QEMU, as many at once as the schedule allows.
+//!
+//! A case whose guest was starved by the host is no judgement of the guest, whatever its verdict, nor is one that went wrong
+//! while its guest was short of CPU: it is run again alone when all others are done. The report says why, the first attempt's
+//! evidence stays beside the second one's, and a guest that is starved alone is infrastructure.
+
+use crate::host;
+use crate::report::{LOCAL, RunFolder, VerdictWord, place};
+use crate::run::catalogue::Case;
+use crate::run::runner::{Lack, Progress, Reality, ScenarioRun, finish, not_run, skipped};
+use crate::run::schedule::{Forecast, Schedule};
+use crate::run::templates::{self, Stock};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use vmhealth_guests::container;
+use vmhealth_guests::guest::memory_mib;
+use vmhealth_guests::reality::{self, Outcome, Setup};
+use vmhealth_guests::scratch::{Scratch, lock_of};
+use vmhealth_guests::template::Template;
+use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::trace::{Entry, Event, Trace};
+use vmhealth_sim::world::{self, Timings};
+
+/// What QEMU's own process takes beside the guest's memory, MiB.
+const QEMU_OVERHEAD_MIB: u64 = 200;
+/// What a fork has to itself, MiB: the pages that it changes and QEMU's translations of its code (`bench fork`).
+const FORK_MIB: u64 = 160;
+/// Of half a second, spent waiting for a core: a host on which pets can be missed.
+const BUSY: f64 = 0.5;
+/// Between two lines about the schedule.
+const SHOW_SCHEDULE: Duration = Duration::from_secs(15);
+
+/// The cases of a run, and what they need.
+pub(crate) struct Jobs<'a> {
+    pub(crate) cases: &'a [Case],
+    /// What the model said of each.
+    pub(crate) models: &'a [Option<ScenarioRun>],
+    pub(crate) reality: &'a Reality,
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) cancelled: watch::Receiver<bool>,
+    pub(crate) progress: Progress,
+}
+
+impl Jobs<'_> {
+    /// Runs them all; must be called in a LocalSet.
+    pub(crate) async fn run(&self) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let scratch = Scratch::new()?;
+        let runs = async {
+            let stock = match self.reality.cold {
+                true => vec![None; self.cases.len()],
+                false => {
+                    templates::stock(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress).await?
+                }
+            };
+            self.run_all(&stock, &scratch).await
+        };
+        let runs = runs.await;
+        remove_containers(self.reality, &scratch).await;
+        runs
+    }
+
+    async fn run_all(&self, stock: &Stock, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let mut runs = self.run_together(stock, scratch).await?;
+        if let [Some(only)] = runs.as_mut_slice() {
+            only.result.starved_alone();
+            return Ok(runs);
+        }
+        for (index, case) in self.cases.iter().enumerate() {
+            let Some(reason) = runs[index].as_ref().and_then(|r| r.result.worth_another_run()) else { continue };
+            if *self.cancelled.borrow() {
+                break;
+            }
+            (self.progress)(&format!("{}: proves nothing ({reason}); again, alone", case.id()));
+            self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
+            let job = self.job(index, stock, scratch, "alone")?;
+            let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
+            let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
+            again.hold_against(self.models[index].as_ref(), &self.cases[index]);
+            again.result.starved_alone();
+            again.result.after_starvation(reason);
+            runs[index] = Some(again);
+        }
+        Ok(runs)
+    }
+
+    async fn run_together(&self, stock: &Stock, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let schedule = Arc::new(Schedule::new(host::memory_budget_mib(), host::cores(), self.reality.jobs));
+        for (index, (case, template)) in self.cases.iter().zip(stock).enumerate() {
+            schedule.enqueue(index, forecast(case, template.is_some()));
+        }
+        let (shown, progress) = (schedule.clone(), self.progress.clone());
+        let show = tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(SHOW_SCHEDULE).await;
+                progress(&shown.describe());
+            }
+        });
+        let mut tasks = JoinSet::new();
+        while let Some(index) = schedule.next().await {
+            let (job, schedule) = (self.job(index, stock, scratch, "")?, schedule.clone());
+            tasks.spawn_local(async move {
+                let _place = Place(&schedule, index);
+                (index, job.run(&schedule).await)
+            });
+        }
+        let mut runs = vec![None; self.cases.len()];
+        while let Some(done) = tasks.join_next().await {
+            // A task that panicked has lost its index; its case is the one without a run below.
+            if let Ok((index, run)) = done {
+                let mut run =
+                    run.or_else(|e| not_run(&self.cases[index], &e.to_string(), &self.reality.host, self.folder))?;
+                run.hold_against(self.models[index].as_ref(), &self.cases[index]);
+                runs[index] = Some(run);
+            }
+        }
+        show.abort();
+        for (case, run) in self.cases.iter().zip(&mut runs).filter(|(_, run)| run.is_none()) {
+            *run =
+                Some(not_run(case, "the runner panicked; its message is on stderr", &self.reality.host, self.folder)?);
+        }
+        Ok(runs)
+    }
+
+    fn job(&self, index: usize, stock: &Stock, scratch: &Scratch, suffix: &str) -> io::Result<Job> {
+        Ok(Job {
+            index,
+            case: self.cases[index].clone(),
+            reality: self.reality.clone(),
+            template: stock[index].clone(),
+            scratch: scratch.subdir(&format!("{index}{suffix}"))?,
+            folder: self.folder.clone(),
+            cancelled: self.cancelled.clone(),
+            progress: self.progress.clone(),
+            alone: self.cases.len() == 1,
+        })
+    }
+}
+
+/// Removes what containers a run has left, also those whose start was given up.
+pub(crate) async fn remove_containers(reality: &Reality, scratch: &Scratch) {
+    if reality.host != LOCAL
+        && let Some(lock) = lock_of(scratch.path())
+    {
+        container::remove_run(&lock).await;
+    }
+}
+
+/// A running case's place in the schedule; given back however it ends.
+struct Place<'a>(&'a Schedule, usize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.end(self.1);
+    }
+}
+
+fn forecast(case: &Case, forked: bool) -> Forecast {
+    let timings = Timings::default();
+    let (_, trace, _) = world::run(&case.manifest, &case.scenario.spec, Config::default(), timings);
+    let mut forecast = Forecast::of(&trace, &timings, forked, memory_mib(&case.manifest) + QEMU_OVERHEAD_MIB);
+    // One that never reboots leaves most of its memory to the template.
+    if forked && forecast.boots.is_empty() {
+        forecast.memory_mib = forecast.memory_mib.min(FORK_MIB);
+    }
+    forecast
+}
+
+struct Job {
+    index: usize,
+    case: Case,
+    reality: Reality,
+    template: Option<Arc<Template>>,
+    scratch: PathBuf,
+    folder: RunFolder,
+    cancelled: watch::Receiver<bool>,
+    progress: Progress,
+    /// Nobody else's lines are in between: show everything.
+    alone: bool,
+}
+
+impl Job {
+    async fn run(self, schedule: &Schedule) -> io::Result<ScenarioRun> {
+        let begun = Instant::now();
+        let platform = match self.reality.platform(&self.case) {
+            Ok(platform) => platform.clone(),
+            Err(Lack::NotHere(reason)) => return skipped(&self.case, &reason, &self.reality.host, &self.folder),
+            Err(Lack::Host(reason)) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
+        };
+        let folder = self.folder.begin(self.case.id(), &place("qemu", &self.reality.host))?;
+        let setup = Setup {
+            manifest: self.case.manifest.clone(),
+            spec: self.case.scenario.spec.clone(),
+            platform,
+            template: self.template.clone(),
+            scratch: self.scratch.clone(),
+            evidence: folder.path().to_owned(),
+        };
+        let watcher = |entry: &Entry| {
+            schedule.observe(self.index, entry);
+            self.show(entry);
+        };
+        let id = self.case.id();
+        (self.progress)(&format!("{id}: begins"));
+        let mut outcome = reality::run(setup, self.cancelled.clone(), watcher).await?;
+        note_missed_pets(&mut outcome);
+        let run = finish(&self.case, ("qemu", &self.reality.host), &outcome, begun.elapsed(), &folder)?;
+        let reason = if run.result.verdict == VerdictWord::Pass { "" } else { &run.result.reason };
+        (self.progress)(&format!(
+            "{id}: {} after {:.1} s {reason}",
+            run.result.verdict.as_str(),
+            run.result.duration_s
+        ));
+        Ok(run)
+    }
+
+    fn show(&self, entry: &Entry) {
+        let worth_it =
+            matches!(entry.event, Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::Petter(_));
+        let mark = if entry.replayed { "~" } else { "" };
+        if self.alone && !matches!(entry.event, Event::Attempt(..)) {
+            let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
+            (self.progress)(&format!(
+                "{mark}{:.1} s: {}{}{detail}",
+                entry.at.as_secs_f64(),
+                entry.event,
+                remark(entry)
+            ));
+        } else if worth_it && !entry.replayed {
+            let (id, at) = (self.case.id(), entry.at.as_secs_f64());
+            (self.progress)(&format!("{id}: {at:.1} s: {}{}", entry.event, remark(entry)));
+        }
+    }
+}
+
+/// A device that fires although nobody touched the guest was not petted; on a busy host that is the host's doing.
+fn note_missed_pets(outcome: &mut Outcome) {
+    let pressure = &mut outcome.pressure;
+    if pressure.starved.is_none() && pressure.vcpu_waited > BUSY && missed_pets(&outcome.trace) {
+        pressure.starved = Some("the watchdog fired in a guest that nobody had touched".into());
+    }
+}
+
+fn missed_pets(trace: &Trace) -> bool {
+    let mut touched = 0;
+    trace.sorted().iter().any(|entry| {
+        if matches!(entry.event, Event::FaultBegun(_)) {
+            touched = entry.vmi;
+        }
+        matches!(entry.event, Event::Qemu(DomainEvent::Watchdog(_))) && touched != entry.vmi
+    })
+}
+
+/// What a reader should not have to know: a keepalive that took over.
+fn remark(entry: &Entry) -> String {
+    match &entry.event {
+        Event::Petter(name) if name != "nobody" => {
+            format!(": {name} took over from the daemon and pets the device; the watchdog will not fire")
+        }
+        _ => String::new(),
+    }
+}

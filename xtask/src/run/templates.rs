@@ -1,0 +1,124 @@
+//! The templates that a run's cases fork from: each booted once.
+
+use crate::host;
+use crate::run::catalogue::Case;
+use crate::run::runner::{Progress, Reality};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use vmhealth_guests::guest::VmSpec;
+use vmhealth_guests::platform::Platform;
+use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::template::{self, Template, Templates};
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::manifest::{Handler, Port};
+
+/// The port of the health server that scenarios ask for (the seed's own).
+pub(crate) const HEALTH_PORT: u16 = 1500;
+
+/// What a case forks from; `None`: it boots cold.
+pub(crate) type Stock = Vec<Option<Arc<Template>>>;
+
+/// Finds or makes the template of every case. Whatever cannot be had is said once, and its cases boot cold.
+pub(crate) async fn stock(
+    cases: &[Case],
+    reality: &Reality,
+    scratch: &Scratch,
+    mut cancelled: watch::Receiver<bool>,
+    progress: &Progress,
+) -> io::Result<Stock> {
+    let store = Templates::new(&host::cache_folder());
+    let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+    let mut keys = Vec::new();
+    for case in cases {
+        // A guest that cannot run needs none; its case says why. One that the cluster refuses is never started.
+        let platform = reality.platform(case).ok().filter(|_| case.manifest.vmi.refusal().is_none());
+        let Some(platform) = platform else {
+            keys.push(String::new());
+            continue;
+        };
+        let (spec, watched) = (spec(case, platform), watched(case));
+        let key = template::key(&spec, &watched);
+        let scale = platform.accel.guest_scale();
+        let limit = Config::of(&case.scenario.spec, scale, platform.image.is_users()).scaled_boot_deadline();
+        wanted.entry(key.clone()).or_insert(Wanted { spec, watched, limit });
+        keys.push(key);
+    }
+    // Half of the cores: a boot that had to share one would be a slow boot in every fork's history.
+    let cores = Rc::new(Semaphore::new((host::cores() / 2).max(1)));
+    let mut tasks = JoinSet::new();
+    for (index, (key, wanted)) in wanted.into_iter().enumerate() {
+        let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
+        let scratch = scratch.subdir(&format!("t{index}"))?;
+        tasks.spawn_local(async move {
+            // Never closed.
+            let _core = cores.acquire().await;
+            let Wanted { spec, watched, limit } = wanted;
+            let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
+            (key, made)
+        });
+    }
+    let mut made: BTreeMap<String, Option<Arc<Template>>> = BTreeMap::new();
+    let mut reasons = BTreeSet::new();
+    loop {
+        let done = tokio::select! {
+            done = tasks.join_next() => done,
+            // The tasks end with the set; every case then says that it was interrupted.
+            _ = cancelled.wait_for(|c| *c) => None,
+        };
+        match done {
+            Some(Ok((key, Ok(template)))) => {
+                made.insert(key, Some(Arc::new(template)));
+            }
+            Some(Ok((key, Err(e)))) => {
+                reasons.insert(e.to_string());
+                made.insert(key, None);
+            }
+            // A task that panicked has printed why; its cases boot cold.
+            Some(Err(_)) => {}
+            None => break,
+        }
+    }
+    for reason in reasons {
+        progress(&format!("without a template, booting cold: {reason}"));
+    }
+    let evicted = store.evict();
+    if evicted > 0 {
+        progress(&format!("{evicted} templates that were longest out of use made room"));
+    }
+    Ok(keys.iter().map(|key| made.get(key).cloned().flatten()).collect())
+}
+
+struct Wanted {
+    spec: VmSpec,
+    watched: BTreeSet<u16>,
+    /// For its boot.
+    limit: Duration,
+}
+
+/// The guest of a case.
+pub(crate) fn spec(case: &Case, platform: &Platform) -> VmSpec {
+    VmSpec { manifest: case.manifest.clone(), profile: case.scenario.spec.guest.clone(), platform: platform.clone() }
+}
+
+/// The ports whose history its probes need. In a guest without user data of its own nothing can listen but the health
+/// server; all other ports are closed in it as they are in its forks.
+fn watched(case: &Case) -> BTreeSet<u16> {
+    let vmi = &case.manifest.vmi;
+    if vmi.cloud_init.user_data.is_none() {
+        return BTreeSet::from([HEALTH_PORT]);
+    }
+    let probes = [&vmi.readiness, &vmi.liveness].into_iter().flatten();
+    let port = |port: &Port| port.resolve(&vmi.ports).ok();
+    let probed = probes.filter_map(|probe| match &probe.handler {
+        Handler::HttpGet(get) => port(&get.port),
+        Handler::TcpSocket { port: p, .. } => port(p),
+        Handler::Exec { .. } | Handler::GuestAgentPing => None,
+    });
+    let traffic = case.scenario.spec.traffic.as_ref().map(|t| t.port);
+    probed.chain(traffic).chain([HEALTH_PORT]).collect()
+}
