@@ -1,6 +1,7 @@
 //! Where two runs of one scenario tell different stories: the model and reality, a fork and a boot.
 
-use crate::compare::normal::Normal;
+use super::align::align;
+use super::normal::Normal;
 use std::fmt::Write as _;
 use vmhealth_sim::scenario::KnownDifference;
 
@@ -51,18 +52,18 @@ pub fn set_known_apart(found: Vec<Divergence>, known: &[KnownDifference]) -> (Ve
 }
 
 impl std::fmt::Display for Divergence {
-    /// Side by side, the first difference marked.
+    /// Side by side, the first row of each difference marked.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ([left, right], [left_name, right_name]) = (&self.sides, self.names);
         let width = left.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(left_name.len());
         let mut text = format!("VMI {}, {}:\n    {left_name:width$} | {right_name}\n", self.vmi, self.lane);
-        let line = |side: &[String], i: usize| side.get(i).cloned().unwrap_or_default();
-        let mut differs = false;
-        for i in 0..left.len().max(right.len()) {
-            let (left, right) = (line(left, i), line(right, i));
-            let mark = if !differs && left != right { "-->" } else { "   " };
-            differs |= left != right;
-            writeln!(text, "{mark} {left:width$} | {right}")?;
+        let line = |side: &[String], i: Option<usize>| i.and_then(|i| side.get(i)).cloned().unwrap_or_default();
+        let mut same_before = true;
+        for row in align(left, right) {
+            let mark = if same_before && !row.same { "-->" } else { "   " };
+            same_before = row.same;
+            let text_row = format!("{mark} {:width$} | {}", line(left, row.left), line(right, row.right));
+            writeln!(text, "{}", text_row.trim_end())?;
         }
         f.write_str(text.trim_end())
     }
@@ -87,6 +88,25 @@ mod tests {
             qemu STARTED           | qemu STARTED
         --> qemu WATCHDOG reset    | qemu SHUTDOWN guest-shutdown
             qemu RESET guest-reset |
+        ");
+    }
+
+    #[test]
+    fn a_missing_line_is_one_difference() {
+        let normal = |lines: &[&str]| {
+            Normal([((1, "vm"), lines.iter().map(|l| format!("vm status {l}")).collect())].into_iter().collect())
+        };
+        let model = normal(&["Starting", "Running", "Paused", "Stopping", "Stopped"]);
+        let found = compare(["model", "qemu"], [&model, &normal(&["Starting", "Running", "Stopping", "Stopped"])]);
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(found[0], @r"
+        VMI 1, vm:
+            model              | qemu
+            vm status Starting | vm status Starting
+            vm status Running  | vm status Running
+        --> vm status Paused   |
+            vm status Stopping | vm status Stopping
+            vm status Stopped  | vm status Stopped
         ");
     }
 

@@ -3,6 +3,9 @@
 //! Lanes compare what happened in which order; this compares when, where the guest's speed plays no part. A window is as
 //! wide as what the two runs may differ by: the host's own reaction, a pet's interval, the phase of a probe's grid.
 
+use super::align::align;
+use super::normal::{Normal, Normaliser};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vmhealth_sim::kubelet::ProbeKind;
 use vmhealth_sim::manifest::VmiSpec;
@@ -73,15 +76,24 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// So much of a trace is shown before the event that came too early or too late.
 const SHOWN: usize = 8;
 
-/// The intervals of a run, by rule.
+/// The intervals of a run.
 #[derive(Debug, Clone, Default)]
-pub struct Intervals(Vec<Vec<Interval>>);
+pub struct Intervals {
+    /// In the order of the rules.
+    by_rule: Vec<Vec<Interval>>,
+    /// What says which intervals of two runs belong together.
+    normal: Normal,
+}
+
+/// Where an event stands: its VMI, its lane, and how many events of that lane's history there are up to it.
+type Place = (u32, &'static str, usize);
 
 /// A fault took effect somewhere between its begin and its confirmation, so an interval that a fault begins has a shortest
 /// and a longest length; others have one.
 #[derive(Debug, Clone)]
 struct Interval {
-    vmi: u32,
+    /// Of the event that ends it.
+    end: Place,
     shortest: Duration,
     longest: Duration,
     /// What led to its end.
@@ -91,20 +103,26 @@ struct Interval {
 impl Intervals {
     /// Measures a trace.
     pub fn of(trace: &Trace) -> Intervals {
-        let entries: Vec<(Time, u32, String)> =
-            trace.sorted().iter().map(|e| (e.at, e.vmi, e.event.to_string())).collect();
+        let mut normaliser = Normaliser::default();
+        let mut entries: Vec<(Time, Place, String)> = Vec::new();
+        for entry in trace.sorted() {
+            normaliser.take(&entry);
+            let lane = entry.event.lane();
+            let events = normaliser.normal.0.get(&(entry.vmi, lane)).map_or(0, Vec::len);
+            entries.push((entry.at, (entry.vmi, lane, events), entry.event.to_string()));
+        }
         let measure = |rule: &Rule| {
             // Not before, not after.
             let mut began: Option<(Time, Time)> = None;
             let mut fault: Option<Time> = None;
             let mut found = Vec::new();
-            for (i, (at, vmi, text)) in entries.iter().enumerate() {
+            for (i, (at, place, text)) in entries.iter().enumerate() {
                 if text.starts_with(rule.to)
                     && let Some((first, last)) = began.take()
                 {
                     let shown = entries.get(i.saturating_sub(SHOWN)..=i).unwrap_or_default();
                     let timeline = shown.iter().map(|(at, _, text)| format!("{:>9} {text}", at.to_string())).collect();
-                    found.push(Interval { vmi: *vmi, shortest: at.since(last), longest: at.since(first), timeline });
+                    found.push(Interval { end: *place, shortest: at.since(last), longest: at.since(first), timeline });
                 }
                 if is_fault(text, "begun") {
                     fault = Some(*at);
@@ -122,12 +140,12 @@ impl Intervals {
             }
             found
         };
-        Intervals(RULES.iter().map(measure).collect())
+        Intervals { by_rule: RULES.iter().map(measure).collect(), normal: normaliser.normal }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.iter().map(Vec::len).sum()
+        self.by_rule.iter().map(Vec::len).sum()
     }
 
     /// Whether there are none.
@@ -139,15 +157,16 @@ impl Intervals {
 /// The intervals whose lengths differ by more than their window; one that only one run has is the lanes' business.
 pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec) -> Vec<String> {
     let mut differences = Vec::new();
+    let partners = Partners::of(runs.map(|run| &run.normal));
     let [left, right] = runs;
-    for (rule, (left, right)) in RULES.iter().zip(left.0.iter().zip(&right.0)) {
+    for (rule, (left, right)) in RULES.iter().zip(left.by_rule.iter().zip(&right.by_rule)) {
         let window = rule.window.width(vmi);
-        for (l, r) in left.iter().zip(right) {
+        for (l, r) in partners.pair(left, right) {
             let apart = l.shortest.max(r.shortest).saturating_sub(l.longest.min(r.longest));
             if apart > window {
                 differences.push(format!(
                     "VMI {}, {:?} after {:?}: {} s in {}, {} s in {}; they may differ by {:.1} s\n{}",
-                    l.vmi,
+                    l.end.0,
                     rule.to,
                     rule.from,
                     l.length(),
@@ -161,6 +180,39 @@ pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec) -> Vec<St
         }
     }
     differences
+}
+
+/// Which place of the left run is which of the right one.
+struct Partners(BTreeMap<Place, Place>);
+
+impl Partners {
+    fn of(runs: [&Normal; 2]) -> Partners {
+        let [left, right] = runs.map(|run| &run.0);
+        let mut partners = BTreeMap::new();
+        for (lane, history) in left {
+            let place = |events| (lane.0, lane.1, events);
+            // An event that the normal history leaves out may come before all others.
+            partners.insert(place(0), place(0));
+            let rows = align(history, right.get(lane).map_or(&[], Vec::as_slice));
+            let pairs = rows.iter().filter_map(|row| row.left.zip(row.right));
+            partners.extend(pairs.map(|(l, r)| (place(l + 1), place(r + 1))));
+        }
+        Partners(partners)
+    }
+
+    /// The intervals that end with the same event, in pairs.
+    fn pair<'a>(&self, left: &'a [Interval], right: &'a [Interval]) -> Vec<(&'a Interval, &'a Interval)> {
+        let mut right: Vec<&Interval> = right.iter().collect();
+        let mut pairs = Vec::new();
+        for l in left {
+            let partner = self.0.get(&l.end);
+            // The first of several: a repeated event has one place.
+            if let Some(i) = right.iter().position(|r| Some(&r.end) == partner) {
+                pairs.push((l, right.remove(i)));
+            }
+        }
+        pairs
+    }
 }
 
 fn is_fault(text: &str, what: &str) -> bool {
@@ -279,5 +331,31 @@ mod tests {
                 9.000 qemu EXIT status 0 |     9.000 qemu EXIT status 0
         -->     9.000 vmi phase Failed   |     9.501 vmi phase Failed
         "#);
+    }
+
+    #[test]
+    fn a_missing_event_leaves_the_others_their_partners() {
+        let changes = |changes: &[(u64, Phase, u64, &'static str)]| {
+            let both = |&(at, phase, after, status): &(u64, Phase, u64, &'static str)| {
+                [(at, Event::Phase(phase)), (at + after, Event::VmStatus(status))]
+            };
+            intervals(changes.iter().flat_map(both))
+        };
+        let whole = |stopped_after| {
+            [
+                (1000, Phase::Scheduling, 400, "Starting"),
+                (2000, Phase::Running, 0, "Running"),
+                (9000, Phase::Failed, stopped_after, "Stopped"),
+            ]
+        };
+        let missing = |stopped_after| {
+            let [first, _, last] = whole(stopped_after);
+            changes(&[first, last])
+        };
+        let model = changes(&whole(1000));
+        assert_eq!(differences(&model, &missing(1000)), Vec::<String>::new());
+        assert_eq!(differences(&missing(1000), &model), Vec::<String>::new());
+        let found = differences(&model, &missing(2000));
+        assert!(found.len() == 1 && found[0].contains("1.000 s in model, 2.000 s in qemu"), "{found:?}");
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::trace::{Event, Trace};
+use vmhealth_sim::trace::{Entry, Event, Trace};
 
 /// One object's history.
 pub type Lane = Vec<String>;
@@ -18,39 +18,9 @@ pub struct Normal(pub BTreeMap<(u32, &'static str), Lane>);
 impl Normal {
     /// Normalises a trace.
     pub fn of(trace: &Trace) -> Normal {
-        let mut lanes: BTreeMap<(u32, &'static str), Lane> = BTreeMap::new();
-        let (mut settled, mut asked) = (0, 0);
-        for entry in trace.sorted() {
-            let lane = match &entry.event {
-                // How often is the prober's business and the windows'.
-                Event::Attempt(..) | Event::Answered(..) => continue,
-                // A fork is a boot.
-                Event::GuestForked | Event::GuestCold => continue,
-                // The condition says the same, and a dying QEMU may or may not close the port first.
-                Event::Qemu(DomainEvent::AgentPort { .. }) => continue,
-                // How long a boot takes, and so how many probes fail in it, is the host's business.
-                Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > settled => continue,
-                Event::VmiEvent("GuestAgentPingFailed") => "ping",
-                // virt-handler asks every 5 s, the second time perhaps by the button: how often is the guest's speed.
-                Event::Qemu(DomainEvent::Powerdown) if entry.vmi == asked => continue,
-                Event::VmiEvent("ShuttingDown") => {
-                    asked = entry.vmi;
-                    "vmi"
-                }
-                Event::GuestReady => {
-                    settled = entry.vmi;
-                    "guest"
-                }
-                Event::AgentConnected(_) | Event::VmCondition("AgentConnected", _) => "agent",
-                event => event.lane(),
-            };
-            let text = entry.event.to_string();
-            let history = lanes.entry((entry.vmi, lane)).or_default();
-            if history.last() != Some(&text) {
-                history.push(text);
-            }
-        }
-        Normal(lanes)
+        let mut normaliser = Normaliser::default();
+        trace.sorted().iter().for_each(|entry| normaliser.take(entry));
+        normaliser.normal
     }
 
     /// How many events it holds.
@@ -61,6 +31,49 @@ impl Normal {
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Normalises a trace entry by entry.
+#[derive(Debug, Default)]
+pub(super) struct Normaliser {
+    pub(super) normal: Normal,
+    /// The last VMI whose guest was seen ready.
+    settled: u32,
+    /// The last VMI that was asked to shut down.
+    asked: u32,
+}
+
+impl Normaliser {
+    pub(super) fn take(&mut self, entry: &Entry) {
+        let lane = match &entry.event {
+            // How often is the prober's business and the windows'.
+            Event::Attempt(..) | Event::Answered(..) => return,
+            // A fork is a boot.
+            Event::GuestForked | Event::GuestCold => return,
+            // The condition says the same, and a dying QEMU may or may not close the port first.
+            Event::Qemu(DomainEvent::AgentPort { .. }) => return,
+            // How long a boot takes, and so how many probes fail in it, is the host's business.
+            Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > self.settled => return,
+            Event::VmiEvent("GuestAgentPingFailed") => "ping",
+            // virt-handler asks every 5 s, the second time perhaps by the button: how often is the guest's speed.
+            Event::Qemu(DomainEvent::Powerdown) if entry.vmi == self.asked => return,
+            Event::VmiEvent("ShuttingDown") => {
+                self.asked = entry.vmi;
+                "vmi"
+            }
+            Event::GuestReady => {
+                self.settled = entry.vmi;
+                "guest"
+            }
+            Event::AgentConnected(_) | Event::VmCondition("AgentConnected", _) => "agent",
+            event => event.lane(),
+        };
+        let text = entry.event.to_string();
+        let history = self.normal.0.entry((entry.vmi, lane)).or_default();
+        if history.last() != Some(&text) {
+            history.push(text);
+        }
     }
 }
 
