@@ -125,15 +125,15 @@ pub(crate) fn build(recipe: &Recipe, folder: &Path, progress: Progress<'_>) -> R
 }
 
 /// Resolves the packages anew and writes the lock; the lines that changed.
-pub fn update_lock(recipe: &Recipe, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
+pub fn update_lock(recipe: &Recipe, sources: &Path, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
     let folder = tempfile::tempdir().map_err(io_error("make a temporary folder"))?;
     let parts = debootstrap(recipe, folder.path(), "minbase", &recipe.packages(), progress)?;
     let found = read_lock(recipe, &parts.join("packages.lock"))?;
     let changed = recipe.lock().map(|old| old.difference(&found)).unwrap_or_default();
     let head =
         "# Every package of the guest image: name version sha256. Moved by `cargo xtask image build --update-lock`.\n";
-    let path = recipe.lock_path;
-    fs::write(path, format!("{head}{found}")).map_err(io_error(format!("write {path}")))?;
+    let path = sources.join(recipe.lock_path);
+    fs::write(&path, format!("{head}{found}")).map_err(io_error(format!("write {}", path.display())))?;
     Ok(changed)
 }
 

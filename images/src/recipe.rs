@@ -28,7 +28,7 @@ pub struct Recipe {
     pub(crate) suite: &'static str,
     /// The kernel's command line for every guest of ours.
     pub cmdline: &'static str,
-    /// The lock in the repository, and where it is.
+    /// The lock, and where it is in the repository.
     pub(crate) lock: &'static str,
     pub(crate) lock_path: &'static str,
     pub(crate) kernel: KernelForm,
@@ -49,7 +49,7 @@ static AMD64: Recipe = Recipe {
               tsc=nowatchdog nowatchdog psi=0 cgroup_disable=memory \
               sysctl.vm.stat_interval=120 sysctl.vm.compaction_proactiveness=0",
     lock: include_str!("../lock/debian-13-amd64.lock"),
-    lock_path: concat!(env!("CARGO_MANIFEST_DIR"), "/lock/debian-13-amd64.lock"),
+    lock_path: "images/lock/debian-13-amd64.lock",
     kernel: KernelForm::UnpackedElf,
     python: "python3.13",
 };
@@ -61,7 +61,7 @@ static S390X: Recipe = Recipe {
               systemd.show_status=0 lsm=landlock,lockdown,yama psi=0 cgroup_disable=memory \
               sysctl.vm.stat_interval=120 sysctl.vm.compaction_proactiveness=0",
     lock: include_str!("../lock/debian-12-s390x.lock"),
-    lock_path: concat!(env!("CARGO_MANIFEST_DIR"), "/lock/debian-12-s390x.lock"),
+    lock_path: "images/lock/debian-12-s390x.lock",
     kernel: KernelForm::AsPackaged,
     python: "python3.11",
 };

@@ -20,7 +20,7 @@ use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::{Architecture, Scheme};
 use xtask::host::cache_folder;
-use xtask::run::catalogue::{own_folder, read_case};
+use xtask::run::catalogue;
 
 const BOOT_LIMIT: Duration = Duration::from_secs(240);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -37,7 +37,8 @@ async fn fixture() -> Fixture {
     let (kernel, emulator) = (Kernel::new(&stored, recipe), Emulator::local(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
     let platform = Platform { architecture, image: Image::new(stored, kernel), emulator, accel };
-    let case = read_case(&own_folder().join("killed-daemon.watchdog.reset.yaml")).unwrap();
+    let mut cases = catalogue::read(None).unwrap().into_iter();
+    let case = cases.find(|c| c.id() == "killed-daemon/watchdog/reset").unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
     Fixture { spec, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }
 }

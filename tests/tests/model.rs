@@ -9,7 +9,7 @@ use xtask::compare::normal::Normal;
 use xtask::run::catalogue::{self, Case};
 
 fn cases() -> Vec<Case> {
-    catalogue::read(&catalogue::own_folder()).unwrap_or_else(|e| panic!("{e}"))
+    catalogue::read(None).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn run(case: &Case) -> (Verdict, Trace) {

@@ -1,10 +1,17 @@
-//! The harness: it runs scenarios in the model and on real QEMU, compares the two, and reports what came of it.
+//! The harness: it prepares this host, runs scenarios in the model and on real QEMU, compares the two, and reports what came
+//! of it. The binaries `xtask` and `vmhealth` are [`cli`] and nothing else.
 
 pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod compare;
+pub mod doctor;
 pub mod host;
 pub mod mutation;
+pub mod own;
+pub mod prepare;
+pub mod probe;
+pub mod program;
 pub mod report;
 pub mod run;
+pub mod workspace;

@@ -1,7 +1,5 @@
-//! `cargo xtask ...`.
+//! `cargo xtask ...`: vmhealth's commands, and those that need its sources.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    xtask::cli::main()
+fn main() -> std::process::ExitCode {
+    xtask::cli::xtask()
 }

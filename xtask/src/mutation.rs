@@ -1,4 +1,4 @@
-//! Are the tests worth their name? Each small fault of `mutants.yaml` is made in a copy of the sources; a test must notice.
+//! Are the tests worth their name? Each small fault of `tests/mutants.yaml` is made in a copy of the sources; a test must notice.
 //!
 //! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched.
 
@@ -23,7 +23,7 @@ const FOLDERS: [&str; 6] = ["sim", "images", "guests", "tests", "xtask", ".cargo
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
-    /// Its name.
+    /// A few words that say what is wrong.
     pub name: String,
     /// The file that it is made in.
     pub file: String,
@@ -33,9 +33,9 @@ pub struct Mutant {
     pub replace: String,
 }
 
-/// What came of a mutant.
+/// Whether the tests noticed a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Detection {
     /// These tests failed, or hung.
     Noticed(String),
     /// All tests passed.
@@ -44,10 +44,11 @@ pub enum Fate {
     Stale(String),
 }
 
-/// The list.
-pub fn read() -> Result<Vec<Mutant>, String> {
-    let text = include_str!("../../tests/mutants.yaml");
-    vmhealth_sim::yaml::read(text).map_err(|e| format!("mutants.yaml:{e}"))
+/// The list of a copy of the sources.
+pub fn read(sources: &Path) -> Result<Vec<Mutant>, String> {
+    let file = sources.join("tests/mutants.yaml");
+    let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    vmhealth_sim::yaml::read(&text).map_err(|e| format!("{}:{e}", file.display()))
 }
 
 /// The sources with the fault in them.
@@ -60,23 +61,23 @@ pub fn apply(mutant: &Mutant, text: &str) -> Result<String, String> {
 
 /// A copy of the workspace to make mutants in.
 #[derive(Debug)]
-pub struct Laboratory {
+pub struct SourcesCopy {
     sources: PathBuf,
     target: PathBuf,
 }
 
-impl Laboratory {
+impl SourcesCopy {
     /// Copies the workspace; the tests must pass there before any mutant means something.
-    pub fn open() -> Result<Laboratory, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    pub fn open(root: &Path) -> Result<SourcesCopy, String> {
         let place = root.join("target/mutants");
-        let laboratory = Laboratory { sources: place.join("sources"), target: place.join("target") };
-        let copied = FOLDERS.iter().try_for_each(|folder| copy(&root.join(folder), &laboratory.sources.join(folder)));
+        let copied_sources = SourcesCopy { sources: place.join("sources"), target: place.join("target") };
+        let copied =
+            FOLDERS.iter().try_for_each(|folder| copy(&root.join(folder), &copied_sources.sources.join(folder)));
         let files = ["Cargo.toml", "Cargo.lock", "clippy.toml"];
         let copied =
-            copied.and_then(|()| files.iter().try_for_each(|f| copy(&root.join(f), &laboratory.sources.join(f))));
-        copied.map_err(|e| format!("cannot copy the sources to {}: {e}", laboratory.sources.display()))?;
-        Ok(laboratory)
+            copied.and_then(|()| files.iter().try_for_each(|f| copy(&root.join(f), &copied_sources.sources.join(f))));
+        copied.map_err(|e| format!("cannot copy the sources to {}: {e}", copied_sources.sources.display()))?;
+        Ok(copied_sources)
     }
 
     /// Passes the tests as they are.
@@ -91,21 +92,21 @@ impl Laboratory {
     }
 
     /// Makes the mutant, runs the tests, and takes it back.
-    pub fn try_out(&self, mutant: &Mutant) -> Result<Fate, String> {
+    pub fn try_out(&self, mutant: &Mutant) -> Result<Detection, String> {
         let path = self.sources.join(&mutant.file);
         let at = |e: io::Error| format!("{}: {e}", path.display());
         let original = fs::read_to_string(&path).map_err(at)?;
         let mutated = match apply(mutant, &original) {
             Ok(mutated) => mutated,
-            Err(why) => return Ok(Fate::Stale(why)),
+            Err(why) => return Ok(Detection::Stale(why)),
         };
         fs::write(&path, mutated).map_err(at)?;
-        let fate = self.run(mutant);
+        let detection = self.run(mutant);
         fs::write(&path, original).map_err(at)?;
-        fate
+        detection
     }
 
-    fn run(&self, mutant: &Mutant) -> Result<Fate, String> {
+    fn run(&self, mutant: &Mutant) -> Result<Detection, String> {
         let stages = match mutant.file.split('/').next() {
             Some("sim") => SIM,
             Some("xtask") => TESTS,
@@ -113,13 +114,13 @@ impl Laboratory {
         };
         for stage in stages {
             if let Err(why) = self.build(stage) {
-                return Ok(Fate::Stale(why));
+                return Ok(Detection::Stale(why));
             }
             if let Some(what) = self.test(stage)? {
-                return Ok(Fate::Noticed(what));
+                return Ok(Detection::Noticed(what));
             }
         }
-        Ok(Fate::Unnoticed)
+        Ok(Detection::Unnoticed)
     }
 
     fn build(&self, stage: &[&str]) -> Result<(), String> {
@@ -224,8 +225,8 @@ mod tests {
 
     #[test]
     fn every_mutant_can_be_made() {
-        let mutants = read().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mutants = read(root).unwrap();
         assert!(mutants.len() >= 60);
         for mutant in &mutants {
             let text = fs::read_to_string(root.join(&mutant.file)).unwrap();

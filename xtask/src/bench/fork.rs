@@ -4,9 +4,7 @@ use super::stats::Spread;
 use crate::host;
 use crate::report::Machine;
 use crate::run::catalogue::Case;
-use crate::run::remove_containers;
-use crate::run::templates;
-use crate::run::{Progress, Reality};
+use crate::run::{Progress, Reality, remove_containers, templates};
 use nix::unistd::{SysconfVar, sysconf};
 use serde::Serialize;
 use std::fmt;
@@ -111,9 +109,9 @@ pub async fn fork(
     let scratch = Scratch::new()?;
     let bench = async {
         let (_never, cancelled) = watch::channel(false);
-        let stock = templates::stock(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
-        let stock = LocalSet::new().run_until(stock).await?;
-        let Some(template) = stock.into_iter().next().flatten() else {
+        let templates = templates::prepare(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
+        let templates = LocalSet::new().run_until(templates).await?;
+        let Some(template) = templates.into_iter().next().flatten() else {
             return Err(io::Error::other("there is no template to fork from"));
         };
         let platform = reality.platform(case).map_err(io::Error::other)?;

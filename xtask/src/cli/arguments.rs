@@ -1,60 +1,87 @@
-//! Values of the command line, from a word to what it means.
+//! Arguments that several commands share, and values of the command line from a word to what it means.
 
+use crate::run::Worlds;
+use clap::{Args, ValueEnum};
 use std::time::Duration;
-use vmhealth_guests::container::{RELEASES, Release};
+use vmhealth_guests::accel::AccelChoice;
+use vmhealth_guests::qemu::Accel;
 
-/// Where QEMU runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HostArg {
-    Local,
-    Container(&'static Release),
+#[derive(Debug, Args)]
+pub(super) struct AccelArg {
+    /// The accelerator; auto boots something to find out
+    #[arg(long = "accel", value_enum, default_value_t = AccelWord::Auto)]
+    word: AccelWord,
 }
 
-pub(crate) fn parse_host(text: &str) -> Result<HostArg, String> {
-    let release = text.strip_prefix("container:").and_then(|name| RELEASES.iter().find(|r| r.name == name));
-    match (text, release) {
-        ("local", _) => Ok(HostArg::Local),
-        (_, Some(release)) => Ok(HostArg::Container(release)),
-        (_, None) => {
-            let known: Vec<String> = RELEASES.iter().map(|r| format!("container:{}", r.name)).collect();
-            Err(format!("{text:?} is not one of local, {}", known.join(", ")))
+impl AccelArg {
+    pub(super) fn choice(&self) -> AccelChoice {
+        match self.word {
+            AccelWord::Auto => AccelChoice::Auto,
+            AccelWord::Kvm => AccelChoice::Fixed(Accel::Kvm),
+            AccelWord::Tcg => AccelChoice::Fixed(Accel::Tcg),
         }
     }
 }
 
-pub(crate) fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+#[derive(Debug, Args)]
+pub(super) struct ColdArg {
+    /// Boot every guest from power-on instead of forking it from a template
+    #[arg(long = "cold")]
+    pub(super) cold: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AccelWord {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum World {
+    Both,
+    Qemu,
+    Model,
+}
+
+impl From<World> for Worlds {
+    fn from(world: World) -> Worlds {
+        match world {
+            World::Both => Worlds::Both,
+            World::Qemu => Worlds::Qemu,
+            World::Model => Worlds::Model,
+        }
+    }
+}
+
+/// What a command prints on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+/// `1/4`
+pub(super) fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| format!("{text:?} is not a part like 1/4"))
 }
 
-/// Twice four times that, for the agent and for what it is asked then, is below the longest run.
-pub(crate) fn parse_boot(text: &str) -> Result<Duration, String> {
+/// A guest's boot: twice four times that, for the agent and for what it is asked then, is below the longest run.
+pub(super) fn parse_boot(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     let limits = Duration::from_secs(1)..=Duration::from_secs(360);
     if limits.contains(&span) { Ok(span) } else { Err("not between 1s and 6m".into()) }
 }
 
 /// A span of at most a day.
-pub(crate) fn parse_short(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_short(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     if span <= Duration::from_secs(86_400) { Ok(span) } else { Err("longer than a day".into()) }
 }
 
-pub(crate) fn parse_header(text: &str) -> Result<(String, String), String> {
+/// `X-Health:1`
+pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE, like X-Health:1")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// A fault and when, counted from the guest being ready.
-#[derive(Debug, Clone)]
-pub(crate) struct TimedFault {
-    /// As YAML: a scenario file's word.
-    pub(crate) kind: String,
-    pub(crate) at: Duration,
-}
-
-pub(crate) fn parse_fault(text: &str) -> Result<TimedFault, String> {
-    let (kind, at) = text.split_once('@').ok_or("expected KIND@WHEN, like kernelPanic@5s")?;
-    let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
-    Ok(TimedFault { kind: kind.to_owned(), at })
 }

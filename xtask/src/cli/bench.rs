@@ -1,57 +1,128 @@
-//! `cargo xtask bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
+//! `bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
-use super::commands::{architectures, progress, read_catalogue, run_cases, status_of};
+use super::arguments::{Format, World};
 use super::exit::{Failure, Status, infra, usage};
-use super::prepare::{Wanted, prepare};
-use super::{Bench, BenchArgs, Format};
+use super::session::{architectures, progress, run_cases, status_of};
 use crate::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
-use crate::run::Lack;
-use crate::run::catalogue;
+use crate::prepare::{GuestOptions, prepare};
+use crate::run::HostError;
+use crate::run::catalogue::{self, Case, unknown_scenario};
 use anyhow::anyhow;
+use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use vmhealth_sim::manifest::Architecture;
 
-/// Whose guest the forks are of: watchdog, agent and health server.
+/// The forks are of this scenario's guest: watchdog, agent and health server.
 const CASE: &str = "killed-daemon/watchdog/reset";
 
-pub(crate) async fn bench(command: Bench) -> Result<Status, Failure> {
-    match command {
-        Bench::Fork { args, forks, colds, guests, hold } => {
-            let cases = catalogue::select(read_catalogue(None)?, &[CASE.to_owned()]).map_err(usage)?;
-            let (reality, machine) = prepare(architectures(&cases), Wanted::default()).await;
-            let folder = tempfile::tempdir().map_err(infra)?;
-            let plan = ForkPlan { forks, colds, guests, hold };
-            let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!("no scenario is called {CASE}")))?;
-            let measure = fork(&case, &reality, &plan, machine, folder.path(), &progress()).await;
-            let found = measure.map_err(infra)?;
-            eprint!("{found}");
-            deliver(&args, &found)
-        }
-        Bench::Check { args, count, seed } => {
-            let manifests = catalogue::manifests(&catalogue::own_folder()).map_err(usage)?;
-            let found = check_many(&manifests, count, seed);
-            eprint!("{found}");
-            deliver(&args, &found)
-        }
-        Bench::E2e { args } => {
-            let cases = catalogue::select(read_catalogue(None)?, &[]).map_err(usage)?;
-            let begun = Instant::now();
-            let results = run_cases(cases, super::World::Both, Wanted::default(), None).await?;
-            let found = e2e_figures(&results, begun.elapsed());
-            eprint!("{found}");
-            deliver(&args, &found)?;
-            Ok(status_of(&results))
-        }
-        Bench::Peers { args, scratch } => {
-            let (mut reality, machine) = prepare([Architecture::Amd64].into(), Wanted::default()).await;
-            let platform = reality.platforms.remove(&Architecture::Amd64);
-            let platform = platform.unwrap_or_else(|| Err(Lack::Host("no platform".into()))).map_err(infra)?;
-            let found = peers(&platform, machine, &scratch, &progress()).await.map_err(infra)?;
-            eprint!("{found}");
-            deliver(&args, &found)
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// A template's forks: to QMP, agent and HTTP against cold boots of the same guest; memory and CPU of many at once
+    Fork {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Forks, one after another
+        #[arg(long, default_value_t = 50)]
+        forks: usize,
+        /// Cold boots, one after another
+        #[arg(long, default_value_t = 3)]
+        colds: usize,
+        /// Guests at once, one measurement for each number
+        #[arg(long, value_delimiter = ',', default_value = "1,10,40,100")]
+        guests: Vec<usize>,
+        /// How long the largest number of guests is watched
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "5m")]
+        hold: Duration,
+    },
+    /// A great many valid, mutated and garbage manifests through `check`: time of each, memory
+    Check {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Texts
+        #[arg(long, default_value_t = 1_000_000)]
+        count: usize,
+        /// The same seed makes the same texts
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// The whole catalogue: wall time, the scenarios' own lengths, the longest one
+    E2e {
+        #[command(flatten)]
+        args: BenchArgs,
+    },
+    /// The same kernel brought to its first command by virtme-ng and vmtest
+    Peers {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Where they are installed
+        #[arg(long, default_value = "/tmp/vmhealth-peers")]
+        scratch: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// What to print on stdout; the table goes to stderr
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// Also write the JSON to this file
+    #[arg(long)]
+    pub(super) out: Option<PathBuf>,
+}
+
+impl Bench {
+    /// Of the guests that it boots; `None`: it boots none.
+    pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
+        (!matches!(self, Bench::Check { .. })).then(|| [Architecture::Amd64].into())
+    }
+
+    pub(super) async fn run(self) -> Result<Status, Failure> {
+        match self {
+            Bench::Fork { args, forks, colds, guests, hold } => {
+                let cases = cases(&[CASE.to_owned()])?;
+                let (reality, machine) = prepare(architectures(&cases), GuestOptions::default()).await;
+                let folder = tempfile::tempdir().map_err(infra)?;
+                let plan = ForkPlan { forks, colds, guests, hold };
+                let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!(unknown_scenario(CASE))))?;
+                let measure = fork(&case, &reality, &plan, machine, folder.path(), &progress()).await;
+                let found = measure.map_err(infra)?;
+                eprint!("{found}");
+                deliver(&args, &found)
+            }
+            Bench::Check { args, count, seed } => {
+                let manifests = catalogue::manifests();
+                let found = check_many(&manifests, count, seed);
+                eprint!("{found}");
+                deliver(&args, &found)
+            }
+            Bench::E2e { args } => {
+                let cases = cases(&[])?;
+                let begun = Instant::now();
+                let results = run_cases(cases, World::Both, GuestOptions::default(), None).await?;
+                let found = e2e_figures(&results, begun.elapsed());
+                eprint!("{found}");
+                deliver(&args, &found)?;
+                Ok(status_of(&results))
+            }
+            Bench::Peers { args, scratch } => {
+                let (mut reality, machine) = prepare([Architecture::Amd64].into(), GuestOptions::default()).await;
+                let platform = reality.platforms.remove(&Architecture::Amd64);
+                let platform =
+                    platform.unwrap_or_else(|| Err(HostError::NotReady("no platform".into()))).map_err(infra)?;
+                let found = peers(&platform, machine, &scratch, &progress()).await.map_err(infra)?;
+                eprint!("{found}");
+                deliver(&args, &found)
+            }
         }
     }
+}
+
+fn cases(filters: &[String]) -> Result<Vec<Case>, Failure> {
+    let all = catalogue::read(None).map_err(usage)?;
+    catalogue::select(all, filters).map_err(usage)
 }
 
 fn deliver(args: &BenchArgs, found: &impl Serialize) -> Result<Status, Failure> {

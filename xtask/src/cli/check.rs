@@ -1,65 +1,109 @@
-//! `cargo xtask check`: files in, findings out.
+//! `check`: files in, findings out.
 
+use super::arguments::Format;
 use super::exit::{Failure, Status, infra, usage};
-use super::{Check, Format};
 use crate::check::{CheckReport, render, render_budgets};
+use crate::program;
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::check::{self, Options, Verdict, codes, explain};
+use vmhealth_sim::manifest::Architecture;
 
 /// More than etcd stores of any object, several times over.
 const SIZE_LIMIT: u64 = 8 << 20;
 
-/// Checks the files, or tells a code's story.
-pub(crate) fn check(args: Check) -> Result<Status, Failure> {
-    if let Some(word) = &args.explain {
-        return story(word);
-    }
-    let options = Options { architecture: args.architecture, boot: args.boot, without_gates: args.without_gates };
-    let assumptions =
-        Assumptions { boot: args.boot, shutdown: args.shutdown, heartbeat: args.heartbeat, ..Assumptions::default() };
-    let budgets = args.budgets.then_some(&assumptions);
-    let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
-    let colour = io::stdout().is_terminal();
-    for path in &args.files {
-        let file = path.display().to_string();
-        let text = read(path)?;
-        let checks = match check::check(&text, &options) {
-            Ok(checks) => checks,
-            Err(e) => {
-                report.add_error(&file, &e);
-                unreadable.push(format!("{file}:{e}"));
-                continue;
-            }
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Manifests: files, or - for standard input
+    #[arg(required_unless_present = "explain")]
+    pub(super) files: Vec<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// The cluster's default architecture, for manifests that name none
+    #[arg(long = "arch", default_value_t = Architecture::Amd64)]
+    pub(super) architecture: Architecture,
+    /// How long the guest needs from its start until it answers its probes
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
+    pub(super) boot: Duration,
+    /// A feature gate of KubeVirt that is off in that cluster although it is on by default; may be repeated
+    #[arg(long = "without-gate", value_name = "GATE", value_parser = ["RebootPolicy", "DecentralizedLiveMigration"])]
+    pub(super) without_gates: Vec<String>,
+    /// Also show how long it takes from each fault to its detection, to what is done about it, and to the guest being back
+    #[arg(long)]
+    pub(super) budgets: bool,
+    /// For the budgets: how long a healthy guest needs to shut down
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(super) shutdown: Duration,
+    /// For the budgets: the watchdog daemon's timeout in seconds, where the user data sets none
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
+    pub(super) heartbeat: u32,
+    /// For the budgets: `kernel.panic` of the guest, after which a panicked kernel reboots; 0: never
+    #[arg(long, default_value_t = 0)]
+    pub(super) panic_timer: u32,
+    /// Explain a finding's code
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub(super) explain: Option<String>,
+}
+
+impl Check {
+    /// Checks the files, or explains a code.
+    pub(super) fn run(self) -> Result<Status, Failure> {
+        if let Some(word) = &self.explain {
+            return explanation(word);
+        }
+        let options = Options { architecture: self.architecture, boot: self.boot, without_gates: self.without_gates };
+        let assumptions = Assumptions {
+            boot: self.boot,
+            shutdown: self.shutdown,
+            heartbeat: self.heartbeat,
+            ..Assumptions::default()
         };
-        for checked in &checks.manifests {
-            fine &= checked.verdict == Verdict::Accepted;
-            if args.format == Format::Human {
-                print!("{}", render(&file, &text, checked, colour));
-                print!("{}", budgets.map(|a| render_budgets(checked, a, args.panic_timer)).unwrap_or_default());
+        let budgets = self.budgets.then_some(&assumptions);
+        let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
+        let colour = io::stdout().is_terminal();
+        for path in &self.files {
+            let file = path.display().to_string();
+            let text = read(path)?;
+            let checks = match check::check(&text, &options) {
+                Ok(checks) => checks,
+                Err(e) => {
+                    report.add_error(&file, &e);
+                    unreadable.push(format!("{file}:{e}"));
+                    continue;
+                }
+            };
+            for checked in &checks.manifests {
+                fine &= checked.verdict == Verdict::Accepted;
+                if self.format == Format::Human {
+                    print!("{}", render(&file, &text, checked, colour));
+                    print!("{}", budgets.map(|a| render_budgets(checked, a, self.panic_timer)).unwrap_or_default());
+                }
             }
+            if checks.manifests.is_empty() {
+                without.push(file.clone());
+            }
+            for skipped in checks.skipped.iter().filter(|_| self.format == Format::Human) {
+                println!("{file}:{}: not checked: {}", skipped.pos.line, skipped.kind);
+            }
+            report.add(&file, &text, &checks, budgets);
         }
-        if checks.manifests.is_empty() {
-            without.push(file.clone());
+        if self.format == Format::Json {
+            println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
         }
-        for skipped in checks.skipped.iter().filter(|_| args.format == Format::Human) {
-            println!("{file}:{}: not looked at: {}", skipped.pos.line, skipped.kind);
+        if !unreadable.is_empty() {
+            return Err(usage(anyhow!(unreadable.join("\n"))));
         }
-        report.add(&file, &text, &checks, budgets);
+        if !without.is_empty() {
+            return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
+        }
+        Ok(if fine { Status::Passed } else { Status::Failed })
     }
-    if args.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
-    }
-    if !unreadable.is_empty() {
-        return Err(usage(anyhow!(unreadable.join("\n"))));
-    }
-    if !without.is_empty() {
-        return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
-    }
-    Ok(if fine { Status::Passed } else { Status::Failed })
 }
 
 /// Standard input is `-`.
@@ -80,7 +124,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn story(word: &str) -> Result<Status, Failure> {
+fn explanation(word: &str) -> Result<Status, Failure> {
     let Some(code) = explain(word) else {
         let all: Vec<&str> = codes().iter().map(|c| c.word).collect();
         return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
@@ -89,7 +133,7 @@ fn story(word: &str) -> Result<Status, Failure> {
     println!("What you see: {}.", code.layer.outcome(true, None));
     println!("Source: {}.", code.source);
     for id in code.shown_by {
-        println!("See it happen: cargo xtask repro {id}");
+        println!("See it happen: {} repro {id}", program::name());
     }
     Ok(Status::Passed)
 }

@@ -1,10 +1,14 @@
 //! Exit statuses, and errors that know theirs.
 
+use crate::own::OwnError;
+use crate::probe::ProbeError;
+use crate::run::HostError;
+use crate::workspace::NoSources;
 use std::process::ExitCode;
 
-/// The exit statuses of DESIGN.md.
+/// The exit statuses; they are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(super) enum Status {
     /// All passed.
     Passed,
     /// A scenario or a manifest failed.
@@ -31,23 +35,53 @@ impl From<Status> for ExitCode {
 
 /// An error with the status it ends in.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: anyhow::Error,
-    pub(crate) status: Status,
+pub(super) struct Failure {
+    pub(super) error: anyhow::Error,
+    pub(super) status: Status,
 }
 
 /// Unreadable input.
-pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Failure {
+pub(super) fn usage(error: impl Into<anyhow::Error>) -> Failure {
     Failure { error: error.into(), status: Status::Usage }
 }
 
 /// The host's doing.
-pub(crate) fn infra(error: impl Into<anyhow::Error>) -> Failure {
+pub(super) fn infra(error: impl Into<anyhow::Error>) -> Failure {
     Failure { error: error.into(), status: Status::Infra }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
         infra(error)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Failure {
+        infra(error)
+    }
+}
+
+impl From<ProbeError> for Failure {
+    fn from(error: ProbeError) -> Failure {
+        match error {
+            ProbeError::Host(error) => infra(error),
+            connect @ ProbeError::Connect { .. } => usage(connect),
+        }
+    }
+}
+
+impl From<NoSources> for Failure {
+    fn from(error: NoSources) -> Failure {
+        usage(error)
+    }
+}
+
+impl From<OwnError> for Failure {
+    fn from(error: OwnError) -> Failure {
+        match error {
+            OwnError::Host(error) => infra(error),
+            invalid @ OwnError::Invalid(_) => usage(invalid),
+        }
     }
 }

@@ -1,67 +1,60 @@
-//! `cargo xtask explore`: a fault at every moment, in virtual time.
+//! `explore`: a fault at every moment, in virtual time.
 
-use super::exit::{Failure, Status, infra, usage};
-use super::own_run::{guest_text, read_manifest};
-use super::{Explore, Format};
-use crate::report::ExploreReport;
-use anyhow::anyhow;
+use super::arguments::{Format, parse_short};
+use super::exit::{Failure, Status, infra};
+use crate::own::{NamedFault, OwnExplore};
+use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
-use vmhealth_sim::explore::{Grid, explore as run};
-use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
-use vmhealth_sim::scenario::{Fault, Scenario, Spec};
-use vmhealth_sim::world::Timings;
 
-/// No common period is taken for longer.
-const LONGEST_SPAN: Duration = Duration::from_secs(60);
-
-/// Explores and reports: best, worst, and every outcome that differs.
-pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
-    let vm = read_manifest(&args.manifest, manifest::read)?;
-    let (spec, faults) = spec(args, &vm)?;
-    let span = args.span.unwrap_or_else(|| common_period(&vm));
-    let grid = Grid { step: args.step, from: args.from, span };
-    let found = run(&vm, &spec, &faults, grid, Timings::default()).map_err(|e| usage(anyhow!(e)))?;
-    let report = ExploreReport::from(&found);
-    match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?),
-        Format::Human => print!("{}", report.render(&args.faults.join(" and "))),
-    }
-    Ok(Status::Passed)
+#[derive(Debug, Args)]
+pub(super) struct Explore {
+    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    pub(super) manifest: PathBuf,
+    /// What breaks, in a scenario file's words; two for every order and distance of both
+    #[arg(long = "fault", required = true, num_args = 1)]
+    pub(super) faults: Vec<NamedFault>,
+    /// Between two instants
+    #[arg(long, value_parser = parse_short, default_value = "250ms")]
+    pub(super) step: Duration,
+    /// How much time is covered; the probes' common period, at most a minute, if absent
+    #[arg(long, value_parser = parse_short)]
+    pub(super) span: Option<Duration>,
+    /// How long the guest was ready before the first instant
+    #[arg(long, value_parser = parse_short, default_value = "2m")]
+    pub(super) from: Duration,
+    /// How long each run goes on
+    #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
+    pub(super) lasting: Duration,
+    /// The watchdog daemon's timeout in seconds; 0: none runs
+    #[arg(long, default_value_t = 10)]
+    pub(super) heartbeat: u32,
+    /// Leave Debian's wd_keepalive unmasked
+    #[arg(long)]
+    pub(super) keepalive: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
 }
 
-/// The scenario without its faults, and the faults.
-fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failure> {
-    let heartbeat = vm.vmi.watchdog_in_guest(None).is_some().then_some(args.heartbeat);
-    let start = match vm.run_strategy {
-        RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
-        _ => "",
-    };
-    let read = |text: &String| {
-        vmhealth_sim::yaml::read::<Fault>(text).map_err(|e| usage(anyhow!("--fault {text}: {}", e.message)))
-    };
-    let faults = args.faults.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let text = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
-         manifest: unused\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
-         observe: {}\n  final: {{}}\n",
-        guest_text(heartbeat, args.keepalive, true),
-        humantime::format_duration(args.from + args.lasting),
-    );
-    let mut spec = Scenario::read(&text).map_err(|e| usage(anyhow!(e)))?.spec;
-    // The model's guest is the user's: it has what the probes ask for.
-    spec.guest.serves_probes = true;
-    Ok((spec, faults))
-}
-
-/// After so long probes and pets meet again as before.
-fn common_period(vm: &VirtualMachine) -> Duration {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
+impl Explore {
+    pub(super) fn run(self) -> Result<Status, Failure> {
+        let names: Vec<String> = self.faults.iter().map(|f| f.text.clone()).collect();
+        let own = OwnExplore {
+            file: self.manifest,
+            faults: self.faults,
+            step: self.step,
+            span: self.span,
+            from: self.from,
+            lasting: self.lasting,
+            heartbeat: self.heartbeat,
+            keepalive: self.keepalive,
+        };
+        let report = own.explore()?;
+        match self.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?),
+            Format::Human => print!("{}", report.render(&names.join(" and "))),
         }
-        a
-    };
-    let periods = [&vm.vmi.readiness, &vm.vmi.liveness].into_iter().flatten().map(|p| u64::from(p.timings.period));
-    let common = periods.fold(1_u64, |a, b| (a / gcd(a, b).max(1)).saturating_mul(b));
-    Duration::from_secs(common).min(LONGEST_SPAN)
+        Ok(Status::Passed)
+    }
 }

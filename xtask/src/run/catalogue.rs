@@ -1,12 +1,15 @@
-//! The scenario catalogue: files under `tests/scenarios`, each with the manifest beside it.
+//! The scenario catalogue: the repository's, which is part of this program, or a folder of the user's own. A scenario file
+//! names the manifest that stands beside it.
 
+use crate::program;
+use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
 use vmhealth_sim::devices::heartbeats;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
-use vmhealth_sim::scenario::Scenario;
+use vmhealth_sim::scenario::{GuestProfile, Scenario};
 
 /// A scenario with its manifest read.
 #[derive(Debug, Clone)]
@@ -38,61 +41,85 @@ impl Case {
 #[error("{}", .0.join("\n"))]
 pub struct CatalogueError(pub Vec<String>);
 
-/// The catalogue of this repository.
-pub fn own_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios")
+/// The repository's catalogue, as it was when this program was built.
+static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/../tests/scenarios");
+/// Where its files stand in the repository.
+const EMBEDDED_FOLDER: &str = "tests/scenarios";
+
+/// Reads the scenarios of `folder`, or this program's own, by id.
+pub fn read(folder: Option<&Path>) -> Result<Vec<Case>, CatalogueError> {
+    match folder {
+        Some(folder) => read_folder(folder),
+        None => {
+            let files = EMBEDDED.files().map(|f| Path::new(EMBEDDED_FOLDER).join(f.path()));
+            collect(files, |file| case(file, &embedded_text, "".into()))
+        }
+    }
+}
+
+fn embedded_text(file: &Path) -> Result<String, String> {
+    let embedded = file.strip_prefix(EMBEDDED_FOLDER).ok().and_then(|f| EMBEDDED.get_file(f));
+    let text = embedded.and_then(|f| f.contents_utf8()).map(str::to_owned);
+    text.ok_or_else(|| format!("{}: there is no such file in the catalogue", file.display()))
+}
+
+fn text(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|e| format!("{}: cannot be read: {e}", file.display()))
+}
+
+fn read_folder(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
+    let entries = std::fs::read_dir(folder).map_err(|e| CatalogueError(vec![format!("{}: {e}", folder.display())]))?;
+    collect(entries.flatten().map(|e| e.path()), read_case)
 }
 
 /// Reads one scenario file and its manifest.
 pub fn read_case(file: &Path) -> Result<Case, String> {
-    let read =
-        |path: &Path| std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()));
-    let scenario = Scenario::read(&read(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
+    let folder = std::path::absolute(file).unwrap_or(file.to_owned());
+    let folder = folder.parent().unwrap_or(Path::new("")).display().to_string();
+    case(file, &text, folder)
+}
+
+/// `folder`: what says where the scenario is when it is to be run again; empty for the embedded ones.
+fn case(file: &Path, text: &dyn Fn(&Path) -> Result<String, String>, folder: String) -> Result<Case, String> {
+    let scenario = Scenario::read(&text(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
-    let text = read(&manifest_file)?;
-    let manifest = manifest::read(&manifest_file.display().to_string(), &text).map_err(|e| e.to_string())?;
-    if let Some(device) = scenario.spec.guest.watchdog_daemon.as_ref().and_then(|d| d.device)
-        && manifest.vmi.watchdog_in_guest(Some(device)).is_none()
-    {
-        let (file, name) = (file.display(), device.as_str());
-        let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
-        return Err(format!(
-            "{file}: spec.guest.watchdogDaemon.device: {} has no {name}; what it has is {known}",
-            manifest_file.display()
-        ));
+    let name = manifest_file.display().to_string();
+    let manifest = manifest::read(&name, &text(&manifest_file)?).map_err(|e| e.to_string())?;
+    if let Some(problem) = daemon_problem(&scenario.spec.guest, &manifest, &name) {
+        return Err(format!("{}: spec.guest.watchdogDaemon.{problem}", file.display()));
     }
-    if let Some(daemon) = &scenario.spec.guest.watchdog_daemon
-        && let Some(model) = manifest.vmi.watchdog_in_guest(daemon.device)
-        && !heartbeats(model).contains(&daemon.heartbeat_seconds)
-    {
-        let (file, range) = (file.display(), heartbeats(model));
-        return Err(format!(
-            "{file}: spec.guest.watchdogDaemon.heartbeatSeconds: the {} takes {} to {}",
-            model.as_str(),
-            range.start(),
-            range.end()
-        ));
-    }
-    let id = &scenario.metadata.id;
-    let again = match file.parent() {
-        Some(folder) if folder != own_folder() => {
-            format!("cargo xtask e2e {id} --scenarios {} --world {{world}}", folder.display())
-        }
-        _ => format!("cargo xtask repro {id} --world {{world}}"),
+    let id = scenario.metadata.id.as_str();
+    let again = match folder.as_str() {
+        "" => program::command_line(["repro", id]),
+        folder => program::command_line(["repro", id, "--scenarios", folder]),
     };
+    let again = again + " --world {world}";
     Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario })
 }
 
-/// Reads every scenario in `folder`, by id.
-pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
-    let entries = std::fs::read_dir(folder).map_err(|e| CatalogueError(vec![format!("{}: {e}", folder.display())]))?;
-    let (mut cases, mut problems) = (BTreeMap::new(), Vec::new());
-    for entry in entries.flatten() {
-        let file = entry.path();
-        if file.extension().is_none_or(|e| e != "yaml") {
-            continue;
+/// What is wrong with the watchdog daemon that a scenario sets up in a guest of this manifest.
+fn daemon_problem(guest: &GuestProfile, manifest: &VirtualMachine, manifest_file: &str) -> Option<String> {
+    let daemon = guest.watchdog_daemon.as_ref()?;
+    match (daemon.device, manifest.vmi.watchdog_in_guest(daemon.device)) {
+        (Some(device), None) => {
+            let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
+            Some(format!("device: {manifest_file} has no {}; what it has is {known}", device.as_str()))
         }
-        match read_case(&file) {
+        (_, Some(model)) if !heartbeats(model).contains(&daemon.heartbeat_seconds) => {
+            let range = heartbeats(model);
+            Some(format!("heartbeatSeconds: the {} takes {} to {}", model.as_str(), range.start(), range.end()))
+        }
+        _ => None,
+    }
+}
+
+fn collect(
+    files: impl Iterator<Item = PathBuf>,
+    read: impl Fn(&Path) -> Result<Case, String>,
+) -> Result<Vec<Case>, CatalogueError> {
+    let (mut cases, mut problems) = (BTreeMap::new(), Vec::new());
+    for file in files.filter(|f| f.extension().is_some_and(|e| e == "yaml")) {
+        match read(&file) {
             // Nobody has told the model which daemon that is.
             Ok(case) if case.scenario.spec.guest.own_watchdog_daemon => {
                 problems.push(format!("{}: spec.guest.ownWatchdogDaemon is for `run --image` only", file.display()));
@@ -109,13 +136,11 @@ pub fn read(folder: &Path) -> Result<Vec<Case>, CatalogueError> {
     if problems.is_empty() { Ok(cases.into_values().collect()) } else { Err(CatalogueError(problems)) }
 }
 
-/// The texts of all manifests that the scenarios in `folder` stand beside.
-pub fn manifests(folder: &Path) -> Result<Vec<String>, CatalogueError> {
-    let folder = folder.join("manifests");
-    let failed = |e: std::io::Error| CatalogueError(vec![format!("{}: {e}", folder.display())]);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).map_err(failed)?.flatten().map(|e| e.path()).collect();
-    files.sort();
-    files.iter().map(|f| std::fs::read_to_string(f).map_err(failed)).collect()
+/// The texts of all manifests of the repository's catalogue.
+pub fn manifests() -> Vec<String> {
+    let folder = EMBEDDED.get_dir("manifests");
+    let files = folder.into_iter().flat_map(Dir::files);
+    files.filter_map(|f| f.contents_utf8()).map(str::to_owned).collect()
 }
 
 /// The `k`th of `n` parts of the cases (from 1), by a hash of the id: a new scenario moves no other one.
@@ -128,6 +153,11 @@ pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
     cases.into_iter().filter(|case| part(case) + 1 == k).collect()
 }
 
+/// What to say of an id that no scenario has.
+pub fn unknown_scenario(id: &str) -> String {
+    format!("no scenario is called {id:?}; `{} e2e --list` shows them all", program::name())
+}
+
 /// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id or its tag. Without filters
 /// all but the slow ones. A filter that names nothing is an error, and so is a choice of nothing.
 pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, CatalogueError> {
@@ -135,11 +165,8 @@ pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, Catalog
         let exact = c.id() == f || c.scenario.metadata.tags.contains(f);
         exact || c.id().contains(f.as_str()) && !c.scenario.is_slow() && !cases.iter().any(|c| c.id() == f)
     };
-    let unknown: Vec<String> = filters
-        .iter()
-        .filter(|f| !cases.iter().any(|c| names(f, c)))
-        .map(|f| format!("no scenario is called {f:?}; `cargo xtask e2e --list` shows them all"))
-        .collect();
+    let unknown: Vec<String> =
+        filters.iter().filter(|f| !cases.iter().any(|c| names(f, c))).map(|f| unknown_scenario(f)).collect();
     if !unknown.is_empty() {
         return Err(CatalogueError(unknown));
     }

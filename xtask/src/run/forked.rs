@@ -1,30 +1,30 @@
 //! The proof that a fork is a boot: every case both ways, and where their normalised traces differ.
 
+use super::catalogue::Case;
+use super::jobs::Jobs;
+use super::reality::{Progress, Reality};
 use crate::compare::divergence;
 use crate::report::{RunFolder, VerdictWord};
-use crate::run::catalogue::Case;
-use crate::run::jobs::Jobs;
-use crate::run::runner::{Progress, Reality};
 use std::fmt;
 use std::io;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-/// What came of it.
+/// What the two runs of every case had in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// A case each.
+    /// One for each case that ran both ways.
     pub cases: Vec<Compared>,
 }
 
 /// One case both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
-    /// Which.
+    /// The scenario's id.
     pub id: String,
     /// Forked, and cold.
     pub verdicts: [VerdictWord; 2],
-    /// What was forked at all.
+    /// Whether the first run was forked at all.
     pub forked: bool,
     /// Where they differ, side by side.
     pub differences: Vec<String>,

@@ -4,22 +4,22 @@
 //! while its guest was short of CPU: it is run again alone when all others are done. The report says why, the first attempt's
 //! evidence stays beside the second one's, and a guest that is starved alone is infrastructure.
 
+use super::catalogue::Case;
+use super::reality::{HostError, Progress, Reality, remove_containers};
+use super::scenario_run::{ScenarioRun, finish, not_run, skipped};
+use super::schedule::{Forecast, Schedule};
+use super::templates::{CaseTemplates, prepare as prepare_templates};
 use crate::host;
-use crate::report::{LOCAL, RunFolder, VerdictWord, place};
-use crate::run::catalogue::Case;
-use crate::run::runner::{Lack, Progress, Reality, ScenarioRun, finish, not_run, skipped};
-use crate::run::schedule::{Forecast, Schedule};
-use crate::run::templates::{self, Stock};
+use crate::report::{RunFolder, VerdictWord, place};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use vmhealth_guests::container;
 use vmhealth_guests::guest::memory_mib;
 use vmhealth_guests::reality::{self, Outcome, Setup};
-use vmhealth_guests::scratch::{Scratch, lock_of};
+use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::Template;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
@@ -51,21 +51,22 @@ impl Jobs<'_> {
     pub(crate) async fn run(&self) -> io::Result<Vec<Option<ScenarioRun>>> {
         let scratch = Scratch::new()?;
         let runs = async {
-            let stock = match self.reality.cold {
+            let templates = match self.reality.cold {
                 true => vec![None; self.cases.len()],
                 false => {
-                    templates::stock(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress).await?
+                    prepare_templates(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress)
+                        .await?
                 }
             };
-            self.run_all(&stock, &scratch).await
+            self.run_all(&templates, &scratch).await
         };
         let runs = runs.await;
         remove_containers(self.reality, &scratch).await;
         runs
     }
 
-    async fn run_all(&self, stock: &Stock, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
-        let mut runs = self.run_together(stock, scratch).await?;
+    async fn run_all(&self, templates: &CaseTemplates, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let mut runs = self.run_together(templates, scratch).await?;
         if let [Some(only)] = runs.as_mut_slice() {
             only.result.starved_alone();
             return Ok(runs);
@@ -75,12 +76,15 @@ impl Jobs<'_> {
             if *self.cancelled.borrow() {
                 break;
             }
-            (self.progress)(&format!("{}: proves nothing ({reason}); again, alone", case.id()));
+            (self.progress)(&format!(
+                "{}: inconclusive, the host was overloaded ({reason}); running it again alone",
+                case.id()
+            ));
             self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
-            let job = self.job(index, stock, scratch, "alone")?;
+            let job = self.job(index, templates, scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
-            again.hold_against(self.models[index].as_ref(), &self.cases[index]);
+            again.compare_with_model(self.models[index].as_ref(), &self.cases[index]);
             again.result.starved_alone();
             again.result.after_starvation(reason);
             runs[index] = Some(again);
@@ -88,9 +92,9 @@ impl Jobs<'_> {
         Ok(runs)
     }
 
-    async fn run_together(&self, stock: &Stock, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+    async fn run_together(&self, templates: &CaseTemplates, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
         let schedule = Arc::new(Schedule::new(host::memory_budget_mib(), host::cores(), self.reality.jobs));
-        for (index, (case, template)) in self.cases.iter().zip(stock).enumerate() {
+        for (index, (case, template)) in self.cases.iter().zip(templates).enumerate() {
             schedule.enqueue(index, forecast(case, template.is_some()));
         }
         let (shown, progress) = (schedule.clone(), self.progress.clone());
@@ -102,7 +106,7 @@ impl Jobs<'_> {
         });
         let mut tasks = JoinSet::new();
         while let Some(index) = schedule.next().await {
-            let (job, schedule) = (self.job(index, stock, scratch, "")?, schedule.clone());
+            let (job, schedule) = (self.job(index, templates, scratch, "")?, schedule.clone());
             tasks.spawn_local(async move {
                 let _place = Place(&schedule, index);
                 (index, job.run(&schedule).await)
@@ -114,7 +118,7 @@ impl Jobs<'_> {
             if let Ok((index, run)) = done {
                 let mut run =
                     run.or_else(|e| not_run(&self.cases[index], &e.to_string(), &self.reality.host, self.folder))?;
-                run.hold_against(self.models[index].as_ref(), &self.cases[index]);
+                run.compare_with_model(self.models[index].as_ref(), &self.cases[index]);
                 runs[index] = Some(run);
             }
         }
@@ -126,27 +130,18 @@ impl Jobs<'_> {
         Ok(runs)
     }
 
-    fn job(&self, index: usize, stock: &Stock, scratch: &Scratch, suffix: &str) -> io::Result<Job> {
+    fn job(&self, index: usize, templates: &CaseTemplates, scratch: &Scratch, suffix: &str) -> io::Result<Job> {
         Ok(Job {
             index,
             case: self.cases[index].clone(),
             reality: self.reality.clone(),
-            template: stock[index].clone(),
+            template: templates[index].clone(),
             scratch: scratch.subdir(&format!("{index}{suffix}"))?,
             folder: self.folder.clone(),
             cancelled: self.cancelled.clone(),
             progress: self.progress.clone(),
             alone: self.cases.len() == 1,
         })
-    }
-}
-
-/// Removes what containers a run has left, also those whose start was given up.
-pub(crate) async fn remove_containers(reality: &Reality, scratch: &Scratch) {
-    if reality.host != LOCAL
-        && let Some(lock) = lock_of(scratch.path())
-    {
-        container::remove_run(&lock).await;
     }
 }
 
@@ -188,8 +183,10 @@ impl Job {
         let begun = Instant::now();
         let platform = match self.reality.platform(&self.case) {
             Ok(platform) => platform.clone(),
-            Err(Lack::NotHere(reason)) => return skipped(&self.case, &reason, &self.reality.host, &self.folder),
-            Err(Lack::Host(reason)) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
+            Err(HostError::Unsupported(reason)) => {
+                return skipped(&self.case, &reason, &self.reality.host, &self.folder);
+            }
+            Err(HostError::NotReady(reason)) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
         };
         let folder = self.folder.begin(self.case.id(), &place("qemu", &self.reality.host))?;
         let setup = Setup {

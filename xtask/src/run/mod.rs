@@ -1,12 +1,17 @@
 //! Runs of scenarios: the catalogue, the schedule, and both worlds.
+//!
+//! Knows nothing of the command line, and nothing of how a host gets what its guests need.
 
 pub mod catalogue;
 pub mod forked;
 mod jobs;
 mod load;
+mod reality;
 mod runner;
+mod scenario_run;
 mod schedule;
 pub mod templates;
 
-pub(crate) use jobs::remove_containers;
-pub use runner::{Lack, Progress, Reality, Worlds, run};
+pub(crate) use reality::remove_containers;
+pub use reality::{HostError, Progress, Reality};
+pub use runner::{Worlds, run};

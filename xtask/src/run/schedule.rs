@@ -5,7 +5,7 @@
 //! no more guests are busy than there are cores, when the boots that the model foresees for it do not meet more boots than
 //! there are cores, and when the cores have time left as it is. Everything is under one lock, and [`Schedule::describe`] shows it.
 
-use crate::run::load::Load;
+use super::load::Load;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;

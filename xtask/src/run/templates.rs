@@ -1,8 +1,8 @@
 //! The templates that a run's cases fork from: each booted once.
 
+use super::catalogue::Case;
+use super::reality::{Progress, Reality};
 use crate::host;
-use crate::run::catalogue::Case;
-use crate::run::runner::{Progress, Reality};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
@@ -20,17 +20,17 @@ use vmhealth_sim::manifest::{Handler, Port};
 /// The port of the health server that scenarios ask for (the seed's own).
 pub(crate) const HEALTH_PORT: u16 = 1500;
 
-/// What a case forks from; `None`: it boots cold.
-pub(crate) type Stock = Vec<Option<Arc<Template>>>;
+/// By case: the template that it forks from; `None`: it boots cold.
+pub(crate) type CaseTemplates = Vec<Option<Arc<Template>>>;
 
-/// Finds or makes the template of every case. Whatever cannot be had is said once, and its cases boot cold.
-pub(crate) async fn stock(
+/// Finds or makes the template of every case. Each reason why there is none is said once; those cases boot cold.
+pub(crate) async fn prepare(
     cases: &[Case],
     reality: &Reality,
     scratch: &Scratch,
     mut cancelled: watch::Receiver<bool>,
     progress: &Progress,
-) -> io::Result<Stock> {
+) -> io::Result<CaseTemplates> {
     let store = Templates::new(&host::cache_folder());
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     let mut keys = Vec::new();

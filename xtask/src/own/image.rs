@@ -1,9 +1,7 @@
 //! `--image` and `--images`: which file a manifest's guest boots.
 
-use super::exit::{Failure, usage};
-use super::prepare::{self, say};
-use anyhow::{Context as _, anyhow};
-use clap::Args;
+use super::OwnError;
+use crate::prepare::{self, say};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,16 +9,15 @@ use vmhealth_guests::platform::Image;
 use vmhealth_sim::manifest::{Architecture, Firmware, MachineType, VirtualMachine, Volume, VolumeKind};
 use vmhealth_sim::yaml;
 
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(crate) struct OwnImage {
-    /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
-    #[arg(long, value_name = "FILE")]
-    image: Option<PathBuf>,
-    /// The same, found by what the manifest calls its first disk: a YAML file with the maps containerDisk, dataVolume and
-    /// persistentVolumeClaim, from names to image files
-    #[arg(long, value_name = "MAP.yaml")]
-    images: Option<PathBuf>,
+/// Where the disk image comes from that a manifest's guest boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageChoice {
+    /// vmhealth's own Debian image.
+    Vmhealth,
+    /// This file.
+    File(PathBuf),
+    /// The file that this YAML map has under the name of the manifest's first disk.
+    Map(PathBuf),
 }
 
 /// From names to files, which are relative to the map's own folder.
@@ -43,31 +40,34 @@ impl ImageMap {
     }
 }
 
-impl OwnImage {
-    /// Whether there is to be one.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.image.is_some() || self.images.is_some()
+impl ImageChoice {
+    /// Whether it is the user's own.
+    pub fn is_users(&self) -> bool {
+        *self != ImageChoice::Vmhealth
     }
 
-    /// The image, if one is wanted, and whatever its firmware needs.
-    pub(crate) fn find(&self, manifest: &VirtualMachine) -> Result<Option<Image>, Failure> {
-        let file = match (&self.image, &self.images) {
-            (Some(file), _) => file.clone(),
-            (None, Some(map)) => mapped(map, manifest)?,
-            (None, None) => return Ok(None),
+    /// The user's image, if there is to be one; installs what its firmware needs.
+    pub fn find(&self, manifest: &VirtualMachine) -> Result<Option<Image>, OwnError> {
+        let file = match self {
+            ImageChoice::Vmhealth => return Ok(None),
+            ImageChoice::File(file) => file.clone(),
+            ImageChoice::Map(map) => mapped(map, manifest)?,
         };
         prepare::install_beside_qemu(manifest.vmi.architecture)?;
-        let image = Image::of_user(&file).map_err(usage)?;
+        let image = Image::of_user(&file).map_err(|e| OwnError::Invalid(e.to_string()))?;
         let vmi = &manifest.vmi;
         if downloads(vmi.cloud_init.user_data.as_deref().unwrap_or_default()) {
-            say("the user data installs packages: guests here have no way out, so they must be in the image already");
+            say(
+                "the user data installs packages: guests here have no network access, so they must be in the image already",
+            );
         }
         if let (Architecture::Amd64, Firmware::Efi { secure_boot }) = (vmi.architecture, vmi.boot.firmware) {
             if secure_boot && vmi.machine != MachineType::Q35 {
-                return Err(usage(anyhow!(
-                    "domain.firmware.bootloader.efi: secure boot, which is its default, needs `machine: {{type: q35}}`; \
-                     or write `efi: {{secureBoot: false}}`"
-                )));
+                return Err(OwnError::Invalid(
+                    "domain.firmware.bootloader.efi: secure boot, which is its default, needs `machine: {type: q35}`; \
+                     or write `efi: {secureBoot: false}`"
+                        .into(),
+                ));
             }
             prepare::install_ovmf()?;
         }
@@ -81,23 +81,22 @@ fn downloads(user_data: &[u8]) -> bool {
     String::from_utf8_lossy(user_data).lines().any(packages)
 }
 
-fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, Failure> {
-    let text = std::fs::read_to_string(map).with_context(|| format!("cannot read {}", map.display())).map_err(usage)?;
-    let names: ImageMap = yaml::read(&text).with_context(|| map.display().to_string()).map_err(usage)?;
+fn mapped(map: &Path, manifest: &VirtualMachine) -> Result<PathBuf, OwnError> {
+    let file = map.display();
+    let text = std::fs::read_to_string(map).map_err(|e| OwnError::Invalid(format!("cannot read {file}: {e}")))?;
+    let names: ImageMap = yaml::read(&text).map_err(|e| OwnError::Invalid(format!("{file}: {e}")))?;
     let Some(volume) = &manifest.vmi.boot.volume else {
-        return Err(usage(anyhow!(
-            "{}: none of the manifest's disks is a containerDisk, a dataVolume or a persistentVolumeClaim; --image FILE needs no name",
-            map.display()
+        return Err(OwnError::Invalid(format!(
+            "{file}: none of the manifest's disks is a containerDisk, a dataVolume or a persistentVolumeClaim; --image FILE needs no name"
         )));
     };
-    let file = names.file(volume).ok_or_else(|| {
+    let image = names.file(volume).ok_or_else(|| {
         let (kind, name) = (volume.kind.as_str(), &volume.name);
-        usage(anyhow!(
-            "{}: the manifest boots {volume}, which is not in it; add `{kind}: {{{name:?}: FILE}}`",
-            map.display()
+        OwnError::Invalid(format!(
+            "{file}: the manifest boots {volume}, which is not in it; add `{kind}: {{{name:?}: FILE}}`"
         ))
     })?;
-    Ok(map.parent().unwrap_or(Path::new("")).join(file))
+    Ok(map.parent().unwrap_or(Path::new("")).join(image))
 }
 
 #[cfg(test)]
@@ -118,7 +117,7 @@ mod tests {
             std::fs::write(&map, text).unwrap();
             match (mapped(&map, &manifest), expected) {
                 (Ok(file), Ok(name)) => assert_eq!(file, folder.path().join(name)),
-                (Err(e), Err(part)) => assert!(format!("{:#}", e.error).contains(part), "{:#}", e.error),
+                (Err(e), Err(part)) => assert!(e.to_string().contains(part), "{e}"),
                 (found, _) => panic!("{text}: {found:?}"),
             }
         };

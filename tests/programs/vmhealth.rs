@@ -1,0 +1,82 @@
+//! The `vmhealth` program as a user has it: in a folder that is not in its sources. Built with the package that makes the
+//! program, which is how cargo says where it is.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A user's scenario, and its manifest.
+const OWN_SCENARIO: &str = "\
+apiVersion: vmhealth.dev/v1alpha1
+kind: Scenario
+metadata: {id: own/scenario/here, summary: own}
+spec:
+  manifest: manifests/vm.yaml
+  expect: [{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..2m}]
+  final: {}
+";
+const MANIFEST: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: vm}
+spec: {runStrategy: Always, template: {spec: {domain: {devices: {}}}}}
+";
+
+fn vmhealth(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmhealth")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Its exit status and what it prints.
+fn check(folder: &Path, arguments: &[&str], status: i32, stdout: &str, stderr: &str) {
+    let output = vmhealth(folder, arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let as_expected = output.status.code() == Some(status) && out.contains(stdout) && err.contains(stderr);
+    assert!(as_expected, "{arguments:?}: {:?}\nstdout:\n{out}\nstderr:\n{err}", output.status);
+}
+
+#[test]
+fn it_runs_in_any_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    check(here, &["e2e", "--list"], 0, "killed-daemon/watchdog/reset\n", "");
+    assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "listing leaves nothing");
+    check(here, &["e2e", "killed-daemon/watchdog/reset", "--world", "model"], 0, "", "1 pass, 0 fail");
+    let repeat = here.join("runs").read_dir().unwrap().next().unwrap().unwrap().path();
+    let repeat = repeat.join("model/killed-daemon.watchdog.reset/repeat.sh");
+    assert_eq!(std::fs::read_to_string(repeat).unwrap(), "vmhealth repro killed-daemon/watchdog/reset --world model\n");
+    check(here, &["repro", "killed-daemon/watchdog/reset", "--world", "model"], 0, "", "1 pass, 0 fail");
+    check(here, &["report"], 0, "killed-daemon/watchdog/reset", "");
+    check(here, &["e2e", "no-such"], 2, "", "`vmhealth e2e --list` shows them all");
+    check(here, &["--help"], 0, "Usage: vmhealth <COMMAND>", "");
+    for command in ["mutants", "test", "bench", "schema"] {
+        check(here, &[command], 2, "", "unrecognized subcommand");
+    }
+}
+
+#[test]
+fn scenarios_of_ones_own_are_run_again_from_anywhere() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let scenarios = folder.path().join("my scenarios");
+    std::fs::create_dir_all(scenarios.join("manifests")).unwrap();
+    std::fs::write(scenarios.join("manifests/vm.yaml"), MANIFEST).unwrap();
+    std::fs::write(scenarios.join("own.yaml"), OWN_SCENARIO).unwrap();
+    check(folder.path(), &["e2e", "--scenarios", "my scenarios", "--world", "model", "--out", "out"], 0, "", "1 pass");
+    let again = std::fs::read_to_string(folder.path().join("out/model/own.scenario.here/repeat.sh")).unwrap();
+    let words = shlex::split(&again).unwrap();
+    let (program, arguments) = words.split_first().unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(program, "vmhealth");
+    check(elsewhere.path(), &arguments, 0, "", "1 pass, 0 fail");
+}
+
+#[test]
+fn a_misspelt_fault_is_refused_before_anything_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vm.yaml"), MANIFEST).unwrap();
+    for command in ["run", "explore"] {
+        let fault = if command == "run" { "kilWatchdog@5s" } else { "kilWatchdog" };
+        let text = "did you mean killWatchdog? (kinds: kernelPanic, killWatchdog, ";
+        check(folder.path(), &[command, "vm.yaml", "--fault", fault], 2, "", text);
+        check(folder.path(), &[command, "vm.yaml", "--fault", "stopAgent"], 2, "", "expected {stopAgent: {for: 15s}}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was prepared");
+}

@@ -1,0 +1,117 @@
+//! The commands, and what each needs before it runs.
+
+use super::bench::Bench;
+use super::check::Check;
+use super::compare::Compare;
+use super::e2e::E2e;
+use super::exit::{Failure, Status};
+use super::explore::Explore;
+use super::image::Image;
+use super::mutants::Mutants;
+use super::probe::Probe;
+use super::report::Report;
+use super::repro::Repro;
+use super::run::Run;
+use super::schema::Schema;
+use super::{doctor, test};
+use clap::Subcommand;
+use std::collections::BTreeSet;
+use vmhealth_sim::manifest::Architecture;
+
+/// The commands of `cargo xtask`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    #[command(flatten)]
+    Product(ProductCommand),
+    /// Run the tests: unit, model, snapshots, then a part on real QEMU
+    Test,
+    /// Measure: forks against boots, the whole catalogue, `check`, other tools
+    Bench {
+        #[command(subcommand)]
+        command: Bench,
+    },
+    /// Make small faults in a copy of the sources and see whether a test notices each of them
+    Mutants(Mutants),
+    /// Print a JSON Schema: of scenario files, for editors, or of a report
+    Schema(Schema),
+}
+
+/// The commands that do not need vmhealth's sources.
+#[derive(Debug, Subcommand)]
+pub(super) enum ProductCommand {
+    /// Run the scenarios on real QEMU and in the model
+    E2e(E2e),
+    /// Boot your own manifest and show its health as it changes
+    Run(Run),
+    /// Say what a cluster would make of your manifests: which layer refuses, what can never work, what surprises
+    Check(Check),
+    /// Make one probe exactly as the kubelet would
+    Probe(Probe),
+    /// Run one scenario again as it was
+    Repro(Repro),
+    /// Run the scenarios both forked and cold, and report where they differ
+    Compare(Compare),
+    /// Show a run's table again
+    Report(Report),
+    /// Guest images
+    Image {
+        #[command(subcommand)]
+        command: Image,
+    },
+    /// Show what this host can do, and the command that fixes what it cannot
+    Doctor,
+    /// Let a fault come at every moment, in virtual time: the best case, the worst, and where outcomes differ
+    Explore(Explore),
+}
+
+impl Command {
+    /// Whether it runs nothing and connects to nothing.
+    pub(super) fn only_prints(&self) -> bool {
+        use ProductCommand::*;
+        match self {
+            Command::Product(Check(_) | Explore(_) | Report(_)) | Command::Schema(_) => true,
+            Command::Product(E2e(args)) => args.list,
+            Command::Mutants(args) => args.list,
+            _ => false,
+        }
+    }
+
+    /// For a command that makes network namespaces: the architectures of the guests that it may boot, as far as that can be
+    /// known before anything else.
+    pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
+        use ProductCommand::*;
+        match self {
+            Command::Product(E2e(args)) => args.guests(),
+            Command::Product(Repro(args)) => args.guests(),
+            Command::Product(Compare(args)) => Some(args.guests()),
+            Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
+            Command::Product(Doctor) => Some(BTreeSet::new()),
+            Command::Test => Some(test::guests()),
+            Command::Bench { command } => command.guests(),
+            Command::Product(Check(_) | Explore(_) | Probe(_) | Report(_) | Image { .. })
+            | Command::Mutants(_)
+            | Command::Schema(_) => None,
+        }
+    }
+
+    /// Runs it.
+    pub(super) async fn run(self) -> Result<Status, Failure> {
+        use ProductCommand::*;
+        match self {
+            Command::Product(E2e(args)) => args.run().await,
+            Command::Product(Run(args)) => args.run().await,
+            Command::Product(Check(args)) => args.run(),
+            Command::Product(Explore(args)) => args.run(),
+            Command::Product(Probe(args)) => args.run().await,
+            Command::Product(Repro(args)) => args.run().await,
+            Command::Product(Compare(args)) => args.run().await,
+            Command::Product(Report(args)) => args.run(),
+            Command::Product(Image { command }) => command.run(),
+            Command::Product(Doctor) => doctor::run().await,
+            Command::Test => test::run().await,
+            Command::Bench { command } => command.run().await,
+            Command::Mutants(args) => args.run(),
+            Command::Schema(args) => args.run(),
+        }
+    }
+}

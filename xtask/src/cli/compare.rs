@@ -1,0 +1,45 @@
+//! `compare`: every scenario forked and cold.
+
+use super::exit::{Failure, Status, usage};
+use super::session::{Interrupt, architectures, new_run_path, progress, status};
+use crate::prepare::{GuestOptions, prepare, say};
+use crate::report::RunFolder;
+use crate::run::catalogue::{self, Case};
+use crate::run::forked;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use vmhealth_sim::manifest::Architecture;
+
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    pub(super) filters: Vec<String>,
+    /// The run folder, new or empty
+    #[arg(long)]
+    pub(super) out: Option<PathBuf>,
+}
+
+impl Compare {
+    /// Of the guests that it boots.
+    pub(super) fn guests(&self) -> BTreeSet<Architecture> {
+        architectures(&self.cases().unwrap_or_default())
+    }
+
+    fn cases(&self) -> Result<Vec<Case>, Failure> {
+        let all = catalogue::read(None).map_err(usage)?;
+        catalogue::select(all, &self.filters).map_err(usage)
+    }
+
+    pub(super) async fn run(self) -> Result<Status, Failure> {
+        let cases = self.cases()?;
+        let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(usage)?;
+        let (reality, _) = prepare(architectures(&cases), GuestOptions::default()).await;
+        let interrupt = Interrupt::listen();
+        let found = forked::compare(&cases, &reality, &folder, interrupt.cancelled(), progress()).await?;
+        print!("{found}");
+        say(&format!("run folder: {}", folder.path().display()));
+        interrupt.end()?;
+        Ok(status(found.exit_status()))
+    }
+}

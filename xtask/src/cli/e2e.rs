@@ -1,0 +1,105 @@
+//! `e2e`: the scenarios of the catalogue, or of a folder of the user's own.
+
+use super::arguments::{AccelArg, ColdArg, Format, World, parse_shard};
+use super::exit::{Failure, Status, infra, usage};
+use super::session::{architectures, run_cases, status_of};
+use crate::prepare::{GuestOptions, HostChoice};
+use crate::run::catalogue::{self, Case};
+use anyhow::anyhow;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use vmhealth_sim::manifest::Architecture;
+
+#[derive(Debug, Args)]
+pub(super) struct E2e {
+    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    pub(super) filters: Vec<String>,
+    /// Where the scenarios run
+    #[arg(long, value_enum, default_value_t = World::Both)]
+    pub(super) world: World,
+    /// Only scenarios whose guests are of this architecture
+    #[arg(long = "arch")]
+    pub(super) architecture: Option<Architecture>,
+    /// Where QEMU runs: local, container:debian-12, container:debian-13; several, separated by commas, are compared. Without
+    /// it: local, or a container where QEMU can neither be found nor installed
+    #[arg(long = "host", value_delimiter = ',')]
+    pub(super) hosts: Vec<HostChoice>,
+    /// Guests at once. If absent: as many as memory and cores allow
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(super) accel: AccelArg,
+    #[command(flatten)]
+    pub(super) cold: ColdArg,
+    /// The run folder, new or empty
+    #[arg(long)]
+    pub(super) out: Option<PathBuf>,
+    /// Only list the scenarios
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Only the Kth of N parts of them, like 1/4; `report merge` puts the parts together again
+    #[arg(long, value_parser = parse_shard)]
+    pub(super) shard: Option<(u64, u64)>,
+    /// What to print at the end
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// A folder of your own scenario files in place of vmhealth's catalogue
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) scenarios: Option<PathBuf>,
+}
+
+impl E2e {
+    /// Of the guests that it boots; `None`: it boots none.
+    pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
+        if self.list || self.world == World::Model {
+            return None;
+        }
+        let chosen = || {
+            let all = catalogue::read(self.scenarios.as_deref()).ok()?;
+            catalogue::select(all, &self.filters).ok()
+        };
+        Some(match self.architecture {
+            Some(only) => [only].into(),
+            None => architectures(&chosen().unwrap_or_default()),
+        })
+    }
+
+    pub(super) async fn run(self) -> Result<Status, Failure> {
+        let all = catalogue::read(self.scenarios.as_deref()).map_err(usage)?;
+        let cases = if self.list && self.filters.is_empty() {
+            all
+        } else {
+            catalogue::select(all, &self.filters).map_err(usage)?
+        };
+        let cases = match self.shard {
+            Some((k, n)) => catalogue::shard(cases, k, n),
+            None => cases,
+        };
+        if self.list {
+            for case in &cases {
+                let slow = if case.scenario.is_slow() { " (slow)" } else { "" };
+                println!("{}{slow}\n    {}", case.id(), case.scenario.metadata.summary);
+            }
+            return Ok(Status::Passed);
+        }
+        let cases = of_architecture(cases, self.architecture)?;
+        let jobs = self.jobs.map(usize::from);
+        let options =
+            GuestOptions { accel: self.accel.choice(), cold: self.cold.cold, jobs, hosts: self.hosts, image: None };
+        let results = run_cases(cases, self.world, options, self.out).await?;
+        if self.format == Format::Json {
+            println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
+        }
+        Ok(status_of(&results))
+    }
+}
+
+fn of_architecture(cases: Vec<Case>, only: Option<Architecture>) -> Result<Vec<Case>, Failure> {
+    let Some(only) = only else { return Ok(cases) };
+    let cases: Vec<Case> = cases.into_iter().filter(|c| c.architecture() == only).collect();
+    if cases.is_empty() {
+        return Err(usage(anyhow!("none of these scenarios has a guest of {only}")));
+    }
+    Ok(cases)
+}

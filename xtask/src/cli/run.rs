@@ -1,0 +1,97 @@
+//! `run`: the user's own manifest on QEMU.
+
+use super::arguments::{AccelArg, ColdArg, World, parse_boot};
+use super::exit::{Failure, Status};
+use super::session::{run_cases, status_of};
+use crate::own::{ImageChoice, OwnRun, TimedFault};
+use crate::prepare::{GuestOptions, HostChoice};
+use crate::program;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    pub(super) manifest: PathBuf,
+    /// Break something: KIND@WHEN, like killWatchdog@5s. WHEN counts from the guest being ready. May be repeated; the next
+    /// fault then waits until the one before has taken effect, and for the time between the two
+    #[arg(long = "fault")]
+    pub(super) faults: Vec<TimedFault>,
+    /// How long to watch
+    #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
+    pub(super) lasting: Duration,
+    /// How long the guest may take until it is ready, under KVM; four times that under TCG. If absent: a minute, and two for an
+    /// image of your own
+    #[arg(long, value_parser = parse_boot)]
+    pub(super) boot: Option<Duration>,
+    /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
+    /// what it or the user data has set up, which must have armed a watchdog of the machine
+    #[arg(long)]
+    pub(super) heartbeat: Option<u32>,
+    /// Leave Debian's wd_keepalive unmasked
+    #[arg(long)]
+    pub(super) keepalive: bool,
+    #[command(flatten)]
+    pub(super) own_image: OwnImageArgs,
+    /// Where QEMU runs: local, container:debian-12, container:debian-13
+    #[arg(long)]
+    pub(super) host: Option<HostChoice>,
+    /// Set up the health server on port 1500
+    #[arg(long)]
+    pub(super) health_server: bool,
+    #[command(flatten)]
+    pub(super) accel: AccelArg,
+    #[command(flatten)]
+    pub(super) cold: ColdArg,
+    /// Where the evidence goes, new or empty
+    #[arg(long)]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// What the guest boots in place of vmhealth's image.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct OwnImageArgs {
+    /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// The same, found by what the manifest calls its first disk: a YAML file with the maps containerDisk, dataVolume and
+    /// persistentVolumeClaim, from names to image files
+    #[arg(long, value_name = "MAP.yaml")]
+    images: Option<PathBuf>,
+}
+
+impl OwnImageArgs {
+    fn choice(self) -> ImageChoice {
+        match (self.image, self.images) {
+            (Some(file), _) => ImageChoice::File(file),
+            (None, Some(map)) => ImageChoice::Map(map),
+            (None, None) => ImageChoice::Vmhealth,
+        }
+    }
+}
+
+impl Run {
+    /// Judges only that the guest got ready.
+    pub(super) async fn run(self) -> Result<Status, Failure> {
+        let run = OwnRun {
+            file: self.manifest,
+            faults: self.faults,
+            lasting: self.lasting,
+            boot: self.boot,
+            heartbeat: self.heartbeat,
+            keepalive: self.keepalive,
+            health_server: self.health_server,
+            image: self.own_image.choice(),
+        };
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let (case, image) = run.prepare(program::command_line(arguments.iter().map(String::as_str)))?;
+        // A template would be booted as slowly, and once more where the image lacks something.
+        let cold = self.cold.cold || run.image.is_users();
+        let hosts = self.host.into_iter().collect();
+        let options = GuestOptions { accel: self.accel.choice(), cold, image, hosts, jobs: None };
+        let results = run_cases(vec![case], World::Qemu, options, self.out).await?;
+        Ok(status_of(&results))
+    }
+}

@@ -1,0 +1,78 @@
+//! From the command line to the exit status of the process.
+
+use super::command::{Command, ProductCommand};
+use super::exit::Status;
+use crate::prepare;
+use crate::program;
+use clap::Parser;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use std::process::ExitCode;
+
+/// What will your probes and your watchdog really do when the guest breaks?
+#[derive(Debug, Parser)]
+#[command(name = program::XTASK, bin_name = program::XTASK, version)]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What will your probes and your watchdog really do when the guest breaks?
+#[derive(Debug, Parser)]
+#[command(name = program::VMHEALTH, bin_name = program::VMHEALTH, version)]
+struct Vmhealth {
+    #[command(subcommand)]
+    command: ProductCommand,
+}
+
+/// `cargo xtask`
+pub fn xtask() -> ExitCode {
+    program::set_name(program::XTASK);
+    run(Xtask::parse().command)
+}
+
+/// `vmhealth`
+pub fn vmhealth() -> ExitCode {
+    program::set_name(program::VMHEALTH);
+    run(Command::Product(Vmhealth::parse().command))
+}
+
+fn run(command: Command) -> ExitCode {
+    if command.only_prints() {
+        // Whoever reads may have seen enough, like `head`. Elsewhere a broken pipe is an error like others.
+        // SAFETY: no thread and no handler exists yet.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    }
+    // Before any thread exists: an ordinary user's network namespaces need a user namespace.
+    if let Some(images) = command.guests() {
+        prepare::enter_user_namespace(&images);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("error: no runtime: {e}");
+            return Status::Infra.into();
+        }
+    };
+    let done = runtime.block_on(command.run());
+    // A thread may still wait for another process's template.
+    runtime.shutdown_background();
+    match done {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            eprintln!("error: {:#}", failure.error);
+            failure.status.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_lines_are_well_formed() {
+        Xtask::command().debug_assert();
+        Vmhealth::command().debug_assert();
+    }
+}

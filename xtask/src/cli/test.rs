@@ -1,0 +1,97 @@
+//! `test`: everything that must pass, by cargo and on QEMU.
+
+use super::arguments::World;
+use super::exit::{Failure, Status, infra, usage};
+use super::session::{architectures, run_cases, status_of};
+use crate::prepare::{GuestOptions, HostChoice, install_missing, install_ovmf, prepare, say};
+use crate::report::{LOCAL, Results};
+use crate::run::catalogue;
+use crate::workspace;
+use anyhow::Context as _;
+use std::collections::BTreeSet;
+use std::path::Path;
+use vmhealth_guests::container::{self, RELEASES};
+use vmhealth_sim::manifest::Architecture;
+
+/// Of the guests that it boots.
+pub(super) fn guests() -> BTreeSet<Architecture> {
+    let chosen = catalogue::read(None).and_then(|all| catalogue::select(all, &[]));
+    architectures(&chosen.unwrap_or_default())
+}
+
+/// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.
+pub(super) async fn run() -> Result<Status, Failure> {
+    let sources = workspace::find()?;
+    install_missing(Architecture::Amd64)?;
+    install_ovmf()?;
+    if !cargo_test(&sources, &["--workspace"])? {
+        return Ok(Status::Failed);
+    }
+    // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
+    let (reality, _) = prepare(BTreeSet::from([Architecture::Amd64]), GuestOptions::default()).await;
+    if reality.host == LOCAL
+        && reality.platforms.values().all(Result::is_ok)
+        && !cargo_test(
+            &sources,
+            &[
+                "-p",
+                "vmhealth-tests",
+                "--test",
+                "fork",
+                "--test",
+                "registers",
+                "--test",
+                "own_image",
+                "--",
+                "--ignored",
+                "--test-threads=1",
+            ],
+        )?
+    {
+        return Ok(Status::Failed);
+    }
+    let mut runs = Vec::new();
+    let mut without_engine = 0;
+    let engine = container::connect().await;
+    let of_containers = ["-p", "vmhealth-tests", "--test", "container", "--", "--ignored"];
+    // A failure of its own, and no reason to keep the catalogue's results back.
+    let containers_hold = engine.is_err() || cargo_test(&sources, &of_containers)?;
+    let all = catalogue::read(None).map_err(usage)?;
+    let contained = catalogue::select(all.clone(), &[IN_CONTAINERS.to_owned()]).map_err(usage)?;
+    match engine {
+        Ok(_) => {
+            let newest = RELEASES.last().map(HostChoice::Container).into_iter().collect();
+            runs.push(
+                run_cases(contained, World::Qemu, GuestOptions { hosts: newest, ..GuestOptions::default() }, None)
+                    .await?,
+            );
+        }
+        Err(e) => {
+            say(&format!("without QEMU in containers: {e}"));
+            without_engine = contained.len();
+        }
+    }
+    let cases = catalogue::select(all, &[]).map_err(usage)?;
+    // Last, because it is the longest: its table is what a reader looks for.
+    runs.push(run_cases(cases, World::Both, GuestOptions::default(), None).await?);
+    let (mut passed, mut failed, mut skipped) = (0, usize::from(!containers_hold), without_engine);
+    for (p, f, s) in runs.iter().map(Results::counts) {
+        (passed, failed, skipped) = (passed + p, failed + f, skipped + s);
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    let mut found: Vec<Status> = runs.iter().map(status_of).collect();
+    found.extend((!containers_hold).then_some(Status::Failed));
+    // The worst news: a failure is one whatever the host could not do besides.
+    let worst = [Status::Failed, Status::Infra, Status::Interrupted].into_iter().find(|s| found.contains(s));
+    Ok(worst.unwrap_or(Status::Passed))
+}
+
+/// The tag of the scenarios that also run with QEMU in a container.
+const IN_CONTAINERS: &str = "containers";
+
+fn cargo_test(sources: &Path, args: &[&str]) -> Result<bool, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    let status = command.arg("test").args(args).current_dir(sources).env("INSTA_UPDATE", "no").status();
+    Ok(status.context("cannot run cargo test").map_err(infra)?.success())
+}

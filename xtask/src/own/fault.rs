@@ -1,0 +1,116 @@
+//! `--fault`: what breaks, in a scenario file's words, and when.
+
+use std::time::Duration;
+use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::yaml;
+
+/// From this likeness on (Jaro-Winkler) a kind is taken to be what a misspelt one meant.
+const ALIKE: f64 = 0.8;
+
+/// A fault as the user wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedFault {
+    /// YAML, as in a scenario file.
+    pub text: String,
+    /// What it means.
+    pub fault: Fault,
+}
+
+/// A fault and when, counted from the guest being ready.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedFault {
+    /// YAML, as in a scenario file.
+    pub text: String,
+    /// When.
+    pub at: Duration,
+}
+
+impl std::str::FromStr for NamedFault {
+    type Err = String;
+
+    /// `killWatchdog`, `{stopAgent: {for: 15s}}`. The error says what was expected.
+    fn from_str(text: &str) -> Result<NamedFault, String> {
+        let text = text.trim();
+        let inside = text.strip_prefix('{').unwrap_or(text);
+        let kind = inside.split([':', '}', ' ']).find(|w| !w.is_empty()).unwrap_or_default();
+        if !Fault::NAMES.contains(&kind) {
+            return Err(unknown(kind));
+        }
+        let fault = yaml::read::<Fault>(text).map_err(|_| format!("expected {}", expected(kind)))?;
+        Ok(NamedFault { text: text.to_owned(), fault })
+    }
+}
+
+impl std::str::FromStr for TimedFault {
+    type Err = String;
+
+    /// `killWatchdog@5s`
+    fn from_str(text: &str) -> Result<TimedFault, String> {
+        let (fault, at) = match text.rsplit_once('@') {
+            Some((fault, at)) => (fault, Some(at)),
+            None => (text, None),
+        };
+        let NamedFault { text, .. } = fault.parse()?;
+        let at = at.ok_or_else(|| format!("expected KIND@WHEN, like {text}@5s"))?;
+        let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
+        Ok(TimedFault { text, at })
+    }
+}
+
+fn unknown(kind: &str) -> String {
+    let likeness = |name: &&str| strsim::jaro_winkler(&name.to_lowercase(), &kind.to_lowercase());
+    let nearest = Fault::NAMES.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let hint = nearest.filter(|n| likeness(n) >= ALIKE).map_or(String::new(), |n| format!("; did you mean {n}?"));
+    format!("there is no fault {kind:?}{hint} (kinds: {})", Fault::NAMES.join(", "))
+}
+
+/// What a fault of this kind looks like.
+fn expected(kind: &str) -> &str {
+    match kind {
+        "stopAgent" => "{stopAgent: {for: 15s}}",
+        "health" => {
+            "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}"
+        }
+        kind => kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_fault_and_what_was_meant() {
+        let check = |text: &str, expected: Result<&str, &str>| {
+            let found = text.parse::<TimedFault>();
+            match (&found, expected) {
+                (Ok(fault), Ok(kind)) => assert_eq!(fault.text, kind),
+                (Err(e), Err(part)) => assert!(e.contains(part), "{text}: {e}"),
+                _ => panic!("{text}: {found:?}"),
+            }
+        };
+        check("killWatchdog@5s", Ok("killWatchdog"));
+        check("{stopAgent: {for: 15s}}@1m", Ok("{stopAgent: {for: 15s}}"));
+        check("{health: {redirect: \"http://a@b/\"}}@0s", Ok("{health: {redirect: \"http://a@b/\"}}"));
+        check("kilWatchdog@5s", Err("did you mean killWatchdog? (kinds: kernelPanic, killWatchdog,"));
+        check("killwatchdog@5s", Err("did you mean killWatchdog?"));
+        check("{stopagent: {for: 1s}}@5s", Err("did you mean stopAgent?"));
+        check("explode@5s", Err("there is no fault \"explode\" (kinds:"));
+        check("@5s", Err("there is no fault \"\""));
+        check("stopAgent@5s", Err("expected {stopAgent: {for: 15s}}"));
+        check("stopAgent", Err("expected {stopAgent: {for: 15s}}"));
+        check("{stopAgent: {until: 15s}}@5s", Err("expected {stopAgent: {for: 15s}}"));
+        check("{kernelPanic: 3}@5s", Err("expected kernelPanic"));
+        check("{health: {status: 500}}, {user: stop}@5s", Err("expected {health: {status: 500}}"));
+        check("kernelPanic", Err("expected KIND@WHEN, like kernelPanic@5s"));
+        check("kernelPanic@soon", Err("\"soon\" is not a span like 5s"));
+    }
+
+    #[test]
+    fn what_is_expected_is_a_fault() {
+        for kind in Fault::NAMES {
+            let shape = expected(kind).split(", or ").next().unwrap();
+            assert_eq!(shape.parse::<NamedFault>().unwrap().fault.name(), *kind);
+        }
+    }
+}

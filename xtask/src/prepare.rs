@@ -1,0 +1,242 @@
+//! What must be there before a guest can run: privileges, tools, image, accelerator.
+//!
+//! Knows nothing of scenarios and of the command line.
+
+use crate::host::{self, Tool};
+use crate::report::{LOCAL, Machine, PlatformReport};
+use crate::run::{HostError, Reality};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+use std::collections::{BTreeMap, BTreeSet};
+use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::container::{self, ContainerHost, RELEASES, Release};
+use vmhealth_guests::platform::{Image, Kernel, Platform};
+use vmhealth_guests::qemu::{Emulator, QEMU_X86};
+use vmhealth_guests::scratch;
+use vmhealth_images::{Recipe, Store};
+use vmhealth_sim::manifest::Architecture;
+
+/// An ordinary user may make network namespaces inside a user namespace, where the user is mapped to root. Must be called
+/// before any thread exists, and builds the images of these architectures first: mmdebstrap makes a user namespace of its own.
+pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
+    if geteuid().is_root() {
+        return;
+    }
+    // Whose cache and containers these are is asked before the user is called root.
+    container::set_owner();
+    for architecture in images {
+        if let Err(e) = build_image_as_user(*architecture) {
+            eprintln!("warning: {e}");
+        }
+    }
+    let (uid, gid) = (geteuid(), getegid());
+    let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    });
+    if let Err(e) = mapped {
+        // The network's own error will say what to do.
+        eprintln!("warning: no user namespace: {e}");
+    }
+}
+
+fn build_image_as_user(architecture: Architecture) -> Result<(), HostError> {
+    install_beside_qemu(architecture)?;
+    Store::new(&host::cache_folder()).ensure(recipe(architecture)?, &say).map(drop).map_err(not_ready)
+}
+
+/// The recipe of the image for guests of this architecture.
+pub fn recipe(architecture: Architecture) -> Result<&'static Recipe, HostError> {
+    let none = || HostError::Unsupported(format!("vmhealth has no guest image for {architecture}"));
+    Recipe::of(architecture.as_str()).ok_or_else(none)
+}
+
+/// Installs what guests of this architecture need on this host, or says what to type.
+pub fn install_missing(architecture: Architecture) -> Result<(), HostError> {
+    install(|| host::missing(architecture))
+}
+
+/// What is needed on this host wherever QEMU runs.
+pub fn install_beside_qemu(architecture: Architecture) -> Result<(), HostError> {
+    install(|| host::missing_beside_qemu(architecture))
+}
+
+/// OVMF, for guests that boot through UEFI.
+pub fn install_ovmf() -> Result<(), HostError> {
+    install(host::missing_ovmf)
+}
+
+fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), HostError> {
+    // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
+    for _ in 0..2 {
+        let missing = missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        host::install(&missing).map_err(HostError::NotReady)?;
+    }
+    match missing() {
+        left if left.is_empty() => Ok(()),
+        left => {
+            let command = host::install_command(&left);
+            Err(HostError::NotReady(format!("still missing after two installations; type: {command}")))
+        }
+    }
+}
+
+/// A line of progress, on stderr.
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Where QEMU runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostChoice {
+    /// On this host.
+    Local,
+    /// In a container of this release.
+    Container(&'static Release),
+}
+
+impl HostChoice {
+    /// `local`, `container:debian-13`.
+    pub fn name(self) -> String {
+        match self {
+            HostChoice::Local => LOCAL.to_owned(),
+            HostChoice::Container(release) => format!("container:{}", release.name),
+        }
+    }
+}
+
+impl std::str::FromStr for HostChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HostChoice, String> {
+        let all: Vec<HostChoice> =
+            std::iter::once(HostChoice::Local).chain(RELEASES.iter().map(HostChoice::Container)).collect();
+        let names = || all.iter().map(|h| h.name()).collect::<Vec<_>>().join(", ");
+        all.iter().find(|h| h.name() == text).copied().ok_or_else(|| format!("{text:?} is not one of {}", names()))
+    }
+}
+
+/// How guests are to run.
+#[derive(Debug, Clone)]
+pub struct GuestOptions {
+    /// The accelerator, or how it is found.
+    pub accel: AccelChoice,
+    /// Every guest boots from power-on; none is forked from a template.
+    pub cold: bool,
+    /// At most so many guests at once; `None`: as memory and cores allow.
+    pub jobs: Option<usize>,
+    /// The user's image, which boots in place of vmhealth's.
+    pub image: Option<Image>,
+    /// Where QEMU runs; none named: here, or in a container where it cannot run here.
+    pub hosts: Vec<HostChoice>,
+}
+
+impl Default for GuestOptions {
+    fn default() -> Self {
+        GuestOptions { accel: AccelChoice::Auto, cold: false, jobs: None, image: None, hosts: Vec::new() }
+    }
+}
+
+/// Prepares what guests of these architectures lack on every host that is options. Where they cannot run, the reality says
+/// why; the model still can.
+pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOptions) -> (Vec<Reality>, Machine) {
+    let mut machine = Machine {
+        cores: host::cores(),
+        kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
+        ..Machine::default()
+    };
+    match scratch::sweep() {
+        Ok(folders) => folders.iter().for_each(|f| say(&format!("removed {} of a run that was killed", f.display()))),
+        Err(e) => say(&format!("what killed runs left could not be removed: {e}")),
+    }
+    let swept = container::sweep().await;
+    if swept > 0 {
+        say(&format!("removed {swept} containers of runs that were killed"));
+    }
+    let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
+    // Twice the same one says nothing new.
+    let mut seen = BTreeSet::new();
+    hosts.retain(|h| seen.insert(h.name()));
+    let mut realities = Vec::new();
+    for host in hosts {
+        let mut platforms = BTreeMap::new();
+        for architecture in &architectures {
+            let platform = platform(*architecture, host, options.accel, options.image.clone()).await;
+            match &platform {
+                Ok((_, report)) => machine.add(&host.name(), *architecture, report),
+                Err(e) => say(&format!("{architecture} guests cannot run on {}: {e}", host.name())),
+            }
+            platforms.insert(*architecture, platform.map(|(p, _)| p));
+        }
+        realities.push(Reality { host: host.name(), platforms, cold: options.cold, jobs: options.jobs });
+    }
+    (realities, machine)
+}
+
+/// [`prepare_all`] for the one host that nobody has named.
+pub async fn prepare(architectures: BTreeSet<Architecture>, options: GuestOptions) -> (Reality, Machine) {
+    let (realities, machine) = prepare_all(architectures, GuestOptions { hosts: Vec::new(), ..options }).await;
+    (realities.into_iter().next().unwrap_or_default(), machine)
+}
+
+fn not_ready(error: impl std::fmt::Display) -> HostError {
+    HostError::NotReady(error.to_string())
+}
+
+/// This host, unless it has no QEMU, cannot be given one, and has a container engine.
+async fn default_host() -> HostChoice {
+    let lacks_qemu = host::missing(Architecture::Amd64).iter().any(|t| t.programs.contains(&QEMU_X86));
+    let newest = RELEASES.last().filter(|_| lacks_qemu && !host::can_install());
+    match newest {
+        Some(release) if container::connect().await.is_ok() => {
+            say("no QEMU here, and a container engine: QEMU runs in containers");
+            HostChoice::Container(release)
+        }
+        _ => HostChoice::Local,
+    }
+}
+
+async fn platform(
+    architecture: Architecture,
+    host: HostChoice,
+    choice: AccelChoice,
+    users: Option<Image>,
+) -> Result<(Platform, PlatformReport), HostError> {
+    let emulator = match host {
+        HostChoice::Local => {
+            install_missing(architecture)?;
+            Emulator::local(architecture).map_err(HostError::NotReady)?
+        }
+        HostChoice::Container(release) => {
+            ContainerHost::has_emulator(architecture).map_err(HostError::Unsupported)?;
+            install_beside_qemu(architecture)?;
+            let folder = tempfile::tempdir().map_err(not_ready)?;
+            let container = ContainerHost::ensure(release, folder.path(), &say).await;
+            Emulator::contained(container.map_err(not_ready)?)
+        }
+    };
+    let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
+    // Also where the user's boots: ours tells whether KVM works.
+    let stored = Store::new(&cache).ensure(recipe, &say).map_err(not_ready)?;
+    let kernel = Kernel::new(&stored, recipe);
+    let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;
+    let image = users.unwrap_or_else(|| Image::new(stored, kernel));
+    let (scale, version) = (found.accel.guest_scale(), &emulator.version);
+    say(&format!(
+        "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
+        host.name(),
+        found.accel.as_str(),
+        found.why
+    ));
+    let report = PlatformReport {
+        qemu: version.line.clone(),
+        accel: format!("{} ({})", found.accel.as_str(), found.why),
+        guest_scale: scale,
+        image: image.digest.clone(),
+    };
+    Ok((Platform { architecture, image, emulator, accel: found.accel }, report))
+}
