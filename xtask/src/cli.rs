@@ -258,7 +258,7 @@ pub(crate) struct Probe {
 pub(crate) enum Handler {
     /// httpGet
     Http {
-        /// http://HOST[:PORT]/PATH or https://...; the path is taken as a probe's path is
+        /// http://HOST:PORT/PATH or https://..., the port may be left out; the path is taken as a probe's path is
         url: String,
         /// A header, NAME:VALUE; may be repeated
         #[arg(long = "header", value_parser = parse_header)]

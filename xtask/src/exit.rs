@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The exit statuses of DESIGN.md.
+/// The exit statuses of every command (README, "When something fails").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// All passed.

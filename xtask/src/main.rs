@@ -1,5 +1,5 @@
 //! `cargo xtask ...`: the door. Thin: it reads the command line, calls the crates, and turns what they say into text and
-//! an exit status (DESIGN.md: 0 passed, 1 failed, 2 usage or unreadable input, 3 the host could not, 130 interrupted).
+//! an exit status (0 passed, 1 failed, 2 usage or unreadable input, 3 the host could not, 130 interrupted).
 
 mod arguments;
 mod bench;

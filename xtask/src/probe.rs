@@ -16,7 +16,7 @@ use vmhealth_sim::manifest::Scheme;
 /// Of a probe that ends in an error (kubelet prober.go `maxProbeRetries`).
 const TRIES: u32 = 3;
 
-/// What is printed; the fields are stable (DESIGN.md).
+/// What is printed. Fields may be added, these do not change.
 #[derive(Debug, Serialize)]
 struct Report {
     verdict: &'static str,
