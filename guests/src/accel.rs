@@ -1,7 +1,7 @@
 //! KVM or TCG, decided by booting something.
 //!
-//! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (DESIGN.md): only a
-//! kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
+//! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (qemu-watchdog.md 13): only
+//! a kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
 
 use crate::platform::Kernel;
 use crate::process::{guarded, signal_group};

@@ -2,7 +2,7 @@
 //!
 //! Typestate for what we own: [`guest::VmSpec`] -> [`guest::Prepared`] -> [`guest::Live`]. What the guest
 //! does is not ours to state: it arrives as events. Everything runs on one current-thread runtime, because
-//! PDEATHSIG follows the thread that forks (DESIGN.md).
+//! PDEATHSIG follows the thread that forks.
 
 pub mod accel;
 pub mod cloudinit;

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod check;
 pub mod cluster;
 pub mod devices;
+pub mod docs;
 pub mod engine;
 pub mod explore;
 pub mod kubelet;

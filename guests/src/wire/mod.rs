@@ -1,4 +1,5 @@
-//! QMP and guest agent over unix sockets: our own line protocol (dependencies.md 2.1 says why), qapi's types.
+//! QMP and guest agent over unix sockets: our own line protocol and qapi's types. Not qapi's own client: it can abort the
+//! process on a command that timed out, and it refuses events that it does not know.
 
 mod agent;
 mod qmp;

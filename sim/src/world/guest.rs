@@ -265,7 +265,7 @@ impl Guest {
     }
 }
 
-/// The port of the profile's health server (the seed's own).
+/// The port of the profile's health server (that of OpenShift's documentation).
 pub(super) const HEALTH_PORT: u16 = 1500;
 /// Its only page; what is below it exists too.
 const HEALTH_PATH: &str = "/healthz";

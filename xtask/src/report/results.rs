@@ -1,4 +1,4 @@
-//! `results.json`: schema 1 of DESIGN.md. Fields may be added, these do not change.
+//! `results.json`, schema 1. Fields may be added, these do not change.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -252,7 +252,7 @@ impl Results {
         guests.peek().is_some() && guests.all(|s| s.verdict == VerdictWord::Skip)
     }
 
-    /// The exit status of DESIGN.md: a failure outweighs infrastructure; a divergence is a failure.
+    /// The exit status: a failure outweighs infrastructure; a divergence is a failure.
     pub fn exit_status(&self) -> u8 {
         if self.summary.fail > 0 || self.conformance.divergences + self.conformance.between_hosts.1 > 0 {
             1

@@ -17,7 +17,7 @@ use vmhealth_guests::template::{self, Template, Templates};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::manifest::{Handler, Port};
 
-/// The port of the health server that scenarios ask for (the seed's own).
+/// The port of the health server that scenarios ask for (that of OpenShift's documentation).
 pub(crate) const HEALTH_PORT: u16 = 1500;
 
 /// By case: the template that it forks from; `None`: it boots cold.
