@@ -10,8 +10,8 @@ use super::world::{Fork, World};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::engine::{Command, Engine, Input};
+use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use vmhealth_sim::engine::{Command, Engine, Input, Request, VmiInput};
 use vmhealth_sim::kubelet::ProbeKind;
 use vmhealth_sim::manifest::PodProbe;
 use vmhealth_sim::time::{Time, earliest};
@@ -53,10 +53,10 @@ impl Replay<'_> {
     async fn run(&mut self) -> bool {
         let Fork { vmi, started, template, .. } = self.fork;
         let end = *started + template.history.captured;
-        self.push(*started, Input::Domain { vmi: *vmi, at: *started, event: DomainEvent::Started });
+        self.push(*started, VmiInput::Domain { at: *started, event: DomainEvent::Started }.of(*vmi));
         for (since, open) in &template.history.agent {
             let at = *started + *since;
-            self.push(at, Input::Domain { vmi: *vmi, at, event: DomainEvent::AgentPort { open: *open } });
+            self.push(at, VmiInput::Domain { at, event: DomainEvent::AgentPort { open: *open } }.of(*vmi));
         }
         let mut now = *started;
         for _ in 0..MAX_STEPS {
@@ -97,7 +97,7 @@ impl Replay<'_> {
         self.engine.set_replaying(false);
         let from =
             format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), template.key());
-        self.push(*started + captured, Input::Forked { vmi: *vmi, from });
+        self.push(*started + captured, VmiInput::Forked { from }.of(*vmi));
         let now = self.world.clock.now();
         for _ in 0..MAX_STEPS {
             let input = self.inputs.keys().next().map(|(at, _)| *at);
@@ -115,7 +115,7 @@ impl Replay<'_> {
             self.world.tell_at(at, input);
         }
         if self.verify {
-            self.world.execute(Command::Verify { vmi: *vmi });
+            self.world.execute(Command { vmi: *vmi, what: Request::Verify });
         }
         self.engine
     }
@@ -126,10 +126,10 @@ impl Replay<'_> {
     }
 
     async fn execute(&mut self, now: Time, command: Command) -> bool {
-        match command {
-            Command::Verify { .. } => self.verify = true,
-            Command::Probe { vmi, kind, probe } => self.probe(now, vmi, kind, &probe).await,
-            Command::Endpoint { .. } => self.world.execute(command),
+        match &command.what {
+            Request::Verify => self.verify = true,
+            Request::Cluster(VmiCommand::Probe { kind, probe }) => self.probe(now, command.vmi, *kind, probe).await,
+            Request::Cluster(VmiCommand::Endpoint { .. }) => self.world.execute(command),
             _ => return false,
         }
         true
@@ -139,6 +139,6 @@ impl Replay<'_> {
         let begun = Instant::now();
         let (attempt, lasted) = self.world.probe_past(self.fork, now.since(self.fork.started), probe).await;
         let lasted: Duration = lasted.unwrap_or_else(|| begun.elapsed());
-        self.push(now + lasted, Input::Probe { vmi, kind, attempt });
+        self.push(now + lasted, VmiInput::Probe { kind, attempt }.of(vmi));
     }
 }

@@ -17,7 +17,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
+use vmhealth_sim::cluster::VmiCommand;
+use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input, Request, VmiInput};
 use vmhealth_sim::kubelet::{self, Attempt};
 use vmhealth_sim::manifest::{Handler, PodProbe, Port};
 use vmhealth_sim::scenario::Fault;
@@ -124,31 +125,37 @@ impl World {
 
     pub(super) fn execute(&self, command: Command) {
         let world = self.clone();
-        match command {
-            Command::StartDomain { vmi, paused } => {
-                self.spawn(async move { world.start_domain(vmi, paused).await });
-            }
-            Command::Verify { vmi } => self.spawn(async move { world.verify(vmi).await }),
-            Command::Probe { vmi, kind, probe } => self.spawn(async move {
-                let attempt = world.probe(vmi, &probe).await;
-                world.tell(Input::Probe { vmi, kind, attempt });
-            }),
-            Command::AskToShutDown { vmi } => self.spawn(async move { world.ask_to_shut_down(vmi).await }),
-            Command::Destroy { vmi } | Command::Reap { vmi } => {
-                self.doomed.borrow_mut().insert(vmi);
-                self.spawn(async move { world.terminate(vmi).await });
-            }
-            Command::Pause { vmi } => self.spawn(async move { world.set_running(vmi, false).await }),
-            Command::Resume { vmi } => self.spawn(async move { world.set_running(vmi, true).await }),
-            Command::Discard { vmi } => {
+        let Command { vmi, what } = command;
+        match what {
+            Request::Cluster(command) => self.obey(vmi, command),
+            Request::Verify => self.spawn(async move { world.verify(vmi).await }),
+            Request::Inject { step, fault } => self.spawn(async move { world.inject(vmi, step, fault).await }),
+            Request::Discard => {
                 self.doomed.borrow_mut().insert(vmi);
                 self.guests.borrow_mut().remove(&vmi);
             }
-            Command::Endpoint { vmi, ready } => {
+        }
+    }
+
+    fn obey(&self, vmi: u32, command: VmiCommand) {
+        let world = self.clone();
+        match command {
+            VmiCommand::StartDomain { paused } => self.spawn(async move { world.start_domain(vmi, paused).await }),
+            VmiCommand::Probe { kind, probe } => self.spawn(async move {
+                let attempt = world.probe(vmi, &probe).await;
+                world.tell(VmiInput::Probe { kind, attempt }.of(vmi));
+            }),
+            VmiCommand::AskToShutDown => self.spawn(async move { world.ask_to_shut_down(vmi).await }),
+            VmiCommand::Destroy | VmiCommand::Reap => {
+                self.doomed.borrow_mut().insert(vmi);
+                self.spawn(async move { world.terminate(vmi).await });
+            }
+            VmiCommand::Pause => self.spawn(async move { world.set_running(vmi, false).await }),
+            VmiCommand::Resume => self.spawn(async move { world.set_running(vmi, true).await }),
+            VmiCommand::Endpoint { ready } => {
                 self.endpoint.set(ready.then_some(vmi));
                 self.forward_to_endpoint();
             }
-            Command::Inject { vmi, step, fault } => self.spawn(async move { world.inject(vmi, step, fault).await }),
         }
     }
 
@@ -172,7 +179,7 @@ impl World {
             if self.doomed.borrow().contains(&vmi) {
                 return;
             }
-            self.tell(Input::Cold { vmi, reason });
+            self.tell(VmiInput::Cold { reason }.of(vmi));
         }
         match self.launch(vmi, Birth::Cold, paused).await {
             Ok(events) => self.forward_events(vmi, events).await,
@@ -251,9 +258,9 @@ impl World {
         match verified {
             Ok(report) => {
                 self.raw_forks.borrow_mut().remove(&vmi);
-                self.tell(Input::GuestReady { vmi, report });
+                self.tell(VmiInput::GuestReady(report).of(vmi));
             }
-            Err(NotReady::Reason(reason)) => self.tell(Input::GuestNotReady { vmi, reason }),
+            Err(NotReady::Reason(reason)) => self.tell(VmiInput::GuestNotReady { reason }.of(vmi)),
             // The engine asks again when the port opens again.
             Err(NotReady::SessionOver) => {}
         }
@@ -377,7 +384,7 @@ impl World {
         let news = match result {
             Ok(confirmed) => {
                 if let Some(name) = confirmed.petter {
-                    self.tell(Input::Petter { vmi, name });
+                    self.tell(VmiInput::WatchdogHolder { name }.of(vmi));
                 }
                 FaultNews::Confirmed(confirmed.how)
             }

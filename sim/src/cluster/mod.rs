@@ -18,7 +18,7 @@ pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};
-pub use vmi::{Conditions, Vmi, VmiCommand};
+pub use vmi::{Conditions, Vmi, VmiCommand, VmiOutput};
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use super::phase::Phase;
 use super::retries::Retries;
 use super::stop::{GracefulStop, StopAction};
 use super::{Churn, KubevirtVersion};
-use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind, Verdict};
+use crate::kubelet::{Action, Attempt, LauncherPod, ProbeKind, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
 use crate::trace::Event;
@@ -26,18 +26,30 @@ const KILLING: &str = "Normal: Stopping container compute";
 /// Conditions beside Ready, with their status; `None`: absent.
 pub type Conditions = [(&'static str, Option<&'static str>); 3];
 
-/// What a VMI wants done or makes known.
+/// What a VMI has to say since it was last asked.
+#[derive(Debug, Clone, Default)]
+pub struct VmiOutput {
+    /// For the trace: what was seen, and its detail.
+    pub seen: Vec<(Event, String)>,
+    /// For its world.
+    pub commands: Vec<VmiCommand>,
+}
+
+/// What a VMI wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VmiCommand {
-    /// Put this into the trace.
-    Trace(Event, String),
     /// Start the domain; its vCPUs stand still if `paused`.
     StartDomain {
         /// `startStrategy: Paused`.
         paused: bool,
     },
-    /// Run an attempt of a probe.
-    Probe(ProbeKind, PodProbe),
+    /// Run one attempt of a probe.
+    Probe {
+        /// Which of the two.
+        kind: ProbeKind,
+        /// The handler and its numbers.
+        probe: PodProbe,
+    },
     /// Ask the guest to shut down: agent first when connected, else the ACPI button.
     AskToShutDown,
     /// Kill the domain.
@@ -48,8 +60,11 @@ pub enum VmiCommand {
     Pause,
     /// Let them go on.
     Resume,
-    /// Whether the pod is among the ready endpoints.
-    Endpoint(bool),
+    /// Whether the Service may forward to the VMI: its pod is among the ready endpoints.
+    Endpoint {
+        /// Forward or refuse.
+        ready: bool,
+    },
 }
 
 /// Who saw a VMI's end.
@@ -103,7 +118,7 @@ pub struct Vmi {
     shown_endpoint: bool,
     shown_paused: bool,
     shown_unsynchronized: bool,
-    out: Vec<VmiCommand>,
+    out: VmiOutput,
 }
 
 impl Vmi {
@@ -139,7 +154,7 @@ impl Vmi {
             shown_endpoint: false,
             shown_paused: false,
             shown_unsynchronized: false,
-            out: Vec::new(),
+            out: VmiOutput::default(),
         };
         vmi.show(Event::Phase(Phase::Pending));
         vmi
@@ -209,14 +224,14 @@ impl Vmi {
     }
 
     /// Does what is due and hands out what has come up.
-    pub fn poll(&mut self, now: Time) -> Vec<VmiCommand> {
+    pub fn poll(&mut self, now: Time) -> VmiOutput {
         self.create_refused_pod(now);
         if self.next_step.is_some_and(|t| t <= now) {
             self.step(now);
         }
         if let Some(pod) = &mut self.pod {
-            let effects = pod.poll(now);
-            self.kubelet(now, effects);
+            let actions = pod.poll(now);
+            self.kubelet(now, actions);
         }
         self.define_refused_domain(now);
         if self.launcher_lost.is_some_and(|t| t <= now) {
@@ -253,12 +268,12 @@ impl Vmi {
             DomainEvent::Panicked { action } if action != "run" && self.version.tells_panics_and_pauses() => {
                 self.tell("GuestPanicked", WARNING, "GuestPanicked (details unavailable)");
             }
-            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.push(VmiCommand::Resume),
+            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.commands.push(VmiCommand::Resume),
             _ => {}
         }
         if self.domain.waits_to_be_reaped() && !self.reaped {
             self.reaped = true;
-            self.out.push(VmiCommand::Reap);
+            self.out.commands.push(VmiCommand::Reap);
         }
         if let Some(end) = self.domain.ended().filter(|_| !self.phase.is_final()) {
             self.end(final_phase(end, self.grace, self.acpi), Witness::Domain);
@@ -274,13 +289,13 @@ impl Vmi {
         let excused = self.migrating || self.domain.paused() || !self.domain.running();
         let forgiven = ping && failed && excused && self.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
-        self.out.push(VmiCommand::Trace(Event::Answered(kind, attempt.verdict), attempt.text.clone()));
+        self.out.seen.push((Event::Answered(kind, attempt.verdict), attempt.text.clone()));
         let Some(pod) = &mut self.pod else { return };
-        let effects = pod.finish(kind, attempt);
+        let actions = pod.finish(kind, attempt);
         if ping && failed && !forgiven && self.version.tells_failed_pings() {
             self.tell("GuestAgentPingFailed", WARNING, "GuestAgentPing probe failed");
         }
-        self.kubelet(now, effects);
+        self.kubelet(now, actions);
     }
 
     /// A user's `virtctl pause`. 403 with a liveness probe that a paused guest would fail (kubevirt-health.md 2.8); where
@@ -295,7 +310,7 @@ impl Vmi {
             self.tell("Paused", NORMAL, "VirtualMachineInstance paused");
         }
         self.domain.user_pauses();
-        self.out.push(VmiCommand::Pause);
+        self.out.commands.push(VmiCommand::Pause);
         "accepted"
     }
 
@@ -307,7 +322,7 @@ impl Vmi {
         if self.version.tells_panics_and_pauses() {
             self.tell("Unpaused", NORMAL, "VirtualMachineInstance unpaused");
         }
-        self.out.push(VmiCommand::Resume);
+        self.out.commands.push(VmiCommand::Resume);
         "accepted"
     }
 
@@ -355,7 +370,7 @@ impl Vmi {
     fn terminate_pod(&mut self, now: Time) {
         let first = !std::mem::replace(&mut self.pod_deleted, true);
         if first && self.pod.as_ref().is_some_and(LauncherPod::running) {
-            self.out.push(VmiCommand::Trace(Event::Killing, KILLING.to_owned()));
+            self.out.seen.push((Event::Killing, KILLING.to_owned()));
         }
         self.stop(now);
     }
@@ -373,7 +388,7 @@ impl Vmi {
         } else {
             // Its domain may be on its way already.
             if self.phase == Phase::Scheduled && self.refused.is_none() {
-                self.out.push(VmiCommand::Destroy);
+                self.out.commands.push(VmiCommand::Destroy);
             }
             self.end(Phase::Failed, Witness::Pod);
         }
@@ -398,7 +413,7 @@ impl Vmi {
                 if self.start_paused {
                     self.domain.user_pauses();
                 }
-                self.out.push(VmiCommand::StartDomain { paused: self.start_paused });
+                self.out.commands.push(VmiCommand::StartDomain { paused: self.start_paused });
             }
         }
     }
@@ -409,21 +424,21 @@ impl Vmi {
                 if first {
                     self.tell("ShuttingDown", NORMAL, "Signaled Graceful Shutdown");
                 }
-                self.out.push(VmiCommand::AskToShutDown);
+                self.out.commands.push(VmiCommand::AskToShutDown);
             }
             StopAction::Destroy | StopAction::Kill => {
                 if self.domain.destroyed() {
                     self.tell("Deleted", NORMAL, "VirtualMachineInstance stopping");
                 }
-                self.out.push(VmiCommand::Destroy);
+                self.out.commands.push(VmiCommand::Destroy);
             }
         }
     }
 
-    fn kubelet(&mut self, now: Time, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Attempt(kind, n) => {
+    fn kubelet(&mut self, now: Time, actions: Vec<(ProbeKind, Action)>) {
+        for (kind, action) in actions {
+            match action {
+                Action::Attempt(n) => {
                     let probe = self.probe(kind).cloned();
                     self.show(Event::Attempt(kind, n));
                     // virt-launcher's manager.go GuestPing answers for a guest that it is told not to ask, and for none.
@@ -438,15 +453,16 @@ impl Vmi {
                     } else if ping && !self.domain.running() {
                         self.probe_answer(now, kind, told(Verdict::Failure, "the domain does not exist"));
                     } else {
-                        self.out.extend(probe.map(|p| VmiCommand::Probe(kind, p)));
+                        self.out.commands.extend(probe.map(|probe| VmiCommand::Probe { kind, probe }));
                     }
                 }
-                Effect::Published(kind, result) => self.show(Event::Published(kind, result)),
-                Effect::Event(kind, event, text) => {
-                    self.out.push(VmiCommand::Trace(Event::of_probe(kind, event), text));
+                Action::Publish(result) => self.show(Event::Published(kind, result)),
+                Action::Event(event, text) => {
+                    self.out.seen.push((Event::of_probe(kind, event), text));
                 }
-                Effect::StopContainer => {
-                    self.out.push(VmiCommand::Trace(Event::Killing, KILLING.to_owned()));
+                Action::Exited => {}
+                Action::StopContainer => {
+                    self.out.seen.push((Event::Killing, KILLING.to_owned()));
                     self.stop(now);
                 }
             }
@@ -491,10 +507,10 @@ impl Vmi {
 
     /// A Kubernetes event on the VMI: its reason, type and message (kubevirt-health.md 8.4).
     fn tell(&mut self, reason: &'static str, kind: &str, message: &str) {
-        self.out.push(VmiCommand::Trace(Event::VmiEvent(reason), format!("{kind}: {message}")));
+        self.out.seen.push((Event::VmiEvent(reason), format!("{kind}: {message}")));
     }
 
     fn show(&mut self, event: Event) {
-        self.out.push(VmiCommand::Trace(event, String::new()));
+        self.out.seen.push((event, String::new()));
     }
 }

@@ -5,7 +5,7 @@ mod steps;
 
 use super::io::*;
 use crate::cluster::{
-    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiCommand,
+    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiOutput,
 };
 use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
@@ -183,30 +183,40 @@ impl Engine {
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
         match input {
-            Input::Domain { vmi, at, event } if vmi == self.created => self.domain_event(at, event),
-            Input::Probe { vmi, kind, attempt } if vmi == self.created => {
-                if let Some(v) = &mut self.vmi {
-                    v.probe_answer(self.now, kind, attempt);
+            Input::Of { vmi, what } if vmi == self.created => self.vmi_input(what),
+            // That VMI is gone.
+            Input::Of { .. } => {}
+            Input::Fault { step: _, news } => self.fault_news(news),
+            Input::Connection { at, outcome } => self.connection(at, outcome),
+            Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
+        }
+        self.advance(now);
+    }
+
+    /// Takes what the present VMI reports.
+    fn vmi_input(&mut self, what: VmiInput) {
+        match what {
+            VmiInput::Domain { at, event } => self.domain_event(at, event),
+            VmiInput::Probe { kind, attempt } => {
+                if let Some(vmi) = &mut self.vmi {
+                    vmi.probe_answer(self.now, kind, attempt);
                 }
             }
-            Input::GuestReady { vmi, report } if vmi == self.created => {
+            VmiInput::GuestReady(report) => {
                 self.guest_settled();
                 self.log(self.now, Event::GuestReady, format!("boot {}; {}", report.boot_id, report.facts.join("; ")));
             }
-            Input::GuestNotReady { vmi, reason } if vmi == self.created => self.guest_not_ready(reason),
-            Input::GuestCrashed { vmi, reason } if vmi == self.created => self.conclude(Verdict::Fail(reason)),
-            Input::Fault { step: _, news } => self.fault_news(news),
-            Input::Petter { vmi, name } if vmi == self.created => {
-                self.log(self.now, Event::Petter(name), String::new())
-            }
-            Input::Forked { vmi, from } if vmi == self.created => self.log(self.now, Event::GuestForked, from),
-            Input::Cold { vmi, reason } if vmi == self.created => self.log(self.now, Event::GuestCold, reason),
-            Input::Connection { at, outcome } => self.connection(at, outcome),
-            Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
-            Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } | Input::GuestCrashed { .. } => {}
-            Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } | Input::Cold { .. } => {}
+            VmiInput::GuestNotReady { reason } => self.guest_not_ready(reason),
+            VmiInput::GuestCrashed { reason } => self.conclude(Verdict::Fail(reason)),
+            VmiInput::WatchdogHolder { name } => self.log(self.now, Event::Petter(name), String::new()),
+            VmiInput::Forked { from } => self.log(self.now, Event::GuestForked, from),
+            VmiInput::Cold { reason } => self.log(self.now, Event::GuestCold, reason),
         }
-        self.advance(now);
+    }
+
+    /// Asks the world for something about the present VMI.
+    fn ask(&mut self, what: Request) {
+        self.commands.push_back(Command { vmi: self.created, what });
     }
 
     /// Does everything that is due at `now`.
@@ -239,7 +249,7 @@ impl Engine {
             self.vmi = None;
             self.controller.gone();
             self.deletion_logged = false;
-            self.commands.push_back(Command::Discard { vmi: self.created });
+            self.ask(Request::Discard);
         }
         self.run_controller();
         if self.boot_deadline.is_some_and(|t| t <= self.now) {
@@ -259,22 +269,12 @@ impl Engine {
 
     fn run_vmi(&mut self) {
         let Some(vmi) = &mut self.vmi else { return };
-        let commands = vmi.poll(self.now);
-        let number = self.created;
+        let VmiOutput { seen, commands } = vmi.poll(self.now);
+        for (event, detail) in seen {
+            self.log(self.now, event, detail);
+        }
         for command in commands {
-            match command {
-                VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
-                VmiCommand::StartDomain { paused } => {
-                    self.commands.push_back(Command::StartDomain { vmi: number, paused });
-                }
-                VmiCommand::Probe(kind, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
-                VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
-                VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
-                VmiCommand::Pause => self.commands.push_back(Command::Pause { vmi: number }),
-                VmiCommand::Resume => self.commands.push_back(Command::Resume { vmi: number }),
-                VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),
-                VmiCommand::Endpoint(ready) => self.commands.push_back(Command::Endpoint { vmi: number, ready }),
-            }
+            self.ask(Request::Cluster(command));
         }
     }
 
@@ -372,7 +372,7 @@ impl Engine {
             DomainEvent::AgentPort { open: true } if boot > self.settled_boot => {
                 // From here on the world's own wait says what it waits for; ours only guards against its silence.
                 self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline() * 2);
-                self.commands.push_back(Command::Verify { vmi: self.created });
+                self.ask(Request::Verify);
             }
             // It may come back (a restart during boot), and then be looked at again.
             DomainEvent::AgentPort { open: false } if self.boot_deadline.is_some() => {
@@ -455,7 +455,7 @@ impl Engine {
             && self.script.next_wakeup().is_none()
             && !self.script.busy()
             // Releasing a VMI that is gone brings nothing new.
-            && self.commands.iter().all(|c| matches!(c, Command::Discard { .. }))
+            && self.commands.iter().all(|c| c.what == Request::Discard)
             && self.decision() == Decision::Nothing
             && self.controller.next_wakeup(self.now).is_none()
     }

@@ -68,9 +68,9 @@ pub(super) enum Kernel {
     Off,
 }
 
-/// Who pets the device.
+/// Which process holds the watchdog device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Petter {
+pub(super) enum WatchdogHolder {
     Nobody,
     Daemon,
     /// SIGSTOPped: holds the device and does not pet.
@@ -104,7 +104,7 @@ pub(super) struct Guest {
     pub(super) health: bool,
     /// What the health server does when it listens.
     pub(super) behaviour: Health,
-    pub(super) petter: Petter,
+    pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
     /// Since when the vCPUs stand still.
@@ -127,7 +127,7 @@ impl Guest {
             agent: false,
             health: false,
             behaviour: Health::Status(200),
-            petter: Petter::Nobody,
+            holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
             paused_at: None,
             deferred: Vec::new(),
@@ -162,7 +162,7 @@ impl Guest {
 
     /// Someone pets the device whenever it gets the CPU.
     pub(super) fn petting(&self) -> bool {
-        matches!(self.petter, Petter::Daemon | Petter::Keepalive)
+        matches!(self.holder, WatchdogHolder::Daemon | WatchdogHolder::Keepalive)
     }
 
     /// wd_keepalive takes over from a daemon that dies.

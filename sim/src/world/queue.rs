@@ -23,10 +23,11 @@ impl<E> Queue<E> {
         self.sequence += 1;
     }
 
-    /// Takes the events that `wanted` says, wherever they are.
-    pub(super) fn take(&mut self, wanted: impl Fn(&E) -> bool) -> Vec<E> {
-        let keys: Vec<(Time, u64)> = self.events.iter().filter(|(_, e)| wanted(e)).map(|(k, _)| *k).collect();
-        keys.iter().filter_map(|key| self.events.remove(key)).collect()
+    /// Removes the events of which `wanted` tells something, wherever they are; what it told, in their order.
+    pub(super) fn take<T>(&mut self, wanted: impl Fn(&E) -> Option<T>) -> Vec<T> {
+        let (keys, told): (Vec<_>, Vec<_>) = self.events.iter().filter_map(|(k, e)| Some((*k, wanted(e)?))).unzip();
+        self.events.retain(|key, _| !keys.contains(key));
+        told
     }
 
     /// When the next event is.

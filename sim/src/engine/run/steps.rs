@@ -1,6 +1,6 @@
 //! The scenario's steps: what its user asks for, what it breaks, and what the world says came of that.
 
-use super::super::io::{Command, FaultNews};
+use super::super::io::{FaultNews, Request};
 use super::Engine;
 use crate::cluster::Vmi;
 use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
@@ -47,7 +47,7 @@ impl Engine {
                 if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
                     vmi.lose_launcher(self.now);
                 }
-                self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
+                self.ask(Request::Inject { step: due.step, fault });
             }
         }
     }
