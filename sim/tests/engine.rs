@@ -232,3 +232,12 @@ fn chance_is_the_seed_s() {
     assert!(all.len() > 5, "{all:?}");
     assert_eq!(noticed(3), noticed(3));
 }
+
+/// A step may be due long after all that was expected was seen and watched: until then nothing wakes the engine in vain.
+#[test]
+fn a_step_later_than_the_end_of_the_watch_is_waited_for() {
+    let (verdict, lines, seconds) =
+        run("Always", "{after: guest ready, plus: 300s, user: stop}", "{see: guest ready, within: 0s..60s}");
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+    assert!((310.0..400.0).contains(&seconds), "{seconds}");
+}

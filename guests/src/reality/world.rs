@@ -94,15 +94,6 @@ impl World {
         let _ = self.news.send(News::Input(input));
     }
 
-    /// Tells it at its time.
-    pub(super) fn tell_at(&self, at: Time, input: Input) {
-        let world = self.clone();
-        self.spawn(async move {
-            tokio::time::sleep_until(world.clock.instant(at)).await;
-            world.tell(input);
-        });
-    }
-
     pub(super) fn guest(&self, vmi: u32) -> Option<Rc<Live>> {
         self.guests.borrow().get(&vmi).cloned()
     }

@@ -1,5 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+use super::driver::World;
 use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
 use crate::cluster::{DomainEvent, Exit, VmiCommand};
@@ -38,23 +39,12 @@ pub struct Model {
     queue: Queue<Happening>,
 }
 
-impl Model {
-    /// A world in which nothing runs yet.
-    pub fn new(vmi: &VmiSpec, spec: &Spec, timings: Timings) -> Self {
-        let mut queue = Queue::default();
-        if let Some(traffic) = &spec.traffic {
-            queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
-        }
-        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
-    }
-
-    /// When the world has something to tell or to do next.
-    pub fn next_wakeup(&self) -> Option<Time> {
+impl World for Model {
+    fn next_wakeup(&self) -> Option<Time> {
         self.queue.next_at()
     }
 
-    /// Lets the next thing happen; an input if the engine should know.
-    pub fn step(&mut self) -> Option<(Time, Input)> {
+    fn step(&mut self) -> Option<(Time, Input)> {
         let (now, happening) = self.queue.pop()?;
         match happening {
             Happening::Tell(input) => {
@@ -79,8 +69,7 @@ impl Model {
         None
     }
 
-    /// Does what the engine asks.
-    pub fn execute(&mut self, now: Time, command: Command) {
+    fn execute(&mut self, now: Time, command: Command) {
         let Command { vmi, what } = command;
         match what {
             Request::Cluster(command) => self.obey(now, vmi, command),
@@ -107,6 +96,17 @@ impl Model {
                 self.guests.remove(&vmi);
             }
         }
+    }
+}
+
+impl Model {
+    /// A world in which nothing runs yet.
+    pub fn new(vmi: &VmiSpec, spec: &Spec, timings: Timings) -> Self {
+        let mut queue = Queue::default();
+        if let Some(traffic) = &spec.traffic {
+            queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
+        }
+        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
     }
 
     fn obey(&mut self, now: Time, vmi: u32, command: VmiCommand) {

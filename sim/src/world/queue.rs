@@ -4,7 +4,7 @@ use crate::time::Time;
 use std::collections::BTreeMap;
 
 /// Future events of the virtual world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Queue<E> {
     events: BTreeMap<(Time, u64), E>,
     sequence: u64,
@@ -33,6 +33,12 @@ impl<E> Queue<E> {
     /// When the next event is.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.events.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the next event, if it is not later than `limit`.
+    pub(super) fn pop_until(&mut self, limit: Time) -> Option<E> {
+        self.next_at().filter(|at| *at <= limit)?;
+        self.pop().map(|(_, event)| event)
     }
 
     /// Takes the next event.

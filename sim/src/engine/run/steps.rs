@@ -2,6 +2,7 @@
 
 use super::super::io::{FaultNews, Request};
 use super::Engine;
+use super::deadlines::Timer;
 use crate::cluster::Vmi;
 use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
 use crate::time::Time;
@@ -55,14 +56,13 @@ impl Engine {
     fn migrate(&mut self, lasting: Duration) -> &'static str {
         let answer = self.vmi.as_mut().map_or("refused", Vmi::begin_migration);
         if answer == "accepted" {
-            self.migrated = Some(self.now + lasting);
+            self.timers.set(Timer::MigrationOver, self.now + lasting);
         }
         answer
     }
 
     /// Its migration is over.
     pub(super) fn end_migration(&mut self) {
-        self.migrated = None;
         if let Some(vmi) = &mut self.vmi {
             vmi.end_migration();
         }
