@@ -368,11 +368,10 @@ impl World {
     }
 
     async fn inject(&self, vmi: u32, step: usize, fault: Fault) {
-        let result = match self.guest(vmi) {
-            Some(guest) => fault::inject(&guest, &fault, self.config.guest_scale).await,
-            None => Err(NotInjected::Host("there is no guest".into())),
+        let Some(guest) = self.guest(vmi) else {
+            return self.tell(Input::Fault { step, news: FaultNews::NoGuest });
         };
-        let news = match result {
+        let news = match fault::inject(&guest, &fault, self.config.guest_scale).await {
             Ok(confirmed) => {
                 if let Some(name) = confirmed.petter {
                     self.tell(VmiInput::WatchdogHolder { name }.of(vmi));

@@ -107,6 +107,8 @@ pub enum FaultNews {
     Failed(String),
     /// The host could not inject it.
     HostFailed(String),
+    /// The guest ended before it could be broken.
+    NoGuest,
 }
 
 /// What became of a connection to the Service.

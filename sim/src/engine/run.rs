@@ -184,7 +184,7 @@ impl Engine {
             Input::Of { vmi, what } if vmi == self.created => self.vmi_input(what),
             // That VMI is gone.
             Input::Of { .. } => {}
-            Input::Fault { step: _, news } => self.fault_news(news),
+            Input::Fault { step, news } => self.fault_news(step, news),
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
         }

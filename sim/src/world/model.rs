@@ -22,8 +22,8 @@ enum Happening {
     Guest { vmi: u32, boot: u32, what: InGuest },
     /// A stage of the device may be over.
     Device { vmi: u32 },
-    /// A fault takes effect.
-    Fault { vmi: u32, fault: Fault },
+    /// A step's fault takes effect, and is seen so long afterwards.
+    Fault { vmi: u32, step: usize, fault: Fault, seen_after: Duration },
     /// The next connection of the traffic client.
     Connect,
 }
@@ -58,7 +58,7 @@ impl World for Model {
                 }
             }
             Happening::Device { vmi } => self.device(now, vmi),
-            Happening::Fault { vmi, fault } => self.inject(now, vmi, &fault),
+            Happening::Fault { vmi, step, fault, seen_after } => self.fault(now, vmi, step, &fault, seen_after),
             Happening::Connect => {
                 if let Some(traffic) = &self.spec.traffic {
                     self.queue.push(now + traffic.every.0, Happening::Connect);
@@ -80,17 +80,16 @@ impl World for Model {
                 self.verify(now, vmi);
             }
             Request::Inject { step, fault } => {
-                let (effect, confirmation) = match fault.takes_a_while() {
+                let (effect, seen) = match fault.takes_a_while() {
                     true => self.timings.fault,
                     false => (Duration::ZERO, self.timings.answer),
                 };
+                let seen_after = seen.saturating_sub(effect);
                 if effect.is_zero() {
-                    self.inject(now, vmi, &fault);
+                    self.fault(now, vmi, step, &fault, seen_after);
                 } else {
-                    self.queue.push(now + effect, Happening::Fault { vmi, fault });
+                    self.queue.push(now + effect, Happening::Fault { vmi, step, fault, seen_after });
                 }
-                let news = FaultNews::Confirmed("model".into());
-                self.queue.push(now + confirmation, Happening::Tell(Input::Fault { step, news }));
             }
             Request::Discard => {
                 self.guests.remove(&vmi);
@@ -145,6 +144,18 @@ impl Model {
             VmiCommand::Resume => self.resume(now, vmi),
             VmiCommand::Endpoint { ready } => self.endpoint = ready.then_some(vmi),
         }
+    }
+
+    fn fault(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault, seen_after: Duration) {
+        let there = self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off);
+        let (at, news) = match there {
+            true => (now + seen_after, FaultNews::Confirmed("model".into())),
+            false => (now, FaultNews::NoGuest),
+        };
+        if there {
+            self.inject(now, vmi, fault);
+        }
+        self.queue.push(at, Happening::Tell(Input::Fault { step, news }));
     }
 
     fn tell(&mut self, at: Time, vmi: u32, what: VmiInput) {
