@@ -7,12 +7,8 @@
 //! and the guest is booted cold.
 
 use super::world::{Fork, World};
-use std::time::Duration;
-use tokio::time::Instant;
 use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
 use vmhealth_sim::engine::{Command, Input, Request, VmiInput};
-use vmhealth_sim::kubelet::ProbeKind;
-use vmhealth_sim::manifest::PodProbe;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{Driver, Step};
 
@@ -88,19 +84,18 @@ impl Replay<'_> {
     }
 
     async fn execute(&mut self, command: Command) -> bool {
-        match &command.what {
+        match command.what {
             Request::Verify => self.verify = true,
-            Request::Cluster(VmiCommand::Probe { kind, probe }) => self.probe(*kind, probe).await,
+            Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
+                let (now, since) = (self.driver.now(), self.driver.now().since(self.fork.started));
+                let answer = self.world.probe_past(self.fork, since, request, timeout).await;
+                // A fork that is gone already says so by its end.
+                let Some((attempt, lasted)) = answer else { return false };
+                self.tell(now + lasted, VmiInput::Probe { kind, attempt });
+            }
             Request::Cluster(VmiCommand::Endpoint { .. }) => self.world.execute(command),
             _ => return false,
         }
         true
-    }
-
-    async fn probe(&mut self, kind: ProbeKind, probe: &PodProbe) {
-        let (now, begun) = (self.driver.now(), Instant::now());
-        let (attempt, lasted) = self.world.probe_past(self.fork, now.since(self.fork.started), probe).await;
-        let lasted: Duration = lasted.unwrap_or_else(|| begun.elapsed());
-        self.tell(now + lasted, VmiInput::Probe { kind, attempt });
     }
 }

@@ -5,6 +5,7 @@
 mod domain;
 mod launcher;
 mod phase;
+mod probe_request;
 mod retries;
 mod stop;
 mod version;
@@ -14,6 +15,7 @@ mod vmi;
 pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
 pub use launcher::Chance;
 pub use phase::Phase;
+pub use probe_request::ProbeRequest;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;

@@ -9,6 +9,7 @@ mod refused;
 use super::domain::{Domain, DomainEvent, final_phase};
 use super::launcher::{Chance, RefusedDomain};
 use super::phase::Phase;
+use super::probe_request::ProbeRequest;
 use super::retries::Retries;
 use super::stop::{GracefulStop, StopAction};
 use super::{Churn, KubevirtVersion};
@@ -16,6 +17,7 @@ use crate::kubelet::{Action, Attempt, LauncherPod, ProbeKind, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
 use crate::trace::Event;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const NORMAL: &str = "Normal";
@@ -47,8 +49,10 @@ pub enum VmiCommand {
     Probe {
         /// Which of the two.
         kind: ProbeKind,
-        /// The handler and its numbers.
-        probe: PodProbe,
+        /// What it asks for.
+        request: ProbeRequest,
+        /// The kubelet waits no longer.
+        timeout: Duration,
     },
     /// Ask the guest to shut down: agent first when connected, else the ACPI button.
     AskToShutDown,
@@ -98,10 +102,10 @@ pub struct Vmi {
     /// The pod has a deletion time of its own.
     pod_deleted: bool,
     ever_ran: bool,
-    /// The annotation `kubevirt.io/pause-guest-agent-probes`.
-    agent_probes_paused: bool,
     readiness: Option<PodProbe>,
     liveness: Option<PodProbe>,
+    /// What they ask of a domain that runs.
+    requests: BTreeMap<ProbeKind, ProbeRequest>,
     churn: Churn,
     phase: Phase,
     pod: Option<LauncherPod>,
@@ -125,6 +129,10 @@ impl Vmi {
     /// The VMI created at `now`.
     pub fn new(spec: &VmiSpec, version: KubevirtVersion, churn: Churn, chance: Chance, now: Time) -> Self {
         let unknown_action = spec.watchdog.as_ref().and_then(|w| w.unknown_action.as_ref());
+        let pings_paused = spec.agent_probes_paused && version.heeds_probe_annotation();
+        let written = [(ProbeKind::Readiness, &spec.readiness), (ProbeKind::Liveness, &spec.liveness)];
+        let mut probes: BTreeMap<ProbeKind, PodProbe> =
+            written.into_iter().filter_map(|(kind, probe)| Some((kind, probe.as_ref()?.into()))).collect();
         let mut vmi = Vmi {
             version,
             chance,
@@ -138,9 +146,9 @@ impl Vmi {
             launcher_lost: None,
             pod_deleted: false,
             ever_ran: false,
-            agent_probes_paused: spec.agent_probes_paused && version.heeds_probe_annotation(),
-            readiness: spec.readiness.as_ref().map(PodProbe::from),
-            liveness: spec.liveness.as_ref().map(PodProbe::from),
+            requests: probes.iter().map(|(kind, p)| (*kind, ProbeRequest::of(p, spec, pings_paused))).collect(),
+            readiness: probes.remove(&ProbeKind::Readiness),
+            liveness: probes.remove(&ProbeKind::Liveness),
             churn,
             phase: Phase::Pending,
             pod: None,
@@ -439,21 +447,15 @@ impl Vmi {
         for (kind, action) in actions {
             match action {
                 Action::Attempt(n) => {
-                    let probe = self.probe(kind).cloned();
                     self.show(Event::Attempt(kind, n));
-                    // virt-launcher's manager.go GuestPing answers for a guest that it is told not to ask, and for none.
-                    let ping = probe.as_ref().is_some_and(|p| p.handler == Handler::GuestAgentPing);
-                    let told = |verdict, text: &str| Attempt { verdict, text: text.to_owned() };
-                    let unreadable = probe.as_ref().is_some_and(PodProbe::breaks_json);
-                    if unreadable {
-                        let text = "panic: invalid character in the agent's command";
-                        self.probe_answer(now, kind, told(Verdict::Failure, text));
-                    } else if ping && self.agent_probes_paused {
-                        self.probe_answer(now, kind, told(Verdict::Success, ""));
-                    } else if ping && !self.domain.running() {
-                        self.probe_answer(now, kind, told(Verdict::Failure, "the domain does not exist"));
-                    } else {
-                        self.out.commands.extend(probe.map(|probe| VmiCommand::Probe { kind, probe }));
+                    match self.request(kind) {
+                        Some((ProbeRequest::Answer { after, attempt }, _)) if after.is_zero() => {
+                            self.probe_answer(now, kind, attempt);
+                        }
+                        Some((request, timeout)) => {
+                            self.out.commands.push(VmiCommand::Probe { kind, request, timeout });
+                        }
+                        None => {}
                     }
                 }
                 Action::Publish(result) => self.show(Event::Published(kind, result)),
@@ -467,6 +469,13 @@ impl Vmi {
                 }
             }
         }
+    }
+
+    /// What an attempt of a probe comes to now, and how long the kubelet waits for it.
+    fn request(&self, kind: ProbeKind) -> Option<(ProbeRequest, Duration)> {
+        let timeout = self.probe(kind)?.timings.timeout();
+        let request = self.requests.get(&kind)?.clone();
+        Some((if self.domain.running() { request } else { request.without_domain(timeout) }, timeout))
     }
 
     fn probe(&self, kind: ProbeKind) -> Option<&PodProbe> {

@@ -3,11 +3,11 @@
 use super::driver::World;
 use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
-use crate::cluster::{DomainEvent, Exit, VmiCommand};
+use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
-use crate::manifest::{Handler, RebootPolicy, VmiSpec, WatchdogAction};
+use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -120,18 +120,16 @@ impl Model {
                     self.pause(now, vmi);
                 }
             }
-            VmiCommand::Probe { kind, probe } => {
-                let answer = self.timings.answer;
-                let (length, attempt) = match self.guests.get_mut(&vmi) {
-                    Some(guest) => {
-                        guest.pinged.retain(|k| *k != kind);
-                        guest.pinged.extend((probe.handler == Handler::GuestAgentPing).then_some(kind));
-                        guest.probe(&probe, &self.vmi, answer)
-                    }
-                    None => {
-                        let text = "the domain does not exist yet".into();
-                        (probe.timings.timeout(), Attempt { verdict: Verdict::Failure, text })
-                    }
+            VmiCommand::Probe { kind, request, timeout } => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.pinged.retain(|k| *k != kind);
+                    guest.pinged.extend((request == ProbeRequest::Ping).then_some(kind));
+                }
+                let (length, attempt) = match (request, self.guests.get(&vmi)) {
+                    (ProbeRequest::Answer { after, attempt }, _) => (after, attempt),
+                    (request, Some(guest)) => guest.probe(&request, timeout, self.timings.answer),
+                    // A VMI without a guest is not asked for more than that.
+                    (_, None) => return,
                 };
                 self.tell(now + length, vmi, VmiInput::Probe { kind, attempt });
             }
