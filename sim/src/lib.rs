@@ -21,6 +21,7 @@ pub mod kubelet;
 pub mod manifest;
 pub mod scenario;
 pub mod time;
+pub mod timers;
 pub mod trace;
 pub mod world;
 pub mod yaml;

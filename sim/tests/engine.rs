@@ -1,8 +1,8 @@
 //! Sequences that once went wrong: each runs a small scenario in the model and looks at the verdict and the trace.
 
 use std::time::Duration;
-use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input};
+use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input, Request, VmiInput};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest;
 use vmhealth_sim::scenario::{Scenario, Span, Spec, Verdict};
@@ -115,7 +115,7 @@ fn a_deletion_is_one_event() {
 fn a_ping_needs_a_domain() {
     let mut engine = engine("");
     let commands = advance(&mut engine, Time::from_secs(15));
-    assert!(!commands.iter().any(|c| matches!(c, Command::Probe { .. })), "{commands:?}");
+    assert!(!commands.iter().any(|c| matches!(c.what, Request::Cluster(VmiCommand::Probe { .. }))), "{commands:?}");
     assert!(lines(&engine).contains(&"readiness result Success".to_owned()), "{:#?}", lines(&engine));
 }
 
@@ -126,9 +126,9 @@ fn answers_of_another_vmi_are_dropped() {
     advance(&mut engine, Time::from_secs(5));
     let before = lines(&engine);
     let attempt = Attempt { verdict: kubelet::Verdict::Failure, text: "late".into() };
-    engine.handle(Time::from_secs(5), Input::Probe { vmi: 7, kind: ProbeKind::Readiness, attempt });
+    engine.handle(Time::from_secs(5), VmiInput::Probe { kind: ProbeKind::Readiness, attempt }.of(7));
     let started = DomainEvent::Started;
-    engine.handle(Time::from_secs(5), Input::Domain { vmi: 7, at: Time::from_secs(5), event: started });
+    engine.handle(Time::from_secs(5), VmiInput::Domain { at: Time::from_secs(5), event: started }.of(7));
     assert_eq!(lines(&engine), before);
 }
 
@@ -139,7 +139,7 @@ fn a_domain_that_comes_too_late_changes_no_phase() {
     advance(&mut engine, Time::from_millis(1500));
     assert!(lines(&engine).contains(&"vmi phase Failed".to_owned()), "{:#?}", lines(&engine));
     let at = Time::from_millis(1600);
-    engine.handle(at, Input::Domain { vmi: 1, at, event: DomainEvent::Started });
+    engine.handle(at, VmiInput::Domain { at, event: DomainEvent::Started }.of(1));
     assert!(!lines(&engine).contains(&"vmi phase Running".to_owned()), "{:#?}", lines(&engine));
 }
 
@@ -149,11 +149,11 @@ fn a_fault_waits_for_the_guest() {
     let mut engine = engine("{after: vmi phase Running, fault: kernelPanic}");
     advance(&mut engine, Time::from_secs(1));
     let at = Time::from_secs(2);
-    engine.handle(at, Input::Domain { vmi: 1, at, event: DomainEvent::Started });
-    let injects = |commands: &[Command]| commands.iter().any(|c| matches!(c, Command::Inject { .. }));
+    engine.handle(at, VmiInput::Domain { at, event: DomainEvent::Started }.of(1));
+    let injects = |commands: &[Command]| commands.iter().any(|c| matches!(c.what, Request::Inject { .. }));
     assert!(!injects(&advance(&mut engine, Time::from_secs(10))));
     let report = vmhealth_sim::engine::GuestReport::default();
-    engine.handle(Time::from_secs(10), Input::GuestReady { vmi: 1, report });
+    engine.handle(Time::from_secs(10), VmiInput::GuestReady(report).of(1));
     assert!(injects(&advance(&mut engine, Time::from_secs(10))));
 }
 
@@ -162,7 +162,7 @@ fn a_fault_waits_for_the_guest() {
 fn a_crash_of_its_own_is_a_failure() {
     let mut engine = engine("");
     advance(&mut engine, Time::from_secs(5));
-    let crash = |vmi| Input::GuestCrashed { vmi, reason: "Attempted to kill init!".into() };
+    let crash = |vmi| VmiInput::GuestCrashed { reason: "Attempted to kill init!".into() }.of(vmi);
     engine.handle(Time::from_secs(6), crash(0));
     assert_eq!(engine.verdict(), None);
     engine.handle(Time::from_secs(7), crash(1));
@@ -178,7 +178,7 @@ fn whose_image_it_is_decides_what_a_lack_is() {
         engine.handle(Time::from_secs(6), input);
         engine.verdict().cloned()
     };
-    let lacks = || Input::GuestNotReady { vmi: 1, reason: "no daemon".into() };
+    let lacks = || VmiInput::GuestNotReady { reason: "no daemon".into() }.of(1);
     let fault = || Input::Fault { step: 0, news: FaultNews::Failed("no daemon".into()) };
     for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "? could not be injected: no daemon")] {
         assert_eq!(conclude(|spec| Config::of(spec, 4.0, true), input()), Some(Verdict::Fail(reason.into())));
@@ -231,4 +231,13 @@ fn chance_is_the_seed_s() {
     let all: std::collections::BTreeSet<u64> = (0..10).map(noticed).collect();
     assert!(all.len() > 5, "{all:?}");
     assert_eq!(noticed(3), noticed(3));
+}
+
+/// A step may be due long after all that was expected was seen and watched: until then nothing wakes the engine in vain.
+#[test]
+fn a_step_later_than_the_end_of_the_watch_is_waited_for() {
+    let (verdict, lines, seconds) =
+        run("Always", "{after: guest ready, plus: 300s, user: stop}", "{see: guest ready, within: 0s..60s}");
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+    assert!((310.0..400.0).contains(&seconds), "{seconds}");
 }

@@ -67,11 +67,8 @@ fn liveness_ends_when_the_pod_terminates() {
         if terminating {
             pod.terminating();
         }
-        let effects = pod.poll(Time::from_secs(1));
-        let attempts = effects.iter().filter_map(|e| match e {
-            Effect::Attempt(kind, _) => Some(*kind),
-            _ => None,
-        });
+        let actions = pod.poll(Time::from_secs(1));
+        let attempts = actions.iter().filter_map(|(kind, a)| matches!(a, Action::Attempt(_)).then_some(*kind));
         assert_eq!(attempts.collect::<Vec<_>>(), kinds, "terminating: {terminating}");
     }
 }

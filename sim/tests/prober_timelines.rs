@@ -129,6 +129,7 @@ fn replay(row: &Row) -> Seen {
                 Action::Publish(ProbeResult::Failure) => seen.publishes.push(('F', now)),
                 Action::Event(..) => seen.events += 1,
                 Action::Exited => return seen,
+                Action::StopContainer => panic!("only a pod stops its container"),
             }
         }
         if idle {

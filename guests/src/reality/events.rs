@@ -10,7 +10,7 @@ use crate::qemu::Accel;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use vmhealth_sim::cluster::{DomainEvent, Exit};
-use vmhealth_sim::engine::Input;
+use vmhealth_sim::engine::{Input, VmiInput};
 use vmhealth_sim::manifest::WatchdogAction;
 
 /// How often a console is looked at.
@@ -46,7 +46,7 @@ impl World {
                 }
                 _ => {}
             }
-            self.tell(Input::Domain { vmi, at: self.clock.time_of_wall(event.at), event: event.event });
+            self.tell(VmiInput::Domain { at: self.clock.time_of_wall(event.at), event: event.event }.of(vmi));
         }
     }
 
@@ -58,7 +58,7 @@ impl World {
     fn crashed(&self, vmi: u32, why: &str) {
         let reason = format!("the kernel of VMI {vmi} crashed by itself: {why}");
         self.crash.borrow_mut().get_or_insert_with(|| reason.clone());
-        self.tell(Input::GuestCrashed { vmi, reason });
+        self.tell(VmiInput::GuestCrashed { reason }.of(vmi));
     }
 }
 

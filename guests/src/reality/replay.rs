@@ -7,29 +7,15 @@
 //! and the guest is booted cold.
 
 use super::world::{Fork, World};
-use std::collections::BTreeMap;
-use std::time::Duration;
-use tokio::time::Instant;
-use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::engine::{Command, Engine, Input};
-use vmhealth_sim::kubelet::ProbeKind;
-use vmhealth_sim::manifest::PodProbe;
-use vmhealth_sim::time::{Time, earliest};
+use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use vmhealth_sim::engine::{Command, Input, Request, VmiInput};
+use vmhealth_sim::time::Time;
+use vmhealth_sim::world::{Driver, Step};
 
-const MAX_STEPS: usize = 100_000;
-
-/// The engine after the fork's past, with the clock moved on; `None` if somebody interferes with that boot.
-pub(super) async fn replay(engine: &Engine, world: &World, fork: &Fork) -> Option<Engine> {
-    let mut replay = Replay {
-        engine: engine.clone(),
-        world,
-        fork,
-        inputs: BTreeMap::new(),
-        sequence: 0,
-        next_connection: world.traffic_interval().map(|every| fork.started + every),
-        verify: false,
-    };
-    replay.engine.set_replaying(true);
+/// The driver after the fork's past, with the clock moved on; `None` if somebody interferes with that boot.
+pub(super) async fn replay(driver: &Driver, world: &World, fork: &Fork) -> Option<Driver> {
+    let mut replay = Replay { driver: driver.clone(), world, fork, verify: false };
+    replay.driver.set_replaying(true);
     let before = world.begin_replay();
     let untouched = replay.run().await;
     world.end_replay((!untouched).then_some(before));
@@ -37,13 +23,9 @@ pub(super) async fn replay(engine: &Engine, world: &World, fork: &Fork) -> Optio
 }
 
 struct Replay<'a> {
-    engine: Engine,
+    driver: Driver,
     world: &'a World,
     fork: &'a Fork,
-    /// By time, then by the order of insertion.
-    inputs: BTreeMap<(Time, u64), Input>,
-    sequence: u64,
-    next_connection: Option<Time>,
     /// The engine wants to know whether the guest is as its profile says: the fork is asked, after the jump.
     verify: bool,
 }
@@ -51,94 +33,69 @@ struct Replay<'a> {
 impl Replay<'_> {
     /// `false`: somebody interferes.
     async fn run(&mut self) -> bool {
-        let Fork { vmi, started, template, .. } = self.fork;
+        let Fork { started, template, .. } = self.fork;
         let end = *started + template.history.captured;
-        self.push(*started, Input::Domain { vmi: *vmi, at: *started, event: DomainEvent::Started });
+        self.tell(*started, VmiInput::Domain { at: *started, event: DomainEvent::Started });
         for (since, open) in &template.history.agent {
             let at = *started + *since;
-            self.push(at, Input::Domain { vmi: *vmi, at, event: DomainEvent::AgentPort { open: *open } });
+            self.tell(at, VmiInput::Domain { at, event: DomainEvent::AgentPort { open: *open } });
         }
-        let mut now = *started;
-        for _ in 0..MAX_STEPS {
-            while let Some(command) = self.engine.next_command() {
-                if !self.execute(now, command).await {
-                    return false;
+        let every = self.world.traffic_interval();
+        let mut connects = every.map(|every| *started + every).filter(|at| *at <= end);
+        loop {
+            match (self.driver.step(connects.unwrap_or(end)), connects) {
+                (Step::Do(command), _) => {
+                    if !self.execute(command).await {
+                        return false;
+                    }
+                }
+                (Step::Done(_), _) | (Step::WaitUntil(_), None) => return true,
+                (Step::WaitUntil(_), Some(at)) => {
+                    if let Some(outcome) = self.world.connect_past(self.fork, at.since(*started)).await {
+                        self.driver.tell(at, Input::Connection { at, outcome });
+                    }
+                    connects = every.map(|every| at + every).filter(|at| *at <= end);
                 }
             }
-            let input = self.inputs.keys().next().map(|(at, _)| *at);
-            let Some(next) = earliest([self.engine.next_wakeup(), input, self.next_connection]) else { return true };
-            if next > end || self.engine.verdict().is_some() {
-                return true;
-            }
-            now = now.max(next);
-            if input == Some(next)
-                && let Some((_, input)) = self.inputs.pop_first()
-            {
-                self.engine.handle(now, input);
-            } else if self.next_connection == Some(next) {
-                let outcome = self.world.connect_past(self.fork, now.since(*started)).await;
-                self.next_connection = self.world.traffic_interval().map(|every| now + every);
-                if let Some(outcome) = outcome {
-                    self.engine.handle(now, Input::Connection { at: now, outcome });
-                }
-            } else {
-                self.engine.advance(now);
-            }
         }
-        // A boot of more steps than any has is better gone through for real.
-        false
     }
 
     /// The clock jumps; what came due while the replay itself took its time comes in its order.
-    fn end(mut self) -> Engine {
+    fn end(mut self) -> Driver {
         let Fork { vmi, started, template, .. } = self.fork;
         let captured = template.history.captured;
         self.world.clock.skip(captured);
-        self.engine.set_replaying(false);
+        self.driver.set_replaying(false);
         let from =
             format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), template.key());
-        self.push(*started + captured, Input::Forked { vmi: *vmi, from });
+        self.tell(*started + captured, VmiInput::Forked { from });
         let now = self.world.clock.now();
-        for _ in 0..MAX_STEPS {
-            let input = self.inputs.keys().next().map(|(at, _)| *at);
-            let Some(next) = earliest([self.engine.next_wakeup(), input]).filter(|next| *next <= now) else { break };
-            match self.inputs.pop_first() {
-                Some(((at, _), input)) if at == next => self.engine.handle(next, input),
-                Some((key, input)) => {
-                    self.inputs.insert(key, input);
-                    self.engine.advance(next);
-                }
-                None => self.engine.advance(next),
-            }
-        }
-        for ((at, _), input) in self.inputs {
-            self.world.tell_at(at, input);
+        while let Step::Do(command) = self.driver.step(now) {
+            self.world.execute(command);
         }
         if self.verify {
-            self.world.execute(Command::Verify { vmi: *vmi });
+            self.world.execute(Command { vmi: *vmi, what: Request::Verify });
         }
-        self.engine
+        self.driver
     }
 
-    fn push(&mut self, at: Time, input: Input) {
-        self.inputs.insert((at, self.sequence), input);
-        self.sequence += 1;
+    fn tell(&mut self, at: Time, what: VmiInput) {
+        self.driver.tell(at, what.of(self.fork.vmi));
     }
 
-    async fn execute(&mut self, now: Time, command: Command) -> bool {
-        match command {
-            Command::Verify { .. } => self.verify = true,
-            Command::Probe { vmi, kind, probe } => self.probe(now, vmi, kind, &probe).await,
-            Command::Endpoint { .. } => self.world.execute(command),
+    async fn execute(&mut self, command: Command) -> bool {
+        match command.what {
+            Request::Verify => self.verify = true,
+            Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
+                let (now, since) = (self.driver.now(), self.driver.now().since(self.fork.started));
+                let answer = self.world.probe_past(self.fork, since, request, timeout).await;
+                // A fork that is gone already says so by its end.
+                let Some((attempt, lasted)) = answer else { return false };
+                self.tell(now + lasted, VmiInput::Probe { kind, attempt });
+            }
+            Request::Cluster(VmiCommand::Endpoint { .. }) => self.world.execute(command),
             _ => return false,
         }
         true
-    }
-
-    async fn probe(&mut self, now: Time, vmi: u32, kind: ProbeKind, probe: &PodProbe) {
-        let begun = Instant::now();
-        let (attempt, lasted) = self.world.probe_past(self.fork, now.since(self.fork.started), probe).await;
-        let lasted: Duration = lasted.unwrap_or_else(|| begun.elapsed());
-        self.push(now + lasted, Input::Probe { vmi, kind, attempt });
     }
 }

@@ -21,6 +21,7 @@ use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::scenario::{Spec, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Trace};
+use vmhealth_sim::world::{Driver, Step};
 
 /// What a run needs.
 #[derive(Debug, Clone)]
@@ -64,44 +65,46 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     let config = Config::of(&setup.spec, setup.platform.accel.guest_scale(), is_users);
     let mut timeline = Timeline::create(&setup.evidence)?;
     let (news, mut from_world) = mpsc::unbounded_channel();
-    let mut engine = Engine::new((*setup.manifest).clone(), &setup.spec, config.clone());
+    let mut driver = Driver::new(Engine::new((*setup.manifest).clone(), &setup.spec, config.clone()));
     let world = World::new(setup, config, news);
     if let Err(e) = world.start_traffic() {
-        engine.handle(Time::ZERO, Input::HostFailed { reason: e.to_string() });
+        driver.tell(Time::ZERO, Input::HostFailed { reason: e.to_string() });
     }
     let pressure = Rc::new(RefCell::new(Watcher::new(world.clone())));
     let watching = tokio::task::spawn_local(Watcher::watch(pressure.clone()));
     let verdict = loop {
-        timeline.keep(engine.trace(), &watcher)?;
-        while let Some(command) = engine.next_command() {
-            world.execute(command);
-        }
-        if let Some(verdict) = engine.verdict() {
-            break verdict.clone();
-        }
-        let wake = engine.next_wakeup().map(|t| world.clock.instant(t));
+        let step = driver.step_at(world.clock.now());
+        timeline.keep(driver.engine().trace(), &watcher)?;
+        let wake = match step {
+            Step::Do(command) => {
+                world.execute(command);
+                continue;
+            }
+            Step::Done(verdict) => break verdict,
+            Step::WaitUntil(wake) => wake.map(|t| world.clock.instant(t)),
+        };
         tokio::select! {
             news = from_world.recv() => match news {
-                Some(News::Input(input)) => engine.handle(world.clock.now(), input),
+                Some(News::Input(input)) => driver.tell(world.clock.now(), input),
                 Some(News::Forked { fork, replayed }) => {
-                    let after = replay(&engine, &world, &fork).await;
+                    let after = replay(&driver, &world, &fork).await;
                     // The asker is there until it is answered.
                     let _ = replayed.send(after.is_some());
-                    engine = after.unwrap_or(engine);
+                    driver = after.unwrap_or(driver);
                 }
                 None => break Verdict::Infra("the world is gone".into()),
             },
-            () = sleep_until(wake) => engine.advance(world.clock.now()),
+            () = sleep_until(wake) => {}
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };
-    timeline.keep(engine.trace(), &watcher)?;
     let (lasted, skipped) = (world.clock.now().since_origin(), world.clock.skipped());
     let pressure = pressure.borrow_mut().end();
     watching.abort();
     world.end().await;
-    let verdict = if is_users { users_image::explain(verdict, engine.trace(), &world.setup.evidence) } else { verdict };
-    Ok(Outcome { verdict, trace: engine.trace().clone(), lasted, pressure, skipped })
+    let verdict =
+        if is_users { users_image::explain(verdict, driver.engine().trace(), &world.setup.evidence) } else { verdict };
+    Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })
 }
 
 async fn sleep_until(wake: Option<Instant>) {

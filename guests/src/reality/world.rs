@@ -17,9 +17,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input};
-use vmhealth_sim::kubelet::{self, Attempt};
-use vmhealth_sim::manifest::{Handler, PodProbe, Port};
+use tokio::time::Instant;
+use vmhealth_sim::cluster::{ProbeRequest, VmiCommand};
+use vmhealth_sim::engine::{Command, Config, Connection, FaultNews, Input, Request, VmiInput};
+use vmhealth_sim::kubelet::{Attempt, ProbeKind};
+use vmhealth_sim::manifest::Destination;
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
 
@@ -93,15 +95,6 @@ impl World {
         let _ = self.news.send(News::Input(input));
     }
 
-    /// Tells it at its time.
-    pub(super) fn tell_at(&self, at: Time, input: Input) {
-        let world = self.clone();
-        self.spawn(async move {
-            tokio::time::sleep_until(world.clock.instant(at)).await;
-            world.tell(input);
-        });
-    }
-
     pub(super) fn guest(&self, vmi: u32) -> Option<Rc<Live>> {
         self.guests.borrow().get(&vmi).cloned()
     }
@@ -124,31 +117,36 @@ impl World {
 
     pub(super) fn execute(&self, command: Command) {
         let world = self.clone();
-        match command {
-            Command::StartDomain { vmi, paused } => {
-                self.spawn(async move { world.start_domain(vmi, paused).await });
-            }
-            Command::Verify { vmi } => self.spawn(async move { world.verify(vmi).await }),
-            Command::Probe { vmi, kind, probe } => self.spawn(async move {
-                let attempt = world.probe(vmi, &probe).await;
-                world.tell(Input::Probe { vmi, kind, attempt });
-            }),
-            Command::AskToShutDown { vmi } => self.spawn(async move { world.ask_to_shut_down(vmi).await }),
-            Command::Destroy { vmi } | Command::Reap { vmi } => {
-                self.doomed.borrow_mut().insert(vmi);
-                self.spawn(async move { world.terminate(vmi).await });
-            }
-            Command::Pause { vmi } => self.spawn(async move { world.set_running(vmi, false).await }),
-            Command::Resume { vmi } => self.spawn(async move { world.set_running(vmi, true).await }),
-            Command::Discard { vmi } => {
+        let Command { vmi, what } = command;
+        match what {
+            Request::Cluster(command) => self.obey(vmi, command),
+            Request::Verify => self.spawn(async move { world.verify(vmi).await }),
+            Request::Inject { step, fault } => self.spawn(async move { world.inject(vmi, step, fault).await }),
+            Request::Discard => {
                 self.doomed.borrow_mut().insert(vmi);
                 self.guests.borrow_mut().remove(&vmi);
             }
-            Command::Endpoint { vmi, ready } => {
+        }
+    }
+
+    fn obey(&self, vmi: u32, command: VmiCommand) {
+        let world = self.clone();
+        match command {
+            VmiCommand::StartDomain { paused } => self.spawn(async move { world.start_domain(vmi, paused).await }),
+            VmiCommand::Probe { kind, request, timeout } => {
+                self.spawn(async move { world.probe(vmi, kind, request, timeout).await })
+            }
+            VmiCommand::AskToShutDown => self.spawn(async move { world.ask_to_shut_down(vmi).await }),
+            VmiCommand::Destroy | VmiCommand::Reap => {
+                self.doomed.borrow_mut().insert(vmi);
+                self.spawn(async move { world.terminate(vmi).await });
+            }
+            VmiCommand::Pause => self.spawn(async move { world.set_running(vmi, false).await }),
+            VmiCommand::Resume => self.spawn(async move { world.set_running(vmi, true).await }),
+            VmiCommand::Endpoint { ready } => {
                 self.endpoint.set(ready.then_some(vmi));
                 self.forward_to_endpoint();
             }
-            Command::Inject { vmi, step, fault } => self.spawn(async move { world.inject(vmi, step, fault).await }),
         }
     }
 
@@ -172,7 +170,7 @@ impl World {
             if self.doomed.borrow().contains(&vmi) {
                 return;
             }
-            self.tell(Input::Cold { vmi, reason });
+            self.tell(VmiInput::Cold { reason }.of(vmi));
         }
         match self.launch(vmi, Birth::Cold, paused).await {
             Ok(events) => self.forward_events(vmi, events).await,
@@ -251,88 +249,57 @@ impl World {
         match verified {
             Ok(report) => {
                 self.raw_forks.borrow_mut().remove(&vmi);
-                self.tell(Input::GuestReady { vmi, report });
+                self.tell(VmiInput::GuestReady(report).of(vmi));
             }
-            Err(NotReady::Reason(reason)) => self.tell(Input::GuestNotReady { vmi, reason }),
+            Err(NotReady::Reason(reason)) => self.tell(VmiInput::GuestNotReady { reason }.of(vmi)),
             // The engine asks again when the port opens again.
             Err(NotReady::SessionOver) => {}
         }
     }
 
-    async fn probe(&self, vmi: u32, probe: &PodProbe) -> Attempt {
-        let timeout = probe.timings.timeout();
-        // virt-launcher runs before its domain does: what is not there yet is asked all the same.
-        let Some(guest) = self.guest(vmi) else {
-            tokio::time::sleep(timeout).await;
-            let text = "the domain does not exist yet".into();
-            return Attempt { verdict: kubelet::Verdict::Failure, text };
+    async fn probe(&self, vmi: u32, kind: ProbeKind, request: ProbeRequest, timeout: Duration) {
+        let attempt = match (request, self.guest(vmi)) {
+            (ProbeRequest::Answer { after, attempt }, _) => {
+                tokio::time::sleep(after).await;
+                attempt
+            }
+            (request, Some(guest)) => attempt(&guest, Network::Namespace(&guest.netns), &request, timeout).await,
+            // It was discarded meanwhile, and its answer would be.
+            (_, None) => return,
         };
-        self.attempt(&guest, Network::Namespace(&guest.netns), probe, timeout).await
+        self.tell(VmiInput::Probe { kind, attempt }.of(vmi));
     }
 
-    /// An attempt in a fork's past, and how long it took, unless that is to be measured.
-    pub(super) async fn probe_past(&self, fork: &Fork, at: Duration, probe: &PodProbe) -> (Attempt, Option<Duration>) {
-        let timeout = probe.timings.timeout();
-        let Some(guest) = self.guest(fork.vmi) else { return (self.probe(fork.vmi, probe).await, None) };
+    /// An attempt in a fork's past, and how long it took.
+    pub(super) async fn probe_past(
+        &self,
+        fork: &Fork,
+        at: Duration,
+        request: ProbeRequest,
+        timeout: Duration,
+    ) -> Option<(Attempt, Duration)> {
         let history = &fork.template.history;
-        let vmi = &self.setup.manifest.vmi;
-        let met = |host: &Option<String>, port: &Port| match port.resolve(&vmi.ports) {
+        let (met, waited) = match &request {
+            ProbeRequest::Answer { after, attempt } => return Some((attempt.clone(), *after)),
+            ProbeRequest::Ping | ProbeRequest::Exec { .. } if !history.agent_open(at) => {
+                return Some((probe::no_agent(), Duration::ZERO));
+            }
+            ProbeRequest::Http { to: Destination::Guest { port }, .. }
+            | ProbeRequest::Tcp { to: Destination::Guest { port } } => history.met(*port, at, timeout),
             // Another host was there all the time.
-            Ok(port) if host.is_none() && vmi.forwards(port) => history.met(port, at, timeout),
             _ => (Met::AsCaptured, Duration::ZERO),
         };
-        let met = match &probe.handler {
-            Handler::HttpGet(get) => met(&get.host, &get.port),
-            Handler::TcpSocket { host, port } => met(host, port),
-            Handler::GuestAgentPing | Handler::Exec { .. } if !history.agent_open(at) => {
-                return (probe::no_agent(), Some(Duration::ZERO));
-            }
-            Handler::GuestAgentPing | Handler::Exec { .. } => (Met::AsCaptured, Duration::ZERO),
-        };
-        let (network, limit, lasted) = match met {
+        let guest = self.guest(fork.vmi)?;
+        let (network, limit) = match met {
             // It waited for all of its time, and we need not.
-            (Met::Silence, waited) => (Network::Silent, Duration::ZERO, Some(waited)),
-            (Met::Refusal, waited) => (Network::Refusing, timeout, Some(waited)),
-            (Met::AsCaptured, waited) => {
-                (Network::Namespace(&guest.netns), timeout, Some(waited).filter(|w| !w.is_zero()))
-            }
+            Met::Silence => (Network::Silent, Duration::ZERO),
+            Met::Refusal => (Network::Refusing, timeout),
+            Met::AsCaptured => (Network::Namespace(&guest.netns), timeout),
         };
-        (self.attempt(&guest, network, probe, limit).await, lasted)
-    }
-
-    async fn attempt(&self, guest: &Live, network: Network<'_>, probe: &PodProbe, timeout: Duration) -> Attempt {
-        let vmi = &self.setup.manifest.vmi;
-        let ports = &vmi.ports;
-        // nftables in the pod: what masquerade does not forward, nobody answers for.
-        let network = |host: &Option<String>, port| match host.is_some() || vmi.forwards(port) {
-            true => network,
-            false => Network::Refusing,
-        };
-        match &probe.handler {
-            Handler::HttpGet(get) => match get.port.resolve(ports) {
-                Ok(port) => {
-                    let target = HttpTarget {
-                        scheme: get.scheme,
-                        host: get.host.clone().unwrap_or_else(|| GUEST_ADDRESS.to_string()),
-                        port,
-                        path: get.path.clone(),
-                        headers: get.headers.clone(),
-                    };
-                    probe::get(network(&get.host, port), &target, timeout).await
-                }
-                Err(text) => probe::error(text),
-            },
-            Handler::TcpSocket { host, port } => match port.resolve(ports) {
-                Ok(port) => {
-                    let network = network(host, port);
-                    let host = host.clone().unwrap_or_else(|| GUEST_ADDRESS.to_string());
-                    probe::tcp(network, &host, port, timeout).await
-                }
-                Err(text) => probe::error(text),
-            },
-            Handler::GuestAgentPing => probe::ping(&guest.agent, timeout).await,
-            Handler::Exec { command } => probe::exec(&guest.agent, command, probe.inner_timeout, timeout).await,
-        }
+        let begun = Instant::now();
+        let attempt = attempt(&guest, network, &request, limit).await;
+        let measured = met == Met::AsCaptured && waited.is_zero();
+        Some((attempt, if measured { begun.elapsed() } else { waited }))
     }
 
     /// libvirt's default mode: the agent when it is connected, the ACPI button when that fails.
@@ -370,14 +337,13 @@ impl World {
     }
 
     async fn inject(&self, vmi: u32, step: usize, fault: Fault) {
-        let result = match self.guest(vmi) {
-            Some(guest) => fault::inject(&guest, &fault, self.config.guest_scale).await,
-            None => Err(NotInjected::Host("there is no guest".into())),
+        let Some(guest) = self.guest(vmi) else {
+            return self.tell(Input::Fault { step, news: FaultNews::NoGuest });
         };
-        let news = match result {
+        let news = match fault::inject(&guest, &fault, self.config.guest_scale).await {
             Ok(confirmed) => {
                 if let Some(name) = confirmed.petter {
-                    self.tell(Input::Petter { vmi, name });
+                    self.tell(VmiInput::WatchdogHolder { name }.of(vmi));
                 }
                 FaultNews::Confirmed(confirmed.how)
             }
@@ -460,5 +426,27 @@ impl World {
             guest.signal(Signal::SIGKILL);
             guest.exited(TERM_LIMIT).await;
         }
+    }
+}
+
+/// An attempt that has something to ask of the guest.
+async fn attempt(guest: &Live, network: Network<'_>, request: &ProbeRequest, timeout: Duration) -> Attempt {
+    // nftables in the pod: what masquerade does not forward, nobody answers for.
+    let (host, network) = match request.destination() {
+        Some(Destination::Elsewhere { host, .. }) => (host.clone(), network),
+        Some(Destination::NotForwarded { .. }) => (GUEST_ADDRESS.to_string(), Network::Refusing),
+        Some(Destination::Guest { .. }) | None => (GUEST_ADDRESS.to_string(), network),
+    };
+    match request {
+        ProbeRequest::Http { to, scheme, path, headers } => {
+            let (port, path, headers) = (to.port(), path.clone(), headers.clone());
+            probe::get(network, &HttpTarget { scheme: *scheme, host, port, path, headers }, timeout).await
+        }
+        ProbeRequest::Tcp { to } => probe::tcp(network, &host, to.port(), timeout).await,
+        ProbeRequest::Ping => probe::ping(&guest.agent, timeout).await,
+        ProbeRequest::Exec { command, inner_timeout } => {
+            probe::exec(&guest.agent, command, *inner_timeout, timeout).await
+        }
+        ProbeRequest::Answer { attempt, .. } => attempt.clone(),
     }
 }

@@ -4,7 +4,8 @@ use super::detection::{Answer, Span, detection};
 use crate::cluster::Churn;
 use crate::devices::fires_after;
 use crate::manifest::{
-    Handler, PodProbe, Port, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
+    Destination, Handler, PodProbe, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction,
+    WatchdogModel,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -170,23 +171,23 @@ enum Meets {
 const WELL: Meets = Meets::Nothing("");
 
 fn meets(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Meets {
-    let network = |port: &Port, host: &Option<String>, hang: Meets| {
-        let reaches = port.resolve(&vmi.ports).is_ok_and(|port| vmi.forwards(port));
-        match fault {
-            _ if host.is_some() => Meets::Nothing("it asks another host"),
-            _ if !reaches => Meets::Nothing("it fails from the start: its port does not reach the guest"),
-            Break::ServiceStopped => Meets::Broken(Answer::Refusal),
-            Break::ServiceHangs => hang,
-            Break::KernelPanic => Meets::Broken(Answer::Silence),
-            Break::AgentStopped | Break::DaemonStopped => WELL,
+    let http = matches!(probe.handler, Handler::HttpGet(_));
+    match vmi.destination(&probe.handler) {
+        Some(Ok(Destination::Elsewhere { .. })) => Meets::Nothing("it asks another host"),
+        Some(Err(_) | Ok(Destination::NotForwarded { .. })) => {
+            Meets::Nothing("it fails from the start: its port does not reach the guest")
         }
-    };
-    match &probe.handler {
-        Handler::HttpGet(get) => network(&get.port, &get.host, Meets::Broken(Answer::Silence)),
-        // The kernel goes on accepting.
-        Handler::TcpSocket { port, host } => network(port, host, WELL),
-        Handler::GuestAgentPing if vmi.agent_probes_paused => Meets::Nothing("an annotation pauses it"),
-        Handler::GuestAgentPing | Handler::Exec { .. } => match (fault, &probe.handler) {
+        Some(Ok(Destination::Guest { .. })) => match fault {
+            Break::ServiceStopped => Meets::Broken(Answer::Refusal),
+            // The kernel goes on accepting.
+            Break::ServiceHangs if !http => WELL,
+            Break::ServiceHangs | Break::KernelPanic => Meets::Broken(Answer::Silence),
+            Break::AgentStopped | Break::DaemonStopped => WELL,
+        },
+        None if probe.handler == Handler::GuestAgentPing && vmi.agent_probes_paused => {
+            Meets::Nothing("an annotation pauses it")
+        }
+        None => match (fault, &probe.handler) {
             (Break::AgentStopped, _) => Meets::Broken(Answer::Refusal),
             (Break::KernelPanic, _) => Meets::Broken(Answer::Silence),
             (_, Handler::Exec { .. }) => Meets::Nothing("it depends on its command"),

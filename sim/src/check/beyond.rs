@@ -4,7 +4,7 @@ use super::admission::PROBES;
 use super::code::*;
 use super::finding::Exam;
 use super::tree::{get, items, text};
-use crate::manifest::{Handler, Port, Probe, RunStrategy, VirtualMachine, WatchdogAction, as_received};
+use crate::manifest::{Destination, Port, Probe, RunStrategy, VirtualMachine, WatchdogAction, as_received};
 
 /// libvirt's turn: it gets the action as it was written.
 pub(super) fn examine_domain(exam: &mut Exam<'_>) {
@@ -46,21 +46,16 @@ fn consequence(name: &str, errors: bool, strategy: RunStrategy) -> &'static str 
 
 fn ports(exam: &mut Exam<'_>, name: &str, probe: &Probe, vm: &VirtualMachine) {
     let (vmi, strategy) = (&vm.vmi, vm.run_strategy);
-    let (port, host) = match &probe.handler {
-        Handler::HttpGet(get) => (&get.port, &get.host),
-        Handler::TcpSocket { port, host } => (port, host),
-        Handler::Exec { .. } | Handler::GuestAgentPing => return,
-    };
     let path = exam.path(&format!("{name}.{}.port", probe.handler.name()));
-    match port.resolve(&vmi.ports) {
-        Err(_) if matches!(port, Port::Name(_)) => {
+    match (vmi.destination(&probe.handler), probe.handler.port()) {
+        (Some(Err(_)), Some(port @ Port::Name(_))) => {
             let message = format!("no interface declares a port named {port}: {}", consequence(name, true, strategy));
             let help = format!("add {{name: {port}, port: NUMBER}} to the interface's ports, or write the number");
             exam.add(&UNDECLARED_PORT, &path, message, help);
         }
-        Ok(number) if host.is_none() && !vmi.forwards(number) => {
-            let message = format!("the interface's ports do not name {number}: {}", consequence(name, false, strategy));
-            exam.add(&NOT_FORWARDED, &path, message, format!("add {{port: {number}}} to the interface's ports"));
+        (Some(Ok(Destination::NotForwarded { port })), _) => {
+            let message = format!("the interface's ports do not name {port}: {}", consequence(name, false, strategy));
+            exam.add(&NOT_FORWARDED, &path, message, format!("add {{port: {port}}} to the interface's ports"));
         }
         _ => {}
     }

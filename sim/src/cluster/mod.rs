@@ -5,6 +5,7 @@
 mod domain;
 mod launcher;
 mod phase;
+mod probe_request;
 mod retries;
 mod stop;
 mod version;
@@ -14,11 +15,12 @@ mod vmi;
 pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
 pub use launcher::Chance;
 pub use phase::Phase;
+pub use probe_request::ProbeRequest;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};
-pub use vmi::{Conditions, Vmi, VmiCommand};
+pub use vmi::{Conditions, Vmi, VmiCommand, VmiOutput};
 
 use std::time::Duration;
 

@@ -9,13 +9,15 @@ mod refused;
 use super::domain::{Domain, DomainEvent, final_phase};
 use super::launcher::{Chance, RefusedDomain};
 use super::phase::Phase;
+use super::probe_request::ProbeRequest;
 use super::retries::Retries;
 use super::stop::{GracefulStop, StopAction};
 use super::{Churn, KubevirtVersion};
-use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind, Verdict};
+use crate::kubelet::{Action, Attempt, LauncherPod, ProbeKind, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
 use crate::trace::Event;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const NORMAL: &str = "Normal";
@@ -26,18 +28,32 @@ const KILLING: &str = "Normal: Stopping container compute";
 /// Conditions beside Ready, with their status; `None`: absent.
 pub type Conditions = [(&'static str, Option<&'static str>); 3];
 
-/// What a VMI wants done or makes known.
+/// What a VMI has to say since it was last asked.
+#[derive(Debug, Clone, Default)]
+pub struct VmiOutput {
+    /// For the trace: what was seen, and its detail.
+    pub seen: Vec<(Event, String)>,
+    /// For its world.
+    pub commands: Vec<VmiCommand>,
+}
+
+/// What a VMI wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VmiCommand {
-    /// Put this into the trace.
-    Trace(Event, String),
     /// Start the domain; its vCPUs stand still if `paused`.
     StartDomain {
         /// `startStrategy: Paused`.
         paused: bool,
     },
-    /// Run an attempt of a probe.
-    Probe(ProbeKind, PodProbe),
+    /// Run one attempt of a probe.
+    Probe {
+        /// Which of the two.
+        kind: ProbeKind,
+        /// What it asks for.
+        request: ProbeRequest,
+        /// The kubelet waits no longer.
+        timeout: Duration,
+    },
     /// Ask the guest to shut down: agent first when connected, else the ACPI button.
     AskToShutDown,
     /// Kill the domain.
@@ -48,8 +64,11 @@ pub enum VmiCommand {
     Pause,
     /// Let them go on.
     Resume,
-    /// Whether the pod is among the ready endpoints.
-    Endpoint(bool),
+    /// Whether the Service may forward to the VMI: its pod is among the ready endpoints.
+    Endpoint {
+        /// Forward or refuse.
+        ready: bool,
+    },
 }
 
 /// Who saw a VMI's end.
@@ -83,10 +102,10 @@ pub struct Vmi {
     /// The pod has a deletion time of its own.
     pod_deleted: bool,
     ever_ran: bool,
-    /// The annotation `kubevirt.io/pause-guest-agent-probes`.
-    agent_probes_paused: bool,
     readiness: Option<PodProbe>,
     liveness: Option<PodProbe>,
+    /// What they ask of a domain that runs.
+    requests: BTreeMap<ProbeKind, ProbeRequest>,
     churn: Churn,
     phase: Phase,
     pod: Option<LauncherPod>,
@@ -103,13 +122,17 @@ pub struct Vmi {
     shown_endpoint: bool,
     shown_paused: bool,
     shown_unsynchronized: bool,
-    out: Vec<VmiCommand>,
+    out: VmiOutput,
 }
 
 impl Vmi {
     /// The VMI created at `now`.
     pub fn new(spec: &VmiSpec, version: KubevirtVersion, churn: Churn, chance: Chance, now: Time) -> Self {
         let unknown_action = spec.watchdog.as_ref().and_then(|w| w.unknown_action.as_ref());
+        let pings_paused = spec.agent_probes_paused && version.heeds_probe_annotation();
+        let written = [(ProbeKind::Readiness, &spec.readiness), (ProbeKind::Liveness, &spec.liveness)];
+        let mut probes: BTreeMap<ProbeKind, PodProbe> =
+            written.into_iter().filter_map(|(kind, probe)| Some((kind, probe.as_ref()?.into()))).collect();
         let mut vmi = Vmi {
             version,
             chance,
@@ -123,9 +146,9 @@ impl Vmi {
             launcher_lost: None,
             pod_deleted: false,
             ever_ran: false,
-            agent_probes_paused: spec.agent_probes_paused && version.heeds_probe_annotation(),
-            readiness: spec.readiness.as_ref().map(PodProbe::from),
-            liveness: spec.liveness.as_ref().map(PodProbe::from),
+            requests: probes.iter().map(|(kind, p)| (*kind, ProbeRequest::of(p, spec, pings_paused))).collect(),
+            readiness: probes.remove(&ProbeKind::Readiness),
+            liveness: probes.remove(&ProbeKind::Liveness),
             churn,
             phase: Phase::Pending,
             pod: None,
@@ -139,7 +162,7 @@ impl Vmi {
             shown_endpoint: false,
             shown_paused: false,
             shown_unsynchronized: false,
-            out: Vec::new(),
+            out: VmiOutput::default(),
         };
         vmi.show(Event::Phase(Phase::Pending));
         vmi
@@ -209,14 +232,14 @@ impl Vmi {
     }
 
     /// Does what is due and hands out what has come up.
-    pub fn poll(&mut self, now: Time) -> Vec<VmiCommand> {
+    pub fn poll(&mut self, now: Time) -> VmiOutput {
         self.create_refused_pod(now);
         if self.next_step.is_some_and(|t| t <= now) {
             self.step(now);
         }
         if let Some(pod) = &mut self.pod {
-            let effects = pod.poll(now);
-            self.kubelet(now, effects);
+            let actions = pod.poll(now);
+            self.kubelet(now, actions);
         }
         self.define_refused_domain(now);
         if self.launcher_lost.is_some_and(|t| t <= now) {
@@ -253,12 +276,12 @@ impl Vmi {
             DomainEvent::Panicked { action } if action != "run" && self.version.tells_panics_and_pauses() => {
                 self.tell("GuestPanicked", WARNING, "GuestPanicked (details unavailable)");
             }
-            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.push(VmiCommand::Resume),
+            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.commands.push(VmiCommand::Resume),
             _ => {}
         }
         if self.domain.waits_to_be_reaped() && !self.reaped {
             self.reaped = true;
-            self.out.push(VmiCommand::Reap);
+            self.out.commands.push(VmiCommand::Reap);
         }
         if let Some(end) = self.domain.ended().filter(|_| !self.phase.is_final()) {
             self.end(final_phase(end, self.grace, self.acpi), Witness::Domain);
@@ -274,13 +297,13 @@ impl Vmi {
         let excused = self.migrating || self.domain.paused() || !self.domain.running();
         let forgiven = ping && failed && excused && self.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
-        self.out.push(VmiCommand::Trace(Event::Answered(kind, attempt.verdict), attempt.text.clone()));
+        self.out.seen.push((Event::Answered(kind, attempt.verdict), attempt.text.clone()));
         let Some(pod) = &mut self.pod else { return };
-        let effects = pod.finish(kind, attempt);
+        let actions = pod.finish(kind, attempt);
         if ping && failed && !forgiven && self.version.tells_failed_pings() {
             self.tell("GuestAgentPingFailed", WARNING, "GuestAgentPing probe failed");
         }
-        self.kubelet(now, effects);
+        self.kubelet(now, actions);
     }
 
     /// A user's `virtctl pause`. 403 with a liveness probe that a paused guest would fail (kubevirt-health.md 2.8); where
@@ -295,7 +318,7 @@ impl Vmi {
             self.tell("Paused", NORMAL, "VirtualMachineInstance paused");
         }
         self.domain.user_pauses();
-        self.out.push(VmiCommand::Pause);
+        self.out.commands.push(VmiCommand::Pause);
         "accepted"
     }
 
@@ -307,7 +330,7 @@ impl Vmi {
         if self.version.tells_panics_and_pauses() {
             self.tell("Unpaused", NORMAL, "VirtualMachineInstance unpaused");
         }
-        self.out.push(VmiCommand::Resume);
+        self.out.commands.push(VmiCommand::Resume);
         "accepted"
     }
 
@@ -355,7 +378,7 @@ impl Vmi {
     fn terminate_pod(&mut self, now: Time) {
         let first = !std::mem::replace(&mut self.pod_deleted, true);
         if first && self.pod.as_ref().is_some_and(LauncherPod::running) {
-            self.out.push(VmiCommand::Trace(Event::Killing, KILLING.to_owned()));
+            self.out.seen.push((Event::Killing, KILLING.to_owned()));
         }
         self.stop(now);
     }
@@ -373,7 +396,7 @@ impl Vmi {
         } else {
             // Its domain may be on its way already.
             if self.phase == Phase::Scheduled && self.refused.is_none() {
-                self.out.push(VmiCommand::Destroy);
+                self.out.commands.push(VmiCommand::Destroy);
             }
             self.end(Phase::Failed, Witness::Pod);
         }
@@ -398,7 +421,7 @@ impl Vmi {
                 if self.start_paused {
                     self.domain.user_pauses();
                 }
-                self.out.push(VmiCommand::StartDomain { paused: self.start_paused });
+                self.out.commands.push(VmiCommand::StartDomain { paused: self.start_paused });
             }
         }
     }
@@ -409,48 +432,50 @@ impl Vmi {
                 if first {
                     self.tell("ShuttingDown", NORMAL, "Signaled Graceful Shutdown");
                 }
-                self.out.push(VmiCommand::AskToShutDown);
+                self.out.commands.push(VmiCommand::AskToShutDown);
             }
             StopAction::Destroy | StopAction::Kill => {
                 if self.domain.destroyed() {
                     self.tell("Deleted", NORMAL, "VirtualMachineInstance stopping");
                 }
-                self.out.push(VmiCommand::Destroy);
+                self.out.commands.push(VmiCommand::Destroy);
             }
         }
     }
 
-    fn kubelet(&mut self, now: Time, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Attempt(kind, n) => {
-                    let probe = self.probe(kind).cloned();
+    fn kubelet(&mut self, now: Time, actions: Vec<(ProbeKind, Action)>) {
+        for (kind, action) in actions {
+            match action {
+                Action::Attempt(n) => {
                     self.show(Event::Attempt(kind, n));
-                    // virt-launcher's manager.go GuestPing answers for a guest that it is told not to ask, and for none.
-                    let ping = probe.as_ref().is_some_and(|p| p.handler == Handler::GuestAgentPing);
-                    let told = |verdict, text: &str| Attempt { verdict, text: text.to_owned() };
-                    let unreadable = probe.as_ref().is_some_and(PodProbe::breaks_json);
-                    if unreadable {
-                        let text = "panic: invalid character in the agent's command";
-                        self.probe_answer(now, kind, told(Verdict::Failure, text));
-                    } else if ping && self.agent_probes_paused {
-                        self.probe_answer(now, kind, told(Verdict::Success, ""));
-                    } else if ping && !self.domain.running() {
-                        self.probe_answer(now, kind, told(Verdict::Failure, "the domain does not exist"));
-                    } else {
-                        self.out.extend(probe.map(|p| VmiCommand::Probe(kind, p)));
+                    match self.request(kind) {
+                        Some((ProbeRequest::Answer { after, attempt }, _)) if after.is_zero() => {
+                            self.probe_answer(now, kind, attempt);
+                        }
+                        Some((request, timeout)) => {
+                            self.out.commands.push(VmiCommand::Probe { kind, request, timeout });
+                        }
+                        None => {}
                     }
                 }
-                Effect::Published(kind, result) => self.show(Event::Published(kind, result)),
-                Effect::Event(kind, event, text) => {
-                    self.out.push(VmiCommand::Trace(Event::of_probe(kind, event), text));
+                Action::Publish(result) => self.show(Event::Published(kind, result)),
+                Action::Event(event, text) => {
+                    self.out.seen.push((Event::of_probe(kind, event), text));
                 }
-                Effect::StopContainer => {
-                    self.out.push(VmiCommand::Trace(Event::Killing, KILLING.to_owned()));
+                Action::Exited => {}
+                Action::StopContainer => {
+                    self.out.seen.push((Event::Killing, KILLING.to_owned()));
                     self.stop(now);
                 }
             }
         }
+    }
+
+    /// What an attempt of a probe comes to now, and how long the kubelet waits for it.
+    fn request(&self, kind: ProbeKind) -> Option<(ProbeRequest, Duration)> {
+        let timeout = self.probe(kind)?.timings.timeout();
+        let request = self.requests.get(&kind)?.clone();
+        Some((if self.domain.running() { request } else { request.without_domain(timeout) }, timeout))
     }
 
     fn probe(&self, kind: ProbeKind) -> Option<&PodProbe> {
@@ -491,10 +516,10 @@ impl Vmi {
 
     /// A Kubernetes event on the VMI: its reason, type and message (kubevirt-health.md 8.4).
     fn tell(&mut self, reason: &'static str, kind: &str, message: &str) {
-        self.out.push(VmiCommand::Trace(Event::VmiEvent(reason), format!("{kind}: {message}")));
+        self.out.seen.push((Event::VmiEvent(reason), format!("{kind}: {message}")));
     }
 
     fn show(&mut self, event: Event) {
-        self.out.push(VmiCommand::Trace(event, String::new()));
+        self.out.seen.push((event, String::new()));
     }
 }

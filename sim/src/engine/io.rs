@@ -1,80 +1,26 @@
-//! What goes into the engine and what comes out.
+//! What goes into the engine and what comes out: a VMI's number once, then what it is about.
 
-use crate::cluster::DomainEvent;
+use crate::cluster::{DomainEvent, VmiCommand};
 use crate::kubelet::{Attempt, ProbeKind};
-use crate::manifest::PodProbe;
 use crate::scenario::Fault;
 use crate::time::Time;
 
-/// What a world reports. VMIs are counted from 1; what concerns one that is gone is dropped.
+/// What a world reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// The domain did something, at its own time (QEMU's rate-limited events arrive late).
-    Domain {
-        /// Whose.
+    /// From one VMI; dropped when that one is gone.
+    Of {
+        /// Its number, counted from 1.
         vmi: u32,
-        /// When it happened.
-        at: Time,
-        /// What.
-        event: DomainEvent,
-    },
-    /// An attempt's answer.
-    Probe {
-        /// Whose.
-        vmi: u32,
-        /// Which probe.
-        kind: ProbeKind,
-        /// The answer.
-        attempt: Attempt,
-    },
-    /// The guest is as its profile says, in this boot.
-    GuestReady {
-        /// Whose.
-        vmi: u32,
-        /// What was seen.
-        report: GuestReport,
-    },
-    /// The guest will not become what its profile says.
-    GuestNotReady {
-        /// Whose.
-        vmi: u32,
-        /// Why, and what was seen last.
-        reason: String,
-    },
-    /// Its kernel crashed, and no fault had broken it.
-    GuestCrashed {
-        /// Whose.
-        vmi: u32,
-        /// What its console says.
-        reason: String,
-    },
-    /// The guest's boot up to now was a template's.
-    Forked {
-        /// Whose.
-        vmi: u32,
-        /// Which template, and how much of its boot.
-        from: String,
-    },
-    /// The guest boots from power-on although there is a template.
-    Cold {
-        /// Whose.
-        vmi: u32,
-        /// Why.
-        reason: String,
+        /// What it reports.
+        what: VmiInput,
     },
     /// News of a step's fault.
     Fault {
         /// The step's index.
         step: usize,
-        /// The news.
+        /// How far the fault has come.
         news: FaultNews,
-    },
-    /// Who pets the watchdog from now on.
-    Petter {
-        /// Whose.
-        vmi: u32,
-        /// The process's name, or `nobody`.
-        name: String,
     },
     /// A connection to the Service.
     Connection {
@@ -85,9 +31,62 @@ pub enum Input {
     },
     /// The host could not do something that the run needs.
     HostFailed {
-        /// What, and the mend where known.
+        /// What it could not do, and the mend where known.
         reason: String,
     },
+}
+
+/// What one VMI's domain, guest or probe reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VmiInput {
+    /// The domain did something, at its own time (QEMU's rate-limited events arrive late).
+    Domain {
+        /// When it happened.
+        at: Time,
+        /// In QEMU's words.
+        event: DomainEvent,
+    },
+    /// A probe's attempt is answered.
+    Probe {
+        /// Which of the VMI's two probes.
+        kind: ProbeKind,
+        /// Its answer.
+        attempt: Attempt,
+    },
+    /// The guest is as its profile says, in this boot.
+    GuestReady(GuestReport),
+    /// The guest will not become what its profile says.
+    GuestNotReady {
+        /// Why not, and what was seen last.
+        reason: String,
+    },
+    /// Its kernel crashed, and no fault had broken it.
+    GuestCrashed {
+        /// What its console says.
+        reason: String,
+    },
+    /// The guest's boot up to now was a template's.
+    Forked {
+        /// Which template, and how much of its boot.
+        from: String,
+    },
+    /// The guest boots from power-on although there is a template.
+    Cold {
+        /// Why it is no fork.
+        reason: String,
+    },
+    /// Another process holds the watchdog device from now on, or none.
+    WatchdogHolder {
+        /// The process's name, or `nobody`.
+        name: String,
+    },
+}
+
+impl VmiInput {
+    /// The input, from this VMI.
+    pub fn of(self, vmi: u32) -> Input {
+        Input::Of { vmi, what: self }
+    }
 }
 
 /// What was verified in a booted guest before anything is done to it.
@@ -108,6 +107,8 @@ pub enum FaultNews {
     Failed(String),
     /// The host could not inject it.
     HostFailed(String),
+    /// The guest ended before it could be broken.
+    NoGuest,
 }
 
 /// What became of a connection to the Service.
@@ -123,72 +124,27 @@ pub enum Connection {
 
 /// What the engine asks of a world.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Start the VMI's domain.
-    StartDomain {
-        /// Whose.
-        vmi: u32,
-        /// Its vCPUs stand still until they are resumed.
-        paused: bool,
-    },
-    /// Find out whether the guest is as its profile says; answered by GuestReady or GuestNotReady.
-    Verify {
-        /// Whose.
-        vmi: u32,
-    },
-    /// Run one attempt of a probe.
-    Probe {
-        /// Whose.
-        vmi: u32,
-        /// Which probe.
-        kind: ProbeKind,
-        /// The handler and its numbers.
-        probe: PodProbe,
-    },
-    /// Ask the guest to shut down: agent first when connected, else the ACPI button.
-    AskToShutDown {
-        /// Whose.
-        vmi: u32,
-    },
-    /// Kill the domain.
-    Destroy {
-        /// Whose.
-        vmi: u32,
-    },
-    /// The domain ended in order and waits: quit it.
-    Reap {
-        /// Whose.
-        vmi: u32,
-    },
-    /// Stop the vCPUs.
-    Pause {
-        /// Whose.
-        vmi: u32,
-    },
-    /// Let the vCPUs go on.
-    Resume {
-        /// Whose.
-        vmi: u32,
-    },
-    /// The VMI is gone: release all of it.
-    Discard {
-        /// Whose.
-        vmi: u32,
-    },
-    /// Whether the Service may forward to the VMI.
-    Endpoint {
-        /// Whose.
-        vmi: u32,
-        /// Forward or refuse.
-        ready: bool,
-    },
-    /// Break something and see that it broke.
+pub struct Command {
+    /// The VMI that it is about, counted from 1.
+    pub vmi: u32,
+    /// What is to be done.
+    pub what: Request,
+}
+
+/// What is to be done with one VMI, and who asks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// KubeVirt or the kubelet: what a cluster would do.
+    Cluster(VmiCommand),
+    /// The scenario: find out whether the guest is as its profile says; answered by GuestReady or GuestNotReady.
+    Verify,
+    /// The scenario: break something and see that it broke.
     Inject {
-        /// Whose.
-        vmi: u32,
         /// The step's index, for the answer.
         step: usize,
-        /// What.
+        /// What breaks.
         fault: Fault,
     },
+    /// The VMI is gone: release all of it.
+    Discard,
 }

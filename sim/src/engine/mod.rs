@@ -7,5 +7,5 @@
 mod io;
 mod run;
 
-pub use io::{Command, Connection, FaultNews, GuestReport, Input};
+pub use io::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 pub use run::{Config, Engine};

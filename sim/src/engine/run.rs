@@ -1,15 +1,18 @@
 //! The engine's run: inputs in, commands out, a trace of everything, a verdict.
 
+mod deadlines;
 mod status;
 mod steps;
 
+use self::deadlines::Timer;
 use super::io::*;
 use crate::cluster::{
-    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiCommand,
+    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiOutput,
 };
 use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
 use crate::time::{Time, earliest};
+use crate::timers::Timers;
 use crate::trace::{Entry, Event, Trace};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -84,16 +87,12 @@ pub struct Engine {
     created: u32,
     /// The VMI's webhook refuses every VMI of this template.
     refused: Option<Retries>,
-    /// The present VMI's migration is over at this time.
-    migrated: Option<Time>,
-    /// The final VMI is being deleted and gone at this time.
-    gone_at: Option<Time>,
+    timers: Timers<Timer>,
     deletion_logged: bool,
     /// The VMI has been counted as a start failure or not.
     counted: bool,
     /// The boot that was last verified or given up.
     settled_boot: u32,
-    boot_deadline: Option<Time>,
     script: Script,
     judge: Judge,
     status: &'static str,
@@ -125,12 +124,10 @@ impl Engine {
             vmi: None,
             created: 0,
             refused: None,
-            migrated: None,
-            gone_at: None,
+            timers: Timers::default(),
             deletion_logged: false,
             counted: false,
             settled_boot: 0,
-            boot_deadline: None,
             status: "",
             copied: status::NO_CONDITIONS,
             vm_ready: (false, ""),
@@ -141,6 +138,7 @@ impl Engine {
             now: Time::ZERO,
             replaying: false,
         };
+        engine.timers.set(Timer::RunDeadline, Time::ZERO + engine.config.longest);
         engine.advance(Time::ZERO);
         engine
     }
@@ -165,7 +163,7 @@ impl Engine {
         self.commands.pop_front()
     }
 
-    /// When [`Engine::advance`] has something to do next.
+    /// When [`Engine::advance`] has something to do next. What is not later than now was done, or waits for something else.
     pub fn next_wakeup(&self) -> Option<Time> {
         if self.verdict.is_some() {
             return None;
@@ -175,38 +173,48 @@ impl Engine {
         let retry = self.controller.next_wakeup(self.now);
         let refused = self.refused.as_ref().filter(|_| self.creating()).map(Retries::next_wakeup);
         let judge = self.judge.next_wakeup();
-        let own = [self.gone_at, self.boot_deadline, self.migrated, Some(Time::ZERO + self.config.longest)];
-        earliest([vmi, script, judge, retry, refused].into_iter().chain(own)).map(|t| t.max(self.now))
+        let all = [vmi, script, judge, retry, refused, self.timers.next()];
+        earliest(all.map(|wakeup| wakeup.filter(|t| *t > self.now)))
     }
 
     /// Takes an input that arrived at `now`, and reacts to it.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
         match input {
-            Input::Domain { vmi, at, event } if vmi == self.created => self.domain_event(at, event),
-            Input::Probe { vmi, kind, attempt } if vmi == self.created => {
-                if let Some(v) = &mut self.vmi {
-                    v.probe_answer(self.now, kind, attempt);
+            Input::Of { vmi, what } if vmi == self.created => self.vmi_input(what),
+            // That VMI is gone.
+            Input::Of { .. } => {}
+            Input::Fault { step, news } => self.fault_news(step, news),
+            Input::Connection { at, outcome } => self.connection(at, outcome),
+            Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
+        }
+        self.advance(now);
+    }
+
+    /// Takes what the present VMI reports.
+    fn vmi_input(&mut self, what: VmiInput) {
+        match what {
+            VmiInput::Domain { at, event } => self.domain_event(at, event),
+            VmiInput::Probe { kind, attempt } => {
+                if let Some(vmi) = &mut self.vmi {
+                    vmi.probe_answer(self.now, kind, attempt);
                 }
             }
-            Input::GuestReady { vmi, report } if vmi == self.created => {
+            VmiInput::GuestReady(report) => {
                 self.guest_settled();
                 self.log(self.now, Event::GuestReady, format!("boot {}; {}", report.boot_id, report.facts.join("; ")));
             }
-            Input::GuestNotReady { vmi, reason } if vmi == self.created => self.guest_not_ready(reason),
-            Input::GuestCrashed { vmi, reason } if vmi == self.created => self.conclude(Verdict::Fail(reason)),
-            Input::Fault { step: _, news } => self.fault_news(news),
-            Input::Petter { vmi, name } if vmi == self.created => {
-                self.log(self.now, Event::Petter(name), String::new())
-            }
-            Input::Forked { vmi, from } if vmi == self.created => self.log(self.now, Event::GuestForked, from),
-            Input::Cold { vmi, reason } if vmi == self.created => self.log(self.now, Event::GuestCold, reason),
-            Input::Connection { at, outcome } => self.connection(at, outcome),
-            Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
-            Input::Domain { .. } | Input::Probe { .. } | Input::GuestReady { .. } | Input::GuestCrashed { .. } => {}
-            Input::GuestNotReady { .. } | Input::Petter { .. } | Input::Forked { .. } | Input::Cold { .. } => {}
+            VmiInput::GuestNotReady { reason } => self.guest_not_ready(reason),
+            VmiInput::GuestCrashed { reason } => self.conclude(Verdict::Fail(reason)),
+            VmiInput::WatchdogHolder { name } => self.log(self.now, Event::Petter(name), String::new()),
+            VmiInput::Forked { from } => self.log(self.now, Event::GuestForked, from),
+            VmiInput::Cold { reason } => self.log(self.now, Event::GuestCold, reason),
         }
-        self.advance(now);
+    }
+
+    /// Asks the world for something about the present VMI.
+    fn ask(&mut self, what: Request) {
+        self.commands.push_back(Command { vmi: self.created, what });
     }
 
     /// Does everything that is due at `now`.
@@ -229,57 +237,30 @@ impl Engine {
         {
             self.begin_step(due);
         }
-        if self.migrated.is_some_and(|t| t <= self.now) {
-            self.end_migration();
+        while let Some(timer) = self.timers.due(self.now) {
+            self.timer_due(timer);
         }
         self.run_vmi();
         self.count_start_failures();
-        if self.gone_at.is_some_and(|t| t <= self.now) {
-            self.gone_at = None;
-            self.vmi = None;
-            self.controller.gone();
-            self.deletion_logged = false;
-            self.commands.push_back(Command::Discard { vmi: self.created });
-        }
         self.run_controller();
-        if self.boot_deadline.is_some_and(|t| t <= self.now) {
-            let limit = self.config.scaled_boot_deadline().as_secs();
-            self.guest_not_ready(match self.vmi.as_ref().is_some_and(Vmi::agent_connected) {
-                false if self.config.users_image => format!(
-                    "the guest's agent did not appear within {limit} s; if the image has none, install qemu-guest-agent in it: \
-                     guests here have no way out, so the user data's `packages:`, which would bring it in a cluster, cannot"
-                ),
-                false => format!("the guest's agent did not appear within {limit} s"),
-                true => format!("the guest's agent appeared and did not answer within {} s", 2 * limit),
-            });
-        }
         self.show_status();
-        before != (self.trace.entries().len(), self.commands.len(), self.created)
+        let due = self.timers.next().is_some_and(|t| t <= self.now);
+        due || before != (self.trace.entries().len(), self.commands.len(), self.created)
     }
 
     fn run_vmi(&mut self) {
         let Some(vmi) = &mut self.vmi else { return };
-        let commands = vmi.poll(self.now);
-        let number = self.created;
+        let VmiOutput { seen, commands } = vmi.poll(self.now);
+        for (event, detail) in seen {
+            self.log(self.now, event, detail);
+        }
         for command in commands {
-            match command {
-                VmiCommand::Trace(event, detail) => self.log(self.now, event, detail),
-                VmiCommand::StartDomain { paused } => {
-                    self.commands.push_back(Command::StartDomain { vmi: number, paused });
-                }
-                VmiCommand::Probe(kind, probe) => self.commands.push_back(Command::Probe { vmi: number, kind, probe }),
-                VmiCommand::AskToShutDown => self.commands.push_back(Command::AskToShutDown { vmi: number }),
-                VmiCommand::Destroy => self.commands.push_back(Command::Destroy { vmi: number }),
-                VmiCommand::Pause => self.commands.push_back(Command::Pause { vmi: number }),
-                VmiCommand::Resume => self.commands.push_back(Command::Resume { vmi: number }),
-                VmiCommand::Reap => self.commands.push_back(Command::Reap { vmi: number }),
-                VmiCommand::Endpoint(ready) => self.commands.push_back(Command::Endpoint { vmi: number, ready }),
-            }
+            self.ask(Request::Cluster(command));
         }
     }
 
     fn run_controller(&mut self) {
-        if self.gone_at.is_some() {
+        if self.timers.is_set(Timer::VmiGone) {
             return;
         }
         match (self.decision(), self.template.refusal()) {
@@ -287,7 +268,7 @@ impl Engine {
             (Decision::Create, None) => {
                 self.created += 1;
                 self.settled_boot = 0;
-                self.boot_deadline = None;
+                self.timers.clear(Timer::BootDeadline);
                 let chance = Chance::draw(&mut self.random);
                 self.vmi = Some(Vmi::new(&self.template, self.version, self.config.churn, chance, self.now));
                 self.made_from = self.template.clone();
@@ -307,7 +288,7 @@ impl Engine {
                     vmi.delete(self.now);
                 }
                 if phase.is_final() {
-                    self.gone_at = Some(self.now + self.config.churn.cleanup);
+                    self.timers.set(Timer::VmiGone, self.now + self.config.churn.cleanup);
                 }
                 if !std::mem::replace(&mut self.deletion_logged, true) {
                     let message = "Normal: Stopped the virtual machine by deleting the virtual machine instance";
@@ -364,27 +345,27 @@ impl Engine {
         self.log(at, Event::Qemu(event.clone()), String::new());
         match event {
             // Nothing boots while the vCPUs stand still.
-            DomainEvent::Stop if paused => self.boot_deadline = None,
+            DomainEvent::Stop if paused => self.timers.clear(Timer::BootDeadline),
             DomainEvent::Resume if boot <= self.settled_boot => {}
             DomainEvent::Started | DomainEvent::Reset { .. } | DomainEvent::Resume => {
-                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline());
+                self.set_boot_deadline(1);
             }
             DomainEvent::AgentPort { open: true } if boot > self.settled_boot => {
                 // From here on the world's own wait says what it waits for; ours only guards against its silence.
-                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline() * 2);
-                self.commands.push_back(Command::Verify { vmi: self.created });
+                self.set_boot_deadline(2);
+                self.ask(Request::Verify);
             }
             // It may come back (a restart during boot), and then be looked at again.
-            DomainEvent::AgentPort { open: false } if self.boot_deadline.is_some() => {
-                self.boot_deadline = Some(self.now + self.config.scaled_boot_deadline());
+            DomainEvent::AgentPort { open: false } if self.timers.is_set(Timer::BootDeadline) => {
+                self.set_boot_deadline(1);
             }
-            _ if ended => self.boot_deadline = None,
+            _ if ended => self.timers.clear(Timer::BootDeadline),
             _ => {}
         }
     }
 
     fn guest_settled(&mut self) {
-        self.boot_deadline = None;
+        self.timers.clear(Timer::BootDeadline);
         if let Some(vmi) = &self.vmi {
             self.settled_boot = vmi.domain().boots();
         }
@@ -442,8 +423,6 @@ impl Engine {
         let verdict = self.judge.verdict(self.now, self.at_rest(), self.script.finished(), &state);
         if let Some(verdict) = verdict {
             self.conclude(verdict);
-        } else if self.now.since_origin() >= self.config.longest {
-            self.conclude(Verdict::Fail(format!("longer than {} s", self.config.longest.as_secs())));
         }
     }
 
@@ -451,11 +430,11 @@ impl Engine {
     fn at_rest(&self) -> bool {
         let live = self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
         !live
-            && self.gone_at.is_none()
+            && !self.timers.is_set(Timer::VmiGone)
             && self.script.next_wakeup().is_none()
             && !self.script.busy()
             // Releasing a VMI that is gone brings nothing new.
-            && self.commands.iter().all(|c| matches!(c, Command::Discard { .. }))
+            && self.commands.iter().all(|c| c.what == Request::Discard)
             && self.decision() == Decision::Nothing
             && self.controller.next_wakeup(self.now).is_none()
     }

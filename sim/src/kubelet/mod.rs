@@ -5,7 +5,7 @@
 mod pod;
 mod worker;
 
-pub use pod::{Effect, LauncherPod};
+pub use pod::LauncherPod;
 pub use worker::{
     Action, Attempt, Container, ContainerState, EventKind, PodView, ProbeKind, ProbeResult, Verdict, Worker,
 };

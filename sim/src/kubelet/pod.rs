@@ -8,19 +8,6 @@ use crate::manifest::Timings;
 use crate::time::{Time, earliest};
 use std::time::Duration;
 
-/// What the pod wants done or makes known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Run the handler of this probe; the number is the attempt's, from 1.
-    Attempt(ProbeKind, u8),
-    /// A published result changed.
-    Published(ProbeKind, ProbeResult),
-    /// An event on the pod.
-    Event(ProbeKind, EventKind, String),
-    /// The kubelet stops the container: SIGTERM to virt-launcher.
-    StopContainer,
-}
-
 /// The pod of one VMI.
 #[derive(Debug, Clone)]
 pub struct LauncherPod {
@@ -82,27 +69,27 @@ impl LauncherPod {
         earliest(self.workers().map(|w| w.next_wakeup(now)))
     }
 
-    /// Runs what is due.
-    pub fn poll(&mut self, now: Time) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    /// Runs what is due: what the workers want done, each with the probe that it concerns.
+    pub fn poll(&mut self, now: Time) -> Vec<(ProbeKind, Action)> {
+        let mut all = Vec::new();
         for kind in [ProbeKind::Liveness, ProbeKind::Readiness] {
             let view = self.view;
             if let Some(worker) = self.worker(kind) {
                 let actions = worker.poll(now, &view);
-                self.take(kind, actions, &mut effects);
+                self.take(kind, actions, &mut all);
             }
         }
-        effects
+        all
     }
 
     /// Takes the answer of the attempt in flight.
-    pub fn finish(&mut self, kind: ProbeKind, attempt: Attempt) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub fn finish(&mut self, kind: ProbeKind, attempt: Attempt) -> Vec<(ProbeKind, Action)> {
+        let mut all = Vec::new();
         if let Some(worker) = self.worker(kind) {
             let actions = worker.finish(attempt);
-            self.take(kind, actions, &mut effects);
+            self.take(kind, actions, &mut all);
         }
-        effects
+        all
     }
 
     fn workers(&self) -> impl Iterator<Item = &Worker> {
@@ -116,22 +103,19 @@ impl LauncherPod {
         }
     }
 
-    fn take(&mut self, kind: ProbeKind, actions: Vec<Action>, effects: &mut Vec<Effect>) {
+    fn take(&mut self, kind: ProbeKind, actions: Vec<Action>, all: &mut Vec<(ProbeKind, Action)>) {
         for action in actions {
-            match action {
-                Action::Attempt(n) => effects.push(Effect::Attempt(kind, n)),
-                Action::Event(event, text) => effects.push(Effect::Event(kind, event, text)),
-                Action::Exited => {}
-                Action::Publish(result) => {
-                    effects.push(Effect::Published(kind, result));
-                    match kind {
-                        ProbeKind::Readiness => self.sync(),
-                        ProbeKind::Liveness if result == ProbeResult::Failure && self.running() => {
-                            effects.push(Effect::StopContainer);
-                        }
-                        ProbeKind::Liveness => {}
-                    }
+            let published = match action {
+                Action::Publish(result) => Some(result),
+                _ => None,
+            };
+            all.push((kind, action));
+            match (kind, published) {
+                (ProbeKind::Readiness, Some(_)) => self.sync(),
+                (ProbeKind::Liveness, Some(ProbeResult::Failure)) if self.running() => {
+                    all.push((kind, Action::StopContainer));
                 }
+                _ => {}
             }
         }
     }

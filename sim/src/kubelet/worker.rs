@@ -115,6 +115,8 @@ pub enum Action {
     Event(EventKind, String),
     /// The worker is gone and its result with it.
     Exited,
+    /// The kubelet stops the container: SIGTERM to virt-launcher. The pod says so of a worker's result, no worker by itself.
+    StopContainer,
 }
 
 /// One worker: all counters of one probe of one pod.

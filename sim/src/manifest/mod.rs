@@ -5,6 +5,7 @@
 
 mod boot;
 mod decode;
+mod destination;
 mod probe;
 mod problem;
 mod quantity;
@@ -14,6 +15,7 @@ mod types;
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::go_base64;
 pub use decode::{not_acted_on, read, read_for_own_image, read_node, read_probe};
+pub use destination::Destination;
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub use problem::{Problem, Problems, Severity};

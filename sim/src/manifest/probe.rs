@@ -22,12 +22,7 @@ impl Probe {
     /// Why Kubernetes refuses a pod that has it; `check` knows all of these rules (kubevirt-health.md 2.4).
     pub fn refusal(&self, liveness: bool) -> Option<String> {
         let timings = self.timings;
-        let port = match &self.handler {
-            Handler::HttpGet(get) => Some(&get.port),
-            Handler::TcpSocket { port, .. } => Some(port),
-            Handler::Exec { .. } | Handler::GuestAgentPing => None,
-        };
-        match (port, &self.handler) {
+        match (self.handler.port(), &self.handler) {
             _ if liveness && timings.success_threshold > 1 => {
                 Some(format!("successThreshold: Invalid value: {}: must be 1", timings.success_threshold))
             }
@@ -109,6 +104,15 @@ impl Handler {
             Handler::TcpSocket { .. } => "tcpSocket",
             Handler::Exec { .. } => "exec",
             Handler::GuestAgentPing => "guestAgentPing",
+        }
+    }
+
+    /// The port that it connects to, if it does.
+    pub fn port(&self) -> Option<&Port> {
+        match self {
+            Handler::HttpGet(get) => Some(&get.port),
+            Handler::TcpSocket { port, .. } => Some(port),
+            Handler::Exec { .. } | Handler::GuestAgentPing => None,
         }
     }
 

@@ -3,9 +3,10 @@
 //! State only; the [`super::Model`] moves it and says what QEMU would report.
 
 use crate::budget::LIBVIRT_AGENT_LIMIT;
+use crate::cluster::ProbeRequest;
 use crate::devices::LinuxWatchdog;
 use crate::kubelet::{Attempt, ProbeKind, Verdict};
-use crate::manifest::{Handler, PodProbe, VmiSpec, WatchdogModel};
+use crate::manifest::{Destination, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
 use std::time::Duration;
@@ -68,9 +69,9 @@ pub(super) enum Kernel {
     Off,
 }
 
-/// Who pets the device.
+/// Which process holds the watchdog device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Petter {
+pub(super) enum WatchdogHolder {
     Nobody,
     Daemon,
     /// SIGSTOPped: holds the device and does not pet.
@@ -104,7 +105,7 @@ pub(super) struct Guest {
     pub(super) health: bool,
     /// What the health server does when it listens.
     pub(super) behaviour: Health,
-    pub(super) petter: Petter,
+    pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
     /// Since when the vCPUs stand still.
@@ -127,7 +128,7 @@ impl Guest {
             agent: false,
             health: false,
             behaviour: Health::Status(200),
-            petter: Petter::Nobody,
+            holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
             paused_at: None,
             deferred: Vec::new(),
@@ -162,7 +163,7 @@ impl Guest {
 
     /// Someone pets the device whenever it gets the CPU.
     pub(super) fn petting(&self) -> bool {
-        matches!(self.petter, Petter::Daemon | Petter::Keepalive)
+        matches!(self.holder, WatchdogHolder::Daemon | WatchdogHolder::Keepalive)
     }
 
     /// wd_keepalive takes over from a daemon that dies.
@@ -177,39 +178,30 @@ impl Guest {
     }
 
     /// What a probe's attempt finds, and how long that takes.
-    pub(super) fn probe(&self, probe: &PodProbe, vmi: &VmiSpec, answer: Duration) -> (Duration, Attempt) {
-        let timeout = probe.timings.timeout();
+    pub(super) fn probe(&self, request: &ProbeRequest, timeout: Duration, answer: Duration) -> (Duration, Attempt) {
         let late = (timeout, attempt(Verdict::Failure, "context deadline exceeded"));
-        let port = match &probe.handler {
-            Handler::HttpGet(get) => get.port.resolve(&vmi.ports),
-            Handler::TcpSocket { port, .. } => port.resolve(&vmi.ports),
-            Handler::Exec { .. } | Handler::GuestAgentPing if !self.agent => {
-                return (answer, attempt(Verdict::Failure, "guest agent is not connected"));
+        match request {
+            ProbeRequest::Answer { after, attempt } => (*after, attempt.clone()),
+            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent => {
+                (answer, attempt(Verdict::Failure, "guest agent is not connected"))
             }
-            Handler::GuestAgentPing if !self.userspace_runs() => {
-                return (timeout.min(LIBVIRT_AGENT_LIMIT), attempt(Verdict::Failure, "guest agent does not answer"));
+            ProbeRequest::Ping if !self.userspace_runs() => {
+                (timeout.min(LIBVIRT_AGENT_LIMIT), attempt(Verdict::Failure, "guest agent does not answer"))
             }
-            Handler::Exec { .. } if !self.userspace_runs() => return late,
-            Handler::GuestAgentPing => return (answer, attempt(Verdict::Success, "")),
-            Handler::Exec { command } => return self.exec(command, probe.inner_timeout, answer),
-        };
-        let port = match port {
-            Ok(port) => port,
-            Err(text) => return (Duration::ZERO, attempt(Verdict::Error, &text)),
-        };
-        let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.paused_at.is_none();
-        if !vmi.forwards(port) {
-            return (answer, attempt(Verdict::Failure, "connection refused"));
-        }
-        if !kernel_answers {
-            return late;
-        }
-        if !self.health || (port != HEALTH_PORT && !self.profile.serves_probes) {
-            return (answer, attempt(Verdict::Failure, "connection refused"));
-        }
-        match &probe.handler {
-            Handler::HttpGet(get) => self.health_server(&get.path, get.host.as_deref(), timeout, answer),
-            _ => (answer, attempt(Verdict::Success, "")),
+            ProbeRequest::Exec { .. } if !self.userspace_runs() => late,
+            ProbeRequest::Ping => (answer, attempt(Verdict::Success, "")),
+            ProbeRequest::Exec { command, inner_timeout } => self.exec(command, *inner_timeout, answer),
+            ProbeRequest::Http { to, .. } | ProbeRequest::Tcp { to } => {
+                let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.paused_at.is_none();
+                let listens = self.health && (to.port() == HEALTH_PORT || self.profile.serves_probes);
+                match (request, to) {
+                    (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
+                    _ if !kernel_answers => late,
+                    _ if !listens => (answer, attempt(Verdict::Failure, "connection refused")),
+                    (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),
+                    _ => (answer, attempt(Verdict::Success, "")),
+                }
+            }
         }
     }
 

@@ -3,11 +3,13 @@
 //! Everything that happens is an entry of one queue ordered by (time, sequence): the same scenario gives the same
 //! trace, byte for byte. Source of the transitions: qemu-watchdog.md 2, 5, 9 and 16.
 
+mod driver;
 mod guest;
 mod model;
 mod queue;
 mod run;
 
+pub use driver::{Driver, Step, World};
 pub use guest::Timings;
 pub use model::Model;
 pub use run::run;

@@ -1,12 +1,13 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
-use super::guest::{Guest, InGuest, Kernel, Petter, Timings};
+use super::driver::World;
+use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
-use crate::cluster::{DomainEvent, Exit};
+use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use crate::devices::LinuxWatchdog;
-use crate::engine::{Command, Connection, FaultNews, GuestReport, Input};
+use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
-use crate::manifest::{Handler, RebootPolicy, VmiSpec, WatchdogAction};
+use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -21,8 +22,8 @@ enum Happening {
     Guest { vmi: u32, boot: u32, what: InGuest },
     /// A stage of the device may be over.
     Device { vmi: u32 },
-    /// A fault takes effect.
-    Fault { vmi: u32, fault: Fault },
+    /// A step's fault takes effect, and is seen so long afterwards.
+    Fault { vmi: u32, step: usize, fault: Fault, seen_after: Duration },
     /// The next connection of the traffic client.
     Connect,
 }
@@ -38,23 +39,12 @@ pub struct Model {
     queue: Queue<Happening>,
 }
 
-impl Model {
-    /// A world in which nothing runs yet.
-    pub fn new(vmi: &VmiSpec, spec: &Spec, timings: Timings) -> Self {
-        let mut queue = Queue::default();
-        if let Some(traffic) = &spec.traffic {
-            queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
-        }
-        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
-    }
-
-    /// When the world has something to tell or to do next.
-    pub fn next_wakeup(&self) -> Option<Time> {
+impl World for Model {
+    fn next_wakeup(&self) -> Option<Time> {
         self.queue.next_at()
     }
 
-    /// Lets the next thing happen; an input if the engine should know.
-    pub fn step(&mut self) -> Option<(Time, Input)> {
+    fn step(&mut self) -> Option<(Time, Input)> {
         let (now, happening) = self.queue.pop()?;
         match happening {
             Happening::Tell(input) => {
@@ -68,7 +58,7 @@ impl Model {
                 }
             }
             Happening::Device { vmi } => self.device(now, vmi),
-            Happening::Fault { vmi, fault } => self.inject(now, vmi, &fault),
+            Happening::Fault { vmi, step, fault, seen_after } => self.fault(now, vmi, step, &fault, seen_after),
             Happening::Connect => {
                 if let Some(traffic) = &self.spec.traffic {
                     self.queue.push(now + traffic.every.0, Happening::Connect);
@@ -79,10 +69,48 @@ impl Model {
         None
     }
 
-    /// Does what the engine asks.
-    pub fn execute(&mut self, now: Time, command: Command) {
+    fn execute(&mut self, now: Time, command: Command) {
+        let Command { vmi, what } = command;
+        match what {
+            Request::Cluster(command) => self.obey(now, vmi, command),
+            Request::Verify => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.verifying = true;
+                }
+                self.verify(now, vmi);
+            }
+            Request::Inject { step, fault } => {
+                let (effect, seen) = match fault.takes_a_while() {
+                    true => self.timings.fault,
+                    false => (Duration::ZERO, self.timings.answer),
+                };
+                let seen_after = seen.saturating_sub(effect);
+                if effect.is_zero() {
+                    self.fault(now, vmi, step, &fault, seen_after);
+                } else {
+                    self.queue.push(now + effect, Happening::Fault { vmi, step, fault, seen_after });
+                }
+            }
+            Request::Discard => {
+                self.guests.remove(&vmi);
+            }
+        }
+    }
+}
+
+impl Model {
+    /// A world in which nothing runs yet.
+    pub fn new(vmi: &VmiSpec, spec: &Spec, timings: Timings) -> Self {
+        let mut queue = Queue::default();
+        if let Some(traffic) = &spec.traffic {
+            queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
+        }
+        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
+    }
+
+    fn obey(&mut self, now: Time, vmi: u32, command: VmiCommand) {
         match command {
-            Command::StartDomain { vmi, paused } => {
+            VmiCommand::StartDomain { paused } => {
                 let daemon = self.spec.guest.watchdog_daemon.as_ref();
                 let model = self.vmi.watchdog_in_guest(daemon.and_then(|d| d.device));
                 self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
@@ -92,61 +120,53 @@ impl Model {
                     self.pause(now, vmi);
                 }
             }
-            Command::Verify { vmi } => {
+            VmiCommand::Probe { kind, request, timeout } => {
                 if let Some(guest) = self.guests.get_mut(&vmi) {
-                    guest.verifying = true;
+                    guest.pinged.retain(|k| *k != kind);
+                    guest.pinged.extend((request == ProbeRequest::Ping).then_some(kind));
                 }
-                self.verify(now, vmi);
-            }
-            Command::Probe { vmi, kind, probe } => {
-                let answer = self.timings.answer;
-                let (length, attempt) = match self.guests.get_mut(&vmi) {
-                    Some(guest) => {
-                        guest.pinged.retain(|k| *k != kind);
-                        guest.pinged.extend((probe.handler == Handler::GuestAgentPing).then_some(kind));
-                        guest.probe(&probe, &self.vmi, answer)
-                    }
-                    None => {
-                        let text = "the domain does not exist yet".into();
-                        (probe.timings.timeout(), Attempt { verdict: Verdict::Failure, text })
-                    }
+                let (length, attempt) = match (request, self.guests.get(&vmi)) {
+                    (ProbeRequest::Answer { after, attempt }, _) => (after, attempt),
+                    (request, Some(guest)) => guest.probe(&request, timeout, self.timings.answer),
+                    // A VMI without a guest is not asked for more than that.
+                    (_, None) => return,
                 };
-                self.queue.push(now + length, Happening::Tell(Input::Probe { vmi, kind, attempt }));
+                self.tell(now + length, vmi, VmiInput::Probe { kind, attempt });
             }
-            Command::AskToShutDown { vmi } => self.ask_to_shut_down(now, vmi),
-            Command::Destroy { vmi } | Command::Reap { vmi } => {
+            VmiCommand::AskToShutDown => self.ask_to_shut_down(now, vmi),
+            VmiCommand::Destroy | VmiCommand::Reap => {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
                 self.exit(now, vmi, Exit::Status(0));
             }
-            Command::Pause { vmi } => self.pause(now, vmi),
-            Command::Resume { vmi } => self.resume(now, vmi),
-            Command::Discard { vmi } => {
-                self.guests.remove(&vmi);
-            }
-            Command::Endpoint { vmi, ready } => self.endpoint = ready.then_some(vmi),
-            Command::Inject { vmi, step, fault } => {
-                let (effect, confirmation) = match fault.takes_a_while() {
-                    true => self.timings.fault,
-                    false => (Duration::ZERO, self.timings.answer),
-                };
-                if effect.is_zero() {
-                    self.inject(now, vmi, &fault);
-                } else {
-                    self.queue.push(now + effect, Happening::Fault { vmi, fault });
-                }
-                let news = FaultNews::Confirmed("model".into());
-                self.queue.push(now + confirmation, Happening::Tell(Input::Fault { step, news }));
-            }
+            VmiCommand::Pause => self.pause(now, vmi),
+            VmiCommand::Resume => self.resume(now, vmi),
+            VmiCommand::Endpoint { ready } => self.endpoint = ready.then_some(vmi),
         }
     }
 
+    fn fault(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault, seen_after: Duration) {
+        let there = self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off);
+        let (at, news) = match there {
+            true => (now + seen_after, FaultNews::Confirmed("model".into())),
+            false => (now, FaultNews::NoGuest),
+        };
+        if there {
+            self.inject(now, vmi, fault);
+        }
+        self.queue.push(at, Happening::Tell(Input::Fault { step, news }));
+    }
+
+    fn tell(&mut self, at: Time, vmi: u32, what: VmiInput) {
+        self.queue.push(at, Happening::Tell(what.of(vmi)));
+    }
+
     fn tell_domain(&mut self, at: Time, vmi: u32, event: DomainEvent) {
-        self.queue.push(at, Happening::Tell(Input::Domain { vmi, at, event }));
+        self.tell(at, vmi, VmiInput::Domain { at, event });
     }
 
     /// A process that has exited has no guest any more.
     fn before_telling(&mut self, input: &Input) {
-        if let Input::Domain { vmi, event: DomainEvent::Exited(_), .. } = input {
+        if let Input::Of { vmi, what: VmiInput::Domain { event: DomainEvent::Exited(_), .. } } = input {
             self.guests.remove(vmi);
         }
     }
@@ -207,13 +227,13 @@ impl Model {
             InGuest::HealthUp => guest.health = true,
             InGuest::DaemonUp | InGuest::KeepaliveUp => {
                 let keepalive = what == InGuest::KeepaliveUp;
-                guest.petter = if keepalive { Petter::Keepalive } else { Petter::Daemon };
+                guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Daemon };
                 guest.open_watchdog(now);
                 self.watch_device(vmi);
                 self.later(now, t.pet_interval, vmi, InGuest::Pet);
                 if keepalive {
                     let name = "wd_keepalive".to_owned();
-                    self.queue.push(now, Happening::Tell(Input::Petter { vmi, name }));
+                    self.tell(now, vmi, VmiInput::WatchdogHolder { name });
                 }
             }
             InGuest::Pet => {
@@ -241,7 +261,7 @@ impl Model {
         if guest.verifying && guest.is_as_profiled() {
             guest.verifying = false;
             let report = GuestReport { boot_id: format!("model-{vmi}-{}", guest.boot), facts: Vec::new() };
-            self.queue.push(now, Happening::Tell(Input::GuestReady { vmi, report }));
+            self.tell(now, vmi, VmiInput::GuestReady(report));
         } else if guest.verifying {
             self.later(now, self.timings.pet_interval, vmi, InGuest::Settled);
         }
@@ -319,7 +339,7 @@ impl Model {
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
         guest.kernel = Kernel::GoingDown;
         // The daemon's stop closes the device with 'V'.
-        guest.petter = Petter::Nobody;
+        guest.holder = WatchdogHolder::Nobody;
         if let Some(watchdog) = &mut guest.watchdog {
             watchdog.write(now, b"V");
             watchdog.close(now);
@@ -354,14 +374,17 @@ impl Model {
     /// Pings that a paused guest has not answered yet are answered when it goes on.
     fn answer_pings(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get(&vmi) else { return };
-        let pings = self.queue.take(
-            |h| matches!(h, Happening::Tell(Input::Probe { vmi: of, kind, .. }) if *of == vmi && guest.pinged.contains(kind)),
-        );
-        for happening in pings {
-            if let Happening::Tell(Input::Probe { kind, .. }) = happening {
-                let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
-                self.queue.push(now + self.timings.answer, Happening::Tell(Input::Probe { vmi, kind, attempt }));
-            }
+        let ping = |what: &VmiInput| match what {
+            VmiInput::Probe { kind, .. } if guest.pinged.contains(kind) => Some(*kind),
+            _ => None,
+        };
+        let waiting = self.queue.take(|happening| match happening {
+            Happening::Tell(Input::Of { vmi: of, what }) if *of == vmi => ping(what),
+            _ => None,
+        });
+        for kind in waiting {
+            let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
+            self.tell(now + self.timings.answer, vmi, VmiInput::Probe { kind, attempt });
         }
     }
 
@@ -383,18 +406,18 @@ impl Model {
             }
             Fault::KillWatchdog => {
                 // The kernel closes the device without 'V': that is itself a pet.
-                guest.petter = Petter::Nobody;
+                guest.holder = WatchdogHolder::Nobody;
                 if let Some(watchdog) = &mut guest.watchdog {
                     watchdog.close(now);
                 }
                 if guest.keepalive_takes_over() {
                     self.later(now, t.takeover, vmi, InGuest::KeepaliveUp);
                 } else {
-                    self.queue.push(now, Happening::Tell(Input::Petter { vmi, name: "nobody".into() }));
+                    self.tell(now, vmi, VmiInput::WatchdogHolder { name: "nobody".into() });
                 }
                 self.watch_device(vmi);
             }
-            Fault::StopWatchdog => guest.petter = Petter::StoppedDaemon,
+            Fault::StopWatchdog => guest.holder = WatchdogHolder::StoppedDaemon,
             Fault::KillAgent => self.bounce_agent(now, vmi, t.agent_restart),
             Fault::StopAgent { lasting } => self.bounce_agent(now, vmi, lasting.0),
             Fault::Health(Health::Stop) => guest.health = false,

@@ -4,7 +4,7 @@ use crate::time::Time;
 use std::collections::BTreeMap;
 
 /// Future events of the virtual world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Queue<E> {
     events: BTreeMap<(Time, u64), E>,
     sequence: u64,
@@ -23,15 +23,22 @@ impl<E> Queue<E> {
         self.sequence += 1;
     }
 
-    /// Takes the events that `wanted` says, wherever they are.
-    pub(super) fn take(&mut self, wanted: impl Fn(&E) -> bool) -> Vec<E> {
-        let keys: Vec<(Time, u64)> = self.events.iter().filter(|(_, e)| wanted(e)).map(|(k, _)| *k).collect();
-        keys.iter().filter_map(|key| self.events.remove(key)).collect()
+    /// Removes the events of which `wanted` tells something, wherever they are; what it told, in their order.
+    pub(super) fn take<T>(&mut self, wanted: impl Fn(&E) -> Option<T>) -> Vec<T> {
+        let (keys, told): (Vec<_>, Vec<_>) = self.events.iter().filter_map(|(k, e)| Some((*k, wanted(e)?))).unzip();
+        self.events.retain(|key, _| !keys.contains(key));
+        told
     }
 
     /// When the next event is.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.events.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the next event, if it is not later than `limit`.
+    pub(super) fn pop_until(&mut self, limit: Time) -> Option<E> {
+        self.next_at().filter(|at| *at <= limit)?;
+        self.pop().map(|(_, event)| event)
     }
 
     /// Takes the next event.

@@ -15,7 +15,6 @@ use vmhealth_guests::platform::Platform;
 use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::{self, Template, Templates};
 use vmhealth_sim::engine::Config;
-use vmhealth_sim::manifest::{Handler, Port};
 
 /// The port of the health server that scenarios ask for (that of OpenShift's documentation).
 pub(crate) const HEALTH_PORT: u16 = 1500;
@@ -113,12 +112,7 @@ fn watched(case: &Case) -> BTreeSet<u16> {
         return BTreeSet::from([HEALTH_PORT]);
     }
     let probes = [&vmi.readiness, &vmi.liveness].into_iter().flatten();
-    let port = |port: &Port| port.resolve(&vmi.ports).ok();
-    let probed = probes.filter_map(|probe| match &probe.handler {
-        Handler::HttpGet(get) => port(&get.port),
-        Handler::TcpSocket { port: p, .. } => port(p),
-        Handler::Exec { .. } | Handler::GuestAgentPing => None,
-    });
+    let probed = probes.filter_map(|probe| Some(vmi.destination(&probe.handler)?.ok()?.port()));
     let traffic = case.scenario.spec.traffic.as_ref().map(|t| t.port);
     probed.chain(traffic).chain([HEALTH_PORT]).collect()
 }

@@ -30,7 +30,7 @@ impl Vmi {
         if endpoint != self.shown_endpoint {
             self.shown_endpoint = endpoint;
             self.show(Event::Endpoint(endpoint));
-            self.out.push(VmiCommand::Endpoint(endpoint));
+            self.out.commands.push(VmiCommand::Endpoint { ready: endpoint });
         }
     }
 }

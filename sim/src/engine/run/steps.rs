@@ -1,7 +1,8 @@
 //! The scenario's steps: what its user asks for, what it breaks, and what the world says came of that.
 
-use super::super::io::{Command, FaultNews};
+use super::super::io::{FaultNews, Request};
 use super::Engine;
+use super::deadlines::Timer;
 use crate::cluster::Vmi;
 use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
 use crate::time::Time;
@@ -44,10 +45,13 @@ impl Engine {
             }
             StepAction::Fault(fault) => {
                 self.log(self.now, Event::FaultBegun(fault.name()), String::new());
+                if let Some(why) = self.no_guest() {
+                    return self.fault_without_guest(due.step, fault.name(), &why);
+                }
                 if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
                     vmi.lose_launcher(self.now);
                 }
-                self.commands.push_back(Command::Inject { vmi: self.created, step: due.step, fault });
+                self.ask(Request::Inject { step: due.step, fault });
             }
         }
     }
@@ -55,14 +59,13 @@ impl Engine {
     fn migrate(&mut self, lasting: Duration) -> &'static str {
         let answer = self.vmi.as_mut().map_or("refused", Vmi::begin_migration);
         if answer == "accepted" {
-            self.migrated = Some(self.now + lasting);
+            self.timers.set(Timer::MigrationOver, self.now + lasting);
         }
         answer
     }
 
     /// Its migration is over.
     pub(super) fn end_migration(&mut self) {
-        self.migrated = None;
         if let Some(vmi) = &mut self.vmi {
             vmi.end_migration();
         }
@@ -75,7 +78,25 @@ impl Engine {
         "accepted"
     }
 
-    pub(super) fn fault_news(&mut self, news: FaultNews) {
+    /// Why there is nothing to break: the present VMI's domain does not run, or only waits to be quit.
+    fn no_guest(&self) -> Option<String> {
+        let Some(vmi) = &self.vmi else { return Some("there is no VMI".into()) };
+        let (number, domain) = (self.created, vmi.domain());
+        match domain.running() && !domain.waits_to_be_reaped() {
+            true => None,
+            false if vmi.phase().is_final() => Some(format!("VMI {number} is {}", vmi.phase())),
+            false => Some(format!("the domain of VMI {number} has ended")),
+        }
+    }
+
+    /// Who wrote the scenario is to blame, and neither the host nor the guest.
+    fn fault_without_guest(&mut self, step: usize, name: &'static str, why: &str) {
+        let why = format!("there is no guest to break: {why}");
+        self.log(self.now, Event::FaultFailed(name), why.clone());
+        self.conclude(Verdict::Fail(format!("step {} (fault {name}): {why}", step + 1)));
+    }
+
+    pub(super) fn fault_news(&mut self, step: usize, news: FaultNews) {
         let begun = self.trace.entries().iter().rev().find_map(|e| match e.event {
             Event::FaultBegun(name) => Some(name),
             _ => None,
@@ -94,6 +115,10 @@ impl Engine {
             FaultNews::HostFailed(why) => {
                 self.log(self.now, Event::FaultFailed(name), why.clone());
                 self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
+            }
+            FaultNews::NoGuest => {
+                let why = self.no_guest().unwrap_or_else(|| "it has just ended".into());
+                self.fault_without_guest(step, name, &why);
             }
         }
     }

@@ -1,0 +1,61 @@
+//! Where a probe's connection goes: the one place that resolves its port and knows what masquerade forwards.
+
+use super::probe::Handler;
+use super::types::VmiSpec;
+
+/// Where an http or tcp probe connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A port of the guest.
+    Guest {
+        /// From 1.
+        port: u16,
+    },
+    /// A port of the VM's address that masquerade does not forward: it is refused, whatever the guest does.
+    NotForwarded {
+        /// From 1.
+        port: u16,
+    },
+    /// Another host than the VM: the probe has a `host`.
+    Elsewhere {
+        /// A name or an address.
+        host: String,
+        /// From 1.
+        port: u16,
+    },
+}
+
+impl Destination {
+    /// The port, wherever it is.
+    pub fn port(&self) -> u16 {
+        match self {
+            Destination::Guest { port } | Destination::NotForwarded { port } | Destination::Elsewhere { port, .. } => {
+                *port
+            }
+        }
+    }
+
+    /// The host that the probe has, if any.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Destination::Elsewhere { host, .. } => Some(host),
+            Destination::Guest { .. } | Destination::NotForwarded { .. } => None,
+        }
+    }
+}
+
+impl VmiSpec {
+    /// Where a probe connects to; `None`: it does not. The error is the kubelet's text for a port that it cannot resolve.
+    pub fn destination(&self, handler: &Handler) -> Option<Result<Destination, String>> {
+        let host = match handler {
+            Handler::HttpGet(get) => &get.host,
+            Handler::TcpSocket { host, .. } => host,
+            Handler::Exec { .. } | Handler::GuestAgentPing => &None,
+        };
+        Some(handler.port()?.resolve(&self.ports).map(|port| match host {
+            Some(host) => Destination::Elsewhere { host: host.clone(), port },
+            None if self.forwards(port) => Destination::Guest { port },
+            None => Destination::NotForwarded { port },
+        }))
+    }
+}
