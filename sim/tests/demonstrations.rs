@@ -2,7 +2,7 @@
 //! as the help says. A story that stops being true fails here.
 
 use std::time::Duration;
-use vmhealth_sim::check::{Layer, Options, Rank, check, codes};
+use vmhealth_sim::check::{Layer, Options, Rank, check, rules};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::manifest;
 use vmhealth_sim::scenario::Scenario;
@@ -330,7 +330,7 @@ impl Vm {
         // What the model's guest needs.
         let options = Options { boot: Duration::from_secs(19), ..Options::default() };
         let checks = check(&text, &options).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        checks.manifests[0].findings.iter().any(|f| f.code.word == code)
+        checks.manifests[0].findings.iter().any(|f| f.rule.code == code)
     }
 
     fn run(&self, steps: &str) -> Vec<Entry> {
@@ -368,9 +368,9 @@ fn what_check_warns_of_happens_and_its_mend_helps() {
 #[test]
 fn everything_that_behaves_is_shown() {
     let behaves = |layer| matches!(layer, Layer::Libvirt | Layer::Runtime | Layer::Hazard);
-    for code in codes().iter().filter(|c| behaves(c.layer) && c.rank != Rank::Note) {
-        let shown = DEMONSTRATIONS.iter().any(|d| d.code == code.word);
-        let excused = NOT_SHOWN.iter().any(|(word, why)| *word == code.word && !why.is_empty());
-        assert!(shown != excused, "{}: shown {shown}, excused {excused}", code.word);
+    for rule in rules().iter().filter(|c| behaves(c.layer) && c.rank != Rank::Note) {
+        let shown = DEMONSTRATIONS.iter().any(|d| d.code == rule.code);
+        let excused = NOT_SHOWN.iter().any(|(word, why)| *word == rule.code && !why.is_empty());
+        assert!(shown != excused, "{}: shown {shown}, excused {excused}", rule.code);
     }
 }

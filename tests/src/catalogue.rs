@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
-use vmhealth_sim::devices::heartbeats;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::Scenario;
 
@@ -63,9 +62,9 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
     }
     if let Some(daemon) = &scenario.spec.guest.watchdog_daemon
         && let Some(model) = manifest.vmi.watchdog_in_guest(daemon.device)
-        && !heartbeats(model).contains(&daemon.heartbeat_seconds)
+        && !model.heartbeats().contains(&daemon.heartbeat_seconds)
     {
-        let (file, range) = (file.display(), heartbeats(model));
+        let (file, range) = (file.display(), model.heartbeats());
         return Err(format!(
             "{file}: spec.guest.watchdogDaemon.heartbeatSeconds: the {} takes {} to {}",
             model.as_str(),

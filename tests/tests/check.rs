@@ -1,7 +1,7 @@
 //! What `check` prints, and that its stories can be seen happening.
 
 use vmhealth_sim::budget::Assumptions;
-use vmhealth_sim::check::{Options, check, codes};
+use vmhealth_sim::check::{Options, check, rules};
 use vmhealth_tests::catalogue;
 use vmhealth_tests::check::{CheckReport, render, render_budgets};
 
@@ -109,11 +109,11 @@ spec:
 #[test]
 fn what_is_said_to_be_shown_is_in_the_catalogue() {
     let cases = catalogue::read(&catalogue::own_folder()).unwrap();
-    for (code, id) in codes().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.word, *id))) {
+    for (code, id) in rules().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.code, *id))) {
         let case = cases.iter().find(|c| c.id() == id).unwrap_or_else(|| panic!("{code} names {id}"));
         let text = std::fs::read_to_string(case.file.with_file_name(&case.scenario.spec.manifest)).unwrap();
         let checks = check(&text, &Options::default()).unwrap();
-        let found: Vec<&str> = checks.manifests[0].findings.iter().map(|f| f.code.word).collect();
+        let found: Vec<&str> = checks.manifests[0].findings.iter().map(|f| f.rule.code).collect();
         assert!(found.contains(&code), "{code} names {id}, in whose manifest check finds {found:?}");
     }
 }

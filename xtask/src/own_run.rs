@@ -22,7 +22,7 @@ pub(crate) async fn run(args: cli::Run) -> Result<Status, Failure> {
     for warning in &manifest.warnings {
         say(&warning.to_string());
     }
-    for (path, pos) in &manifest.not_acted_on {
+    for (path, pos) in &manifest.ignored {
         say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
     }
     let text = scenario_text(&args, &manifest);

@@ -6,16 +6,18 @@
 mod boot;
 mod decode;
 mod probe;
-mod problem;
 mod quantity;
-mod reader;
 mod types;
+mod user_data;
 
+pub use crate::devices::{WatchdogAction, WatchdogModel};
+pub use crate::yaml::{Problem, Problems, Severity};
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
+pub(crate) use decode::decode;
 pub(crate) use decode::go_base64;
-pub use decode::{not_acted_on, read, read_for_own_image, read_node, read_probe};
+pub use decode::{read, read_for_own_image, read_probe};
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
-pub use problem::{Problem, Problems, Severity};
 pub(crate) use quantity::is_quantity;
 pub use types::*;
+pub use user_data::{UserData, WatchdogHolder};

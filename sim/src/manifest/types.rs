@@ -2,9 +2,10 @@
 
 use super::boot::Boot;
 use super::probe::Probe;
-use crate::yaml::Pos;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::user_data::UserData;
+use crate::devices::{WatchdogAction, WatchdogModel};
+use crate::yaml::{Pos, Problem};
+use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,10 +20,10 @@ pub struct VirtualMachine {
     pub run_strategy: RunStrategy,
     /// The VMI that the VM stamps out.
     pub vmi: VmiSpec,
-    /// Fields that vmhealth carries but does not act on: path and position.
-    pub not_acted_on: Vec<(String, Pos)>,
+    /// Fields that vmhealth ignores: path and position.
+    pub ignored: Vec<(String, Pos)>,
     /// What the reader should know, none of it fatal.
-    pub warnings: Vec<super::Problem>,
+    pub warnings: Vec<Problem>,
 }
 
 /// `spec.template.spec` of a VirtualMachine.
@@ -54,6 +55,8 @@ pub struct VmiSpec {
     pub vcpus: Option<u32>,
     /// The cloudInitNoCloud volume.
     pub cloud_init: CloudInit,
+    /// What the user data of all volumes sets up in the guest.
+    pub user_data: UserData,
     /// What firmware there is and what it boots.
     pub boot: Boot,
     /// Ports declared on the interfaces: name (may be empty) and number.
@@ -216,99 +219,6 @@ pub struct Watchdog {
     pub action: WatchdogAction,
     /// A word that nobody but libvirt refuses: the domain is never defined (kubevirt-health.md 2.6).
     pub unknown_action: Option<String>,
-}
-
-/// The watchdog device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchdogModel {
-    /// Intel 6300ESB, x86.
-    I6300esb,
-    /// DIAG 288, s390x.
-    Diag288,
-    /// Intel's TCO, part of every q35; no manifest names it.
-    Itco,
-}
-
-impl WatchdogModel {
-    /// KubeVirt's word for it, and QEMU's.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300esb",
-            WatchdogModel::Diag288 => "diag288",
-            WatchdogModel::Itco => "itco",
-        }
-    }
-
-    /// Linux's driver.
-    pub const fn module(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300esb",
-            WatchdogModel::Diag288 => "diag288_wdt",
-            WatchdogModel::Itco => "iTCO_wdt",
-        }
-    }
-
-    /// What the driver says in `/sys/class/watchdog/*/identity`.
-    pub const fn identity(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300ESB timer",
-            WatchdogModel::Diag288 => "z Watchdog",
-            WatchdogModel::Itco => "iTCO_wdt",
-        }
-    }
-}
-
-/// The watchdog's action, in QEMU's and libvirt's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchdogAction {
-    /// QEMU exits at once.
-    Poweroff,
-    /// Warm reset in place; KubeVirt's default.
-    Reset,
-    /// ACPI power button.
-    Shutdown,
-    /// Stop the vCPUs.
-    Pause,
-    /// Only the event.
-    None,
-}
-
-impl WatchdogAction {
-    /// All that vmhealth knows what to do with.
-    pub const ALL: [WatchdogAction; 5] = [
-        WatchdogAction::Poweroff,
-        WatchdogAction::Reset,
-        WatchdogAction::Shutdown,
-        WatchdogAction::Pause,
-        WatchdogAction::None,
-    ];
-
-    /// What libvirt takes beside these: QEMU pauses and its memory is dumped; an NMI.
-    pub const NOT_SIMULATED: [&str; 2] = ["dump", "inject-nmi"];
-
-    /// The action of that name.
-    pub fn of(word: &str) -> Option<WatchdogAction> {
-        WatchdogAction::ALL.into_iter().find(|a| a.as_str() == word)
-    }
-
-    /// The word QEMU knows it by.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WatchdogAction::Poweroff => "poweroff",
-            WatchdogAction::Reset => "reset",
-            WatchdogAction::Shutdown => "shutdown",
-            WatchdogAction::Pause => "pause",
-            WatchdogAction::None => "none",
-        }
-    }
-}
-
-impl fmt::Display for WatchdogAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// `domain.rebootPolicy`: what a guest reboot means.

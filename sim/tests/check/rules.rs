@@ -2,7 +2,7 @@
 
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
-use vmhealth_sim::check::{Rank, Verdict, codes};
+use vmhealth_sim::check::{Rank, Verdict, rules};
 
 struct Row {
     good: Parts,
@@ -365,8 +365,8 @@ fn each_rule_takes_the_good_and_refuses_the_bad() {
 fn every_error_has_a_row() {
     // documents.rs has them.
     let rowless = ["unknown-api-version", "bad-name", "reboot-policy-without-its-gate"];
-    for code in codes().iter().filter(|c| c.rank == Rank::Error && !rowless.contains(&c.word)) {
-        let found = ROWS.iter().flat_map(|r| r.finds).any(|f| f.split(' ').next() == Some(code.word));
-        assert!(found, "no row for {}", code.word);
+    for rule in rules().iter().filter(|c| c.rank == Rank::Error && !rowless.contains(&c.code)) {
+        let found = ROWS.iter().flat_map(|r| r.finds).any(|f| f.split(' ').next() == Some(rule.code));
+        assert!(found, "no row for {}", rule.code);
     }
 }
