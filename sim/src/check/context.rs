@@ -1,6 +1,5 @@
-//! What a rule may know: the manifest, the cluster's options, and what the text around the manifest says.
+//! What a rule may know: the manifest and the cluster's options.
 
-use super::excuse::TextAround;
 use super::options::Options;
 use crate::manifest::{Handler, Probe, VirtualMachine, VmiSpec};
 use crate::yaml::{Cursor, Place};
@@ -18,7 +17,6 @@ pub(super) struct CheckContext<'a> {
     /// Its probes, as they are written.
     pub(super) probes: Vec<ProbeField<'a>>,
     pub(super) options: &'a Options,
-    pub(super) text: &'a TextAround,
 }
 
 /// A probe as it is written.
@@ -33,13 +31,13 @@ pub(super) struct ProbeField<'a> {
 }
 
 /// A probe of a manifest that can run.
-pub(super) struct RunningProbe<'a> {
+pub(super) struct RunningProbe<'v, 'a> {
     pub(super) field: ProbeField<'a>,
-    pub(super) probe: &'a Probe,
-    pub(super) vm: &'a VirtualMachine,
+    pub(super) probe: &'v Probe,
+    pub(super) vm: &'v VirtualMachine,
 }
 
-impl<'a> RunningProbe<'a> {
+impl<'a> RunningProbe<'_, 'a> {
     /// The place of its handler.
     pub(super) fn handler(&self) -> Place<'a> {
         self.field.cursor.place(self.probe.handler.name())
@@ -58,7 +56,7 @@ impl<'a> RunningProbe<'a> {
 }
 
 impl<'a> CheckContext<'a> {
-    pub(super) fn new(root: Cursor<'a>, is_vm: bool, options: &'a Options, text: &'a TextAround) -> CheckContext<'a> {
+    pub(super) fn new(root: Cursor<'a>, is_vm: bool, options: &'a Options) -> CheckContext<'a> {
         let spec = root.at(Self::path_of_spec(is_vm));
         let named = spec.and_then(|s| s.text_at("architecture")).filter(|a| !a.is_empty());
         let architecture = named.unwrap_or(options.architecture.as_str());
@@ -66,7 +64,7 @@ impl<'a> CheckContext<'a> {
         // The order in which KubeVirt looks at them.
         let names = ["readinessProbe", "livenessProbe"];
         let probes = names.into_iter().filter_map(|name| probe(spec?, name)).collect();
-        CheckContext { root, is_vm, spec, architecture, probes, options, text }
+        CheckContext { root, is_vm, spec, architecture, probes, options }
     }
 
     const fn path_of_spec(is_vm: bool) -> &'static str {
@@ -107,10 +105,7 @@ impl<'a> CheckContext<'a> {
     }
 
     /// Its probes with what they mean.
-    pub(super) fn running_probes<'c>(&self, vm: &'c VirtualMachine) -> Vec<RunningProbe<'c>>
-    where
-        'a: 'c,
-    {
+    pub(super) fn running_probes<'v>(&self, vm: &'v VirtualMachine) -> Vec<RunningProbe<'v, 'a>> {
         let meaning = |field: &ProbeField<'a>| probe_of(&vm.vmi, field.name);
         self.probes
             .iter()

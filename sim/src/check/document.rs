@@ -2,10 +2,10 @@
 
 use super::context::CheckContext;
 use super::excuse::TextAround;
-use super::finding::{Finding, Findings};
 use super::layer::{Layer, Rank, Verdict};
 use super::options::Options;
 use super::registry::apply;
+use super::rule::{Finding, Findings};
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::schema;
 use super::template::Template;
@@ -95,15 +95,17 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
     let decoder = object.recording(&record);
     let vm = manifest::decode(decoder, options.architecture);
     let is_vm = kind == "VirtualMachine";
-    let context = CheckContext::new(object, is_vm, options, around);
-    let mut findings = Findings::new(&context);
+    let context = CheckContext::new(object, is_vm, options);
+    let mut findings = Findings::default();
     apply(Layer::ClientDecode..=Layer::Schema, &context, None, &mut findings);
-    schema::walk(kind, &mut findings);
+    schema::walk(kind, &context, &mut findings);
+    let checked = excuse(0, &mut findings, around);
     // Rules do not apply to what has not its type.
-    if is_typed(&findings.list) {
+    if is_typed(&findings) {
         apply(Layer::VmWebhook..=Layer::Libvirt, &context, None, &mut findings);
+        excuse(checked, &mut findings, around);
     }
-    let can_run = is_typed(&findings.list);
+    let can_run = is_typed(&findings);
     match &vm {
         Some(vm) if can_run => apply(Layer::Runtime..=Layer::Hazard, &context, Some(vm), &mut findings),
         None if can_run => {
@@ -117,7 +119,7 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
         let help = "oc process -p NAME=... gives a parameter its value";
         findings.of(&TEMPLATE_PARAMETER).add(object, note.as_str(), help);
     }
-    let mut findings = findings.list;
+    let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
     findings.sort_by_key(|f| f.rule.layer);
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
@@ -131,8 +133,15 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
 }
 
 /// Every field has its type, as far as the API server looks.
-fn is_typed(findings: &[Finding]) -> bool {
-    findings.iter().all(|f| f.rule.layer == Layer::ClientDecode || f.rule.rank == Rank::Note)
+fn is_typed(findings: &Findings<'_>) -> bool {
+    let rules = || findings.0.iter().map(|found| found.finding.rule);
+    rules().all(|rule| rule.layer == Layer::ClientDecode || rule.rank == Rank::Note)
+}
+
+/// Excuses what there is an excuse for, from a finding on; the number of all.
+fn excuse(from: usize, findings: &mut Findings<'_>, around: &TextAround) -> usize {
+    findings.0[from..].iter_mut().for_each(|found| around.excuse(found));
+    findings.0.len()
 }
 
 fn verdict(findings: &[Finding]) -> Verdict {

@@ -1,11 +1,11 @@
 //! Errors that the text around a manifest excuses: an excerpt leaves things out and has placeholders, and the user of an OpenShift
 //! Template gives values.
 
-use super::layer::{Layer, Rank};
-use super::rule::Rule;
+use super::layer::Rank;
+use super::rule::{Finding, Found};
 use super::rules::limits::{LEFT_OUT, TEMPLATE_PARAMETER};
 use super::rules::schema::MISSING_FIELD;
-use crate::yaml::{Cursor, Place, Pos, Value};
+use crate::yaml::{Cursor, Pos, Value};
 use std::collections::BTreeSet;
 
 /// What an excerpt may leave out.
@@ -28,25 +28,23 @@ impl TextAround {
         TextAround { excerpt: text.lines().any(is_elision), ..TextAround::default() }
     }
 
-    /// A finding as it counts here: the rule's own error, or a note that there is an excuse for it.
-    pub(super) fn excuse(
-        &self,
-        rule: &'static Rule,
-        place: &Place<'_>,
-        vm_field: &str,
-        message: String,
-    ) -> (&'static Rule, String) {
-        if rule.rank != Rank::Error || rule.layer >= Layer::Runtime {
-            (rule, message)
-        } else if self.open.contains(&place.pos()) {
-            (&TEMPLATE_PARAMETER, format!("depends on a parameter without a value: {message}"))
-        } else if self.excerpt && is_left_out(rule, vm_field) {
-            (&LEFT_OUT, format!("left out of this excerpt: {message}"))
-        } else if self.excerpt && (is_placeholder(vm_field) || holds_placeholder(place.there())) {
-            (&LEFT_OUT, format!("a placeholder of this excerpt: {message}"))
-        } else {
-            (rule, message)
+    /// Turns an error that there is an excuse for into a note.
+    pub(super) fn excuse(&self, found: &mut Found<'_>) {
+        let (finding, at) = (&mut found.finding, found.at);
+        if finding.rule.rank != Rank::Error {
+            return;
         }
+        let (rule, why) = if self.open.contains(&finding.pos) {
+            (&TEMPLATE_PARAMETER, "depends on a parameter without a value")
+        } else if self.excerpt && is_left_out(finding) {
+            (&LEFT_OUT, "left out of this excerpt")
+        } else if self.excerpt && (is_placeholder(&finding.vm_field) || holds_placeholder(at)) {
+            (&LEFT_OUT, "a placeholder of this excerpt")
+        } else {
+            return;
+        };
+        finding.message = format!("{why}: {}", finding.message);
+        finding.rule = rule;
     }
 }
 
@@ -56,9 +54,9 @@ fn is_elision(line: &str) -> bool {
 }
 
 /// A part that the whole must have somewhere; not the port of a probe that is there.
-fn is_left_out(rule: &Rule, vm_field: &str) -> bool {
-    let part = || ["name", "spec", "template", "domain", "devices"].iter().any(|p| vm_field.ends_with(p));
-    LEFT_OUT_OF_EXCERPTS.contains(&rule.code) || (*rule == MISSING_FIELD && part())
+fn is_left_out(finding: &Finding) -> bool {
+    let part = || ["name", "spec", "template", "domain", "devices"].iter().any(|p| finding.vm_field.ends_with(p));
+    LEFT_OUT_OF_EXCERPTS.contains(&finding.rule.code) || (*finding.rule == MISSING_FIELD && part())
 }
 
 /// `<vm-name>`: how documentation marks what is the reader's; of a path its last step.

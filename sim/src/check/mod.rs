@@ -8,7 +8,6 @@
 mod context;
 mod document;
 mod excuse;
-mod finding;
 mod guest_os;
 mod layer;
 mod options;
@@ -20,8 +19,7 @@ mod schema_table;
 mod template;
 
 pub use document::{Checked, Checks, Skipped, check};
-pub use finding::Finding;
 pub use layer::{Layer, Rank, Verdict};
 pub use options::Options;
 pub use registry::{explain, rules};
-pub use rule::Rule;
+pub use rule::{Finding, Rule};

@@ -1,12 +1,12 @@
 //! Questions that several rules ask.
 
 use super::context::CheckContext;
-use super::finding::Report;
+use super::rule::Report;
 use crate::yaml::Cursor;
 use std::collections::BTreeSet;
 
 /// Whether the text at a cursor, if there is one, is one of the words.
-pub(super) fn one_of(at: Option<Cursor<'_>>, words: &[&str], report: &mut Report<'_, '_>) {
+pub(super) fn one_of<'a>(at: Option<Cursor<'a>>, words: &[&str], report: &mut Report<'_, 'a>) {
     let Some((at, word)) = at.and_then(|at| Some((at, at.text()?))) else { return };
     if !words.contains(&word) {
         let list = words.join(", ");
@@ -15,12 +15,12 @@ pub(super) fn one_of(at: Option<Cursor<'_>>, words: &[&str], report: &mut Report
 }
 
 /// Whether each item of a list has one of its name in another list, which holds `what`.
-pub(super) fn has_counterpart(
-    context: &CheckContext<'_>,
+pub(super) fn has_counterpart<'a>(
+    context: &CheckContext<'a>,
     list: &str,
     other: &str,
     what: &str,
-    report: &mut Report<'_, '_>,
+    report: &mut Report<'_, 'a>,
 ) {
     let names: BTreeSet<&str> = context.items_at(other).map(name_of).collect();
     for item in context.items_at(list).filter(|item| !names.contains(name_of(*item))) {

@@ -1,9 +1,8 @@
 //! All rules: who has which code, and which come together.
 
 use super::context::CheckContext;
-use super::finding::Findings;
 use super::layer::Layer;
-use super::rule::{Check, Rule};
+use super::rule::{Check, Findings, Rule};
 use super::rules::TOPICS;
 use crate::manifest::VirtualMachine;
 use std::mem::discriminant;
@@ -28,11 +27,11 @@ pub fn rules() -> &'static [&'static Rule] {
 }
 
 /// Applies the rules of these layers; those for what can run need a `vm`.
-pub(super) fn apply(
+pub(super) fn apply<'a>(
     layers: RangeInclusive<Layer>,
-    context: &CheckContext<'_>,
+    context: &CheckContext<'a>,
     vm: Option<&VirtualMachine>,
-    findings: &mut Findings<'_, '_>,
+    findings: &mut Findings<'a>,
 ) {
     let from = RULES.partition_point(|rule| rule.layer < *layers.start());
     let to = RULES.partition_point(|rule| rule.layer <= *layers.end());

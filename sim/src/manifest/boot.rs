@@ -2,7 +2,7 @@
 //!
 //! Only an image of the user's own makes use of it; without one these fields stay listed as ignored, and do not count as read.
 
-use super::types::Architecture;
+use super::architecture::Architecture;
 use crate::yaml::Cursor;
 use serde::Deserialize;
 use std::fmt;

@@ -1,11 +1,12 @@
 //! From a YAML document to a [`VirtualMachine`].
 
+use super::architecture::Architecture;
+use super::base64::go_base64;
 use super::types::*;
 use super::user_data::UserData;
 use super::{boot, probe, quantity};
 use crate::devices::{WatchdogAction, WatchdogModel};
 use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity};
-use base64::Engine as _;
 use std::time::Duration;
 
 /// `DefaultGracePeriodSeconds` (KubeVirt types.go).
@@ -285,14 +286,6 @@ fn memory(spec: Cursor<'_>) -> Option<u64> {
         c.error(format!("{text:?} is not a quantity like 512Mi or 1Gi"));
     }
     bytes
-}
-
-/// Go's base64: line breaks are nothing, and so are bits left over.
-pub(crate) fn go_base64(text: &str) -> Option<Vec<u8>> {
-    use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-    let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text).ok()
 }
 
 /// What an image of the user's own would not be told is an error then: it would not be the guest that the manifest describes.

@@ -3,6 +3,8 @@
 //! [`read`] never guesses: what it cannot use is a [`Problem`] with file, line, column, field path and what was expected.
 //! It must not know how a guest is booted. Validation in the cluster's layers (kubevirt-health.md 2) comes on top.
 
+mod architecture;
+mod base64;
 mod boot;
 mod decode;
 mod probe;
@@ -12,9 +14,10 @@ mod user_data;
 
 pub use crate::devices::{WatchdogAction, WatchdogModel};
 pub use crate::yaml::{Problem, Problems, Severity};
+pub use architecture::Architecture;
+pub(crate) use base64::go_base64;
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::decode;
-pub(crate) use decode::go_base64;
 pub use decode::{read, read_for_own_image, read_probe};
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};

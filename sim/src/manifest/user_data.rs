@@ -3,7 +3,7 @@
 //!
 //! User data is a program; this only looks for names. What it does not find may still be in the image.
 
-use super::decode::go_base64;
+use super::base64::go_base64;
 use crate::devices::WatchdogModel;
 use crate::yaml::Cursor;
 use std::time::Duration;

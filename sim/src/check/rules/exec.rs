@@ -102,7 +102,7 @@ pub(super) static RULES: &[&Rule] = &[
 ];
 
 /// Of a probe that errors (or fails) every time, in a guest that is well and shuts down cleanly (kubevirt-health.md 6).
-fn consequence(running: &RunningProbe<'_>, errors: bool) -> &'static str {
+fn consequence(running: &RunningProbe<'_, '_>, errors: bool) -> &'static str {
     match (running.field.name, errors, running.vm.run_strategy) {
         ("readinessProbe", ..) => "the VM is never Ready",
         (_, true, _) => "liveness never fails, whatever happens",
@@ -111,7 +111,7 @@ fn consequence(running: &RunningProbe<'_>, errors: bool) -> &'static str {
     }
 }
 
-fn port_and_host<'r>(running: &'r RunningProbe<'_>) -> Option<(&'r Port, Option<&'r String>)> {
+fn port_and_host<'v>(running: &RunningProbe<'v, '_>) -> Option<(&'v Port, Option<&'v String>)> {
     match &running.probe.handler {
         Handler::HttpGet(get) => Some((&get.port, get.host.as_ref())),
         Handler::TcpSocket { port, host } => Some((port, host.as_ref())),
@@ -119,12 +119,12 @@ fn port_and_host<'r>(running: &'r RunningProbe<'_>) -> Option<(&'r Port, Option<
     }
 }
 
-fn port_field<'a>(running: &RunningProbe<'a>) -> Place<'a> {
+fn port_field<'a>(running: &RunningProbe<'_, 'a>) -> Place<'a> {
     running.field.cursor.place(&format!("{}.port", running.probe.handler.name()))
 }
 
 /// Each argument of the command, and what of it the guest receives; `None`: nothing, the JSON is broken.
-fn arguments<'a>(running: &RunningProbe<'a>) -> Vec<(Cursor<'a>, &'a str, Option<Vec<String>>)> {
+fn arguments<'a>(running: &RunningProbe<'_, 'a>) -> Vec<(Cursor<'a>, &'a str, Option<Vec<String>>)> {
     let written: Vec<(Cursor<'a>, &str)> =
         running.field.cursor.items_at("exec.command").filter_map(|at| Some((at, at.text()?))).collect();
     let command: Vec<String> = written.iter().map(|(_, text)| (*text).to_owned()).collect();

@@ -1,9 +1,8 @@
 //! Kubernetes' own rules for the pod that a probe ends up in (kubevirt-health.md 2.4).
 
 use crate::check::context::ProbeField;
-use crate::check::finding::Report;
 use crate::check::layer::{Layer, Rank};
-use crate::check::rule::{Check, Rule};
+use crate::check::rule::{Check, Report, Rule};
 use crate::manifest::LIBVIRT_STARTUP_DELAY;
 use crate::yaml::{Cursor, Value};
 
@@ -115,7 +114,7 @@ pub(super) static RULES: &[&Rule] = &[
 ];
 
 /// Kubernetes names the field of the pod's container.
-fn refuse(probe: &ProbeField<'_>, path: &str, message: String, help: &str, report: &mut Report<'_, '_>) {
+fn refuse<'a>(probe: &ProbeField<'a>, path: &str, message: String, help: &str, report: &mut Report<'_, 'a>) {
     let field = format!("spec.containers[0].{}.{path}", probe.name);
     report.add_as(field, probe.cursor.place(path), message, help);
 }

@@ -1,8 +1,8 @@
 //! Strict decoding, and the schema that KubeVirt's mutating webhook and its CRD compare an object with. A status may hold anything.
 
-use crate::check::finding::Findings;
+use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::rule::{Check, Rule};
+use crate::check::rule::{Check, Findings, Rule};
 use crate::check::schema_table::{Field, Type, schema};
 use crate::manifest::is_quantity;
 use crate::yaml::{Cursor, Value};
@@ -58,13 +58,13 @@ static UNKNOWN_WORD: Rule = Rule {
 const ALIKE: f64 = 0.8;
 
 /// Compares the object, a `kind`, with the schema.
-pub(in crate::check) fn walk(kind: &str, findings: &mut Findings<'_, '_>) {
-    let root = findings.context.root;
+pub(in crate::check) fn walk<'a>(kind: &str, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
+    let root = context.root;
     let fields = schema().object(kind).map_or(&[][..], |object| schema().fields(object));
     for (key, value) in root.members().filter(|(key, _)| key.name != "status") {
         match field_of(fields, &key.name) {
-            Some(field) => visit(&field.kind, value, findings),
-            None => unknown(&key.name, value, fields, findings),
+            Some(field) => visit(&field.kind, value, context, findings),
+            None => unknown(&key.name, value, fields, context, findings),
         }
     }
     if root.get("spec").is_none() {
@@ -80,11 +80,11 @@ fn field_of(fields: &'static [Field], name: &str) -> Option<&'static Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-fn visit(kind: &'static Type, at: Cursor<'_>, findings: &mut Findings<'_, '_>) {
+fn visit<'a>(kind: &'static Type, at: Cursor<'a>, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
     match (kind, at.value()) {
-        (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| visit(kind, item, findings)),
-        (Type::Map(kind), Value::Map(_)) => at.members().for_each(|(_, member)| visit(kind, member, findings)),
-        (Type::Object(object), Value::Map(_)) => visit_object(schema().fields(*object), at, findings),
+        (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| visit(kind, item, context, findings)),
+        (Type::Map(kind), Value::Map(_)) => at.members().for_each(|(_, member)| visit(kind, member, context, findings)),
+        (Type::Object(object), Value::Map(_)) => visit_object(schema().fields(*object), at, context, findings),
         (Type::Words(words), Value::Str(text)) => {
             if !words.contains(&text.as_str()) {
                 let list = words.join(", ");
@@ -97,11 +97,11 @@ fn visit(kind: &'static Type, at: Cursor<'_>, findings: &mut Findings<'_, '_>) {
     }
 }
 
-fn visit_object(fields: &'static [Field], at: Cursor<'_>, findings: &mut Findings<'_, '_>) {
+fn visit_object<'a>(fields: &'static [Field], at: Cursor<'a>, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
     for (key, value) in at.members() {
         match field_of(fields, &key.name) {
-            Some(field) => visit(&field.kind, value, findings),
-            None => unknown(&key.name, value, fields, findings),
+            Some(field) => visit(&field.kind, value, context, findings),
+            None => unknown(&key.name, value, fields, context, findings),
         }
     }
     for field in fields.iter().filter(|f| f.required && at.get(f.name).is_none()) {
@@ -126,7 +126,7 @@ fn fits(kind: &Type, value: &Value) -> bool {
     }
 }
 
-fn mismatch(expected: &str, at: Cursor<'_>, findings: &mut Findings<'_, '_>) {
+fn mismatch<'a>(expected: &str, at: Cursor<'a>, findings: &mut Findings<'a>) {
     let help = match at.value() {
         Value::Int(_) | Value::Float(_) | Value::Bool(_) if expected == "a text" => "put it in quotes".to_owned(),
         _ => format!("write {expected}"),
@@ -134,7 +134,13 @@ fn mismatch(expected: &str, at: Cursor<'_>, findings: &mut Findings<'_, '_>) {
     findings.of(&WRONG_TYPE).add(at, format!("expected {expected}, found {}", at.value().kind()), help);
 }
 
-fn unknown(key: &str, at: Cursor<'_>, fields: &'static [Field], findings: &mut Findings<'_, '_>) {
+fn unknown<'a>(
+    key: &str,
+    at: Cursor<'a>,
+    fields: &'static [Field],
+    context: &CheckContext<'a>,
+    findings: &mut Findings<'a>,
+) {
     let alike = |f: &&Field| strsim::jaro_winkler(&f.name.to_lowercase(), &key.to_lowercase()) >= ALIKE;
     let near = fields
         .iter()
@@ -142,7 +148,7 @@ fn unknown(key: &str, at: Cursor<'_>, fields: &'static [Field], findings: &mut F
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
     let help = match (near, belongs_to(key)) {
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
-        (_, Some(below)) => format!("{key} belongs to {}{below}", findings.context.spec_path()),
+        (_, Some(below)) => format!("{key} belongs to {}{below}", context.spec_path()),
         (Some(field), None) => format!("did you mean {}?", field.name),
         (None, None) => "remove it: the VirtualMachine API has no such field here".to_owned(),
     };

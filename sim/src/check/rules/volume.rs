@@ -1,9 +1,8 @@
 //! Volumes, the disks that they are attached as, and cloud-init.
 
-use crate::check::finding::Report;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::{has_counterpart, name_of};
-use crate::check::rule::{Check, Rule};
+use crate::check::rule::{Check, Report, Rule};
 use crate::manifest::go_base64;
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
@@ -99,7 +98,7 @@ pub(super) static RULES: &[&Rule] = &[
     },
 ];
 
-fn cloud_init(source: Cursor<'_>, report: &mut Report<'_, '_>) {
+fn cloud_init<'a>(source: Cursor<'a>, report: &mut Report<'_, 'a>) {
     let given = |key: &str| source.get(key).and_then(|at| Some((at, at.text()?))).filter(|(_, text)| !text.is_empty());
     let mut total = 0;
     for (plain, encoded, secret) in
