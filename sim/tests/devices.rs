@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 use vmhealth_sim::devices::{
     Busy, Diag288, Function, I6300esb, InvalidArgument, LinuxWatchdog, Region, SpecificationException, Width,
-    fires_after, heartbeats,
+    fires_after,
 };
 use vmhealth_sim::manifest::{WatchdogAction, WatchdogModel};
 use vmhealth_sim::time::Time;
@@ -55,7 +55,7 @@ fn from_the_last_pet_to_the_firing() {
     ] {
         assert_eq!(fires_after(model, n).as_nanos(), nanos, "{model:?} {n}");
     }
-    assert_eq!((heartbeats(I6300esb), heartbeats(Diag288)), (1..=2046, 15..=3600));
+    assert_eq!((I6300esb.heartbeats(), Diag288.heartbeats()), (1..=2046, 15..=3600));
 }
 
 /// A device that nobody programmed: both preloads at their longest (qemu-watchdog.md 2.2).

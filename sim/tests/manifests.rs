@@ -72,12 +72,12 @@ fn what_is_read() {
 }
 
 #[test]
-fn what_is_not_acted_on_is_listed_with_its_place() {
+fn what_is_ignored_is_listed_with_its_place() {
     let found = read_ok(&vm(
         "      hostname: x\n      domain:\n        machine: {type: q35}\n        clock: {utc: {}}\n        memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}\n      readinessProbe: {tcpSocket: {port: 1}, odd: 1}\n",
     ));
     let listed: Vec<String> =
-        found.not_acted_on.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
+        found.ignored.iter().map(|(path, pos)| format!("{}:{} {path}", pos.line, pos.column)).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
     8:7 spec.template.spec.hostname
     11:9 spec.template.spec.domain.clock
@@ -101,7 +101,7 @@ fn machine_types() {
         assert_eq!(found.vmi.machine, machine, "{domain}");
         let warnings: String = found.warnings.iter().map(ToString::to_string).collect();
         assert!(warnings.is_empty() == warning.is_empty() && warnings.contains(warning), "{domain}: {warnings}");
-        assert!(found.not_acted_on.iter().all(|(path, _)| !path.contains("machine")), "{domain}");
+        assert!(found.ignored.iter().all(|(path, _)| !path.contains("machine")), "{domain}");
     }
     for (name, warnings) in [("s390-ccw-virtio", 0), ("s390-ccw-virtio-9.2", 1), ("q35", 1)] {
         let text = format!("      architecture: s390x\n      domain: {{machine: {{type: {name}}}}}\n");

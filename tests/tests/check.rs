@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use vmhealth_sim::budget::Assumptions;
-use vmhealth_sim::check::{Options, check, codes};
+use vmhealth_sim::check::{Options, check, rules};
 use xtask::check::{CheckReport, render, render_budgets};
 use xtask::run::catalogue;
 
@@ -111,12 +111,12 @@ spec:
 fn what_is_said_to_be_shown_is_in_the_catalogue() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let cases = catalogue::read(None).unwrap();
-    for (code, id) in codes().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.word, *id))) {
+    for (code, id) in rules().iter().flat_map(|c| c.shown_by.iter().map(move |id| (c.code, *id))) {
         let case = cases.iter().find(|c| c.id() == id).unwrap_or_else(|| panic!("{code} names {id}"));
         let text =
             std::fs::read_to_string(repository.join(&case.file).with_file_name(&case.scenario.spec.manifest)).unwrap();
         let checks = check(&text, &Options::default()).unwrap();
-        let found: Vec<&str> = checks.manifests[0].findings.iter().map(|f| f.code.word).collect();
+        let found: Vec<&str> = checks.manifests[0].findings.iter().map(|f| f.rule.code).collect();
         assert!(found.contains(&code), "{code} names {id}, in whose manifest check finds {found:?}");
     }
 }

@@ -38,6 +38,14 @@ impl Default for Assumptions {
     }
 }
 
+impl Assumptions {
+    /// The heartbeat is the manifest's, where it sets one.
+    pub fn of(self, vm: &VirtualMachine) -> Assumptions {
+        let set = vm.vmi.user_data.heartbeat.and_then(|h| u32::try_from(h.as_secs()).ok());
+        Assumptions { heartbeat: set.unwrap_or(self.heartbeat), ..self }
+    }
+}
+
 /// What breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

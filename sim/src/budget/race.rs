@@ -2,7 +2,7 @@
 
 use super::detection::Span;
 use super::plan::{Assumptions, Break, Detector, rows};
-use crate::devices::{fires_after, heartbeats};
+use crate::devices::fires_after;
 use crate::manifest::VirtualMachine;
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[u32], 
         }
     };
     match vm.vmi.watchdog_in_guest(None) {
-        Some(model) => grid.iter().filter(|h| heartbeats(model).contains(h)).map(|h| row(Some(*h))).collect(),
+        Some(model) => grid.iter().filter(|h| model.heartbeats().contains(h)).map(|h| row(Some(*h))).collect(),
         None => vec![row(None)],
     }
 }
@@ -130,7 +130,7 @@ pub fn tipping(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Tipping
     let liveness = all.iter().find(|c| c.name == Detector::Liveness.as_str())?.at;
     all.iter().find(|c| c.name == Detector::Watchdog.as_str())?;
     let model = vm.vmi.watchdog_in_guest(None)?;
-    let heartbeats = || heartbeats(model);
+    let heartbeats = || model.heartbeats();
     let earliest = |h| fires_after(model, h).saturating_sub(assumptions.pet_interval);
     let surely = heartbeats().take_while(|h| fires_after(model, *h) < liveness.best).last();
     let never = heartbeats().find(|h| earliest(*h) > liveness.worst);

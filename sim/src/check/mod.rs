@@ -2,23 +2,24 @@
 //!
 //! [`check`] takes a text and returns a [`Checked`] per VirtualMachine in it. A layer that refuses is an error; what nobody
 //! refuses although it cannot work is an error of a layer beyond admission; what works but surprises is a warning.
-//! Every [`Code`] carries its story. Nothing here boots or simulates anything: it must not know the engine.
+//! Every [`Rule`] carries its story and stands in one place, a file of its topic in `rules/`. Nothing here boots or simulates
+//! anything: it must not know the engine.
 
-mod admission;
-mod beyond;
-mod code;
+mod context;
 mod document;
-mod finding;
-mod hazard;
-mod hazard_code;
-mod metadata;
-mod pod;
-mod schema;
+mod excuse;
+mod guest_os;
+mod layer;
+mod options;
+mod predicates;
+mod registry;
+mod rule;
+mod rules;
+mod schema_table;
 mod template;
-mod tree;
-mod userdata;
 
-pub use code::{Code, codes, explain};
-pub use document::{Checked, Checks, Options, Skipped, check};
-pub use finding::{Finding, Layer, Rank, Verdict};
-pub use userdata::heartbeat;
+pub use document::{Checked, Checks, Skipped, check};
+pub use layer::{Layer, Rank, Verdict};
+pub use options::Options;
+pub use registry::{explain, rules};
+pub use rule::{Finding, Rule};

@@ -1,7 +1,7 @@
 //! An OpenShift Template's parameters: `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
 
-use super::tree::{get, items, text};
-use crate::yaml::{Key, Node, Pos, Value};
+use crate::yaml::{ByteSpan, Cursor, Key, Node, Pos, Value};
+use std::collections::BTreeSet;
 
 /// The parameters of a Template, and what came up when they were put in.
 pub(super) struct Template<'a> {
@@ -9,24 +9,20 @@ pub(super) struct Template<'a> {
     parameters: Vec<(&'a str, Option<String>)>,
     pub(super) notes: Vec<String>,
     /// Where something depends on a parameter without a value.
-    pub(super) open: Vec<Pos>,
+    pub(super) open: BTreeSet<Pos>,
 }
 
 impl<'a> Template<'a> {
-    pub(super) fn of(template: &'a Node) -> Self {
-        let mut parameters = Vec::new();
-        for parameter in get(template, "parameters").map_or(&[][..], items) {
-            let Some(name) = get(parameter, "name").and_then(text) else { continue };
-            let value = get(parameter, "value").and_then(|v| match &v.value {
-                Value::Str(s) => Some(s.clone()),
-                Value::Int(n) => Some(n.to_string()),
-                Value::Bool(b) => Some(b.to_string()),
-                Value::Float(f) => Some(f.to_string()),
-                _ => None,
-            });
-            parameters.push((name, value));
-        }
-        Template { parameters, notes: Vec::new(), open: Vec::new() }
+    pub(super) fn of(template: Cursor<'a>) -> Self {
+        let value = |parameter: Cursor<'_>| match parameter.get("value")?.value() {
+            Value::Str(s) => Some(s.clone()),
+            Value::Int(n) => Some(n.to_string()),
+            Value::Bool(b) => Some(b.to_string()),
+            Value::Float(f) => Some(f.to_string()),
+            Value::Null | Value::Seq(_) | Value::Map(_) => None,
+        };
+        let parameters = template.items_at("parameters").filter_map(|p| Some((p.text_at("name")?, value(p)))).collect();
+        Template { parameters, notes: Vec::new(), open: BTreeSet::new() }
     }
 
     /// Puts the values in, each once: what a value holds is not looked at again.
@@ -38,7 +34,7 @@ impl<'a> Template<'a> {
                 let whole = text.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
                 node.value = match whole.map(str::to_owned) {
                     Some(name) => match self.value(&name, node.pos) {
-                        Some(value) => as_json(value, node.pos),
+                        Some(value) => as_json(value, node.pos, node.span),
                         None => Value::Str(text.clone()),
                     },
                     None => Value::Str(self.expand(&text.clone(), node.pos)),
@@ -76,7 +72,7 @@ impl<'a> Template<'a> {
         let value = value.clone();
         if value.is_none() {
             self.note(format!("parameter {name} has no value; checked with a made-up one"));
-            self.open.push(pos);
+            self.open.insert(pos);
         }
         Some(value.unwrap_or_else(|| name.to_lowercase().replace('_', "-")))
     }
@@ -89,15 +85,15 @@ impl<'a> Template<'a> {
 }
 
 /// The value's own JSON, at the place of the parameter; what is no JSON stays a text, as with `oc process`.
-fn as_json(value: String, pos: Pos) -> Value {
+fn as_json(value: String, pos: Pos, span: ByteSpan) -> Value {
     match serde_json::from_str(&value) {
-        Ok(json) => from_json(json, pos),
+        Ok(json) => from_json(json, pos, span),
         Err(_) => Value::Str(value),
     }
 }
 
-fn from_json(json: serde_json::Value, pos: Pos) -> Value {
-    let node = |json| Node { pos, value: from_json(json, pos) };
+fn from_json(json: serde_json::Value, pos: Pos, span: ByteSpan) -> Value {
+    let node = |json| Node { pos, span, value: from_json(json, pos, span) };
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(b) => Value::Bool(b),
@@ -107,7 +103,7 @@ fn from_json(json: serde_json::Value, pos: Pos) -> Value {
         serde_json::Value::String(s) => Value::Str(s),
         serde_json::Value::Array(items) => Value::Seq(items.into_iter().map(node).collect()),
         serde_json::Value::Object(entries) => {
-            Value::Map(entries.into_iter().map(|(name, json)| (Key { pos, name }, node(json))).collect())
+            Value::Map(entries.into_iter().map(|(name, json)| (Key { pos, span, name }, node(json))).collect())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! diag288 as QEMU has it (qemu-watchdog.md 3): no registers but one instruction, one stage, whole seconds.
 
+use super::model::WatchdogAction;
 use super::timer::GuestTimer;
-use crate::manifest::WatchdogAction;
 use crate::time::Time;
 use std::time::Duration;
 

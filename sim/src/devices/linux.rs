@@ -3,9 +3,8 @@
 use super::diag288::{Diag288, Function};
 use super::i6300esb::{I6300esb, Region, Width};
 use super::itco::Itco;
-use crate::manifest::{WatchdogAction, WatchdogModel};
+use super::model::{WatchdogAction, WatchdogModel};
 use crate::time::Time;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Every driver's heartbeat until somebody sets another, seconds.
@@ -20,16 +19,6 @@ pub struct Busy;
 /// The driver or the device does not take that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidArgument;
-
-/// The heartbeats that a device's driver takes, seconds.
-pub fn heartbeats(model: WatchdogModel) -> RangeInclusive<u32> {
-    match model {
-        WatchdogModel::I6300esb => 1..=2046,
-        WatchdogModel::Diag288 => 15..=3600,
-        // From 4 ticks to ten bits of them, as its driver rounds.
-        WatchdogModel::Itco => 3..=614,
-    }
-}
 
 /// From the last pet to the firing. A heartbeat that the driver does not take leaves it at its default.
 pub fn fires_after(model: WatchdogModel, heartbeat: u32) -> Duration {
@@ -181,7 +170,7 @@ impl LinuxWatchdog {
             Hardware::Diag288(_) => WatchdogModel::Diag288,
             Hardware::Itco(_) => WatchdogModel::Itco,
         };
-        if !heartbeats(model).contains(&seconds) {
+        if !model.heartbeats().contains(&seconds) {
             return Err(InvalidArgument);
         }
         self.heartbeat = seconds;

@@ -8,10 +8,12 @@ mod diag288;
 mod i6300esb;
 mod itco;
 mod linux;
+mod model;
 mod timer;
 
 pub use diag288::{Diag288, Function, SpecificationException};
 pub use i6300esb::{I6300esb, Region, Width};
 pub use itco::Itco;
-pub use linux::{Busy, InvalidArgument, LinuxWatchdog, fires_after, heartbeats};
+pub use linux::{Busy, InvalidArgument, LinuxWatchdog, fires_after};
+pub use model::{WatchdogAction, WatchdogModel};
 pub use timer::GuestTimer;

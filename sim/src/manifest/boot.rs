@@ -1,10 +1,9 @@
 //! What a manifest says of the disk and the firmware that its guest boots.
 //!
-//! Only an image of the user's own makes use of it; without one these fields stay listed as not acted on, and do not count as
-//! read.
+//! Only an image of the user's own makes use of it; without one these fields stay listed as ignored, and do not count as read.
 
-use super::reader::{Cursor, Notes};
-use super::types::Architecture;
+use super::architecture::Architecture;
+use crate::yaml::Cursor;
 use serde::Deserialize;
 use std::fmt;
 
@@ -75,21 +74,16 @@ impl VolumeKind {
 }
 
 /// Of the VMI's `spec`; whether it `counts` as read.
-pub(super) fn boot(spec: &Cursor<'_>, architecture: Architecture, counts: bool) -> Boot {
-    let of = |spec: &Cursor<'_>| {
-        let firmware = if architecture == Architecture::Amd64 { firmware(spec) } else { Firmware::default() };
-        Boot { firmware, volume: volume(spec) }
-    };
-    match counts {
-        true => of(spec),
-        false => of(&Cursor::root(spec.node, &Notes::new(""))),
-    }
+pub(super) fn boot(spec: Cursor<'_>, architecture: Architecture, counts: bool) -> Boot {
+    let spec = if counts { spec } else { spec.quiet() };
+    let firmware = if architecture == Architecture::Amd64 { firmware(spec) } else { Firmware::default() };
+    Boot { firmware, volume: volume(spec) }
 }
 
 /// `secureBoot` is true where it is absent (KubeVirt schema.go).
-fn firmware(spec: &Cursor<'_>) -> Firmware {
+fn firmware(spec: Cursor<'_>) -> Firmware {
     match spec.at("domain.firmware.bootloader.efi") {
-        Some(efi) => Firmware::Efi { secure_boot: efi.get("secureBoot").and_then(|c| c.boolean()).unwrap_or(true) },
+        Some(efi) => Firmware::Efi { secure_boot: efi.get("secureBoot").and_then(Cursor::boolean).unwrap_or(true) },
         None => Firmware::Bios,
     }
 }
@@ -97,20 +91,20 @@ fn firmware(spec: &Cursor<'_>) -> Firmware {
 /// The volume of the disk that firmware tries first: the lowest `bootOrder`, else the first one that holds a system. A cdrom is
 /// passed over, whatever its order: what is installed is on the disk. A volume without a disk gets one behind all others
 /// (KubeVirt SetDefaultVolumeDisk).
-fn volume(spec: &Cursor<'_>) -> Option<Volume> {
-    let mut disks = spec.at("domain.devices.disks").map(|d| d.items()).unwrap_or_default();
-    disks.sort_by_key(|disk| disk.get("bootOrder").and_then(|c| c.int32()).unwrap_or(i32::MAX));
-    let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
-    let name = |c: &Cursor<'_>| c.get("name").and_then(|c| c.text());
-    let source = |volume: &Cursor<'_>| {
+fn volume(spec: Cursor<'_>) -> Option<Volume> {
+    let mut disks: Vec<Cursor<'_>> = spec.items_at("domain.devices.disks").collect();
+    disks.sort_by_key(|disk| disk.get("bootOrder").and_then(Cursor::int32).unwrap_or(i32::MAX));
+    let volumes: Vec<Cursor<'_>> = spec.items_at("volumes").collect();
+    let name = |c: Cursor<'_>| c.text_at("name").map(str::to_owned);
+    let source = |volume: Cursor<'_>| {
         VolumeKind::ALL.iter().find_map(|(kind, field)| {
-            let name = volume.get(kind.as_str())?.get(field)?.text()?;
+            let name = volume.get(kind.as_str())?.get(field)?.text()?.to_owned();
             Some(Volume { kind: *kind, name })
         })
     };
-    let of = |disk: &Cursor<'_>| volumes.iter().find(|v| name(v) == name(disk)).and_then(source);
-    let unnamed = || volumes.iter().filter(|v| disks.iter().all(|d| name(d) != name(v))).find_map(source);
-    disks.iter().filter(|disk| disk.get("cdrom").is_none()).find_map(of).or_else(unnamed)
+    let of = |disk: Cursor<'_>| volumes.iter().find(|v| name(**v) == name(disk)).and_then(|v| source(*v));
+    let unnamed = || volumes.iter().filter(|v| disks.iter().all(|d| name(*d) != name(**v))).find_map(|v| source(*v));
+    disks.iter().filter(|disk| disk.get("cdrom").is_none()).find_map(|d| of(*d)).or_else(unnamed)
 }
 
 #[cfg(test)]
@@ -190,7 +184,7 @@ mod tests {
             "firmware: {uuid: u, bootloader: {efi: {secureBoot: false}}}, devices: {disks: [{name: a}]}",
             "{name: a, containerDisk: {image: 'r/a:1', imagePullPolicy: Always}}",
         );
-        let listed = |vm: VirtualMachine| vm.not_acted_on.into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        let listed = |vm: VirtualMachine| vm.ignored.into_iter().map(|(path, _)| path).collect::<Vec<_>>();
         let with = listed(read_for_own_image("vm.yaml", &text).unwrap());
         let without = listed(read("vm.yaml", &text).unwrap());
         let named = |paths: &[String], end: &str| paths.iter().any(|p| p.ends_with(end));

@@ -1,11 +1,12 @@
 //! From a YAML document to a [`VirtualMachine`].
 
-use super::problem::{Problem, Problems, Severity};
-use super::reader::{Cursor, Notes, Scalar};
+use super::architecture::Architecture;
+use super::base64::go_base64;
 use super::types::*;
+use super::user_data::UserData;
 use super::{boot, probe, quantity};
-use crate::yaml::{self, Node, Pos};
-use base64::Engine as _;
+use crate::devices::{WatchdogAction, WatchdogModel};
+use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity};
 use std::time::Duration;
 
 /// `DefaultGracePeriodSeconds` (KubeVirt types.go).
@@ -63,41 +64,40 @@ fn only_document(file: &str, text: &str) -> Result<Node, Problems> {
 
 /// Reads one probe by itself, as it stands under `livenessProbe`.
 pub fn read_probe(text: &str) -> Result<super::Probe, Problems> {
-    let notes = Notes::new("");
-    let documents = yaml::documents(text).unwrap_or_default();
-    let probe = documents.first().and_then(|node| probe::decode(&Cursor::root(node, &notes)));
-    let errors: Vec<_> = notes.into_problems().into_iter().filter(|p| p.severity == Severity::Error).collect();
+    let (documents, record) = (yaml::documents(text).unwrap_or_default(), Record::new());
+    let Some(node) = documents.first() else { return Err(Problems(Vec::new())) };
+    let document = Document::new(node);
+    let cursor = Cursor::new(&document).recording(&record);
+    let probe = probe::decode(cursor);
+    let (errors, _) = by_severity(cursor.problems(""));
     probe.filter(|_| errors.is_empty()).ok_or(Problems(errors))
 }
 
-/// Reads the VirtualMachine or VirtualMachineInstance of one document; `architecture` is the cluster's default.
-pub fn read_node(file: &str, node: &Node, architecture: Architecture) -> Result<VirtualMachine, Problems> {
-    read_as(file, node, Use { architecture, ..Use::default() })
+fn read_as(file: &str, node: &Node, used: Use) -> Result<VirtualMachine, Problems> {
+    let (document, record) = (Document::new(node), Record::new());
+    decode_as(file, Cursor::new(&document).recording(&record), used)
 }
 
-fn read_as(file: &str, node: &Node, used: Use) -> Result<VirtualMachine, Problems> {
-    let notes = Notes::new(file);
-    let vm = manifest(&Cursor::root(node, &notes), used);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        notes.into_problems().into_iter().partition(|p| p.severity == Severity::Error);
+/// Decodes the VirtualMachine or VirtualMachineInstance at a cursor, which records what is wrong with it and what is ignored;
+/// `architecture` is the cluster's default.
+pub(crate) fn decode(cursor: Cursor<'_>, architecture: Architecture) -> Option<VirtualMachine> {
+    decode_as("", cursor, Use { architecture, ..Use::default() }).ok()
+}
+
+fn decode_as(file: &str, cursor: Cursor<'_>, used: Use) -> Result<VirtualMachine, Problems> {
+    let vm = manifest(cursor, used);
+    let (errors, warnings) = by_severity(cursor.problems(file));
     match vm {
-        Some(vm) if errors.is_empty() => Ok(VirtualMachine { not_acted_on: unread(node, used), warnings, ..vm }),
+        Some(vm) if errors.is_empty() => Ok(VirtualMachine { ignored: cursor.unused(), warnings, ..vm }),
         _ => Err(Problems(errors)),
     }
 }
 
-/// The fields of a manifest that vmhealth does not act on, also of one that it cannot use: path and position.
-pub fn not_acted_on(node: &Node) -> Vec<(String, Pos)> {
-    unread(node, Use::default())
+fn by_severity(problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
+    problems.into_iter().partition(|p| p.severity == Severity::Error)
 }
 
-fn unread(node: &Node, used: Use) -> Vec<(String, Pos)> {
-    let notes = Notes::new("");
-    manifest(&Cursor::root(node, &notes), used);
-    notes.unused(node)
-}
-
-fn manifest(root: &Cursor<'_>, used: Use) -> Option<VirtualMachine> {
+fn manifest(root: Cursor<'_>, used: Use) -> Option<VirtualMachine> {
     let require = |key| {
         let found = root.at(key);
         if found.is_none() {
@@ -109,23 +109,23 @@ fn manifest(root: &Cursor<'_>, used: Use) -> Option<VirtualMachine> {
     let is_vm = require("kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
     let spec = require("spec")?;
     let (run_strategy, template, metadata) = if is_vm {
-        (run_strategy(&spec)?, require("spec.template.spec")?, root.at("spec.template.metadata"))
+        (run_strategy(spec)?, require("spec.template.spec")?, root.at("spec.template.metadata"))
     } else {
         // A bare VMI is never re-created: what Once does to its VMI.
         (RunStrategy::Once, spec, root.get("metadata"))
     };
     let annotations = metadata.and_then(|m| m.get("annotations"));
-    let paused = annotations.and_then(|a| a.get("kubevirt.io/pause-guest-agent-probes")).and_then(|p| p.text());
-    let name = root.at("metadata.name").and_then(|n| n.text());
+    let paused = annotations.and_then(|a| a.get("kubevirt.io/pause-guest-agent-probes")).and_then(Cursor::text);
+    let name = root.text_at("metadata.name");
     if name.is_none() {
         root.warn("metadata.name is missing; using \"vm\"");
     }
     Some(VirtualMachine {
-        name: name.unwrap_or_else(|| "vm".into()),
-        namespace: root.at("metadata.namespace").and_then(|n| n.text()).unwrap_or_else(|| "default".into()),
+        name: name.unwrap_or("vm").to_owned(),
+        namespace: root.text_at("metadata.namespace").unwrap_or("default").to_owned(),
         run_strategy,
-        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(|text| go_bool(&text)), ..vmi_spec(&template, used) },
-        not_acted_on: Vec::new(),
+        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(go_bool), ..vmi_spec(template, used) },
+        ignored: Vec::new(),
         warnings: Vec::new(),
     })
 }
@@ -135,7 +135,7 @@ fn go_bool(text: &str) -> bool {
     ["1", "t", "T", "TRUE", "true", "True"].contains(&text)
 }
 
-fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
+fn run_strategy(spec: Cursor<'_>) -> Option<RunStrategy> {
     match (spec.get("running"), spec.get("runStrategy")) {
         (Some(running), Some(_)) => {
             running.error("running and runStrategy are mutually exclusive: remove running");
@@ -150,24 +150,24 @@ fn run_strategy(spec: &Cursor<'_>) -> Option<RunStrategy> {
     }
 }
 
-fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
-    let grace = spec.get("terminationGracePeriodSeconds").and_then(|c| c.int64());
-    let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(|c| c.int32());
+fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
+    let grace = spec.get("terminationGracePeriodSeconds").and_then(Cursor::int64);
+    let cpu = |key| spec.at("domain.cpu").and_then(|c| c.get(key)).and_then(Cursor::int32);
     let vcpus = [cpu("cores"), cpu("sockets"), cpu("threads")];
     let architectures = Architecture::ALL.map(|a| (a.as_str(), a));
-    let named = spec.get("architecture").filter(|c| c.text().as_deref() != Some(""));
+    let named = spec.get("architecture").filter(|c| c.text() != Some(""));
     let architecture = named.and_then(|c| c.word(&architectures)).unwrap_or(used.architecture);
     VmiSpec {
         architecture,
-        readiness: spec.get("readinessProbe").and_then(|c| probe::decode(&c)),
-        liveness: spec.get("livenessProbe").and_then(|c| probe::decode(&c)),
+        readiness: spec.get("readinessProbe").and_then(probe::decode),
+        liveness: spec.get("livenessProbe").and_then(probe::decode),
         grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
         machine: match spec.at("domain.machine.type") {
-            Some(c) => machine(&c, architecture, used),
+            Some(c) => machine(c, architecture, used),
             None => used.machine(architecture),
         },
-        watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(&c, architecture)),
-        panic_device: spec.at("domain.devices.panicDevices").is_some_and(|c| panic_devices(&c)),
+        watchdog: spec.at("domain.devices.watchdog").and_then(|c| watchdog(c, architecture)),
+        panic_device: spec.at("domain.devices.panicDevices").is_some_and(panic_devices),
         reboot_policy: spec
             .at("domain.rebootPolicy")
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
@@ -177,6 +177,7 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec, used.own_image),
+        user_data: UserData::read(spec),
         boot: boot::boot(spec, architecture, used.own_image),
         ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),
@@ -184,7 +185,7 @@ fn vmi_spec(spec: &Cursor<'_>, used: Use) -> VmiSpec {
 }
 
 /// KubeVirt's `machine.type` is a QEMU machine, with a version or without.
-fn machine(c: &Cursor<'_>, architecture: Architecture, used: Use) -> MachineType {
+fn machine(c: Cursor<'_>, architecture: Architecture, used: Use) -> MachineType {
     let Some(name) = c.text().filter(|n| !n.is_empty()) else { return used.machine(architecture) };
     // What runs, and how that is called; what its versions begin with.
     let machines: &[(&str, &str, MachineType)] = match architecture {
@@ -206,7 +207,7 @@ fn machine(c: &Cursor<'_>, architecture: Architecture, used: Use) -> MachineType
 /// More than any host of ours could run; QEMU's own limit is near.
 const MAX_VCPUS: u32 = 255;
 
-fn vcpu_count(spec: &Cursor<'_>, parts: &[Option<i32>]) -> u32 {
+fn vcpu_count(spec: Cursor<'_>, parts: &[Option<i32>]) -> u32 {
     let count =
         parts.iter().try_fold(1_u32, |n, part| n.checked_mul(u32::try_from(part.unwrap_or(1)).unwrap_or(1).max(1)));
     count.filter(|n| *n <= MAX_VCPUS).unwrap_or_else(|| {
@@ -215,12 +216,12 @@ fn vcpu_count(spec: &Cursor<'_>, parts: &[Option<i32>]) -> u32 {
     })
 }
 
-fn watchdog(c: &Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
+fn watchdog(c: Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
     let Some(name) = c.get("name") else {
         c.error("name is required");
         return None;
     };
-    let name = name.text()?;
+    let name = name.text()?.to_owned();
     let (model, device) = match (c.get("i6300esb"), c.get("diag288")) {
         (Some(_), Some(d)) => {
             d.error("i6300esb and diag288 are both set: keep one");
@@ -232,10 +233,9 @@ fn watchdog(c: &Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
         (None, None) => (architecture.watchdog().unwrap_or(WatchdogModel::I6300esb), None),
     };
     if architecture.watchdog() != Some(model) {
-        let place = device.as_ref().unwrap_or(c);
-        place.warn(format!("{} on {architecture}: no VMI is ever created", model.as_str()));
+        device.unwrap_or(c).warn(format!("{} on {architecture}: no VMI is ever created", model.as_str()));
     }
-    let action = match &device {
+    let action = match device {
         Some(d) => {
             d.present();
             d.get("action")
@@ -246,33 +246,34 @@ fn watchdog(c: &Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
     // An empty one is none.
     let word = action.and_then(|c| Some((c.text()?, c)));
     if let Some((text, c)) = word.filter(|(text, _)| !text.is_empty()) {
-        match WatchdogAction::of(&text) {
+        match WatchdogAction::of(text) {
             Some(action) => known = action,
-            None if WatchdogAction::NOT_SIMULATED.contains(&text.as_str()) => {
+            None if WatchdogAction::NOT_SIMULATED.contains(&text) => {
                 c.error(format!("the watchdog action {text} is not simulated: write poweroff, reset or shutdown"));
             }
             // kubevirt-health.md 2.6.
             None => {
                 c.warn(format!("{text:?} is an action that libvirt refuses: the guest never starts"));
-                unknown_action = Some(text);
+                unknown_action = Some(text.to_owned());
             }
         }
     }
     Some(Watchdog { name, model, action: known, unknown_action })
 }
 
-fn panic_devices(c: &Cursor<'_>) -> bool {
-    let devices = c.items();
-    for device in &devices {
+fn panic_devices(c: Cursor<'_>) -> bool {
+    let mut any = false;
+    for device in c.items() {
+        any = true;
         device.present();
         if let Some(model) = device.get("model") {
             model.word(&[("hyperv", ()), ("isa", ()), ("pvpanic", ())]);
         }
     }
-    !devices.is_empty()
+    any
 }
 
-fn memory(spec: &Cursor<'_>) -> Option<u64> {
+fn memory(spec: Cursor<'_>) -> Option<u64> {
     let c = ["domain.memory.guest", "domain.resources.requests.memory", "domain.resources.limits.memory"]
         .iter()
         .find_map(|path| spec.at(path))?;
@@ -287,17 +288,9 @@ fn memory(spec: &Cursor<'_>) -> Option<u64> {
     bytes
 }
 
-/// Go's base64: line breaks are nothing, and so are bits left over.
-pub(crate) fn go_base64(text: &str) -> Option<Vec<u8>> {
-    use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-    let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text).ok()
-}
-
 /// What an image of the user's own would not be told is an error then: it would not be the guest that the manifest describes.
-fn cloud_init(spec: &Cursor<'_>, own_image: bool) -> CloudInit {
-    let volumes = spec.get("volumes").map(|v| v.items()).unwrap_or_default();
+fn cloud_init(spec: Cursor<'_>, own_image: bool) -> CloudInit {
+    let volumes: Vec<Cursor<'_>> = spec.items_at("volumes").collect();
     for volume in volumes.iter().filter(|_| own_image) {
         if let Some(drive) = volume.get("cloudInitConfigDrive") {
             drive.error("not acted on, and the image would boot without it: write cloudInitNoCloud");
@@ -312,10 +305,10 @@ fn cloud_init(spec: &Cursor<'_>, own_image: bool) -> CloudInit {
     };
     let data = |plain: &str, encoded: &str| {
         if let Some(c) = source.get(plain) {
-            return c.text().map(String::into_bytes);
+            return c.text().map(|text| text.as_bytes().to_vec());
         }
         let c = source.get(encoded)?;
-        let decoded = go_base64(&c.text()?);
+        let decoded = go_base64(c.text()?);
         if decoded.is_none() {
             c.error("not base64");
         }
@@ -326,7 +319,7 @@ fn cloud_init(spec: &Cursor<'_>, own_image: bool) -> CloudInit {
 
 /// Only masquerade forwards; with another binding the guest has the address itself. A port of another protocol is forwarded
 /// too, and is no use to a probe. `portRanges` is behind a gate that is off.
-fn forwarded(spec: &Cursor<'_>) -> Option<Vec<u16>> {
+fn forwarded(spec: Cursor<'_>) -> Option<Vec<u16>> {
     let ports = interface_ports(spec, |interface| interface.get("masquerade").is_some());
     let tcp = ports.iter().filter(|p| p.tcp).map(|p| p.number).collect();
     (!ports.is_empty()).then_some(tcp)
@@ -338,14 +331,14 @@ struct InterfacePort {
     tcp: bool,
 }
 
-fn interface_ports(spec: &Cursor<'_>, of: impl Fn(&Cursor<'_>) -> bool) -> Vec<InterfacePort> {
-    let interfaces = spec.at("domain.devices.interfaces").map(|i| i.items()).unwrap_or_default();
-    let ports = interfaces.iter().filter(|i| of(i)).filter_map(|i| i.get("ports")).flat_map(|p| p.items());
+fn interface_ports(spec: Cursor<'_>, of: impl Fn(Cursor<'_>) -> bool) -> Vec<InterfacePort> {
+    let interfaces = spec.items_at("domain.devices.interfaces").filter(|i| of(*i));
+    let ports = interfaces.flat_map(|i| i.items_at("ports"));
     ports
         .filter_map(|port| {
-            let name = port.get("name").and_then(|n| n.text()).unwrap_or_default();
-            let number = port.get("port").and_then(|n| n.int32())?;
-            let tcp = port.get("protocol").and_then(|p| p.text()).is_none_or(|p| p.is_empty() || p == "TCP");
+            let name = port.text_at("name").unwrap_or_default().to_owned();
+            let number = port.get("port").and_then(Cursor::int32)?;
+            let tcp = port.text_at("protocol").is_none_or(|p| p.is_empty() || p == "TCP");
             u16::try_from(number).map(|number| InterfacePort { name, number, tcp }).ok()
         })
         .collect()

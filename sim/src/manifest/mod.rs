@@ -3,21 +3,26 @@
 //! [`read`] never guesses: what it cannot use is a [`Problem`] with file, line, column, field path and what was expected.
 //! It must not know how a guest is booted. Validation in the cluster's layers (kubevirt-health.md 2) comes on top.
 
+mod architecture;
+mod base64;
 mod boot;
 mod decode;
 mod destination;
 mod probe;
-mod problem;
 mod quantity;
-mod reader;
 mod types;
+mod user_data;
 
+pub use crate::devices::{WatchdogAction, WatchdogModel};
+pub use crate::yaml::{Problem, Problems, Severity};
+pub use architecture::Architecture;
+pub(crate) use base64::go_base64;
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
-pub(crate) use decode::go_base64;
-pub use decode::{not_acted_on, read, read_for_own_image, read_node, read_probe};
+pub(crate) use decode::decode;
+pub use decode::{read, read_for_own_image, read_probe};
 pub use destination::Destination;
 pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
-pub use problem::{Problem, Problems, Severity};
 pub(crate) use quantity::is_quantity;
 pub use types::*;
+pub use user_data::{UserData, WatchdogHolder};

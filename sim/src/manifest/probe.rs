@@ -2,7 +2,7 @@
 //!
 //! kubevirt-health.md 1.2 (fields, defaults) and 3.1 (translation: +10 s for all, +1 s for what virt-probe runs).
 
-use super::reader::{Cursor, Scalar};
+use crate::yaml::{Cursor, Scalar};
 use std::fmt;
 use std::time::Duration;
 
@@ -220,14 +220,14 @@ impl From<&Probe> for PodProbe {
 }
 
 /// Decodes a probe; `None` after having said why.
-pub(super) fn decode(probe: &Cursor<'_>) -> Option<Probe> {
+pub(super) fn decode(probe: Cursor<'_>) -> Option<Probe> {
     // Below 1 means "unset", negative numbers too (KubeVirt defaults.go SetDefaults_Probe).
     let number = |key: &str, default: u32| {
-        let given = probe.get(key).and_then(|c| c.int32()).and_then(|n| u32::try_from(n).ok());
+        let given = probe.get(key).and_then(Cursor::int32).and_then(|n| u32::try_from(n).ok());
         given.filter(|n| *n >= 1).unwrap_or(default)
     };
     let timings = Timings {
-        initial_delay: probe.get("initialDelaySeconds").and_then(|c| c.int32()).unwrap_or(0),
+        initial_delay: probe.get("initialDelaySeconds").and_then(Cursor::int32).unwrap_or(0),
         timeout: number("timeoutSeconds", 1),
         period: number("periodSeconds", 10),
         success_threshold: number("successThreshold", 1),
@@ -235,7 +235,7 @@ pub(super) fn decode(probe: &Cursor<'_>) -> Option<Probe> {
     };
     let handlers: Vec<Option<Handler>> = ["httpGet", "tcpSocket", "exec", "guestAgentPing"]
         .into_iter()
-        .filter_map(|key| probe.get(key).map(|c| decode_handler(key, &c)))
+        .filter_map(|key| probe.get(key).map(|c| decode_handler(key, c)))
         .collect();
     match handlers.len() {
         1 => Some(Probe { handler: handlers.into_iter().next()??, timings }),
@@ -250,50 +250,43 @@ pub(super) fn decode(probe: &Cursor<'_>) -> Option<Probe> {
     }
 }
 
-fn decode_handler(key: &str, c: &Cursor<'_>) -> Option<Handler> {
+fn decode_handler(key: &str, c: Cursor<'_>) -> Option<Handler> {
     c.present();
+    let text = |key: &str| c.text_at(key).filter(|text| !text.is_empty()).map(str::to_owned);
     match key {
         "httpGet" => {
             let header = |h: Cursor<'_>| {
-                let text = |key| required(&h, key)?.text();
+                let text = |key| Some(required(h, key)?.text()?.to_owned());
                 text("name").zip(text("value"))
             };
             Some(Handler::HttpGet(HttpGet {
-                host: c.get("host").and_then(|h| h.text()).filter(|h| !h.is_empty()),
+                host: text("host"),
                 port: port(c)?,
-                path: c.get("path").and_then(|p| p.text()).filter(|p| !p.is_empty()).unwrap_or_else(|| "/".into()),
+                path: text("path").unwrap_or_else(|| "/".into()),
                 scheme: match c.get("scheme") {
                     Some(s) => s.word(&[("HTTP", Scheme::Http), ("HTTPS", Scheme::Https)])?,
                     None => Scheme::Http,
                 },
-                headers: c
-                    .get("httpHeaders")
-                    .map(|h| h.items())
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(header)
-                    .collect(),
+                headers: c.items_at("httpHeaders").filter_map(header).collect(),
             }))
         }
-        "tcpSocket" => Some(Handler::TcpSocket {
-            host: c.get("host").and_then(|h| h.text()).filter(|h| !h.is_empty()),
-            port: port(c)?,
-        }),
-        "exec" => Some(Handler::Exec {
-            command: c.get("command").map(|l| l.items()).unwrap_or_default().iter().filter_map(Cursor::text).collect(),
-        }),
+        "tcpSocket" => Some(Handler::TcpSocket { host: text("host"), port: port(c)? }),
+        "exec" => {
+            let command = c.items_at("command").filter_map(Cursor::text).map(str::to_owned).collect();
+            Some(Handler::Exec { command })
+        }
         _ => Some(Handler::GuestAgentPing),
     }
 }
 
-fn port(c: &Cursor<'_>) -> Option<Port> {
+fn port(c: Cursor<'_>) -> Option<Port> {
     Some(match required(c, "port")?.scalar()? {
         Scalar::Int(n) => Port::Number(n),
         Scalar::Text(name) => Port::Name(name),
     })
 }
 
-fn required<'a>(c: &Cursor<'a>, key: &str) -> Option<Cursor<'a>> {
+fn required<'a>(c: Cursor<'a>, key: &str) -> Option<Cursor<'a>> {
     let found = c.get(key);
     if found.is_none() {
         c.error(format!("{key} is required"));

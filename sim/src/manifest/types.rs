@@ -1,10 +1,12 @@
 //! The parts of a VirtualMachine that decide its health, with KubeVirt's defaults applied (kubevirt-health.md 1).
 
+use super::architecture::Architecture;
 use super::boot::Boot;
 use super::probe::Probe;
-use crate::yaml::Pos;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::user_data::UserData;
+use crate::devices::{WatchdogAction, WatchdogModel};
+use crate::yaml::{Pos, Problem};
+use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,10 +21,10 @@ pub struct VirtualMachine {
     pub run_strategy: RunStrategy,
     /// The VMI that the VM stamps out.
     pub vmi: VmiSpec,
-    /// Fields that vmhealth carries but does not act on: path and position.
-    pub not_acted_on: Vec<(String, Pos)>,
+    /// Fields that vmhealth ignores: path and position.
+    pub ignored: Vec<(String, Pos)>,
     /// What the reader should know, none of it fatal.
-    pub warnings: Vec<super::Problem>,
+    pub warnings: Vec<Problem>,
 }
 
 /// `spec.template.spec` of a VirtualMachine.
@@ -54,6 +56,8 @@ pub struct VmiSpec {
     pub vcpus: Option<u32>,
     /// The cloudInitNoCloud volume.
     pub cloud_init: CloudInit,
+    /// What the user data of all volumes sets up in the guest.
+    pub user_data: UserData,
     /// What firmware there is and what it boots.
     pub boot: Boot,
     /// Ports declared on the interfaces: name (may be empty) and number.
@@ -112,67 +116,6 @@ impl VmiSpec {
     }
 }
 
-/// `spec.architecture`: what KubeVirt runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// x86.
-    #[default]
-    Amd64,
-    /// 64-bit ARM. Nothing here boots it.
-    Arm64,
-    /// IBM Z.
-    S390x,
-}
-
-impl Architecture {
-    /// All of them.
-    pub const ALL: [Architecture; 3] = [Architecture::Amd64, Architecture::Arm64, Architecture::S390x];
-
-    /// The word in a manifest, which is Debian's, too.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Architecture::Amd64 => "amd64",
-            Architecture::Arm64 => "arm64",
-            Architecture::S390x => "s390x",
-        }
-    }
-
-    /// The only watchdog that KubeVirt accepts on it, and adds where the manifest names none (kubevirt-health.md 1.3).
-    pub const fn watchdog(self) -> Option<WatchdogModel> {
-        match self {
-            Architecture::Amd64 => Some(WatchdogModel::I6300esb),
-            Architecture::Arm64 => None,
-            Architecture::S390x => Some(WatchdogModel::Diag288),
-        }
-    }
-
-    /// A destroyed domain without ACPI counts as shut down (kubevirt-health.md 5.1).
-    pub const fn has_acpi(self) -> bool {
-        !matches!(self, Architecture::S390x)
-    }
-
-    /// A panicked kernel enters a disabled wait, which QEMU reports like a panic device (qemu-watchdog.md 7.4).
-    pub const fn reports_panics(self) -> bool {
-        matches!(self, Architecture::S390x)
-    }
-}
-
-impl std::str::FromStr for Architecture {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let known = Architecture::ALL.into_iter().find(|a| a.as_str() == word);
-        known.ok_or_else(|| format!("{word:?} is not one of amd64, arm64, s390x"))
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// `domain.machine.type`, where x86 has a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -216,99 +159,6 @@ pub struct Watchdog {
     pub action: WatchdogAction,
     /// A word that nobody but libvirt refuses: the domain is never defined (kubevirt-health.md 2.6).
     pub unknown_action: Option<String>,
-}
-
-/// The watchdog device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchdogModel {
-    /// Intel 6300ESB, x86.
-    I6300esb,
-    /// DIAG 288, s390x.
-    Diag288,
-    /// Intel's TCO, part of every q35; no manifest names it.
-    Itco,
-}
-
-impl WatchdogModel {
-    /// KubeVirt's word for it, and QEMU's.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300esb",
-            WatchdogModel::Diag288 => "diag288",
-            WatchdogModel::Itco => "itco",
-        }
-    }
-
-    /// Linux's driver.
-    pub const fn module(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300esb",
-            WatchdogModel::Diag288 => "diag288_wdt",
-            WatchdogModel::Itco => "iTCO_wdt",
-        }
-    }
-
-    /// What the driver says in `/sys/class/watchdog/*/identity`.
-    pub const fn identity(self) -> &'static str {
-        match self {
-            WatchdogModel::I6300esb => "i6300ESB timer",
-            WatchdogModel::Diag288 => "z Watchdog",
-            WatchdogModel::Itco => "iTCO_wdt",
-        }
-    }
-}
-
-/// The watchdog's action, in QEMU's and libvirt's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchdogAction {
-    /// QEMU exits at once.
-    Poweroff,
-    /// Warm reset in place; KubeVirt's default.
-    Reset,
-    /// ACPI power button.
-    Shutdown,
-    /// Stop the vCPUs.
-    Pause,
-    /// Only the event.
-    None,
-}
-
-impl WatchdogAction {
-    /// All that vmhealth knows what to do with.
-    pub const ALL: [WatchdogAction; 5] = [
-        WatchdogAction::Poweroff,
-        WatchdogAction::Reset,
-        WatchdogAction::Shutdown,
-        WatchdogAction::Pause,
-        WatchdogAction::None,
-    ];
-
-    /// What libvirt takes beside these: QEMU pauses and its memory is dumped; an NMI.
-    pub const NOT_SIMULATED: [&str; 2] = ["dump", "inject-nmi"];
-
-    /// The action of that name.
-    pub fn of(word: &str) -> Option<WatchdogAction> {
-        WatchdogAction::ALL.into_iter().find(|a| a.as_str() == word)
-    }
-
-    /// The word QEMU knows it by.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WatchdogAction::Poweroff => "poweroff",
-            WatchdogAction::Reset => "reset",
-            WatchdogAction::Shutdown => "shutdown",
-            WatchdogAction::Pause => "pause",
-            WatchdogAction::None => "none",
-        }
-    }
-}
-
-impl fmt::Display for WatchdogAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// `domain.rebootPolicy`: what a guest reboot means.

@@ -5,7 +5,6 @@
 use super::fault::Fault;
 use super::pattern::{self, Pattern};
 use crate::cluster::KubevirtVersion;
-use crate::devices::heartbeats;
 use crate::manifest::{self, Probe, VmiSpec, WatchdogModel};
 use crate::yaml::{self, YamlError};
 use schemars::JsonSchema;
@@ -388,11 +387,11 @@ impl Scenario {
         }
         let guest = &self.spec.guest;
         if let Some(daemon) = &guest.watchdog_daemon
-            && !(SHORTEST_HEARTBEAT..=*heartbeats(WatchdogModel::I6300esb).end()).contains(&daemon.heartbeat_seconds)
+            && !(SHORTEST_HEARTBEAT..=*WatchdogModel::I6300esb.heartbeats().end()).contains(&daemon.heartbeat_seconds)
         {
             return Err(format!(
                 "spec.guest.watchdogDaemon.heartbeatSeconds: the daemon and the device take {SHORTEST_HEARTBEAT} to {}",
-                heartbeats(WatchdogModel::I6300esb).end()
+                WatchdogModel::I6300esb.heartbeats().end()
             ));
         }
         for (i, step) in self.spec.steps.iter().enumerate() {

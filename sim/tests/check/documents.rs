@@ -56,7 +56,7 @@ fn templates_are_processed_with_their_own_values() {
         let found = checks(&template(value));
         assert_eq!(found.manifests[0].verdict, verdict, "{value}: {:?}", found.manifests[0].findings);
         assert_eq!(found.manifests[0].name, "name");
-        let notes: Vec<&str> = found.manifests[0].findings.iter().map(|f| f.code.word).collect();
+        let notes: Vec<&str> = found.manifests[0].findings.iter().map(|f| f.rule.code).collect();
         assert!(notes.contains(&"template-parameter-without-value"), "{notes:?}");
     }
 }
@@ -74,7 +74,7 @@ fn names_that_the_api_server_refuses() {
     ] {
         let text = manifest(&[]).replace("{name: vm}", metadata);
         let checked = &checks(&text).manifests[0];
-        let words: Vec<&str> = checked.findings.iter().map(|f| f.code.word).collect();
+        let words: Vec<&str> = checked.findings.iter().map(|f| f.rule.code).collect();
         assert_eq!(words.contains(&"bad-name"), !fine, "{metadata}: {words:?}");
         assert_eq!(checked.created, fine, "{metadata}");
     }
@@ -96,8 +96,8 @@ fn feature_gates() {
             let errors: Vec<&str> = checks.manifests[0]
                 .findings
                 .iter()
-                .filter(|f| f.code.rank == vmhealth_sim::check::Rank::Error)
-                .map(|f| f.code.word)
+                .filter(|f| f.rule.rank == vmhealth_sim::check::Rank::Error)
+                .map(|f| f.rule.code)
                 .collect();
             assert_eq!(errors, if refused { vec![word] } else { vec![] }, "{gate}");
         }
@@ -161,7 +161,7 @@ fn the_manifests_of_the_document() {
     ] {
         let checked = &checks(&text).manifests[0];
         assert_eq!(checked.verdict, Verdict::Accepted, "{text}{:?}", checked.findings);
-        let found = checked.findings.iter().map(|f| f.code.word).filter(|w| *w != "left-out").collect::<Vec<_>>();
+        let found = checked.findings.iter().map(|f| f.rule.code).filter(|w| *w != "left-out").collect::<Vec<_>>();
         assert_eq!(found, hazards, "{text}");
     }
     // What is no excerpt has no placeholders.
@@ -189,7 +189,7 @@ fn versions_that_no_server_serves() {
 #[test]
 fn an_excerpt_says_what_it_leaves_out() {
     let excerpt = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\n# ...\nspec:\n  template:\n    spec:\n      readinessProbe: {httpGet: {port: 80}}\n";
-    let words = |text: &str| checks(text).manifests[0].findings.iter().map(|f| f.code.word).collect::<Vec<_>>();
+    let words = |text: &str| checks(text).manifests[0].findings.iter().map(|f| f.rule.code).collect::<Vec<_>>();
     assert_eq!(words(excerpt), ["left-out", "left-out", "left-out"]);
     assert_eq!(checks(excerpt).manifests[0].verdict, Verdict::Accepted);
     assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field"]);

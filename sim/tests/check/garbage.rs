@@ -55,7 +55,7 @@ fn mutated() -> impl Strategy<Value = String> {
 fn holds(text: &str) {
     let Ok(checks) = check(text, &Options::default()) else { return };
     for checked in checks.manifests {
-        let errors = checked.findings.iter().any(|f| f.code.rank == Rank::Error);
+        let errors = checked.findings.iter().any(|f| f.rule.rank == Rank::Error);
         assert_eq!(errors, checked.verdict != Verdict::Accepted, "{text}");
         assert!(checked.created || checked.verdict == Verdict::Refused, "{text}");
         for finding in &checked.findings {

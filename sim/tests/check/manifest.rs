@@ -46,11 +46,11 @@ pub(crate) fn one(text: &str) -> Checked {
 
 /// The errors as `code field`, where the layer's field differs from the manifest's also that.
 pub(crate) fn errors(checked: &Checked) -> Vec<String> {
-    let errors = checked.findings.iter().filter(|f| f.code.rank == Rank::Error);
+    let errors = checked.findings.iter().filter(|f| f.rule.rank == Rank::Error);
     errors
         .map(|f| match f.field == f.vm_field {
-            true => format!("{} {}", f.code.word, f.field),
-            false => format!("{} {} <- {}", f.code.word, f.field, f.vm_field),
+            true => format!("{} {}", f.rule.code, f.field),
+            false => format!("{} {} <- {}", f.rule.code, f.field, f.vm_field),
         })
         .collect()
 }

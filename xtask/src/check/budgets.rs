@@ -3,9 +3,9 @@
 use vmhealth_sim::budget::{
     Assumptions, RaceRow, RaceVariant, Span, Tipping, contenders, first, rows, tipping, who_wins, who_wins_grid,
 };
-use vmhealth_sim::check::{Checked, heartbeat};
+use vmhealth_sim::check::Checked;
 use vmhealth_sim::devices::fires_after;
-use vmhealth_sim::manifest::{VirtualMachine, WatchdogModel};
+use vmhealth_sim::manifest::WatchdogModel;
 
 /// The matrix's columns: `kernel.panic`, seconds.
 pub(super) const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
@@ -14,17 +14,11 @@ pub(super) const HEARTBEATS: [u32; 8] = [5, 10, 15, 20, 30, 45, 60, 120];
 /// Liveness's patience in the matrix of all four: `failureThreshold`.
 pub(super) const THRESHOLDS: [u32; 5] = [1, 2, 3, 6, 12];
 
-/// The heartbeat is the manifest's, where it sets one.
-pub(super) fn of_vm(assumptions: &Assumptions, vm: &VirtualMachine) -> Assumptions {
-    let set = heartbeat(&vm.vmi.cloud_init).and_then(|h| u32::try_from(h.as_secs()).ok());
-    Assumptions { heartbeat: set.unwrap_or(assumptions.heartbeat), ..*assumptions }
-}
-
 /// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything. `panic_timer`:
 /// `kernel.panic`, seconds; 0: never.
 pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: u32) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
-    let assumptions = of_vm(assumptions, vm);
+    let assumptions = assumptions.of(vm);
     let table = rows(vm, &assumptions);
     if table.is_empty() {
         return "nothing in it detects a fault: no probe, no watchdog, no panic device\n".to_owned();

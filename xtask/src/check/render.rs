@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
+use vmhealth_sim::yaml::ByteSpan;
 
 /// More than anybody reads.
 const MAX_SHOWN: usize = 100;
@@ -19,7 +20,7 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
     if hidden > 0 {
         out += &format!("... and {hidden} more; --format json has them all\n\n");
     }
-    for (path, pos) in checked.not_acted_on.iter().take(MAX_SHOWN) {
+    for (path, pos) in checked.ignored.iter().take(MAX_SHOWN) {
         out += &format!("{file}:{}:{}: not acted on: {path}\n", pos.line, pos.column);
     }
     // A name can hold what a terminal obeys.
@@ -30,41 +31,38 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
 
 fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Checked) -> Vec<Group<'a>> {
     let (is_vm, strategy) = (checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy));
-    let level = match finding.code.rank {
+    let level = match finding.rule.rank {
         Rank::Error => Level::ERROR,
         Rank::Warning => Level::WARNING,
         Rank::Note => Level::NOTE,
     };
-    let title = level.primary_title(&finding.message).id(finding.code.word);
+    let title = level.primary_title(&finding.message).id(finding.rule.code);
     let label = if finding.field == finding.vm_field { "" } else { finding.field.as_str() };
     // One line: the whole text would be looked through again for each finding.
+    let (line, word) = line_around(text, finding.span);
     let line_number = usize::try_from(finding.pos.line).unwrap_or(usize::MAX);
-    let line = text.lines().nth(line_number.saturating_sub(1)).unwrap_or_default();
-    let annotation = AnnotationKind::Primary.span(word(line, finding.pos.column));
+    let annotation = AnnotationKind::Primary.span(word);
     let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
     let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
-    let layer = finding.code.layer;
+    let layer = finding.rule.layer;
     if layer != Layer::Hazard {
         group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(is_vm, strategy))));
     }
     vec![group.element(Level::HELP.message(&finding.help))]
 }
 
-/// The bytes of the word, or of the quoted text, at a column of a line.
-fn word(line: &str, column: u64) -> Range<usize> {
-    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-    let from = line.char_indices().nth(column).map_or(line.len(), |(i, _)| i);
-    let rest = &line[from..];
-    let quoted = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-    let length = match quoted.and_then(|quote| rest[1..].find(quote)) {
-        Some(inner) => inner + 2,
-        None => rest.find([' ', ':', ',', '}', ']', '\t']).unwrap_or(rest.len()),
-    };
-    from..from + length
+/// The first line of what a span covers, and its bytes in that line.
+fn line_around(text: &str, span: ByteSpan) -> (&str, Range<usize>) {
+    let Range { start, end } = span.range();
+    let (before, after) = (text.get(..start).unwrap_or_default(), text.get(start..).unwrap_or_default());
+    let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let length = after.find('\n').unwrap_or(after.len());
+    let line = text.get(begin..before.len() + length).unwrap_or_default();
+    (line, before.len() - begin..end.clamp(before.len(), before.len() + length) - begin)
 }
 
 fn summary(checked: &Checked) -> String {
-    let count = |rank| checked.findings.iter().filter(|f| f.code.rank == rank).count();
+    let count = |rank| checked.findings.iter().filter(|f| f.rule.rank == rank).count();
     let found = [(Rank::Error, "error"), (Rank::Warning, "warning"), (Rank::Note, "note")]
         .into_iter()
         .filter(|(rank, _)| count(*rank) > 0)

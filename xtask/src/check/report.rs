@@ -1,6 +1,6 @@
 //! `check --format json`, and its schema.
 
-use super::budgets::{HEARTBEATS, THRESHOLDS, TIMERS, of_vm};
+use super::budgets::{HEARTBEATS, THRESHOLDS, TIMERS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use vmhealth_sim::budget::{Assumptions, RaceRow, RaceVariant, Row, Span, rows, who_wins, who_wins_grid};
@@ -167,10 +167,10 @@ impl Default for CheckReport {
 
 fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Option<&Assumptions>) -> ManifestReport {
     let finding = |f: &Finding| FindingReport {
-        severity: f.code.rank.as_str().into(),
-        code: f.code.word.into(),
-        layer: f.code.layer.to_string(),
-        outcome: f.code.layer.outcome(checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
+        severity: f.rule.rank.as_str().into(),
+        code: f.rule.code.into(),
+        layer: f.rule.layer.to_string(),
+        outcome: f.rule.layer.outcome(checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
         field: f.field.clone(),
         vm_field: f.vm_field.clone(),
         line: f.pos.line,
@@ -185,16 +185,16 @@ fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Optio
         verdict: checked.verdict.as_str().into(),
         created: checked.created,
         findings: checked.findings.iter().map(finding).collect(),
-        not_acted_on: checked.not_acted_on.iter().map(|(path, _)| path.clone()).collect(),
+        not_acted_on: checked.ignored.iter().map(|(path, _)| path.clone()).collect(),
         budgets: checked
             .vm
             .as_ref()
             .zip(budgets)
-            .map(|(vm, a)| rows(vm, &of_vm(a, vm)).iter().map(budget_report).collect()),
+            .map(|(vm, a)| rows(vm, &a.of(vm)).iter().map(budget_report).collect()),
         who_wins: checked.vm.as_ref().zip(budgets).map(|(vm, a)| WhoWinsReport {
             panic_timers_s: TIMERS.to_vec(),
-            rows: who_wins(vm, &of_vm(a, vm), &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
-            variants: who_wins_grid(vm, &of_vm(a, vm), &TIMERS, &HEARTBEATS, &THRESHOLDS)
+            rows: who_wins(vm, &a.of(vm), &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
+            variants: who_wins_grid(vm, &a.of(vm), &TIMERS, &HEARTBEATS, &THRESHOLDS)
                 .into_iter()
                 .map(variant_report)
                 .collect(),

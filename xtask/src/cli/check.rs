@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
-use vmhealth_sim::check::{self, Options, Verdict, codes, explain};
+use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
 use vmhealth_sim::manifest::Architecture;
 
 /// More than etcd stores of any object, several times over.
@@ -125,14 +125,14 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn explanation(word: &str) -> Result<Status, Failure> {
-    let Some(code) = explain(word) else {
-        let all: Vec<&str> = codes().iter().map(|c| c.word).collect();
+    let Some(rule) = explain(word) else {
+        let all: Vec<&str> = rules().iter().map(|rule| rule.code).collect();
         return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
     };
-    println!("{} ({}, {})\n\n{}\n", code.word, code.rank.as_str(), code.layer, code.story);
-    println!("What you see: {}.", code.layer.outcome(true, None));
-    println!("Source: {}.", code.source);
-    for id in code.shown_by {
+    println!("{} ({}, {})\n\n{}\n", rule.code, rule.rank.as_str(), rule.layer, rule.story);
+    println!("What you see: {}.", rule.layer.outcome(true, None));
+    println!("Source: {}.", rule.source);
+    for id in rule.shown_by {
         println!("See it happen: {} repro {id}", program::name());
     }
     Ok(Status::Passed)

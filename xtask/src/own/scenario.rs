@@ -46,7 +46,7 @@ impl OwnRun {
         for warning in &manifest.warnings {
             say(&warning.to_string());
         }
-        for (path, pos) in &manifest.not_acted_on {
+        for (path, pos) in &manifest.ignored {
             say(&format!("{}:{}:{}: ignored by vmhealth: {path}", self.file.display(), pos.line, pos.column));
         }
         let scenario = Scenario::read(&self.scenario_text(&manifest)).map_err(invalid_options)?;

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
-use vmhealth_sim::devices::heartbeats;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Scenario};
 
@@ -105,8 +104,8 @@ fn daemon_problem(guest: &GuestProfile, manifest: &VirtualMachine, manifest_file
             let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
             Some(format!("device: {manifest_file} has no {}; what it has is {known}", device.as_str()))
         }
-        (_, Some(model)) if !heartbeats(model).contains(&daemon.heartbeat_seconds) => {
-            let range = heartbeats(model);
+        (_, Some(model)) if !model.heartbeats().contains(&daemon.heartbeat_seconds) => {
+            let range = model.heartbeats();
             Some(format!("heartbeatSeconds: the {} takes {} to {}", model.as_str(), range.start(), range.end()))
         }
         _ => None,

@@ -1,84 +1,78 @@
-//! What a manifest's cloud-init data sets up in the guest, as far as its text tells.
+//! What a manifest's user data sets up in the guest, as far as its text tells: the one reader of it, for `check`, the budgets and
+//! whoever runs the guest.
 //!
 //! User data is a program; this only looks for names. What it does not find may still be in the image.
 
-use super::finding::Exam;
-use super::tree::{get, text};
-use crate::devices::heartbeats;
-use crate::manifest::WatchdogModel;
-use crate::manifest::{CloudInit, go_base64};
+use super::base64::go_base64;
+use crate::devices::WatchdogModel;
+use crate::yaml::Cursor;
 use std::time::Duration;
 
-/// What is to pet the watchdog.
+/// What keeps the watchdog from firing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) enum Petter {
+pub enum WatchdogHolder {
     /// Nothing is mentioned.
     #[default]
     Absent,
     /// The daemon's package, which opens no device until it is told one (qemu-watchdog.md 8.1).
     Installed,
-    /// Something is told to open the device.
+    /// Something is told to open the device: the daemon, or systemd (`RuntimeWatchdogSec`).
     Configured,
 }
 
-/// What the user data mentions.
+/// What the user data of a manifest's volumes mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mentions {
-    pub(super) agent: bool,
-    pub(super) watchdog: Petter,
+pub struct UserData {
+    /// Some of it cannot be seen: it is in a Secret, or it is an answer file of Windows, which can do anything.
+    pub hidden: bool,
+    /// The guest agent.
+    pub agent: bool,
+    /// What is to hold the watchdog open.
+    pub watchdog: WatchdogHolder,
     /// A watchdog is told from others by its driver, or another's driver is kept away.
-    pub(super) identity: bool,
-    /// The daemon's or systemd's timeout for the device, whole seconds that the device takes.
-    pub(super) heartbeat: Option<Duration>,
+    pub tells_watchdogs_apart: bool,
+    /// The daemon's or systemd's timeout for the device: whole seconds that some device takes.
+    pub heartbeat: Option<Duration>,
 }
 
-impl Mentions {
-    /// Of all cloud-init volumes of a manifest; `None`: some of it is in a Secret and cannot be seen.
-    pub(super) fn of(exam: &Exam<'_>) -> Option<Mentions> {
-        let mut all = Mentions::default();
-        for volume in exam.tree.items(&exam.path("volumes")) {
-            // An answer file can do anything.
-            if get(volume, "sysprep").is_some() {
-                return None;
-            }
-            for source in ["cloudInitNoCloud", "cloudInitConfigDrive"].iter().filter_map(|s| get(volume, s)) {
-                if get(source, "secretRef").is_some() {
-                    return None;
-                }
-                let plain = get(source, "userData").and_then(text).unwrap_or_default();
-                let encoded = get(source, "userDataBase64").and_then(text).and_then(go_base64).unwrap_or_default();
-                let found = Mentions::in_text(&format!("{plain}\n{}", String::from_utf8_lossy(&encoded)));
-                all = Mentions {
+impl UserData {
+    /// Of all volumes of a VMI's spec.
+    pub(super) fn read(spec: Cursor<'_>) -> UserData {
+        let spec = spec.quiet();
+        let mut all = UserData::default();
+        for volume in spec.items_at("volumes") {
+            all.hidden |= volume.get("sysprep").is_some();
+            for source in ["cloudInitNoCloud", "cloudInitConfigDrive"].iter().filter_map(|s| volume.get(s)) {
+                let plain = source.text_at("userData").unwrap_or_default();
+                let encoded = source.text_at("userDataBase64").and_then(go_base64).unwrap_or_default();
+                let found = UserData::in_text(&format!("{plain}\n{}", String::from_utf8_lossy(&encoded)));
+                all = UserData {
+                    hidden: all.hidden || source.get("secretRef").is_some(),
                     agent: all.agent || found.agent,
                     watchdog: all.watchdog.max(found.watchdog),
-                    identity: all.identity || found.identity,
+                    tells_watchdogs_apart: all.tells_watchdogs_apart || found.tells_watchdogs_apart,
                     heartbeat: all.heartbeat.or(found.heartbeat),
                 };
             }
         }
-        Some(all)
+        all
     }
 
-    fn in_text(text: &str) -> Mentions {
+    fn in_text(text: &str) -> UserData {
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
         let any = |words: &[&str]| lines.iter().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
-        Mentions {
+        UserData {
+            hidden: false,
             agent: any(&["qemu-guest-agent", "qemu-ga"]),
             watchdog: match (any(&["watchdog-device", "/dev/watchdog", "runtimewatchdogsec"]), any(&["watchdog"])) {
-                (true, _) => Petter::Configured,
-                (false, true) => Petter::Installed,
-                (false, false) => Petter::Absent,
+                (true, _) => WatchdogHolder::Configured,
+                (false, true) => WatchdogHolder::Installed,
+                (false, false) => WatchdogHolder::Absent,
             },
-            identity: any(&["i6300esb timer"]) || lines.iter().any(|line| keeps_away(line)),
+            tells_watchdogs_apart: any(&["i6300esb timer"]) || lines.iter().any(|line| keeps_away(line)),
             heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
         }
     }
-}
-
-/// The watchdog's timeout that a manifest's user data sets in the guest, if it does.
-pub fn heartbeat(cloud_init: &CloudInit) -> Option<Duration> {
-    let text = String::from_utf8_lossy(cloud_init.user_data.as_deref().unwrap_or_default());
-    Mentions::in_text(&text).heartbeat
 }
 
 /// Of modprobe.d, the kernel's command line and udev: what leaves one of q35's two drivers out, or names the device by it.
@@ -94,8 +88,8 @@ fn heartbeat_in(line: &str) -> Option<Duration> {
     let value = value.trim_start().strip_prefix('=')?.split('#').next().unwrap_or_default().trim();
     let seconds = value.parse().map(Duration::from_secs).ok();
     let span = seconds.or_else(|| humantime::parse_duration(value).ok())?;
-    let longest = u64::from(*heartbeats(WatchdogModel::Diag288).end());
-    (1..=longest).contains(&span.as_secs()).then_some(Duration::from_secs(span.as_secs()))
+    let taken = u32::try_from(span.as_secs()).is_ok_and(|s| WatchdogModel::any_heartbeat().contains(&s));
+    taken.then_some(Duration::from_secs(span.as_secs()))
 }
 
 #[cfg(test)]
@@ -105,7 +99,7 @@ mod tests {
     #[test]
     fn what_user_data_mentions() {
         let heartbeat = |seconds| Some(Duration::from_secs(seconds));
-        use Petter::{Absent, Configured, Installed};
+        use WatchdogHolder::{Absent, Configured, Installed};
         for (text, agent, watchdog, expected) in [
             ("#cloud-config\npackages: [qemu-guest-agent]\n", true, Absent, None),
             ("# qemu-guest-agent\n", false, Absent, None),
@@ -130,8 +124,12 @@ mod tests {
             ("ATTR{identity}==\"i6300ESB timer\"", false, Absent, None),
             ("", false, Absent, None),
         ] {
-            let identity = text.contains("identity");
-            assert_eq!(Mentions::in_text(text), Mentions { agent, watchdog, identity, heartbeat: expected }, "{text}");
+            let tells_watchdogs_apart = text.contains("identity");
+            assert_eq!(
+                UserData::in_text(text),
+                UserData { hidden: false, agent, watchdog, tells_watchdogs_apart, heartbeat: expected },
+                "{text}"
+            );
         }
     }
 }

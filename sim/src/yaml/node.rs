@@ -1,11 +1,12 @@
-//! YAML as a tree in which every key and value knows its line and column.
+//! YAML as a tree in which every key and value knows its line, its column and its bytes.
 //!
-//! The only module that knows the YAML crate. Manifests mean what they mean to kubectl, whose YAML is 1.1: `yes` and `on`
+//! The only file that knows the YAML crate. Manifests mean what they mean to kubectl, whose YAML is 1.1: `yes` and `on`
 //! are booleans, `0755` is octal. In files of our own they are texts. Duplicate keys and alias bombs are errors in both.
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 use std::fmt;
+use std::ops::Range;
 
 /// Where something stands in a file; both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -16,11 +17,27 @@ pub struct Pos {
     pub column: u64,
 }
 
-/// A value and its position.
+/// The bytes of a text that something takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByteSpan {
+    start: u32,
+    end: u32,
+}
+
+impl ByteSpan {
+    /// As a range of the text.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Where the value begins.
     pub pos: Pos,
+    /// Its bytes.
+    pub span: ByteSpan,
     /// The value.
     pub value: Value,
 }
@@ -44,11 +61,13 @@ pub enum Value {
     Map(Vec<(Key, Node)>),
 }
 
-/// A mapping's key and its position.
+/// A mapping's key and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// Where the key begins.
     pub pos: Pos,
+    /// Its bytes.
+    pub span: ByteSpan,
     /// The key.
     pub name: String,
 }
@@ -64,6 +83,14 @@ pub struct YamlError {
 }
 
 impl Value {
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What the value is, for messages: `a list`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -120,17 +147,24 @@ fn from_crate(error: serde_saphyr::Error) -> YamlError {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(d)?;
-        let at = spanned.referenced;
-        Ok(Node { pos: Pos { line: at.line(), column: at.column() }, value: spanned.value })
+        let (pos, span) = place(&spanned.referenced);
+        Ok(Node { pos, span, value: spanned.value })
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<String>::deserialize(d)?;
-        let at = spanned.referenced;
-        Ok(Key { pos: Pos { line: at.line(), column: at.column() }, name: spanned.value })
+        let (pos, span) = place(&spanned.referenced);
+        Ok(Key { pos, span, name: spanned.value })
     }
+}
+
+fn place(at: &Location) -> (Pos, ByteSpan) {
+    let bytes = |n: Option<u64>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+    let start = bytes(at.span().byte_offset());
+    let end = start.saturating_add(bytes(at.span().byte_len()));
+    (Pos { line: at.line(), column: at.column() }, ByteSpan { start, end })
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -192,15 +226,19 @@ mod tests {
 
     #[test]
     fn every_value_and_key_knows_its_place() {
-        let docs = documents("a: 1\nb:\n  - x: ü\n    z: 'no'\n---\n---\nc: no\n").expect("valid");
+        let text = "a: 1\nb:\n  - x: ü\n    z: 'no'\n---\n---\nc: no\n";
+        let docs = documents(text).expect("valid");
         assert_eq!(docs.len(), 2, "empty documents are skipped: {docs:?}");
         let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
         assert_eq!((top[1].0.name.as_str(), top[1].0.pos.line), ("b", 2));
         let Value::Seq(items) = &top[1].1.value else { panic!("{docs:?}") };
         let Value::Map(item) = &items[0].value else { panic!("{docs:?}") };
-        assert_eq!(item[1].1, Node { pos: Pos { line: 4, column: 8 }, value: Value::Str("no".into()) });
+        let (key, node) = &item[1];
+        assert_eq!((node.pos, &node.value), (Pos { line: 4, column: 8 }, &Value::Str("no".into())));
+        assert_eq!((&text[key.span.range()], &text[node.span.range()]), ("z", "'no'"));
         let Value::Map(second) = &docs[1].value else { panic!("{docs:?}") };
         assert_eq!(second[0].1.value, Value::Bool(false));
+        assert_eq!(&text[second[0].1.span.range()], "no");
     }
 
     /// Manifests are read as kubectl reads them (sigs.k8s.io/yaml, which is YAML 1.1), scenario files without guessing.

@@ -1,6 +1,6 @@
 //! What is wrong with a file, said so that the reader can mend it.
 
-use crate::yaml::Pos;
+use super::node::Pos;
 use std::fmt;
 
 /// How bad a problem is.

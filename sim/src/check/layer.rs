@@ -1,9 +1,6 @@
-//! What is found, and in which layer.
+//! The layers of a cluster that a manifest passes, how bad a finding is, and what becomes of the manifest.
 
-use super::code::Code;
-use super::tree::Tree;
 use crate::manifest::RunStrategy;
-use crate::yaml::Pos;
 use serde::Serialize;
 use std::fmt;
 
@@ -113,23 +110,6 @@ impl Rank {
     }
 }
 
-/// One thing found in a manifest.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub code: &'static Code,
-    /// The field as the refusing layer reports it; empty where it reports none.
-    pub field: String,
-    /// The field in the manifest.
-    pub vm_field: String,
-    /// Where in the file.
-    pub pos: Pos,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub help: String,
-}
-
 /// What becomes of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -150,61 +130,5 @@ impl Verdict {
             Verdict::Refused => "refused",
             Verdict::AcceptedButBroken => "accepted-but-broken",
         }
-    }
-}
-
-/// The manifest under examination, and what was found in it so far.
-pub(super) struct Exam<'a> {
-    pub(super) tree: Tree<'a>,
-    /// Of the VMI's spec in the manifest: `spec.template.spec`, or `spec` in a bare VMI.
-    pub(super) vmi: &'static str,
-    pub(super) is_vm: bool,
-    /// `amd64`, `arm64`, `s390x`, or whatever the manifest says.
-    pub(super) architecture: String,
-    /// Feature gates that are off.
-    pub(super) without_gates: &'a [String],
-    pub(super) found: Vec<Finding>,
-}
-
-impl Exam<'_> {
-    /// A path below the VMI's spec as it is in the manifest.
-    pub(super) fn path(&self, below: &str) -> String {
-        format!("{}.{below}", self.vmi)
-    }
-
-    /// Whether a feature gate that is on by default is off there.
-    pub(super) fn is_off(&self, gate: &str) -> bool {
-        self.without_gates.iter().any(|g| g == gate)
-    }
-
-    /// Adds a finding at a path of the manifest; the layer reports the field as it stands there.
-    pub(super) fn add(
-        &mut self,
-        code: &'static Code,
-        vm_field: &str,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.add_as(code, vm_field, vm_field, message, help);
-    }
-
-    /// Adds a finding whose layer reports the field by another name.
-    pub(super) fn add_as(
-        &mut self,
-        code: &'static Code,
-        field: &str,
-        vm_field: &str,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        let pos = self.tree.place(vm_field);
-        self.found.push(Finding {
-            code,
-            field: field.to_owned(),
-            vm_field: vm_field.to_owned(),
-            pos,
-            message: message.into(),
-            help: help.into(),
-        });
     }
 }

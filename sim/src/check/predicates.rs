@@ -1,0 +1,36 @@
+//! Questions that several rules ask.
+
+use super::context::CheckContext;
+use super::rule::Report;
+use crate::yaml::Cursor;
+use std::collections::BTreeSet;
+
+/// Whether the text at a cursor, if there is one, is one of the words.
+pub(super) fn one_of<'a>(at: Option<Cursor<'a>>, words: &[&str], report: &mut Report<'_, 'a>) {
+    let Some((at, word)) = at.and_then(|at| Some((at, at.text()?))) else { return };
+    if !words.contains(&word) {
+        let list = words.join(", ");
+        report.add(at, format!("{word:?} is not one of {list}"), format!("write one of {list}; case counts"));
+    }
+}
+
+/// Whether each item of a list has one of its name in another list, which holds `what`.
+pub(super) fn has_counterpart<'a>(
+    context: &CheckContext<'a>,
+    list: &str,
+    other: &str,
+    what: &str,
+    report: &mut Report<'_, 'a>,
+) {
+    let names: BTreeSet<&str> = context.items_at(other).map(name_of).collect();
+    for item in context.items_at(list).filter(|item| !names.contains(name_of(*item))) {
+        let name = name_of(item);
+        let help = format!("add {what} named {name}, or remove this one");
+        report.add(item.place("name"), format!("{name:?} has no {what} of that name"), help);
+    }
+}
+
+/// The `name` of a list's item, empty if absent.
+pub(super) fn name_of(item: Cursor<'_>) -> &str {
+    item.text_at("name").unwrap_or_default()
+}

@@ -1,0 +1,120 @@
+//! The machine: its architecture, memory, firmware and panic devices.
+
+use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::one_of;
+use crate::check::rule::{Check, Rule};
+use crate::yaml::Cursor;
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "bad-panic-model",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "The models are hyperv, isa and pvpanic; absent lets the hypervisor choose.",
+        source: "kubevirt-health.md 1.4",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for device in context.items_at("domain.devices.panicDevices") {
+                one_of(device.get("model"), &["hyperv", "isa", "pvpanic"], report);
+            }
+        }),
+    },
+    &Rule {
+        code: "panic-device-on-s390x",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "s390x reports a disabled wait by itself; a panic device is refused there.",
+        source: "kubevirt-health.md 2.2",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let path = "domain.devices.panicDevices";
+            if context.architecture == "s390x" && context.items_at(path).next().is_some() {
+                report.add(context.place(path), "panic devices are not supported on s390x", "remove panicDevices");
+            }
+        }),
+    },
+    &Rule {
+        code: "machine-type-not-supported",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "KubeVirt takes the machine types that its configuration lists; on amd64 that is q35, with a version or \
+                without, unless the cluster's administrator has listed others.",
+        source: "KubeVirt vmi-create-admitter.go; its default emulatedMachines",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            // The default `emulatedMachines` of each architecture; the patterns are Go's filepath.Match.
+            let allowed: &[&str] = match context.architecture {
+                "amd64" => &["q35*", "pc-q35*"],
+                "arm64" => &["virt*"],
+                "s390x" => &["s390-ccw-virtio*"],
+                _ => return,
+            };
+            let Some(at) = context.at("domain.machine.type") else { return };
+            let Some(name) = at.text().filter(|n| !n.is_empty()) else { return };
+            if !allowed.iter().any(|a| name.starts_with(a.trim_end_matches('*'))) {
+                let path = at.path();
+                let message = format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "));
+                report.add(at, message, "remove machine.type: KubeVirt fills in its default");
+            }
+        }),
+    },
+    &Rule {
+        code: "secure-boot-without-smm",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "`bootloader: {efi: {}}` means secure boot, unless secureBoot is false, and the firmware that enforces it keeps \
+                its variables in system management mode: features.smm must be there and not disabled.",
+        source: "KubeVirt vmi-create-admitter.go validateDomainSpec",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            // On unless it is said to be off; SMM is on once it is named.
+            let on = |at: Cursor<'_>, key| at.get(key).and_then(Cursor::boolean) != Some(false);
+            let Some(efi) = context.at("domain.firmware.bootloader.efi") else { return };
+            let has_smm = match context.at("domain.features.smm") {
+                Some(smm) => on(smm, "enabled"),
+                // A preference may bring SMM before the webhook looks.
+                None => context.root.at("spec.preference").is_some(),
+            };
+            if on(efi, "secureBoot") && !has_smm {
+                report.add(
+                    efi,
+                    "secure boot, which is on unless it is turned off, requires SMM",
+                    "add `features: {smm: {enabled: true}}`, or write `efi: {secureBoot: false}`",
+                );
+            }
+        }),
+    },
+    &Rule {
+        code: "unknown-architecture",
+        layer: Layer::VmiWebhook,
+        rank: Rank::Error,
+        story: "KubeVirt runs amd64, arm64 and s390x.",
+        source: "kubevirt-health.md 2.3",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            if !["amd64", "arm64", "s390x"].contains(&context.architecture) {
+                let message = format!("unsupported architecture: {}", context.architecture);
+                let place = context.place("architecture");
+                report.add_as("spec.architecture", place, message, "write amd64, arm64 or s390x");
+            }
+        }),
+    },
+    &Rule {
+        code: "no-memory",
+        layer: Layer::VmiWebhook,
+        rank: Rank::Error,
+        story: "No guest memory, no huge pages, no memory request or limit, and no instance type that would bring it. \
+                The VM is created, its VMI is refused, with an empty field in the message.",
+        source: "kubevirt-health.md 2.3",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let places = ["memory.guest", "memory.hugepages", "resources.requests.memory", "resources.limits.memory"];
+            let domain = context.at("domain");
+            let given = domain.is_some_and(|domain| places.iter().any(|path| domain.at(path).is_some()));
+            if !given && context.root.at("spec.instancetype").is_none() {
+                let place = context.place("domain");
+                report.add_as("", place, "no memory requested", "add domain.memory.guest, like 2Gi");
+            }
+        }),
+    },
+];

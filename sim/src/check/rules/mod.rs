@@ -1,0 +1,34 @@
+//! The rules, a file for each topic.
+
+mod devices;
+mod exec;
+mod lifecycle;
+pub(super) mod limits;
+mod liveness;
+mod network;
+mod object;
+mod pod;
+mod probe;
+mod run_strategy;
+pub(super) mod schema;
+mod volume;
+mod watchdog;
+
+use super::rule::Rule;
+
+/// Every topic's rules. Findings of one layer come in this order.
+pub(super) static TOPICS: &[&[&Rule]] = &[
+    object::RULES,
+    schema::RULES,
+    exec::RULES,
+    probe::RULES,
+    pod::RULES,
+    liveness::RULES,
+    watchdog::RULES,
+    lifecycle::RULES,
+    devices::RULES,
+    network::RULES,
+    volume::RULES,
+    run_strategy::RULES,
+    limits::RULES,
+];

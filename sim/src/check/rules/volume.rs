@@ -1,0 +1,132 @@
+//! Volumes, the disks that they are attached as, and cloud-init.
+
+use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::{has_counterpart, name_of};
+use crate::check::rule::{Check, Report, Rule};
+use crate::manifest::go_base64;
+use crate::yaml::{Cursor, Value};
+use std::collections::BTreeSet;
+
+/// Bytes of user data or network data that KubeVirt takes inline (vmi-create-admitter.go).
+const CLOUD_INIT_LIMIT: usize = 2048;
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "disk-without-volume",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Every disk needs a volume of the same name.",
+        source: "kubevirt-health.md 2.2",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            has_counterpart(context, "domain.devices.disks", "volumes", "volume", report);
+        }),
+    },
+    &Rule {
+        code: "not-one-volume-source",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Every volume has exactly one source.",
+        source: "KubeVirt vmi-create-admitter.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes").filter(|v| matches!(v.value(), Value::Map(_))) {
+                let sources = volume.members().filter(|(key, _)| key.name != "name").count();
+                if sources != 1 {
+                    let message = format!("a volume has exactly one source, found {sources}");
+                    report.add(volume, message, "keep one of them");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-cloud-init",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "A cloud-init volume brings its user data in exactly one way, its network data in at most one, base64 \
+                must be base64, and what is inline must not be larger than 2048 bytes; larger data goes into a Secret.",
+        source: "KubeVirt vmi-create-admitter.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes") {
+                let sources = ["cloudInitNoCloud", "cloudInitConfigDrive"];
+                if let Some(source) = sources.into_iter().find_map(|s| volume.get(s)) {
+                    cloud_init(source, report);
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "container-path-without-filesystem",
+        layer: Layer::VmiWebhook,
+        rank: Rank::Error,
+        story: "A containerPath volume needs a file system of its name; a disk, also the one that KubeVirt adds for a \
+                volume without one, is refused.",
+        source: "KubeVirt vmi-create-admitter.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let filesystems: BTreeSet<&str> = context.items_at("domain.devices.filesystems").map(name_of).collect();
+            for (i, volume) in context.items_at("volumes").enumerate() {
+                let name = name_of(volume);
+                if volume.get("containerPath").is_some() && !filesystems.contains(name) {
+                    report.add_as(
+                        format!("spec.domain.volumes[{i}]"),
+                        volume.place("name"),
+                        format!("the containerPath volume {name:?} needs a file system of its name"),
+                        format!("add {{name: {name}, virtiofs: {{}}}} to domain.devices.filesystems"),
+                    );
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "volume-without-disk",
+        layer: Layer::Hazard,
+        rank: Rank::Note,
+        story: "KubeVirt adds a disk for every volume that no disk and no file system names.",
+        source: "KubeVirt pkg/util/util.go SetDefaultVolumeDisk",
+        shown_by: &[],
+        check: Check::Running(|context, _, report| {
+            let lists = ["domain.devices.disks", "domain.devices.filesystems"];
+            let used: BTreeSet<&str> = lists.into_iter().flat_map(|list| context.items_at(list)).map(name_of).collect();
+            for volume in context.items_at("volumes").filter(|v| !used.contains(name_of(*v))) {
+                let message = format!("no disk names {:?}; KubeVirt adds one", name_of(volume));
+                let help = "add a disk, if it should be another than the default one";
+                report.add(volume.place("name"), message, help);
+            }
+        }),
+    },
+];
+
+fn cloud_init<'a>(source: Cursor<'a>, report: &mut Report<'_, 'a>) {
+    let given = |key: &str| source.get(key).and_then(|at| Some((at, at.text()?))).filter(|(_, text)| !text.is_empty());
+    let mut total = 0;
+    for (plain, encoded, secret) in
+        [("userData", "userDataBase64", "secretRef"), ("networkData", "networkDataBase64", "networkDataSecretRef")]
+    {
+        let named = source.get(secret).and_then(|s| s.text_at("name")).is_some_and(|name| !name.is_empty());
+        let (mut sources, mut bytes) = (usize::from(named), 0);
+        if let Some((at, data)) = given(encoded) {
+            sources += 1;
+            match go_base64(data) {
+                Some(decoded) => bytes = decoded.len(),
+                None => report.add(at, "not valid base64", "encode it with `base64`"),
+            }
+        }
+        if let Some((_, data)) = given(plain) {
+            sources += 1;
+            bytes = data.len();
+        }
+        if sources > 1 {
+            report.add(source, format!("{plain} has {sources} sources"), "keep one of them");
+        }
+        if bytes > CLOUD_INIT_LIMIT {
+            let message = format!("{plain} has {bytes} bytes; KubeVirt takes {CLOUD_INIT_LIMIT}");
+            report.add(source, message, format!("put it into a Secret and name it in {secret}"));
+        }
+        total += sources;
+    }
+    if total == 0 {
+        report.add(source, "there is neither user data nor network data", "add userData");
+    }
+}
