@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod devices;
 pub mod engine;
 pub mod explore;
+pub mod fault;
 pub mod kubelet;
 pub mod manifest;
 pub mod scenario;

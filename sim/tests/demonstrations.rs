@@ -7,7 +7,7 @@ use vmhealth_sim::engine::Config;
 use vmhealth_sim::manifest;
 use vmhealth_sim::scenario::Scenario;
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Event};
+use vmhealth_sim::trace::{Entry, Event, VmStatus};
 use vmhealth_sim::world::{self, Timings};
 
 /// A VM and its guest.
@@ -66,8 +66,8 @@ fn fault(trace: &[Entry]) -> Time {
     trace.iter().rev().find(|e| matches!(e.event, Event::FaultBegun(_))).map_or(Time::ZERO, |e| e.at)
 }
 
-fn status(trace: &[Entry]) -> &'static str {
-    trace.iter().rev().find_map(|e| if let Event::VmStatus(s) = e.event { Some(s) } else { None }).unwrap_or_default()
+fn status(trace: &[Entry]) -> Option<VmStatus> {
+    trace.iter().rev().find_map(|e| if let Event::VmStatus(s) = e.event { Some(s) } else { None })
 }
 
 const DEMONSTRATIONS: &[Demonstration] = &[
@@ -156,7 +156,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
         mended: Vm { devices: RESET, spec: &[SET_UP], guest: DAEMON, ..VM },
         steps: PANIC,
-        claim: |t| has(t, "qemu WATCHDOG shutdown") && !has(t, "qemu RESET") && status(t) == "Running",
+        claim: |t| has(t, "qemu WATCHDOG shutdown") && !has(t, "qemu RESET") && status(t) == Some(VmStatus::Running),
     },
     Demonstration {
         code: "action-mends-nothing",
@@ -184,7 +184,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
         mended: Vm { devices: RESET, spec: &[SET_UP], domain: "rebootPolicy: Terminate", guest: DAEMON, ..VM },
         steps: KILL,
-        claim: |t| status(t) == "Stopped",
+        claim: |t| status(t) == Some(VmStatus::Stopped),
     },
     Demonstration {
         code: "reset-outlasts-liveness",
@@ -224,7 +224,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         hazard: Vm { strategy: "RerunOnFailure", spec: &[HTTP], ..VM },
         mended: Vm { spec: &[HTTP], ..VM },
         steps: STOP,
-        claim: |t| has(t, "vmi phase Succeeded") && status(t) == "Stopped",
+        claim: |t| has(t, "vmi phase Succeeded") && status(t) == Some(VmStatus::Stopped),
     },
     Demonstration {
         code: "grace-period-zero",

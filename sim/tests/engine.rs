@@ -173,14 +173,15 @@ fn a_crash_of_its_own_is_a_failure() {
 #[test]
 fn whose_image_it_is_decides_what_a_lack_is() {
     let conclude = |config: fn(&Spec) -> Config, input: Input| {
-        let mut engine = engine_with("", config);
+        let mut engine = engine_with("{after: guest ready, fault: killQemu}", config);
         advance(&mut engine, Time::from_secs(5));
         engine.handle(Time::from_secs(6), input);
         engine.verdict().cloned()
     };
     let lacks = || Input::GuestNotReady { vmi: 1, reason: "no daemon".into() };
     let fault = || Input::Fault { step: 0, news: FaultNews::Failed("no daemon".into()) };
-    for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "? could not be injected: no daemon")] {
+    for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "killQemu could not be injected: no daemon")]
+    {
         assert_eq!(conclude(|spec| Config::of(spec, 4.0, true), input()), Some(Verdict::Fail(reason.into())));
         let ours = conclude(|spec| Config::of(spec, 4.0, false), input());
         assert!(matches!(&ours, Some(Verdict::Infra(why)) if why.ends_with(reason)), "{ours:?}");

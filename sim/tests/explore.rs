@@ -67,7 +67,7 @@ fn endpoints_make_no_outcome_of_their_own() {
 fn two_faults_come_in_every_order() {
     let found = explored(&vm(true), &[Fault::KillAgent, Fault::KernelPanic]);
     assert_eq!(found.runs, 20 * 20 * 2);
-    let orders: Vec<&str> = found.outcomes.iter().map(|o| o.instants[0].1).collect();
+    let orders: Vec<&str> = found.outcomes.iter().map(|o| o.instants[0].1.name()).collect();
     assert!(orders.iter().all(|o| ["killAgent", "kernelPanic"].contains(o)), "{orders:?}");
     assert!(explored(&vm(true), &[Fault::KernelPanic, Fault::KernelPanic]).runs == 400, "the same twice has one order");
 }

@@ -47,7 +47,10 @@ pub fn own_folder() -> PathBuf {
 pub fn read_case(file: &Path) -> Result<Case, String> {
     let read =
         |path: &Path| std::fs::read_to_string(path).map_err(|e| format!("{}: cannot be read: {e}", path.display()));
-    let scenario = Scenario::read(&read(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
+    let scenario = Scenario::read(&read(file)?).map_err(|e| {
+        let problems: Vec<String> = e.problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
+        problems.join("\n")
+    })?;
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
     let text = read(&manifest_file)?;
     let manifest = manifest::read(&manifest_file.display().to_string(), &text).map_err(|e| e.to_string())?;

@@ -204,6 +204,7 @@ fn side_by_side(names: [&str; 2], sides: [&[String]; 2]) -> String {
 mod tests {
     use super::*;
     use vmhealth_sim::cluster::{DomainEvent, Exit, Phase};
+    use vmhealth_sim::fault::FaultKind;
     use vmhealth_sim::manifest::WatchdogAction;
     use vmhealth_sim::trace::{Entry, Event};
 
@@ -226,16 +227,16 @@ mod tests {
     fn a_fault_is_effective_somewhere_between_its_begin_and_its_confirmation() {
         let killed = |confirmed, fired| {
             intervals([
-                (1000, Event::FaultBegun("killWatchdog")),
+                (1000, Event::FaultBegun(FaultKind::KillWatchdog)),
                 (confirmed, Event::Petter("nobody".into())),
-                (confirmed, Event::FaultConfirmed("killWatchdog")),
+                (confirmed, Event::FaultConfirmed(FaultKind::KillWatchdog)),
                 (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
             ])
         };
         let stopped = |confirmed, fired| {
             intervals([
-                (1000, Event::FaultBegun("stopWatchdog")),
-                (confirmed, Event::FaultConfirmed("stopWatchdog")),
+                (1000, Event::FaultBegun(FaultKind::StopWatchdog)),
+                (confirmed, Event::FaultConfirmed(FaultKind::StopWatchdog)),
                 (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
             ])
         };

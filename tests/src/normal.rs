@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::trace::{Event, Trace};
+use vmhealth_sim::trace::{Condition, Event, Trace, VmiReason};
 
 /// One object's history.
 pub type Lane = Vec<String>;
@@ -29,11 +29,13 @@ impl Normal {
                 // The condition says the same, and a dying QEMU may or may not close the port first.
                 Event::Qemu(DomainEvent::AgentPort { .. }) => continue,
                 // How long a boot takes, and so how many probes fail in it, is the host's business.
-                Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > settled => continue,
-                Event::VmiEvent("GuestAgentPingFailed") => "ping",
+                Event::Unhealthy(_) | Event::VmiEvent(VmiReason::GuestAgentPingFailed) if entry.vmi > settled => {
+                    continue;
+                }
+                Event::VmiEvent(VmiReason::GuestAgentPingFailed) => "ping",
                 // virt-handler asks every 5 s, the second time perhaps by the button: how often is the guest's speed.
                 Event::Qemu(DomainEvent::Powerdown) if entry.vmi == asked => continue,
-                Event::VmiEvent("ShuttingDown") => {
+                Event::VmiEvent(VmiReason::ShuttingDown) => {
                     asked = entry.vmi;
                     "vmi"
                 }
@@ -41,7 +43,7 @@ impl Normal {
                     settled = entry.vmi;
                     "guest"
                 }
-                Event::AgentConnected(_) | Event::VmCondition("AgentConnected", _) => "agent",
+                Event::AgentConnected(_) | Event::VmCondition(Condition::AgentConnected, _) => "agent",
                 event => event.lane(),
             };
             let text = entry.event.to_string();

@@ -4,16 +4,15 @@
 
 mod domain;
 mod launcher;
-mod phase;
 mod retries;
 mod stop;
 mod version;
 mod vm;
 mod vmi;
 
-pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
+pub use crate::trace::{DomainEvent, Exit, Phase};
+pub use domain::{Domain, End, final_phase};
 pub use launcher::Chance;
-pub use phase::Phase;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;

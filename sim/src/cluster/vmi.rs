@@ -6,16 +6,15 @@
 mod conditions;
 mod refused;
 
-use super::domain::{Domain, DomainEvent, final_phase};
+use super::domain::{Domain, final_phase};
 use super::launcher::{Chance, RefusedDomain};
-use super::phase::Phase;
 use super::retries::Retries;
 use super::stop::{GracefulStop, StopAction};
 use super::{Churn, KubevirtVersion};
 use crate::kubelet::{Attempt, Effect, LauncherPod, ProbeKind, Verdict};
 use crate::manifest::{Handler, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
-use crate::trace::Event;
+use crate::trace::{Answer, Condition, DomainEvent, Event, NotReady, PanicAction, Phase, Ready, VmiReason};
 use std::time::Duration;
 
 const NORMAL: &str = "Normal";
@@ -23,8 +22,8 @@ const WARNING: &str = "Warning";
 /// The kubelet's words for the last container of a pod.
 const KILLING: &str = "Normal: Stopping container compute";
 
-/// Conditions beside Ready, with their status; `None`: absent.
-pub type Conditions = [(&'static str, Option<&'static str>); 3];
+/// Conditions beside Ready, and whether they are there.
+pub type Conditions = [(Condition, bool); 3];
 
 /// What a VMI wants done or makes known.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +98,7 @@ pub struct Vmi {
     /// The object has a deletion time.
     deleting: bool,
     // What was last made known.
-    shown_ready: (bool, &'static str),
+    shown_ready: Ready,
     shown_endpoint: bool,
     shown_paused: bool,
     shown_unsynchronized: bool,
@@ -135,7 +134,7 @@ impl Vmi {
             next_step: spec.pod_refusal().is_none().then(|| now + churn.schedule),
             reaped: false,
             deleting: false,
-            shown_ready: (false, "PodNotExists"),
+            shown_ready: Ready::False(NotReady::PodNotExists),
             shown_endpoint: false,
             shown_paused: false,
             shown_unsynchronized: false,
@@ -157,20 +156,20 @@ impl Vmi {
 
     /// The Ready condition.
     pub fn ready(&self) -> bool {
-        self.shown_ready.0
+        self.shown_ready.is_true()
     }
 
     /// The Ready condition with the reason that goes with False.
-    pub fn ready_condition(&self) -> (bool, &'static str) {
+    pub fn ready_condition(&self) -> Ready {
         self.shown_ready
     }
 
     /// The conditions that the VM copies while it exists.
     pub fn copied_conditions(&self) -> Conditions {
         [
-            ("AgentConnected", self.agent_connected.then_some("True")),
-            ("Paused", self.shown_paused.then_some("True")),
-            ("Synchronized", self.shown_unsynchronized.then_some("False")),
+            (Condition::AgentConnected, self.agent_connected),
+            (Condition::Paused, self.shown_paused),
+            (Condition::Synchronized, self.shown_unsynchronized),
         ]
     }
 
@@ -242,16 +241,18 @@ impl Vmi {
         match event {
             DomainEvent::Started => {
                 self.ever_ran = true;
-                self.tell("Created", NORMAL, "VirtualMachineInstance defined.");
-                self.tell("Started", NORMAL, "VirtualMachineInstance started.");
+                self.tell(VmiReason::Created, NORMAL, "VirtualMachineInstance defined.");
+                self.tell(VmiReason::Started, NORMAL, "VirtualMachineInstance started.");
                 self.set_phase(Phase::Running);
             }
             DomainEvent::AgentPort { open } => {
                 self.agent_connected = *open;
                 self.show(Event::AgentConnected(*open));
             }
-            DomainEvent::Panicked { action } if action != "run" && self.version.tells_panics_and_pauses() => {
-                self.tell("GuestPanicked", WARNING, "GuestPanicked (details unavailable)");
+            DomainEvent::Panicked { action }
+                if *action != PanicAction::Run && self.version.tells_panics_and_pauses() =>
+            {
+                self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
             }
             DomainEvent::Stop if self.domain.to_be_resumed() => self.out.push(VmiCommand::Resume),
             _ => {}
@@ -278,46 +279,46 @@ impl Vmi {
         let Some(pod) = &mut self.pod else { return };
         let effects = pod.finish(kind, attempt);
         if ping && failed && !forgiven && self.version.tells_failed_pings() {
-            self.tell("GuestAgentPingFailed", WARNING, "GuestAgentPing probe failed");
+            self.tell(VmiReason::GuestAgentPingFailed, WARNING, "GuestAgentPing probe failed");
         }
         self.kubelet(now, effects);
     }
 
     /// A user's `virtctl pause`. 403 with a liveness probe that a paused guest would fail (kubevirt-health.md 2.8); where
     /// pings are not suppressed that is any.
-    pub fn pause(&mut self) -> &'static str {
+    pub fn pause(&mut self) -> Answer {
         let forgiven = |p: &PodProbe| p.handler == Handler::GuestAgentPing && self.version.suppresses_pings();
         let allowed = self.probe(ProbeKind::Liveness).is_none_or(forgiven);
         if self.phase != Phase::Running || self.deleting || self.domain.paused() || !allowed {
-            return "refused";
+            return Answer::Refused;
         }
         if self.version.tells_panics_and_pauses() {
-            self.tell("Paused", NORMAL, "VirtualMachineInstance paused");
+            self.tell(VmiReason::Paused, NORMAL, "VirtualMachineInstance paused");
         }
         self.domain.user_pauses();
         self.out.push(VmiCommand::Pause);
-        "accepted"
+        Answer::Accepted
     }
 
     /// A user's `virtctl unpause`.
-    pub fn unpause(&mut self) -> &'static str {
+    pub fn unpause(&mut self) -> Answer {
         if self.phase != Phase::Running || !self.domain.paused() {
-            return "refused";
+            return Answer::Refused;
         }
         if self.version.tells_panics_and_pauses() {
-            self.tell("Unpaused", NORMAL, "VirtualMachineInstance unpaused");
+            self.tell(VmiReason::Unpaused, NORMAL, "VirtualMachineInstance unpaused");
         }
         self.out.push(VmiCommand::Resume);
-        "accepted"
+        Answer::Accepted
     }
 
     /// Its migration begins or is over. The pod that it would go on in is not modelled: from outside it is the same guest.
-    pub fn begin_migration(&mut self) -> &'static str {
+    pub fn begin_migration(&mut self) -> Answer {
         if self.phase != Phase::Running || self.deleting || self.migrating {
-            return "refused";
+            return Answer::Refused;
         }
         self.migrating = true;
-        "accepted"
+        Answer::Accepted
     }
 
     /// Its migration is over.
@@ -332,24 +333,24 @@ impl Vmi {
 
     /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully, unless that has ended already. "refused" if
     /// it is being deleted.
-    pub fn delete(&mut self, now: Time) -> &'static str {
+    pub fn delete(&mut self, now: Time) -> Answer {
         if std::mem::replace(&mut self.deleting, true) {
-            return "refused";
+            return Answer::Refused;
         }
         if self.pod.is_some() {
-            self.tell("SuccessfulDelete", NORMAL, "Deleted virtual machine pod");
+            self.tell(VmiReason::SuccessfulDelete, NORMAL, "Deleted virtual machine pod");
         }
         self.terminate_pod(now);
-        "accepted"
+        Answer::Accepted
     }
 
     /// Somebody deletes its pod, or evicts it and nothing migrates it: the VMI itself is not being deleted.
-    pub fn delete_pod(&mut self, now: Time) -> &'static str {
+    pub fn delete_pod(&mut self, now: Time) -> Answer {
         if self.phase.is_final() || self.pod.is_none() {
-            return "refused";
+            return Answer::Refused;
         }
         self.terminate_pod(now);
-        "accepted"
+        Answer::Accepted
     }
 
     fn terminate_pod(&mut self, now: Time) {
@@ -384,7 +385,7 @@ impl Vmi {
             let timings = |p: &Option<PodProbe>| p.as_ref().map(|p| p.timings);
             self.pod = Some(LauncherPod::new(timings(&self.readiness), timings(&self.liveness), now));
             self.next_step = Some(now + self.churn.container_start);
-            self.tell("SuccessfulCreate", NORMAL, "Created virtual machine pod");
+            self.tell(VmiReason::SuccessfulCreate, NORMAL, "Created virtual machine pod");
             self.set_phase(Phase::Scheduling);
         } else {
             self.next_step = None;
@@ -407,13 +408,13 @@ impl Vmi {
         match action {
             StopAction::Ask { first } => {
                 if first {
-                    self.tell("ShuttingDown", NORMAL, "Signaled Graceful Shutdown");
+                    self.tell(VmiReason::ShuttingDown, NORMAL, "Signaled Graceful Shutdown");
                 }
                 self.out.push(VmiCommand::AskToShutDown);
             }
             StopAction::Destroy | StopAction::Kill => {
                 if self.domain.destroyed() {
-                    self.tell("Deleted", NORMAL, "VirtualMachineInstance stopping");
+                    self.tell(VmiReason::Deleted, NORMAL, "VirtualMachineInstance stopping");
                 }
                 self.out.push(VmiCommand::Destroy);
             }
@@ -474,12 +475,12 @@ impl Vmi {
             self.show(Event::AgentConnected(false));
         }
         if witness == Witness::Domain {
-            self.tell("Deleted", NORMAL, "Signaled Deletion");
+            self.tell(VmiReason::Deleted, NORMAL, "Signaled Deletion");
         }
         match (witness, phase) {
             (Witness::Pod, _) => {}
-            (_, Phase::Succeeded) => self.tell("Stopped", NORMAL, "The VirtualMachineInstance was shut down."),
-            _ => self.tell("Stopped", WARNING, "The VirtualMachineInstance crashed."),
+            (_, Phase::Succeeded) => self.tell(VmiReason::Stopped, NORMAL, "The VirtualMachineInstance was shut down."),
+            _ => self.tell(VmiReason::Stopped, WARNING, "The VirtualMachineInstance crashed."),
         }
         self.set_phase(phase);
     }
@@ -490,7 +491,7 @@ impl Vmi {
     }
 
     /// A Kubernetes event on the VMI: its reason, type and message (kubevirt-health.md 8.4).
-    fn tell(&mut self, reason: &'static str, kind: &str, message: &str) {
+    fn tell(&mut self, reason: VmiReason, kind: &str, message: &str) {
         self.out.push(VmiCommand::Trace(Event::VmiEvent(reason), format!("{kind}: {message}")));
     }
 

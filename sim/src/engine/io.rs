@@ -5,6 +5,7 @@ use crate::kubelet::{Attempt, ProbeKind};
 use crate::manifest::PodProbe;
 use crate::scenario::Fault;
 use crate::time::Time;
+pub use crate::trace::Connection;
 
 /// What a world reports. VMIs are counted from 1; what concerns one that is gone is dropped.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,17 +109,6 @@ pub enum FaultNews {
     Failed(String),
     /// The host could not inject it.
     HostFailed(String),
-}
-
-/// What became of a connection to the Service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connection {
-    /// Refused: no ready endpoint.
-    Refused,
-    /// It reached the VM.
-    Delivered,
-    /// There was an endpoint, but the VM did not answer.
-    Lost,
 }
 
 /// What the engine asks of a world.

@@ -9,6 +9,7 @@ use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{Handler, RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
+use crate::trace::{PanicAction, ShutdownCause};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ impl Model {
             }
             Command::AskToShutDown { vmi } => self.ask_to_shut_down(now, vmi),
             Command::Destroy { vmi } | Command::Reap { vmi } => {
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
             Command::Pause { vmi } => self.pause(now, vmi),
@@ -125,7 +126,7 @@ impl Model {
             }
             Command::Endpoint { vmi, ready } => self.endpoint = ready.then_some(vmi),
             Command::Inject { vmi, step, fault } => {
-                let (effect, confirmation) = match fault.takes_a_while() {
+                let (effect, confirmation) = match fault.kind().takes_a_while() {
                     true => self.timings.fault,
                     false => (Duration::ZERO, self.timings.answer),
                 };
@@ -230,7 +231,7 @@ impl Model {
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "guest-shutdown".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown });
                 self.tell_domain(now, vmi, DomainEvent::Stop);
             }
         }
@@ -282,7 +283,7 @@ impl Model {
     }
 
     fn reset(&mut self, now: Time, vmi: u32) {
-        let reason = || "guest-reset".to_owned();
+        let reason = ShutdownCause::GuestReset;
         if self.guests.get(&vmi).is_some_and(|g| g.agent) {
             self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
         }
@@ -290,12 +291,12 @@ impl Model {
         if self.vmi.reboot_policy == RebootPolicy::Terminate {
             guest.kernel = Kernel::Off;
             guest.watchdog = None;
-            self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: reason() });
+            self.tell_domain(now, vmi, DomainEvent::Shutdown { reason });
             self.tell_domain(now, vmi, DomainEvent::Stop);
             return;
         }
         guest.reset(now);
-        self.tell_domain(now, vmi, DomainEvent::Reset { reason: reason() });
+        self.tell_domain(now, vmi, DomainEvent::Reset { reason });
         self.power_on(now, vmi);
     }
 
@@ -373,7 +374,7 @@ impl Model {
                 guest.kernel = Kernel::Panicked;
                 if self.vmi.reports_panics() {
                     guest.paused_at = Some(now);
-                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
+                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: PanicAction::Pause });
                     self.tell_domain(now, vmi, DomainEvent::Stop);
                 }
                 let timer = self.spec.guest.kernel_panic_seconds;
@@ -402,7 +403,7 @@ impl Model {
             Fault::Health(other) => guest.behaviour = other.clone(),
             Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
             Fault::KillLauncher => {
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
             Fault::GuestPoweroff => self.shut_down(now, vmi),

@@ -98,7 +98,7 @@ fn the_rows_of_the_table() {
             }
         }
         let text = |of: fn(&Event) -> Option<String>| trace.iter().rev().find_map(|e| of(&e.event)).unwrap_or_default();
-        let status = text(|e| if let Event::VmStatus(s) = e { Some((*s).to_owned()) } else { None });
+        let status = text(|e| if let Event::VmStatus(s) = e { Some(s.to_string()) } else { None });
         let phase = text(|e| if let Event::Phase(p) = e { Some(p.to_string()) } else { None });
         let made = trace.iter().map(|e| e.vmi).max().unwrap_or(0);
         if (status.as_str(), phase.as_str(), made) != row.end {

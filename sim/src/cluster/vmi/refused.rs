@@ -3,10 +3,7 @@
 use super::super::launcher::Futile;
 use super::{Vmi, WARNING};
 use crate::time::Time;
-use crate::trace::Event;
-
-/// virt-handler's only reason for a sync that failed; the message says more.
-const SYNC_REASON: &str = "Synchronizing with the Domain failed.";
+use crate::trace::{Event, SyncFailure, VmiReason};
 
 impl Vmi {
     /// virt-launcher dies, and with it the container and QEMU; virt-handler will see that later.
@@ -31,9 +28,9 @@ impl Vmi {
             return;
         }
         let message = format!("Error creating pod: Pod is invalid: {why}");
-        self.tell("FailedCreate", WARNING, &message);
+        self.tell(VmiReason::FailedCreate, WARNING, &message);
         if !std::mem::replace(&mut self.shown_unsynchronized, true) {
-            self.show(Event::Synchronized(Some("FailedCreate")));
+            self.show(Event::Unsynchronized(SyncFailure::FailedCreate));
         }
     }
 
@@ -43,9 +40,9 @@ impl Vmi {
             Some(Futile::Tried) => {
                 let why = self.refusal.as_deref().unwrap_or_default();
                 let message = format!("server error. command SyncVMI failed: {why:?}");
-                self.tell("SyncFailed", WARNING, &message);
+                self.tell(VmiReason::SyncFailed, WARNING, &message);
                 if !std::mem::replace(&mut self.shown_unsynchronized, true) {
-                    self.show(Event::Synchronized(Some(SYNC_REASON)));
+                    self.show(Event::Unsynchronized(SyncFailure::Domain));
                 }
             }
             None => {}
