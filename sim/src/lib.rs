@@ -17,6 +17,7 @@ pub mod devices;
 pub mod engine;
 pub mod explore;
 pub mod fault;
+pub mod fixture;
 pub mod kubelet;
 pub mod manifest;
 pub mod scenario;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 use vmhealth_sim::check::{Layer, Options, Rank, check, codes};
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::manifest;
-use vmhealth_sim::scenario::Scenario;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, VmStatus};
 use vmhealth_sim::world::{self, Timings};
@@ -13,8 +13,8 @@ use vmhealth_sim::world::{self, Timings};
 /// A VM and its guest.
 struct Vm {
     strategy: &'static str,
-    /// Of the VMI's metadata.
-    annotation: &'static str,
+    /// Of the VMI's metadata: its key and its value.
+    annotation: Option<(&'static str, &'static str)>,
     /// Of `spec.template.spec`; `domain` is apart.
     spec: &'static [&'static str],
     /// Of its domain, one line.
@@ -25,7 +25,7 @@ struct Vm {
 }
 
 const VM: Vm =
-    Vm { strategy: "Always", annotation: "", spec: &[], domain: "", devices: "", guest: "healthServer: true" };
+    Vm { strategy: "Always", annotation: None, spec: &[], domain: "", devices: "", guest: "healthServer: true" };
 
 struct Demonstration {
     code: &'static str,
@@ -289,7 +289,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
     },
     Demonstration {
         code: "agent-probes-paused",
-        hazard: Vm { annotation: "{kubevirt.io/pause-guest-agent-probes: \"true\"}", spec: &[PING], ..VM },
+        hazard: Vm { annotation: Some(("kubevirt.io/pause-guest-agent-probes", "true")), spec: &[PING], ..VM },
         mended: Vm { spec: &[PING], ..VM },
         steps: "{after: guest ready, plus: 60s, fault: {stopAgent: {for: 1h}}}",
         claim: |t| !has(t, "pod event Killing"),
@@ -310,18 +310,20 @@ const NOT_SHOWN: &[(&str, &str)] = &[
 
 impl Vm {
     fn text(&self) -> String {
-        let spec: String = self.spec.iter().map(|line| format!("      {line}\n")).collect();
-        let domain = if self.domain.is_empty() { String::new() } else { format!("        {}\n", self.domain) };
-        let network =
-            if self.devices.contains("interfaces") { "      networks: [{name: default, pod: {}}]\n" } else { "" };
-        let annotation = match self.annotation {
-            "" => String::new(),
-            text => format!("    metadata: {{annotations: {text}}}\n"),
-        };
-        format!(
-            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n{annotation}    spec:\n{spec}{network}      domain:\n{domain}        memory: {{guest: 1Gi}}\n        devices: {{rng: {{}}, {}}}\n",
-            self.strategy, self.devices
-        )
+        let mut vm = fixture::vm()
+            .strategy(self.strategy)
+            .spec(&self.spec.join("\n"))
+            .domain(self.domain)
+            .domain("memory: {guest: 1Gi}")
+            .device("rng: {}")
+            .device(self.devices);
+        if self.devices.contains("interfaces") {
+            vm = vm.spec("networks: [{name: default, pod: {}}]");
+        }
+        match self.annotation {
+            Some((key, value)) => vm.annotation(key, value).yaml(),
+            None => vm.yaml(),
+        }
     }
 
     /// Whether `check` finds it.
@@ -336,11 +338,7 @@ impl Vm {
     fn run(&self, steps: &str) -> Vec<Entry> {
         let text = self.text();
         let vm = manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        let scenario = format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: demonstrations/of/hazards, summary: s}}\nspec:\n  manifest: vm.yaml\n  guest: {{{}}}\n  steps: [{steps}]\n  expect: [{{see: vm status, within: 0s..1h}}]\n  observe: 10m\n  final: {{}}\n",
-            self.guest
-        );
-        let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
+        let scenario = scenario().guest(self.guest).steps(steps).observe("10m").build();
         let (_, trace, _) = world::run(&vm, &scenario.spec, Config::default(), Timings::default());
         trace.sorted()
     }

@@ -2,7 +2,8 @@
 
 use vmhealth_sim::cluster::Phase;
 use vmhealth_sim::fault::FaultKind;
-use vmhealth_sim::scenario::{FinalState, Judge, Scenario, Verdict};
+use vmhealth_sim::fixture::scenario;
+use vmhealth_sim::scenario::{FinalState, Judge, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, VmStatus};
 
@@ -112,11 +113,8 @@ const FAILED_AT_3_25: &str = "{see: vmi phase Failed, from: vmi phase Running, w
 
 fn check(row: &Row) {
     let [expect, never, end] = row.spec;
-    let text = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  \
-         steps: [{{after: vmi phase Running, fault: killQemu}}]\n  expect: [{expect}]\n  never: [{never}]\n  observe: 0s\n  final: {{{end}}}\n"
-    );
-    let spec = Scenario::read(&text).unwrap_or_else(|e| panic!("{}: {e}", row.name)).spec;
+    let steps = "{after: vmi phase Running, fault: killQemu}";
+    let spec = scenario().steps(steps).expect(expect).never(never).end(end).build().spec;
     let mut judge = Judge::new(&spec, row.guest_scale);
     for (millis, event) in SEEN {
         let at = Time::from_millis(*millis);
