@@ -5,8 +5,10 @@
 
 use crate::cluster::DomainEvent;
 use crate::engine::Config;
+use crate::fault::{Fault, FaultKind};
 use crate::manifest::VirtualMachine;
-use crate::scenario::{Fault, Pattern, Span, Spec, Step, Verdict};
+use crate::scenario::{Pattern, Spec, Step, Verdict};
+use crate::time::Span;
 use crate::trace::{Entry, Event, Trace};
 use crate::world::{self, Timings};
 use std::time::Duration;
@@ -51,7 +53,7 @@ pub struct Outcome {
 }
 
 /// When the faults came, counted from the guest being ready, in the order in which they came.
-pub type Instants = Vec<(Duration, &'static str)>;
+pub type Instants = Vec<(Duration, FaultKind)>;
 
 /// The soonest or the latest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +131,7 @@ impl Exploration {
             let after = if i == 0 { Some(Pattern::try_from("guest ready".to_owned())?) } else { None };
             let plus = if i == 0 { from + *plus } else { *plus };
             at += plus;
-            instants.push((at, fault.name()));
+            instants.push((at, fault.kind()));
             spec.steps.push(Step { after, plus: Span(plus), fault: Some((*fault).clone()), user: None });
         }
         let (verdict, trace, _) = world::run(vm, &spec, Config::default(), timings);
@@ -137,7 +139,7 @@ impl Exploration {
             return Err(reason);
         }
         if !trace.entries().iter().any(|e| matches!(e.event, Event::FaultBegun(_))) {
-            return Err(format!("{} never came: each run ended before", order[0].1.name()));
+            return Err(format!("{} never came: each run ended before", order[0].1.kind()));
         }
         self.runs += 1;
         let (sequence, took) = seen(&trace);

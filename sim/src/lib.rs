@@ -17,6 +17,8 @@ pub mod devices;
 pub mod docs;
 pub mod engine;
 pub mod explore;
+pub mod fault;
+pub mod fixture;
 pub mod kubelet;
 pub mod manifest;
 pub mod scenario;

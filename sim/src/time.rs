@@ -2,6 +2,8 @@
 //!
 //! The engine never asks what time it is; every input says so. Spans are [`std::time::Duration`].
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -79,4 +81,17 @@ impl fmt::Display for Time {
 /// The earliest of the given wake-ups.
 pub fn earliest(times: impl IntoIterator<Item = Option<Time>>) -> Option<Time> {
     times.into_iter().flatten().min()
+}
+
+/// A span of time, written `1m30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Span(pub Duration);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        humantime::parse_duration(&text).map(Span).map_err(|e| format!("{text:?} is not a span like 1m30s: {e}"))
+    }
 }

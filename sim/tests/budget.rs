@@ -6,8 +6,9 @@ use std::time::Duration;
 use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows, who_wins};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
-use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::scenario::{Scenario, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Event, Trace};
@@ -86,28 +87,30 @@ fn race() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn manifest(&self) -> VirtualMachine {
-        let probe = |name: &str, numbers: &Option<Numbers>, delay: u32| {
-            numbers.as_ref().map_or(String::new(), |n| {
-                format!(
-                    "      {name}: {{{}, initialDelaySeconds: {delay}, periodSeconds: {}, timeoutSeconds: {}, failureThreshold: {}}}\n",
-                    HANDLERS[n.handler], n.period, n.timeout, n.failures
-                )
-            })
+        let probe = |n: &Numbers, delay: u32| {
+            format!(
+                "{}, initialDelaySeconds: {delay}, periodSeconds: {}, timeoutSeconds: {}, failureThreshold: {}",
+                HANDLERS[n.handler], n.period, n.timeout, n.failures
+            )
         };
         let (architecture, device) = if self.s390x { ("s390x", "diag288") } else { ("amd64", "i6300esb") };
-        let watchdog = self
-            .action
-            .map_or(String::new(), |a| format!("watchdog: {{name: w, {device}: {{action: {}}}}}, ", ACTIONS[a]));
-        let panic_device = if self.panic_device { "panicDevices: [{model: isa}]" } else { "" };
-        let text = format!(
-            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n      architecture: {architecture}\n{}{}      terminationGracePeriodSeconds: {}\n      domain:\n        devices: {{{watchdog}{panic_device}}}\n",
-            STRATEGIES[self.strategy],
-            probe("readinessProbe", &self.readiness, 0),
+        let mut vm = fixture::vm()
+            .strategy(STRATEGIES[self.strategy])
+            .spec(&format!("architecture: {architecture}\nterminationGracePeriodSeconds: {}", self.grace));
+        if let Some(n) = &self.readiness {
+            vm = vm.readiness(&probe(n, 0));
+        }
+        if let Some(n) = &self.liveness {
             // After the boot: what happens before is another hazard's.
-            probe("livenessProbe", &self.liveness, 10),
-            self.grace,
-        );
-        manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+            vm = vm.liveness(&probe(n, 10));
+        }
+        if let Some(action) = self.action {
+            vm = vm.device(&format!("watchdog: {{name: w, {device}: {{action: {}}}}}", ACTIONS[action]));
+        }
+        if self.panic_device {
+            vm = vm.device("panicDevices: [{model: isa}]");
+        }
+        vm.build()
     }
 
     fn scenario(&self) -> Scenario {
@@ -118,17 +121,19 @@ impl Case {
             Break::DaemonStopped => "stopWatchdog",
             Break::KernelPanic => "kernelPanic",
         };
-        let start = if STRATEGIES[self.strategy] == "Manual" { "    - {user: start}\n" } else { "" };
+        let start = if STRATEGIES[self.strategy] == "Manual" { "{user: start}" } else { "" };
         let daemon = match self.action {
-            Some(_) => format!("watchdogDaemon: {{heartbeatSeconds: {}, keepalive: masked}}, ", self.heartbeat),
+            Some(_) => format!("watchdogDaemon: {{heartbeatSeconds: {}, keepalive: masked}}", self.heartbeat),
             None => String::new(),
         };
-        let text = format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}healthServer: true, kernelPanicSeconds: {}}}\n  steps:\n{start}    - after: guest ready\n      plus: {}ms\n      fault: {fault}\n  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  observe: 700s\n  final: {{}}\n",
-            self.panic_timer,
-            30_000 + self.offset
-        );
-        Scenario::read(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+        scenario()
+            .guest(&daemon)
+            .guest(&format!("healthServer: true, kernelPanicSeconds: {}", self.panic_timer))
+            .steps(start)
+            .steps(&format!("{{after: guest ready, plus: {}ms, fault: {fault}}}", 30_000 + self.offset))
+            .expect("{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}")
+            .observe("700s")
+            .build()
     }
 
     fn timings() -> Timings {

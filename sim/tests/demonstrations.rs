@@ -4,17 +4,17 @@
 use std::time::Duration;
 use vmhealth_sim::check::{Options, Rule, check, rules};
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::manifest;
-use vmhealth_sim::scenario::Scenario;
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Event};
+use vmhealth_sim::trace::{Entry, Event, VmStatus};
 use vmhealth_sim::world::{self, Timings};
 
 /// A VM and its guest.
 struct Vm {
     strategy: &'static str,
-    /// Of the VMI's metadata.
-    annotation: &'static str,
+    /// Of the VMI's metadata: its key and its value.
+    annotation: Option<(&'static str, &'static str)>,
     /// Of `spec.template.spec`; `domain` is apart.
     spec: &'static [&'static str],
     /// Of its domain, one line.
@@ -25,7 +25,7 @@ struct Vm {
 }
 
 const VM: Vm =
-    Vm { strategy: "Always", annotation: "", spec: &[], domain: "", devices: "", guest: "healthServer: true" };
+    Vm { strategy: "Always", annotation: None, spec: &[], domain: "", devices: "", guest: "healthServer: true" };
 
 struct Demonstration {
     code: &'static str,
@@ -66,8 +66,8 @@ fn fault(trace: &[Entry]) -> Time {
     trace.iter().rev().find(|e| matches!(e.event, Event::FaultBegun(_))).map_or(Time::ZERO, |e| e.at)
 }
 
-fn status(trace: &[Entry]) -> &'static str {
-    trace.iter().rev().find_map(|e| if let Event::VmStatus(s) = e.event { Some(s) } else { None }).unwrap_or_default()
+fn status(trace: &[Entry]) -> Option<VmStatus> {
+    trace.iter().rev().find_map(|e| if let Event::VmStatus(s) = e.event { Some(s) } else { None })
 }
 
 const DEMONSTRATIONS: &[Demonstration] = &[
@@ -156,7 +156,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
         mended: Vm { devices: RESET, spec: &[SET_UP], guest: DAEMON, ..VM },
         steps: PANIC,
-        claim: |t| has(t, "qemu WATCHDOG shutdown") && !has(t, "qemu RESET") && status(t) == "Running",
+        claim: |t| has(t, "qemu WATCHDOG shutdown") && !has(t, "qemu RESET") && status(t) == Some(VmStatus::Running),
     },
     Demonstration {
         code: "action-mends-nothing",
@@ -184,7 +184,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
         mended: Vm { devices: RESET, spec: &[SET_UP], domain: "rebootPolicy: Terminate", guest: DAEMON, ..VM },
         steps: KILL,
-        claim: |t| status(t) == "Stopped",
+        claim: |t| status(t) == Some(VmStatus::Stopped),
     },
     Demonstration {
         code: "reset-outlasts-liveness",
@@ -224,7 +224,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         hazard: Vm { strategy: "RerunOnFailure", spec: &[HTTP], ..VM },
         mended: Vm { spec: &[HTTP], ..VM },
         steps: STOP,
-        claim: |t| has(t, "vmi phase Succeeded") && status(t) == "Stopped",
+        claim: |t| has(t, "vmi phase Succeeded") && status(t) == Some(VmStatus::Stopped),
     },
     Demonstration {
         code: "grace-period-zero",
@@ -289,7 +289,7 @@ const DEMONSTRATIONS: &[Demonstration] = &[
     },
     Demonstration {
         code: "agent-probes-paused",
-        hazard: Vm { annotation: "{kubevirt.io/pause-guest-agent-probes: \"true\"}", spec: &[PING], ..VM },
+        hazard: Vm { annotation: Some(("kubevirt.io/pause-guest-agent-probes", "true")), spec: &[PING], ..VM },
         mended: Vm { spec: &[PING], ..VM },
         steps: "{after: guest ready, plus: 60s, fault: {stopAgent: {for: 1h}}}",
         claim: |t| !has(t, "pod event Killing"),
@@ -316,18 +316,20 @@ const NOT_SHOWN: &[(&str, &str)] = &[
 
 impl Vm {
     fn text(&self) -> String {
-        let spec: String = self.spec.iter().map(|line| format!("      {line}\n")).collect();
-        let domain = if self.domain.is_empty() { String::new() } else { format!("        {}\n", self.domain) };
-        let network =
-            if self.devices.contains("interfaces") { "      networks: [{name: default, pod: {}}]\n" } else { "" };
-        let annotation = match self.annotation {
-            "" => String::new(),
-            text => format!("    metadata: {{annotations: {text}}}\n"),
-        };
-        format!(
-            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n{annotation}    spec:\n{spec}{network}      domain:\n{domain}        memory: {{guest: 1Gi}}\n        devices: {{rng: {{}}, {}}}\n",
-            self.strategy, self.devices
-        )
+        let mut vm = fixture::vm()
+            .strategy(self.strategy)
+            .spec(&self.spec.join("\n"))
+            .domain(self.domain)
+            .domain("memory: {guest: 1Gi}")
+            .device("rng: {}")
+            .device(self.devices);
+        if self.devices.contains("interfaces") {
+            vm = vm.spec("networks: [{name: default, pod: {}}]");
+        }
+        match self.annotation {
+            Some((key, value)) => vm.annotation(key, value).yaml(),
+            None => vm.yaml(),
+        }
     }
 
     /// Whether `check` finds it.
@@ -342,11 +344,7 @@ impl Vm {
     fn run(&self, steps: &str) -> Vec<Entry> {
         let text = self.text();
         let vm = manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        let scenario = format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: demonstrations/of/hazards, summary: s}}\nspec:\n  manifest: vm.yaml\n  guest: {{{}}}\n  steps: [{steps}]\n  expect: [{{see: vm status, within: 0s..1h}}]\n  observe: 10m\n  final: {{}}\n",
-            self.guest
-        );
-        let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
+        let scenario = scenario().guest(self.guest).steps(steps).observe("10m").build();
         let (_, trace, _) = world::run(&vm, &scenario.spec, Config::default(), Timings::default());
         trace.sorted()
     }

@@ -3,17 +3,16 @@
 use std::time::Duration;
 use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
 use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input, Request, VmiInput};
+use vmhealth_sim::fixture::{self, ScenarioFile, scenario};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
-use vmhealth_sim::manifest;
-use vmhealth_sim::scenario::{Scenario, Span, Spec, Verdict};
+use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
+use vmhealth_sim::scenario::{Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{self, Timings};
 
 /// A VM with a poweroff watchdog that answers pings.
-fn vm(strategy: &str) -> String {
-    format!(
-        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {strategy}\n  template:\n    spec:\n      readinessProbe: {{guestAgentPing: {{}}}}\n      domain: {{devices: {{watchdog: {{name: w, i6300esb: {{action: poweroff}}}}}}}}\n"
-    )
+fn vm(strategy: &str) -> VirtualMachine {
+    fixture::vm().strategy(strategy).readiness("guestAgentPing: {}").watchdog(WatchdogAction::Poweroff).build()
 }
 
 /// An engine of its own, that nobody answers.
@@ -22,16 +21,13 @@ fn engine(steps: &str) -> Engine {
 }
 
 fn engine_with(steps: &str, config: fn(&Spec) -> Config) -> Engine {
-    let vm = manifest::read("vm.yaml", &vm("Always")).unwrap_or_else(|e| panic!("{e}"));
     let spec = spec(steps);
-    Engine::new(vm, &spec, config(&spec))
+    Engine::new(vm("Always"), &spec, config(&spec))
 }
 
 fn spec(steps: &str) -> Spec {
-    let scenario = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  steps: [{steps}]\n  expect: [{{see: vm status Stopped, from: vm status Running, within: 0s..99s}}]\n  final: {{}}\n"
-    );
-    Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}")).spec
+    let expect = "{see: vm status Stopped, from: vm status Running, within: 0s..99s}";
+    scenario().steps(steps).expect(expect).build().spec
 }
 
 /// Lets it run to `until`; what it asked for.
@@ -49,18 +45,19 @@ fn lines(engine: &Engine) -> Vec<String> {
 
 /// Runs steps and expectations in the model; the verdict, the trace's lines, the seconds it took.
 fn run(strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
-    run_with(Timings::default(), "seed: 0", strategy, steps, expect)
+    run_with(Timings::default(), scenario(), strategy, steps, expect)
 }
 
-/// As [`run`], with a guest of this speed and more lines of the scenario's spec.
-fn run_with(timings: Timings, more: &str, strategy: &str, steps: &str, expect: &str) -> (Verdict, Vec<String>, f64) {
-    let vm = vm(strategy);
-    let scenario = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  {more}\n  steps: [{steps}]\n  expect: [{expect}]\n  final: {{}}\n"
-    );
-    let vm = manifest::read("vm.yaml", &vm).unwrap_or_else(|e| panic!("{e}"));
-    let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("{e}\n{scenario}"));
-    let (verdict, trace, end) = world::run(&vm, &scenario.spec, Config::default(), timings);
+/// As [`run`], with a guest of this speed and more of the scenario.
+fn run_with(
+    timings: Timings,
+    more: ScenarioFile,
+    strategy: &str,
+    steps: &str,
+    expect: &str,
+) -> (Verdict, Vec<String>, f64) {
+    let scenario = more.steps(steps).expect(expect).build();
+    let (verdict, trace, end) = world::run(&vm(strategy), &scenario.spec, Config::default(), timings);
     let lines = trace.sorted().iter().map(|e| e.event.to_string()).collect();
     (verdict, lines, end.as_secs_f64())
 }
@@ -173,14 +170,15 @@ fn a_crash_of_its_own_is_a_failure() {
 #[test]
 fn whose_image_it_is_decides_what_a_lack_is() {
     let conclude = |config: fn(&Spec) -> Config, input: Input| {
-        let mut engine = engine_with("", config);
+        let mut engine = engine_with("{after: guest ready, fault: killQemu}", config);
         advance(&mut engine, Time::from_secs(5));
         engine.handle(Time::from_secs(6), input);
         engine.verdict().cloned()
     };
     let lacks = || VmiInput::GuestNotReady { reason: "no daemon".into() }.of(1);
     let fault = || Input::Fault { step: 0, news: FaultNews::Failed("no daemon".into()) };
-    for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "? could not be injected: no daemon")] {
+    for (input, reason) in [(lacks as fn() -> Input, "no daemon"), (fault, "killQemu could not be injected: no daemon")]
+    {
         assert_eq!(conclude(|spec| Config::of(spec, 4.0, true), input()), Some(Verdict::Fail(reason.into())));
         let ours = conclude(|spec| Config::of(spec, 4.0, false), input());
         assert!(matches!(&ours, Some(Verdict::Infra(why)) if why.ends_with(reason)), "{ours:?}");
@@ -206,7 +204,7 @@ fn a_long_shutdown_is_not_cut_short() {
     let slow = Timings { shutdown: (Duration::from_secs(1), Duration::from_secs(25)), ..Timings::default() };
     let (verdict, lines, _) = run_with(
         slow,
-        "guest: {watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}}",
+        scenario().guest("watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}"),
         "Once",
         "{after: guest ready, fault: guestPoweroff}",
         "{see: vmi phase Succeeded, within: 20s..30s}",
@@ -220,7 +218,7 @@ fn chance_is_the_seed_s() {
     let noticed = |seed: u32| {
         let (verdict, lines, seconds) = run_with(
             Timings::default(),
-            &format!("seed: {seed}"),
+            scenario().spec(&format!("seed: {seed}")),
             "Once",
             "{after: guest ready, fault: killLauncher}",
             "{see: vmi phase Failed, within: 33s..44s}",

@@ -3,25 +3,23 @@
 use std::time::Duration;
 use vmhealth_sim::budget::{Assumptions, Break, Detector, rows};
 use vmhealth_sim::explore::{Exploration, Grid, explore};
-use vmhealth_sim::manifest::{self, VirtualMachine};
-use vmhealth_sim::scenario::{Fault, Scenario};
+use vmhealth_sim::fixture::{self, scenario};
+use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
+use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::world::Timings;
 
+const PING: &str = "guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1";
+
 fn vm(heartbeat_races: bool) -> VirtualMachine {
-    let watchdog = if heartbeat_races { "watchdog: {name: w, i6300esb: {action: poweroff}}" } else { "" };
-    let text = format!(
-        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Once\n  template:\n    spec:\n      livenessProbe: {{guestAgentPing: {{}}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1}}\n      domain:\n        devices: {{{watchdog}}}\n"
-    );
-    manifest::read("vm.yaml", &text).unwrap_or_else(|e| panic!("{e}"))
+    let vm = fixture::vm().strategy("Once").liveness(PING);
+    if heartbeat_races { vm.watchdog(WatchdogAction::Poweroff).build() } else { vm.build() }
 }
 
 fn explored(vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
     let daemon =
         if vm.vmi.watchdog.is_some() { "watchdogDaemon: {heartbeatSeconds: 6, keepalive: masked}" } else { "" };
-    let text = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  guest: {{{daemon}}}\n  expect:\n    - {{see: guest ready, withinGuest: 0s..5m}}\n  observe: 300s\n  final: {{}}\n"
-    );
-    let spec = Scenario::read(&text).unwrap_or_else(|e| panic!("{e}")).spec;
+    let expect = "{see: guest ready, withinGuest: 0s..5m}";
+    let spec = scenario().guest(daemon).expect(expect).observe("300s").build().spec;
     let grid = Grid { step: Duration::from_millis(500), from: Duration::from_secs(90), span: Duration::from_secs(10) };
     explore(vm, &spec, faults, grid, Timings { answer: Duration::ZERO, ..Timings::default() })
         .unwrap_or_else(|e| panic!("{e}"))
@@ -55,8 +53,8 @@ fn a_race_has_two_outcomes_and_shows_both() {
 /// Readiness and liveness notice at moments of their own; that alone is no race.
 #[test]
 fn endpoints_make_no_outcome_of_their_own() {
-    let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Once\n  template:\n    spec:\n      readinessProbe: {guestAgentPing: {}, periodSeconds: 7, failureThreshold: 2}\n      livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1}\n      domain: {}\n";
-    let vm = manifest::read("vm.yaml", vm).unwrap_or_else(|e| panic!("{e}"));
+    let readiness = "guestAgentPing: {}, periodSeconds: 7, failureThreshold: 2";
+    let vm = fixture::vm().strategy("Once").readiness(readiness).liveness(PING).build();
     let found = explored(&vm, &[Fault::KernelPanic]);
     let orders: Vec<_> = found.outcomes.iter().map(|o| &o.sequence).collect();
     assert_eq!(found.outcomes.len(), 1, "{orders:?}");
@@ -67,7 +65,7 @@ fn endpoints_make_no_outcome_of_their_own() {
 fn two_faults_come_in_every_order() {
     let found = explored(&vm(true), &[Fault::KillAgent, Fault::KernelPanic]);
     assert_eq!(found.runs, 20 * 20 * 2);
-    let orders: Vec<&str> = found.outcomes.iter().map(|o| o.instants[0].1).collect();
+    let orders: Vec<&str> = found.outcomes.iter().map(|o| o.instants[0].1.name()).collect();
     assert!(orders.iter().all(|o| ["killAgent", "kernelPanic"].contains(o)), "{orders:?}");
     assert!(explored(&vm(true), &[Fault::KernelPanic, Fault::KernelPanic]).runs == 400, "the same twice has one order");
 }

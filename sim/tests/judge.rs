@@ -1,15 +1,17 @@
 //! The judge: what is in time, what is too early or too late, what is forbidden, and how it all must end.
 
 use vmhealth_sim::cluster::Phase;
-use vmhealth_sim::scenario::{FinalState, Judge, Scenario, Verdict};
+use vmhealth_sim::fault::FaultKind;
+use vmhealth_sim::fixture::scenario;
+use vmhealth_sim::scenario::{FinalState, Judge, Verdict};
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Event};
+use vmhealth_sim::trace::{Entry, Event, VmStatus};
 
 /// A VMI that is `Running` at second 10 and `Failed` at 13.25; the fault took effect between 12 and 12.5.
 const SEEN: &[(u64, Event)] = &[
     (10_000, Event::Phase(Phase::Running)),
-    (12_000, Event::FaultBegun("killQemu")),
-    (12_500, Event::FaultConfirmed("killQemu")),
+    (12_000, Event::FaultBegun(FaultKind::KillQemu)),
+    (12_500, Event::FaultConfirmed(FaultKind::KillQemu)),
     (13_250, Event::Phase(Phase::Failed)),
 ];
 
@@ -111,17 +113,14 @@ const FAILED_AT_3_25: &str = "{see: vmi phase Failed, from: vmi phase Running, w
 
 fn check(row: &Row) {
     let [expect, never, end] = row.spec;
-    let text = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: a/b/c, summary: s}}\nspec:\n  manifest: x\n  \
-         steps: [{{after: vmi phase Running, fault: killQemu}}]\n  expect: [{expect}]\n  never: [{never}]\n  observe: 0s\n  final: {{{end}}}\n"
-    );
-    let spec = Scenario::read(&text).unwrap_or_else(|e| panic!("{}: {e}", row.name)).spec;
+    let steps = "{after: vmi phase Running, fault: killQemu}";
+    let spec = scenario().steps(steps).expect(expect).never(never).end(end).build().spec;
     let mut judge = Judge::new(&spec, row.guest_scale);
     for (millis, event) in SEEN {
         let at = Time::from_millis(*millis);
         judge.observe(&Entry { at, vmi: 1, event: event.clone(), detail: String::new(), replayed: false });
     }
-    let state = FinalState { vm: "Stopped", vmi: "Failed".into(), vmis: 1, ready: false };
+    let state = FinalState { vm: VmStatus::Stopped, vmi: Some(Phase::Failed), vmis: 1, ready: false };
     let verdict = judge.verdict(Time::from_secs(60), false, true, &state);
     match (verdict, row.verdict) {
         (Some(Verdict::Pass), PASS) => {}

@@ -1,6 +1,8 @@
 //! Scenario files: unknown keys, unknown words and impossible values are refused with their place.
 
-use vmhealth_sim::scenario::{Scenario, json_schema};
+use vmhealth_sim::cluster::{DomainEvent, Exit};
+use vmhealth_sim::scenario::{Pattern, Scenario, json_schema};
+use vmhealth_sim::trace::{Event, VmReady, VmStatus};
 
 const GOOD: &str = "apiVersion: vmhealth.dev/v1alpha1
 kind: Scenario
@@ -45,6 +47,97 @@ fn what_is_refused() {
         shown.push_str(&format!("{to:?}\n  {error}\n"));
     }
     insta::assert_snapshot!(shown);
+}
+
+/// The words after `see:`, `after:` and `from:`, and what is said about them; empty: they can be seen.
+const EVENTS: &[(&str, &str)] = &[
+    ("vm", ""),
+    ("vm status Migrating", ""),
+    ("qemu WATCHDOG poweroff", ""),
+    ("qemu EXIT status 137", ""),
+    ("guest petter some-process", ""),
+    ("vmi synchronized False Synchronizing with the Domain failed.", ""),
+    ("vm ready False VMINotExists", ""),
+    ("fault kernelPanic", ""),
+    (
+        "qemu WATCHDOG poweorff",
+        "\"qemu WATCHDOG\" is never followed by \"poweorff\": did you mean \"poweroff\"? \
+         expected one of poweroff, reset, shutdown, pause, none",
+    ),
+    ("quemu WATCHDOG", "no event begins with \"quemu\": did you mean \"qemu\"? expected one of vm, vmi, pod,"),
+    ("QEMU", "no event begins with \"QEMU\": did you mean \"qemu\"?"),
+    ("", "no event begins with \"\": expected one of vm, vmi, pod,"),
+    ("vm status running", "did you mean \"Running\"?"),
+    ("vmi ready False VMINotExists", "\"vmi ready False\" is never followed by \"VMINotExists\""),
+    ("vm condition Paused False", "\"vm condition Paused\" is never followed by \"False\": expected one of True, gone"),
+    ("vmi event ShutingDown", "did you mean \"ShuttingDown\"?"),
+    ("user stop acepted", "did you mean \"accepted\"?"),
+    ("traffic refused twice", "\"traffic refused\" is never followed by \"twice\": it ends there"),
+    ("readiness attempt 4", "\"readiness attempt\" is never followed by \"4\": expected one of 1, 2, 3"),
+    ("qemu EXIT signal KILL", "\"qemu EXIT signal\" is never followed by \"KILL\": expected a number"),
+    ("fault kernelpanic begun", "did you mean \"kernelPanic\"?"),
+    ("fault killQemu done", "expected one of begun, confirmed, failed"),
+];
+
+#[test]
+fn every_word_of_an_event_is_checked() {
+    for (words, expected) in EVENTS {
+        for place in ["never:\n    - see: ", "never:\n    - see: guest ready\n      after: "] {
+            let file = GOOD.replace("  final:", &format!("  {place}{words:?}\n  final:"));
+            match Scenario::read(&file) {
+                Ok(_) => assert_eq!(*expected, "", "{words:?} was taken"),
+                Err(e) => {
+                    let found = e.to_string();
+                    assert!(!expected.is_empty() && found.contains(expected), "{words:?}: {found}");
+                }
+            }
+        }
+    }
+}
+
+/// Whatever the model shows can be named.
+#[test]
+fn events_are_named_by_the_beginning_of_their_texts() {
+    let killed = Event::Qemu(DomainEvent::Exited(Exit::Signal(9)));
+    let petter = Event::Petter("wd_keepalive".into());
+    for (pattern, event, matches) in [
+        ("qemu", &killed, true),
+        ("qemu EXIT", &killed, true),
+        ("qemu EXIT signal 9", &killed, true),
+        ("qemu EXIT signal 15", &killed, false),
+        ("qemu EXIT status", &killed, false),
+        ("guest petter", &petter, true),
+        ("guest petter wd_keepalive", &petter, true),
+        ("guest petter nobody", &petter, false),
+        ("guest ready", &petter, false),
+        ("vm ready False VMINotExists", &Event::VmReady(VmReady::NoVmi), true),
+        ("vm status Migrating", &Event::VmStatus(VmStatus::Migrating), true),
+    ] {
+        let text = event.to_string();
+        let pattern = Pattern::try_from(pattern.to_owned()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(pattern.matches(event), matches, "{pattern} and {text}");
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    for (replaced, expected) in [
+        (
+            [("guest ready", "guest redy"), ("kernelPanic", "kernelpanic"), ("WATCHDOG reset", "WATCHDOG rest")],
+            ["7:15: \"guest\" is never", "10:13: \"qemu WATCHDOG\" is never"],
+        ),
+        (
+            [("id: a/b/c", "id: A"), ("fault: kernelPanic", "user: start, fault: kernelPanic"), ("vm: Running", "")],
+            ["metadata.id: \"A\" is not", "spec.steps[0]: expected exactly one"],
+        ),
+    ] {
+        let file = replaced.iter().fold(GOOD.to_owned(), |file, (from, to)| file.replace(from, to));
+        let error = Scenario::read(&file).expect_err("it is wrong");
+        assert_eq!(error.problems.len(), 2, "{error}");
+        for (problem, expected) in error.problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{error}");
+        }
+    }
 }
 
 #[test]

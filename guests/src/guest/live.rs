@@ -166,15 +166,15 @@ pub(super) async fn pump(
 
 /// Events that say nothing about the domain, and unknown ones, are only in the transcript.
 fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
-    let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or("?");
     Some(match event.name.as_str() {
-        "WATCHDOG" => DomainEvent::Watchdog(WatchdogAction::of(&text("action"))?),
-        "RESET" => DomainEvent::Reset { reason: text("reason") },
-        "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason") },
+        "WATCHDOG" => DomainEvent::Watchdog(WatchdogAction::of(text("action"))?),
+        "RESET" => DomainEvent::Reset { reason: text("reason").into() },
+        "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason").into() },
         "POWERDOWN" => DomainEvent::Powerdown,
         "STOP" => DomainEvent::Stop,
         "RESUME" => DomainEvent::Resume,
-        "GUEST_PANICKED" => DomainEvent::Panicked { action: text("action") },
+        "GUEST_PANICKED" => DomainEvent::Panicked { action: text("action").into() },
         "VSERPORT_CHANGE" if text("id") == AGENT_PORT => {
             DomainEvent::AgentPort { open: event.data.get("open").and_then(Value::as_bool)? }
         }

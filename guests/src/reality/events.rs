@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use vmhealth_sim::cluster::{DomainEvent, Exit};
 use vmhealth_sim::engine::{Input, VmiInput};
 use vmhealth_sim::manifest::WatchdogAction;
+use vmhealth_sim::trace::ShutdownCause;
 
 /// How often a console is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -67,7 +68,7 @@ fn interference(event: &DomainEvent, guest: &Live) -> Option<String> {
     let ours = guest.signalled.get();
     match event {
         // Nobody here has asked for it: another user's cleanup, a container engine that is being stopped.
-        DomainEvent::Shutdown { reason } if reason == "host-signal" && !ours => {
+        DomainEvent::Shutdown { reason } if *reason == ShutdownCause::HostSignal && !ours => {
             Some("QEMU was ended by a signal of somebody else's".to_owned())
         }
         DomainEvent::Exited(exit) => match (guest.lost.get(), exit) {

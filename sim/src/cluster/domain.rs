@@ -3,75 +3,9 @@
 //! kubevirt-health.md 5.1 and 7, qemu-watchdog.md 5, 6 and 16.5. QEMU runs as libvirt runs it (`-no-shutdown`):
 //! a clean end is SHUTDOWN and STOP and waits for us to quit it; a bare exit is a crash, even with status 0.
 
-use super::phase::Phase;
-use crate::manifest::WatchdogAction;
 use crate::time::Time;
-use std::fmt;
+use crate::trace::{DomainEvent, PanicAction, Phase};
 use std::time::Duration;
-
-/// What QEMU reports, in QMP's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DomainEvent {
-    /// The vCPUs run for the first time.
-    Started,
-    /// `WATCHDOG`.
-    Watchdog(WatchdogAction),
-    /// `RESET`; several within a second are one (qemu-watchdog.md 6.4).
-    Reset {
-        /// `data.reason`: `guest-reset`, `host-qmp-system-reset`.
-        reason: String,
-    },
-    /// `SHUTDOWN`.
-    Shutdown {
-        /// `data.reason`: `guest-shutdown`, `guest-reset`, `guest-panic`, `host-qmp-quit`, `host-signal`.
-        reason: String,
-    },
-    /// `POWERDOWN`: the ACPI button was pressed.
-    Powerdown,
-    /// `STOP`.
-    Stop,
-    /// `RESUME`.
-    Resume,
-    /// `GUEST_PANICKED`.
-    Panicked {
-        /// `data.action`: `pause`, `poweroff`, `run`.
-        action: String,
-    },
-    /// `VSERPORT_CHANGE` of the agent's port.
-    AgentPort {
-        /// Whether the guest has it open.
-        open: bool,
-    },
-    /// The process is gone.
-    Exited(Exit),
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// With this status.
-    Status(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl fmt::Display for DomainEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DomainEvent::Started => f.write_str("STARTED"),
-            DomainEvent::Watchdog(action) => write!(f, "WATCHDOG {action}"),
-            DomainEvent::Reset { reason } => write!(f, "RESET {reason}"),
-            DomainEvent::Shutdown { reason } => write!(f, "SHUTDOWN {reason}"),
-            DomainEvent::Powerdown => f.write_str("POWERDOWN"),
-            DomainEvent::Stop => f.write_str("STOP"),
-            DomainEvent::Resume => f.write_str("RESUME"),
-            DomainEvent::Panicked { action } => write!(f, "GUEST_PANICKED {action}"),
-            DomainEvent::AgentPort { open } => f.write_str(if *open { "AGENT open" } else { "AGENT closed" }),
-            DomainEvent::Exited(Exit::Status(n)) => write!(f, "EXIT status {n}"),
-            DomainEvent::Exited(Exit::Signal(n)) => write!(f, "EXIT signal {n}"),
-        }
-    }
-}
 
 /// Why the domain is off: libvirt's shutoff reasons, as far as they decide the phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +56,7 @@ impl Domain {
             DomainEvent::Shutdown { .. } => {
                 self.end.get_or_insert(End::Shutdown);
             }
-            DomainEvent::Panicked { action } if action != "run" => {
+            DomainEvent::Panicked { action } if *action != PanicAction::Run => {
                 self.end.get_or_insert(End::Panicked);
             }
             DomainEvent::Stop => self.stopped = true,
@@ -205,22 +139,24 @@ pub fn final_phase(end: End, grace: Duration, acpi: bool) -> Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::WatchdogAction;
+    use crate::trace::{Exit, ShutdownCause};
 
     #[test]
     fn the_end_decides_the_phase() {
-        let shutdown = |reason: &str| DomainEvent::Shutdown { reason: reason.into() };
+        let shutdown = |reason| DomainEvent::Shutdown { reason };
         let exit = DomainEvent::Exited(Exit::Status(0));
         let rows: &[(&str, Vec<DomainEvent>, bool, u64, Phase)] = &[
             (
                 "watchdog poweroff: a bare exit",
-                vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit.clone()],
+                vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit],
                 false,
                 30,
                 Phase::Failed,
             ),
             (
                 "guest poweroff",
-                vec![shutdown("guest-shutdown"), DomainEvent::Stop, exit.clone()],
+                vec![shutdown(ShutdownCause::GuestShutdown), DomainEvent::Stop, exit],
                 false,
                 30,
                 Phase::Succeeded,
@@ -228,14 +164,14 @@ mod tests {
             ("killed by SIGKILL", vec![DomainEvent::Exited(Exit::Signal(9))], false, 30, Phase::Failed),
             (
                 "panic device",
-                vec![DomainEvent::Panicked { action: "pause".into() }, DomainEvent::Stop, exit.clone()],
+                vec![DomainEvent::Panicked { action: PanicAction::Pause }, DomainEvent::Stop, exit],
                 false,
                 30,
                 Phase::Failed,
             ),
-            ("destroyed after the grace period", vec![exit.clone()], true, 30, Phase::Failed),
-            ("destroyed with grace 0", vec![exit.clone()], true, 0, Phase::Succeeded),
-            ("SIGTERM", vec![shutdown("host-signal"), exit], false, 30, Phase::Succeeded),
+            ("destroyed after the grace period", vec![exit], true, 30, Phase::Failed),
+            ("destroyed with grace 0", vec![exit], true, 0, Phase::Succeeded),
+            ("SIGTERM", vec![shutdown(ShutdownCause::HostSignal), exit], false, 30, Phase::Succeeded),
         ];
         for (name, events, destroyed, grace, expected) in rows {
             let mut domain = Domain::default();
@@ -271,7 +207,7 @@ mod tests {
     #[test]
     fn resets_within_a_second_are_one() {
         let mut domain = Domain::default();
-        let reset = DomainEvent::Reset { reason: "guest-reset".into() };
+        let reset = DomainEvent::Reset { reason: ShutdownCause::GuestReset };
         domain.take(Time::ZERO, &DomainEvent::Started);
         assert!(domain.take(Time::from_millis(1000), &reset));
         assert!(!domain.take(Time::from_millis(1050), &reset));

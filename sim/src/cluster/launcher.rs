@@ -23,13 +23,13 @@ impl Chance {
     }
 }
 
-/// What becomes of a domain that cannot be defined.
+/// What comes of a retry of a domain that cannot be defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Futile {
-    /// virt-handler tries again, with the same result.
-    Tried,
-    /// virt-launcher has waited long enough.
-    GivenUp,
+pub(super) enum Retried {
+    /// virt-handler has tried, and libvirt has refused it again.
+    Refused,
+    /// virt-launcher has waited long enough and ends.
+    GaveUp,
 }
 
 /// A domain that libvirt refuses: virt-handler tries again and again (kubevirt-health.md 2.6).
@@ -51,11 +51,11 @@ impl RefusedDomain {
     }
 
     /// What is due at `now`.
-    pub(super) fn poll(&mut self, now: Time) -> Option<Futile> {
+    pub(super) fn poll(&mut self, now: Time) -> Option<Retried> {
         if self.gives_up <= now {
-            return Some(Futile::GivenUp);
+            return Some(Retried::GaveUp);
         }
-        self.retries.due(now).then_some(Futile::Tried)
+        self.retries.due(now).then_some(Retried::Refused)
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
         let chance = Chance { launcher_noticed: Duration::ZERO, launcher_gives_up: Duration::from_secs(2) };
         let mut refused = RefusedDomain::new(Time::ZERO, chance);
         let mut tries = Vec::new();
-        while refused.poll(refused.next_wakeup()) == Some(Futile::Tried) {
+        while refused.poll(refused.next_wakeup()) == Some(Retried::Refused) {
             assert!(tries.len() < 100);
             tries.push(refused.next_wakeup().since_origin().as_millis());
         }

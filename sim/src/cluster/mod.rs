@@ -4,7 +4,6 @@
 
 mod domain;
 mod launcher;
-mod phase;
 mod probe_request;
 mod retries;
 mod stop;
@@ -12,9 +11,9 @@ mod version;
 mod vm;
 mod vmi;
 
-pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
+pub use crate::trace::{DomainEvent, Exit, Phase};
+pub use domain::{Domain, End, final_phase};
 pub use launcher::Chance;
-pub use phase::Phase;
 pub use probe_request::ProbeRequest;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};

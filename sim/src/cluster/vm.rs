@@ -1,8 +1,8 @@
 //! The VM controller: what `runStrategy` makes of the VMI (KubeVirt `vm.go syncRunStrategy`; kubevirt-health.md 6).
 
-use super::phase::Phase;
 use crate::manifest::RunStrategy;
 use crate::time::Time;
+use crate::trace::{Answer, Phase};
 use std::time::Duration;
 
 /// What the controller does next.
@@ -45,44 +45,44 @@ impl VmController {
     }
 
     /// A `start` request; `vmi` is the phase of the VMI that exists. Answers as the API does.
-    pub fn start(&mut self, vmi: Option<Phase>) -> &'static str {
+    pub fn start(&mut self, vmi: Option<Phase>) -> Answer {
         let live = vmi.is_some_and(|p| !p.is_final());
         match self.strategy {
-            RunStrategy::Always | RunStrategy::Once => "refused",
-            _ if live => "refused",
-            RunStrategy::RerunOnFailure if vmi == Some(Phase::Failed) => "refused",
+            RunStrategy::Always | RunStrategy::Once => Answer::Refused,
+            _ if live => Answer::Refused,
+            RunStrategy::RerunOnFailure if vmi == Some(Phase::Failed) => Answer::Refused,
             RunStrategy::Halted => {
                 self.strategy = RunStrategy::Always;
-                "accepted"
+                Answer::Accepted
             }
             RunStrategy::Manual | RunStrategy::RerunOnFailure => {
                 self.start_requested = true;
-                "accepted"
+                Answer::Accepted
             }
         }
     }
 
     /// A `stop` request. Answers as the API does.
-    pub fn stop(&mut self, vmi: Option<Phase>) -> &'static str {
+    pub fn stop(&mut self, vmi: Option<Phase>) -> Answer {
         if vmi.is_none_or(Phase::is_final) {
-            return "refused";
+            return Answer::Refused;
         }
         match self.strategy {
             RunStrategy::Always | RunStrategy::Once => self.strategy = RunStrategy::Halted,
             RunStrategy::Manual | RunStrategy::RerunOnFailure => self.stop_requested = true,
-            RunStrategy::Halted => return "refused",
+            RunStrategy::Halted => return Answer::Refused,
         }
-        "accepted"
+        Answer::Accepted
     }
 
     /// A `restart` request. Answers as the API does.
-    pub fn restart(&mut self, vmi: Option<Phase>) -> &'static str {
+    pub fn restart(&mut self, vmi: Option<Phase>) -> Answer {
         let impossible = matches!(self.strategy, RunStrategy::Halted | RunStrategy::Once);
         if impossible || vmi.is_none_or(Phase::is_final) {
-            return "refused";
+            return Answer::Refused;
         }
         (self.stop_requested, self.start_requested) = (true, true);
-        "accepted"
+        Answer::Accepted
     }
 
     /// The VirtualMachine is deleted.
@@ -207,25 +207,25 @@ mod tests {
     #[test]
     fn first_start_and_requests() {
         for (strategy, first, start_when_stopped) in [
-            (Always, Decision::Create, "refused"),
-            (RerunOnFailure, Decision::Create, "accepted"),
-            (Manual, Decision::Nothing, "accepted"),
-            (Once, Decision::Create, "refused"),
-            (Halted, Decision::Nothing, "accepted"),
+            (Always, Decision::Create, Answer::Refused),
+            (RerunOnFailure, Decision::Create, Answer::Accepted),
+            (Manual, Decision::Nothing, Answer::Accepted),
+            (Once, Decision::Create, Answer::Refused),
+            (Halted, Decision::Nothing, Answer::Accepted),
         ] {
             assert_eq!(VmController::new(strategy).decide(Time::ZERO, None), first, "{strategy}");
             let mut vm = VmController::new(strategy);
             assert_eq!(vm.start(None), start_when_stopped, "{strategy}");
-            if start_when_stopped == "accepted" {
+            if start_when_stopped == Answer::Accepted {
                 assert_eq!(vm.decide(Time::ZERO, None), Decision::Create, "{strategy}");
             }
         }
         let mut halted = VmController::new(Halted);
         halted.start(None);
         assert_eq!(halted.strategy, Always, "the API switches Halted to Always");
-        assert_eq!(VmController::new(RerunOnFailure).start(Some(Phase::Failed)), "refused");
+        assert_eq!(VmController::new(RerunOnFailure).start(Some(Phase::Failed)), Answer::Refused);
         let mut manual = VmController::new(Manual);
-        assert_eq!(manual.start(Some(Phase::Failed)), "accepted");
+        assert_eq!(manual.start(Some(Phase::Failed)), Answer::Accepted);
         assert_eq!(manual.decide(Time::ZERO, Some(Phase::Failed)), Decision::Delete, "start deletes the final VMI");
     }
 
@@ -276,28 +276,28 @@ mod tests {
         vm.created();
         vm.found_final(Time::ZERO, false, &mut fastrand::Rng::with_seed(1));
         assert!(vm.crash_looping());
-        assert_eq!(vm.stop(Some(Phase::Scheduled)), "accepted");
+        assert_eq!(vm.stop(Some(Phase::Scheduled)), Answer::Accepted);
         assert!(!vm.crash_looping());
     }
 
     #[test]
     fn restart_requests() {
         for (strategy, answer) in [
-            (Always, "accepted"),
-            (RerunOnFailure, "accepted"),
-            (Manual, "accepted"),
-            (Once, "refused"),
-            (Halted, "refused"),
+            (Always, Answer::Accepted),
+            (RerunOnFailure, Answer::Accepted),
+            (Manual, Answer::Accepted),
+            (Once, Answer::Refused),
+            (Halted, Answer::Refused),
         ] {
             let mut vm = VmController::new(strategy);
             vm.created();
             assert_eq!(vm.restart(Some(Phase::Running)), answer, "{strategy}");
-            if answer == "accepted" {
+            if answer == Answer::Accepted {
                 assert_eq!(vm.decide(Time::ZERO, Some(Phase::Running)), Decision::Delete, "{strategy}");
                 vm.gone();
                 assert_eq!(vm.decide(Time::ZERO, None), Decision::Create, "{strategy}");
             }
-            assert_eq!(vm.restart(None), "refused", "{strategy}");
+            assert_eq!(vm.restart(None), Answer::Refused, "{strategy}");
         }
     }
 }

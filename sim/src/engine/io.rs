@@ -4,6 +4,7 @@ use crate::cluster::{DomainEvent, VmiCommand};
 use crate::kubelet::{Attempt, ProbeKind};
 use crate::scenario::Fault;
 use crate::time::Time;
+pub use crate::trace::Connection;
 
 /// What a world reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,17 +110,6 @@ pub enum FaultNews {
     HostFailed(String),
     /// The guest ended before it could be broken.
     NoGuest,
-}
-
-/// What became of a connection to the Service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connection {
-    /// Refused: no ready endpoint.
-    Refused,
-    /// It reached the VM.
-    Delivered,
-    /// There was an endpoint, but the VM did not answer.
-    Lost,
 }
 
 /// What the engine asks of a world.

@@ -13,7 +13,7 @@ use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
 use crate::time::{Time, earliest};
 use crate::timers::Timers;
-use crate::trace::{Entry, Event, Trace};
+use crate::trace::{Condition, Entry, Event, Trace, VmReady, VmReason, VmStatus};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -95,10 +95,10 @@ pub struct Engine {
     settled_boot: u32,
     script: Script,
     judge: Judge,
-    status: &'static str,
+    status: Option<VmStatus>,
     /// The VMI's conditions that the VM shows as well (`syncConditions`).
     copied: Conditions,
-    vm_ready: (bool, &'static str),
+    vm_ready: Option<VmReady>,
     traffic: Option<Connection>,
     trace: Trace,
     commands: VecDeque<Command>,
@@ -128,9 +128,9 @@ impl Engine {
             deletion_logged: false,
             counted: false,
             settled_boot: 0,
-            status: "",
+            status: None,
             copied: status::NO_CONDITIONS,
-            vm_ready: (false, ""),
+            vm_ready: None,
             traffic: None,
             trace: Trace::default(),
             commands: VecDeque::new(),
@@ -276,7 +276,7 @@ impl Engine {
                 self.controller.created();
                 self.show_restart_required();
                 let message = "Normal: Started the virtual machine by creating the new virtual machine instance";
-                self.log(self.now, Event::VmEvent("SuccessfulCreate"), message.into());
+                self.log(self.now, Event::VmEvent(VmReason::SuccessfulCreate), message.into());
             }
             (Decision::Delete, _) => {
                 let Some(vmi) = &mut self.vmi else { return };
@@ -292,7 +292,7 @@ impl Engine {
                 }
                 if !std::mem::replace(&mut self.deletion_logged, true) {
                     let message = "Normal: Stopped the virtual machine by deleting the virtual machine instance";
-                    self.log(self.now, Event::VmEvent("SuccessfulDelete"), message.into());
+                    self.log(self.now, Event::VmEvent(VmReason::SuccessfulDelete), message.into());
                 }
                 self.run_vmi();
             }
@@ -305,10 +305,10 @@ impl Engine {
         let first = self.refused.is_none();
         if self.refused.get_or_insert_with(|| Retries::new(self.now)).due(self.now) {
             let message = format!("Warning: Error creating virtual machine instance: {why}");
-            self.log(self.now, Event::VmEvent("FailedCreate"), message);
+            self.log(self.now, Event::VmEvent(VmReason::FailedCreate), message);
         }
         if first {
-            self.log(self.now, Event::VmCondition("Failure", Some("True")), "FailedCreate".into());
+            self.log(self.now, Event::VmCondition(Condition::Failure, true), "FailedCreate".into());
         }
     }
 
@@ -342,7 +342,7 @@ impl Engine {
         }
         let boot = vmi.domain().boots();
         let (ended, paused) = (vmi.phase().is_final(), vmi.paused());
-        self.log(at, Event::Qemu(event.clone()), String::new());
+        self.log(at, Event::Qemu(event), String::new());
         match event {
             // Nothing boots while the vCPUs stand still.
             DomainEvent::Stop if paused => self.timers.clear(Timer::BootDeadline),
@@ -390,20 +390,15 @@ impl Engine {
     fn connection(&mut self, at: Time, outcome: Connection) {
         // As it was then: the answer may have taken a while.
         let ready = self.trace.entries().iter().rev().filter(|e| e.at <= at).find_map(|e| match e.event {
-            Event::Ready(yes, _) => Some(yes),
+            Event::Ready(ready) => Some(ready.is_true()),
             _ => None,
         });
         if outcome == Connection::Delivered && ready != Some(true) {
-            self.log(at, Event::Traffic("delivered"), "while not ready".into());
+            self.log(at, Event::Traffic(outcome), "while not ready".into());
             self.conclude(Verdict::Fail(format!("a connection reached the VM at {at} s although it was not ready")));
         } else if self.traffic != Some(outcome) {
             self.traffic = Some(outcome);
-            let word = match outcome {
-                Connection::Refused => "refused",
-                Connection::Delivered => "delivered",
-                Connection::Lost => "lost",
-            };
-            self.log(at, Event::Traffic(word), String::new());
+            self.log(at, Event::Traffic(outcome), String::new());
         }
     }
 
@@ -415,8 +410,8 @@ impl Engine {
             return self.conclude(Verdict::Infra("the trace is full".into()));
         }
         let state = FinalState {
-            vm: self.status,
-            vmi: self.vmi.as_ref().map_or_else(|| "none".to_owned(), |v| v.phase().to_string()),
+            vm: self.status.unwrap_or(VmStatus::Stopped),
+            vmi: self.vmi.as_ref().map(Vmi::phase),
             vmis: self.created,
             ready: self.vmi.as_ref().is_some_and(Vmi::ready),
         };

@@ -7,5 +7,6 @@ mod worker;
 
 pub use pod::LauncherPod;
 pub use worker::{
-    Action, Attempt, Container, ContainerState, EventKind, PodView, ProbeKind, ProbeResult, Verdict, Worker,
+    Action, Attempt, Container, ContainerState, EventKind, MAX_ATTEMPTS, PodView, ProbeKind, ProbeResult, Verdict,
+    Worker,
 };

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// `maxProbeRetries`: attempts per probe when each of them errs.
-const MAX_ATTEMPTS: u8 = 3;
+pub const MAX_ATTEMPTS: u8 = 3;
 
 /// The two kinds that a VMI can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,19 +2,19 @@
 //!
 //! Unknown keys are refused with line and column. No `flatten`, no untagged enums: both lose positions.
 
-use super::fault::Fault;
-use super::pattern::{self, Pattern};
+use super::pattern::Pattern;
+use super::user::UserRequest;
+use super::window::Window;
 use crate::cluster::KubevirtVersion;
-use crate::manifest::{self, Probe, VmiSpec, WatchdogModel};
-use crate::yaml::{self, YamlError};
-use schemars::JsonSchema;
+use crate::fault::Fault;
+use crate::manifest::WatchdogModel;
+use crate::time::Span;
+use crate::trace::{Phase, VmStatus};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
-
-/// Debian's daemon wants more than its interval, seconds.
-const SHORTEST_HEARTBEAT: u32 = 3;
 
 /// One scenario file.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -180,75 +180,6 @@ pub struct Step {
     pub user: Option<UserRequest>,
 }
 
-/// A user's request to the API.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum UserRequest {
-    /// `virtctl start`.
-    Start,
-    /// `virtctl stop`.
-    Stop,
-    /// `virtctl pause vm`.
-    Pause,
-    /// `virtctl unpause vm`.
-    Unpause,
-    /// `virtctl restart`.
-    Restart,
-    /// `kubectl delete pod`, or an eviction without live migration.
-    DeletePod,
-    /// `kubectl delete vmi`.
-    DeleteVmi,
-    /// `kubectl delete vm`.
-    Delete,
-    /// A live migration of this length. Nothing moves: what a migration means to the probes is played (pings are forgiven).
-    Migrate {
-        /// From its start to its end.
-        #[serde(rename = "for")]
-        lasting: Span,
-    },
-    /// `kubectl edit vm`: the template changes, the VMI that runs does not.
-    Edit(TemplateEdit),
-}
-
-impl UserRequest {
-    fn edited_probes(&self) -> impl Iterator<Item = &serde_json::Value> {
-        let edit = if let UserRequest::Edit(edit) = self { Some(edit) } else { None };
-        edit.into_iter().flat_map(|e| e.readiness_probe.iter().chain(&e.liveness_probe))
-    }
-}
-
-/// What may be changed of `spec.template.spec`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TemplateEdit {
-    /// Another readiness probe.
-    #[serde(default)]
-    pub readiness_probe: Option<serde_json::Value>,
-    /// Another liveness probe.
-    #[serde(default)]
-    pub liveness_probe: Option<serde_json::Value>,
-    /// Another grace period.
-    #[serde(default)]
-    pub termination_grace_period_seconds: Option<u32>,
-}
-
-impl TemplateEdit {
-    /// The template after the edit.
-    pub fn apply(&self, vmi: &VmiSpec) -> Result<VmiSpec, String> {
-        let probe = |edit: &Option<serde_json::Value>, before: &Option<Probe>| match edit {
-            Some(value) => manifest::read_probe(&value.to_string()).map(Some).map_err(|e| e.to_string()),
-            None => Ok(before.clone()),
-        };
-        let grace = self.termination_grace_period_seconds.map(|s| Duration::from_secs(s.into()));
-        Ok(VmiSpec {
-            readiness: probe(&self.readiness_probe, &vmi.readiness)?,
-            liveness: probe(&self.liveness_probe, &vmi.liveness)?,
-            grace: grace.unwrap_or(vmi.grace),
-            ..vmi.clone()
-        })
-    }
-}
-
 /// An event that must be seen.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -287,10 +218,10 @@ pub struct Never {
 pub struct Final {
     /// The VM's printableStatus.
     #[serde(default)]
-    pub vm: Option<String>,
+    pub vm: Option<VmStatus>,
     /// The last VMI's phase, or `none`.
     #[serde(default)]
-    pub vmi: Option<String>,
+    pub vmi: Option<FinalVmi>,
     /// How many VMIs were created.
     #[serde(default)]
     pub vmis: Option<u32>,
@@ -299,126 +230,48 @@ pub struct Final {
     pub ready: Option<bool>,
 }
 
-/// A span of time, written `1m30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+/// A VMI's phase; `none` where there is no VMI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Span(pub Duration);
+pub struct FinalVmi(pub Option<Phase>);
 
-impl TryFrom<String> for Span {
+const NO_VMI: &str = "none";
+
+impl TryFrom<String> for FinalVmi {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        humantime::parse_duration(&text).map(Span).map_err(|e| format!("{text:?} is not a span like 1m30s: {e}"))
-    }
-}
-
-/// Two spans, written `8s..13s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Window {
-    /// Not before.
-    pub min: Duration,
-    /// Not after.
-    pub max: Duration,
-}
-
-impl TryFrom<String> for Window {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let (min, max) = text.split_once("..").ok_or_else(|| format!("{text:?} is not a window like 8s..13s"))?;
-        let (min, max) = (Span::try_from(min.to_owned())?.0, Span::try_from(max.to_owned())?.0);
-        if min > max {
-            return Err(format!("{text:?} ends before it begins"));
+        let phase = Phase::ALL.iter().copied().find(|phase| phase.as_str() == text);
+        match phase {
+            None if text != NO_VMI => Err(format!("{text:?} is no phase: expected {}", final_vmis().join(" or "))),
+            phase => Ok(FinalVmi(phase)),
         }
-        Ok(Window { min, max })
     }
 }
 
-impl fmt::Display for Window {
+impl fmt::Display for FinalVmi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..{}", humantime::format_duration(self.min), humantime::format_duration(self.max))
+        f.write_str(self.0.map_or(NO_VMI, Phase::as_str))
     }
 }
 
-/// Why a scenario file cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ScenarioError {
-    /// Not YAML, or not of this shape.
-    #[error("{0}")]
-    Yaml(#[from] YamlError),
-    /// Well-formed, but it cannot mean anything.
-    #[error("{0}")]
-    Meaning(String),
+impl JsonSchema for FinalVmi {
+    fn schema_name() -> Cow<'static, str> {
+        "FinalVmi".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A VMI's phase; `none` where there is no VMI.", "enum": final_vmis() })
+    }
+}
+
+fn final_vmis() -> Vec<&'static str> {
+    [NO_VMI].into_iter().chain(Phase::ALL.iter().map(|phase| phase.as_str())).collect()
 }
 
 impl Scenario {
-    /// Reads a scenario file's text.
-    pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
-        let scenario: Scenario = yaml::read(text)?;
-        scenario.check().map_err(ScenarioError::Meaning)?;
-        Ok(scenario)
-    }
-
-    /// Tagged so.
+    /// Whether it is tagged `slow`.
     pub fn is_slow(&self) -> bool {
         self.metadata.tags.contains("slow")
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let id = &self.metadata.id;
-        let word =
-            |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if id.split('/').count() != 3 || !id.split('/').all(word) {
-            return Err(format!("metadata.id: {id:?} is not fault/detector/action in kebab case"));
-        }
-        for (i, step) in self.spec.steps.iter().enumerate() {
-            if step.fault.is_some() == step.user.is_some() {
-                return Err(format!("spec.steps[{i}]: expected exactly one of fault, user"));
-            }
-        }
-        for (i, e) in self.spec.expect.iter().enumerate() {
-            if e.within.is_some() == e.within_guest.is_some() {
-                return Err(format!("spec.expect[{i}]: expected exactly one of within, withinGuest"));
-            }
-            if let Some(from) = e.from.as_ref().filter(|from| from.fault_news() == Some("")) {
-                return Err(format!("spec.expect[{i}].from: {from} comes twice: say begun or confirmed"));
-            }
-        }
-        let guest = &self.spec.guest;
-        if let Some(daemon) = &guest.watchdog_daemon
-            && !(SHORTEST_HEARTBEAT..=*WatchdogModel::I6300esb.heartbeats().end()).contains(&daemon.heartbeat_seconds)
-        {
-            return Err(format!(
-                "spec.guest.watchdogDaemon.heartbeatSeconds: the daemon and the device take {SHORTEST_HEARTBEAT} to {}",
-                WatchdogModel::I6300esb.heartbeats().end()
-            ));
-        }
-        for (i, step) in self.spec.steps.iter().enumerate() {
-            for probe in step.user.iter().flat_map(UserRequest::edited_probes) {
-                manifest::read_probe(&probe.to_string()).map_err(|e| format!("spec.steps[{i}].user.edit: {e}"))?;
-            }
-        }
-        if guest.own_watchdog_daemon && guest.watchdog_daemon.is_some() {
-            return Err("spec.guest: watchdogDaemon and ownWatchdogDaemon are both set: keep one".into());
-        }
-        for (i, fault) in self.spec.steps.iter().enumerate().filter_map(|(i, s)| Some((i, s.fault.as_ref()?))) {
-            let lacks = match fault {
-                Fault::KillWatchdog | Fault::StopWatchdog if !guest.has_watchdog_daemon() => "watchdogDaemon",
-                Fault::Health(_) if !guest.health_server => "healthServer",
-                _ => continue,
-            };
-            return Err(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", fault.name()));
-        }
-        if self.spec.traffic.as_ref().is_some_and(|t| t.every.0.is_zero()) {
-            return Err("spec.traffic.every: a span longer than 0s is needed".into());
-        }
-        pattern::check_word("vmi phase", self.spec.final_state.vmi.as_deref().filter(|v| *v != "none"))?;
-        pattern::check_word("vm status", self.spec.final_state.vm.as_deref())?;
-        if self.spec.expect.is_empty() {
-            return Err("spec.expect is empty: a scenario that expects nothing cannot fail".into());
-        }
-        Ok(())
     }
 }
 

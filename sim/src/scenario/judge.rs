@@ -1,11 +1,12 @@
-//! Holds a trace against a scenario's expectations, as it grows.
+//! Compares a trace with a scenario's expectations, as it grows.
 //!
-//! Every wait has three exits: met, impossible now (the world has come to rest, or a forbidden event was seen), and
-//! the deadline; each says what was awaited and what was seen last.
+//! Every wait has three exits: met, impossible (nothing can happen any more, or a forbidden event was seen), and the
+//! deadline; each says what was awaited and what was seen last.
 
-use super::file::{Expectation, Final, Never, Spec, Window};
+use super::file::{Expectation, Final, FinalVmi, Never, Spec};
+use super::window::Window;
 use crate::time::{Time, earliest};
-use crate::trace::{Entry, Event};
+use crate::trace::{Entry, Event, Phase, VmStatus};
 use std::time::Duration;
 
 /// What became of a scenario.
@@ -19,13 +20,13 @@ pub enum Verdict {
     Infra(String),
 }
 
-/// The state that [`Final`] is held against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The state that [`Final`] is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FinalState {
     /// printableStatus.
-    pub vm: &'static str,
-    /// The VMI's phase, or `none`.
-    pub vmi: String,
+    pub vm: VmStatus,
+    /// The VMI's phase; `None` where there is no VMI.
+    pub vmi: Option<Phase>,
     /// VMIs created so far.
     pub vmis: u32,
     /// The VMI's Ready condition.
@@ -64,7 +65,7 @@ pub struct Judge {
     /// For each `never`: its `after` event was seen.
     armed: Vec<bool>,
     failure: Option<String>,
-    last_seen: String,
+    last_seen: Option<(Time, Event)>,
 }
 
 impl Judge {
@@ -83,22 +84,22 @@ impl Judge {
             origins: vec![None; spec.expect.len()],
             armed: spec.never.iter().map(|n| n.after.is_none()).collect(),
             failure: None,
-            last_seen: "nothing".into(),
+            last_seen: None,
         }
     }
 
     /// Takes an entry of the trace.
     pub fn observe(&mut self, entry: &Entry) {
-        self.last_seen = format!("{} {}", entry.at, entry.event);
+        self.last_seen = Some((entry.at, entry.event.clone()));
         for (never, armed) in self.never.iter().zip(&mut self.armed) {
-            if *armed && never.see.matches(entry) {
+            if *armed && never.see.matches(&entry.event) {
                 let text = format!("never expected {:?}, seen at {} s", never.see.to_string(), entry.at);
                 self.failure.get_or_insert(text);
             }
-            *armed |= never.after.as_ref().is_some_and(|p| p.matches(entry));
+            *armed |= never.after.as_ref().is_some_and(|p| p.matches(&entry.event));
         }
         if let Some(expectation) = self.expect.get(self.met)
-            && expectation.see.matches(entry)
+            && expectation.see.matches(&entry.event)
             && expectation.vmi.is_none_or(|n| n == entry.vmi)
             && let Some(origin) = self.origin(self.met)
         {
@@ -114,7 +115,7 @@ impl Judge {
             _ => Origin { earliest: entry.at, latest: Some(entry.at) },
         };
         for (found, expectation) in self.origins.iter_mut().zip(&self.expect) {
-            if expectation.from.as_ref().is_some_and(|p| p.matches(entry)) {
+            if expectation.from.as_ref().is_some_and(|p| p.matches(&entry.event)) {
                 *found = Some(origin);
             }
         }
@@ -152,9 +153,9 @@ impl Judge {
             (None, false) => Some(Origin { earliest: Time::ZERO, latest: Some(Time::ZERO) }),
         };
         // It ends the span, so how long it may take counts from the span's beginning.
-        match expectation.see.fault_news() {
-            Some("confirmed") => origin.map(|o| Origin { latest: Some(o.earliest), ..o }),
-            _ => origin,
+        match expectation.see.is_a_confirmation() {
+            true => origin.map(|o| Origin { latest: Some(o.earliest), ..o }),
+            false => origin,
         }
     }
 
@@ -198,7 +199,7 @@ impl Judge {
         }
         if let Some(expectation) = self.expect.get(self.met) {
             let awaited = format!("awaited {} ({} of {})", expectation.see, self.met + 1, self.expect.len());
-            let last = &self.last_seen;
+            let last = self.last_seen();
             if self.deadline().is_some_and(|t| t <= now) {
                 let window = self.window(expectation);
                 let origin = self.origin_name(expectation);
@@ -218,9 +219,13 @@ impl Judge {
             return None;
         }
         if !script_finished {
-            return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen)));
+            return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen())));
         }
         Some(self.check_final(state))
+    }
+
+    fn last_seen(&self) -> String {
+        self.last_seen.as_ref().map_or_else(|| "nothing".into(), |(at, event)| format!("{at} {event}"))
     }
 
     fn check_final(&self, state: &FinalState) -> Verdict {
@@ -232,10 +237,11 @@ impl Judge {
                 wrong.push(format!("{name} is {found}, expected {expected}"));
             }
         };
-        compare("vm", self.final_state.vm.clone(), state.vm.into());
-        compare("vmi", self.final_state.vmi.clone(), state.vmi.clone());
-        compare("vmis", self.final_state.vmis.map(|n| n.to_string()), state.vmis.to_string());
-        compare("ready", self.final_state.ready.map(|b| b.to_string()), state.ready.to_string());
+        let expected = &self.final_state;
+        compare("vm", expected.vm.map(|status| status.to_string()), state.vm.to_string());
+        compare("vmi", expected.vmi.map(|vmi| vmi.to_string()), FinalVmi(state.vmi).to_string());
+        compare("vmis", expected.vmis.map(|n| n.to_string()), state.vmis.to_string());
+        compare("ready", expected.ready.map(|b| b.to_string()), state.ready.to_string());
         if wrong.is_empty() { Verdict::Pass } else { Verdict::Fail(format!("at the end {}", wrong.join("; "))) }
     }
 }

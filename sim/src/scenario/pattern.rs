@@ -1,28 +1,39 @@
-//! Names of events in scenario files: the leading words of a trace entry's text, checked when the file is read.
+//! Names of events in scenario files: the leading words of an event's text, checked when the file is read.
 
-use super::fault::Fault;
-use crate::trace::{Entry, LANES};
-use schemars::JsonSchema;
+use crate::trace::{self, Event, Text};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The leading words of an event's text: `qemu WATCHDOG`, `vmi phase Failed`, `endpoints out`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Pattern(String);
+pub struct Pattern {
+    words: Vec<String>,
+}
 
 impl Pattern {
-    /// Whether `entry` begins with these words.
-    pub fn matches(&self, entry: &Entry) -> bool {
-        let text = entry.event.to_string();
-        text.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    /// Whether the event's text begins with these words.
+    pub fn matches(&self, event: &Event) -> bool {
+        let (mut count, mut same) = (0, true);
+        event.words(&mut |word| {
+            if let Some(mine) = self.words.get(count).filter(|_| same) {
+                same = word.reads(mine);
+                count += 1;
+            }
+        });
+        same && count == self.words.len()
     }
 
-    /// Of a fault's pattern, the last of its three words: `begun`, `confirmed`, or nothing where it leaves that open.
-    pub(super) fn fault_news(&self) -> Option<&str> {
-        let mut words = self.0.split(' ');
-        (words.next() == Some("fault")).then(|| words.nth(1).unwrap_or_default())
+    /// It names both the begin and the confirmation of a fault.
+    pub(super) fn is_all_of_a_fault(&self) -> bool {
+        self.words[0] == "fault" && self.words.len() < 3
+    }
+
+    /// It names a fault's confirmation only.
+    pub(super) fn is_a_confirmation(&self) -> bool {
+        self.words[0] == "fault" && self.words.get(2).is_some_and(|word| word == "confirmed")
     }
 }
 
@@ -30,52 +41,36 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let mut words = text.split_whitespace();
-        let lane = words.next().unwrap_or_default();
-        let Some((_, known)) = LANES.iter().find(|(name, _)| *name == lane) else {
-            let lanes: Vec<&str> = LANES.iter().map(|(name, _)| *name).collect();
-            return Err(format!("no event begins with {lane:?}: expected one of {}", lanes.join(", ")));
-        };
-        if let Some(second) = words.next()
-            && known != &["*"]
-            && !known.contains(&second)
-        {
-            return Err(format!("no event of {lane:?} is called {second:?}: expected one of {}", known.join(", ")));
-        }
         let words: Vec<&str> = text.split_whitespace().collect();
-        if let [first, second, third, ..] = words.as_slice() {
-            check_word(&format!("{first} {second}"), Some(third))?;
-        }
-        if lane == "fault" && words.get(1).is_some_and(|name| !Fault::NAMES.contains(name)) {
-            return Err(format!("no fault is called so: expected one of {}", Fault::NAMES.join(", ")));
-        }
-        Ok(Pattern(words.join(" ")))
-    }
-}
-
-/// The words that may follow these two; others are open.
-const CLOSED: &[(&str, &[&str])] = &[
-    ("vmi phase", &["Pending", "Scheduling", "Scheduled", "Running", "Succeeded", "Failed"]),
-    ("vm status", &["Starting", "Running", "Paused", "Stopping", "Stopped", "Terminating", "CrashLoopBackOff"]),
-    ("vmi ready", &["True", "False"]),
-    ("vmi agent", &["connected", "gone"]),
-    ("readiness result", &["Success", "Failure"]),
-    ("liveness result", &["Success", "Failure"]),
-    ("pod event", &["Unhealthy", "ProbeWarning", "Killing"]),
-];
-
-/// Refuses a word that can never follow `two`.
-pub(super) fn check_word(two: &str, word: Option<&str>) -> Result<(), String> {
-    match (CLOSED.iter().find(|(known, _)| *known == two), word) {
-        (Some((_, words)), Some(word)) if !words.contains(&word) => {
-            Err(format!("{two:?} is never followed by {word:?}: expected one of {}", words.join(", ")))
-        }
-        _ => Ok(()),
+        trace::check(&words)?;
+        Ok(Pattern { words: words.into_iter().map(str::to_owned).collect() })
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words.join(" "))
+    }
+}
+
+/// Editors complete the texts and mark any other.
+impl JsonSchema for Pattern {
+    fn schema_name() -> Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let (mut words, mut regexes) = (Vec::new(), Vec::new());
+        for text in trace::texts() {
+            match text {
+                Text::Words(text) => words.push(text),
+                Text::Regex(regex) => regexes.push(regex),
+            }
+        }
+        json_schema!({
+            "description": "The leading words of an event's text: `qemu WATCHDOG`, `vmi phase Failed`, `endpoints out`.",
+            "type": "string",
+            "anyOf": [{ "enum": words }, { "pattern": format!("^({})$", regexes.join("|")) }],
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! Walks a scenario's timeline: each step waits for its event, then for its delay.
 
-use super::fault::Fault;
-use super::file::{Step, UserRequest};
+use super::file::Step;
+use super::user::UserRequest;
+use crate::fault::{Fault, FaultKind};
 use crate::time::Time;
 use crate::trace::Entry;
 
@@ -48,7 +49,7 @@ impl Script {
             return;
         }
         if let Some(step) = self.steps.get(self.next)
-            && step.after.as_ref().is_some_and(|p| p.matches(entry))
+            && step.after.as_ref().is_some_and(|p| p.matches(&entry.event))
         {
             self.due = Some(entry.at + step.plus.0);
         }
@@ -62,6 +63,11 @@ impl Script {
     /// The next step breaks something.
     pub fn next_is_fault(&self) -> bool {
         self.steps.get(self.next).is_some_and(|s| s.fault.is_some())
+    }
+
+    /// What a step breaks.
+    pub fn fault(&self, step: usize) -> Option<FaultKind> {
+        self.steps.get(step)?.fault.as_ref().map(Fault::kind)
     }
 
     /// A step has begun and is not yet confirmed.

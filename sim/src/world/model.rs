@@ -10,6 +10,7 @@ use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, Health, Spec};
 use crate::time::Time;
+use crate::trace::{PanicAction, ShutdownCause};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl World for Model {
                 self.verify(now, vmi);
             }
             Request::Inject { step, fault } => {
-                let (effect, seen) = match fault.takes_a_while() {
+                let (effect, seen) = match fault.kind().takes_a_while() {
                     true => self.timings.fault,
                     false => (Duration::ZERO, self.timings.answer),
                 };
@@ -135,7 +136,7 @@ impl Model {
             }
             VmiCommand::AskToShutDown => self.ask_to_shut_down(now, vmi),
             VmiCommand::Destroy | VmiCommand::Reap => {
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
             VmiCommand::Pause => self.pause(now, vmi),
@@ -250,7 +251,7 @@ impl Model {
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "guest-shutdown".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown });
                 self.tell_domain(now, vmi, DomainEvent::Stop);
             }
         }
@@ -302,7 +303,7 @@ impl Model {
     }
 
     fn reset(&mut self, now: Time, vmi: u32) {
-        let reason = || "guest-reset".to_owned();
+        let reason = ShutdownCause::GuestReset;
         if self.guests.get(&vmi).is_some_and(|g| g.agent) {
             self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
         }
@@ -310,12 +311,12 @@ impl Model {
         if self.vmi.reboot_policy == RebootPolicy::Terminate {
             guest.kernel = Kernel::Off;
             guest.watchdog = None;
-            self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: reason() });
+            self.tell_domain(now, vmi, DomainEvent::Shutdown { reason });
             self.tell_domain(now, vmi, DomainEvent::Stop);
             return;
         }
         guest.reset(now);
-        self.tell_domain(now, vmi, DomainEvent::Reset { reason: reason() });
+        self.tell_domain(now, vmi, DomainEvent::Reset { reason });
         self.power_on(now, vmi);
     }
 
@@ -396,7 +397,7 @@ impl Model {
                 guest.kernel = Kernel::Panicked;
                 if self.vmi.reports_panics() {
                     guest.paused_at = Some(now);
-                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: "pause".into() });
+                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: PanicAction::Pause });
                     self.tell_domain(now, vmi, DomainEvent::Stop);
                 }
                 let timer = self.spec.guest.kernel_panic_seconds;
@@ -425,7 +426,7 @@ impl Model {
             Fault::Health(other) => guest.behaviour = other.clone(),
             Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
             Fault::KillLauncher => {
-                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: "host-signal".into() });
+                self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
             Fault::GuestPoweroff => self.shut_down(now, vmi),

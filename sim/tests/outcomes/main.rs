@@ -8,8 +8,7 @@ mod rows;
 
 use rows::ROWS;
 use vmhealth_sim::engine::Config;
-use vmhealth_sim::manifest;
-use vmhealth_sim::scenario::Scenario;
+use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event};
 use vmhealth_sim::world::{self, Timings};
@@ -21,7 +20,7 @@ struct Row {
     strategies: &'static [&'static str],
     /// Of `spec.template.spec`, one field a line.
     spec: &'static str,
-    /// Of the guest profile.
+    /// Of the guest profile, in flow style without its braces.
     guest: &'static str,
     /// The timeline; the last step is where the times count from.
     steps: &'static str,
@@ -41,31 +40,11 @@ const PING: &str =
 const STOP: &str = "{after: guest ready, plus: 40s, fault: {health: stop}}";
 const PANIC: &str = "{after: guest ready, plus: 40s, fault: kernelPanic}";
 
-fn indented(lines: &str, by: usize) -> String {
-    lines.lines().map(|line| format!("{:by$}{}\n", "", line.trim_start())).collect()
-}
-
 fn run(row: &Row, strategy: &str) -> Vec<Entry> {
-    let vm = format!(
-        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: {}\n  template:\n    spec:\n{}",
-        strategy,
-        if row.spec.is_empty() { "      {}\n".to_owned() } else { indented(row.spec, 6) }
-    );
-    let vm = match row.number {
-        13 => vm.replace(
-            "    spec:\n",
-            "    metadata: {annotations: {kubevirt.io/pause-guest-agent-probes: \"true\"}}\n    spec:\n",
-        ),
-        _ => vm,
-    };
-    let vm = manifest::read("vm.yaml", &vm).unwrap_or_else(|e| panic!("row {}: {e}\n{vm}", row.number));
+    let vm = fixture::vm().strategy(strategy).spec(row.spec);
+    let vm = if row.number == 13 { vm.annotation("kubevirt.io/pause-guest-agent-probes", "true") } else { vm }.build();
     let steps: Vec<&str> = row.steps.lines().collect();
-    let steps = steps.join(", ");
-    let scenario = format!(
-        "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: outcomes/row/r, summary: s}}\nspec:\n  manifest: vm.yaml\n  guest: {}\n  steps: [{steps}]\n  expect: [{{see: vm status, within: 0s..1h}}]\n  observe: 20m\n  final: {{}}\n",
-        row.guest
-    );
-    let scenario = Scenario::read(&scenario).unwrap_or_else(|e| panic!("row {}: {e}\n{scenario}", row.number));
+    let scenario = scenario().guest(row.guest).steps(&steps.join(", ")).observe("20m").build();
     let (_, trace, _) = world::run(&vm, &scenario.spec, Config::default(), Timings::default());
     trace.sorted()
 }
@@ -98,7 +77,7 @@ fn the_rows_of_the_table() {
             }
         }
         let text = |of: fn(&Event) -> Option<String>| trace.iter().rev().find_map(|e| of(&e.event)).unwrap_or_default();
-        let status = text(|e| if let Event::VmStatus(s) = e { Some((*s).to_owned()) } else { None });
+        let status = text(|e| if let Event::VmStatus(s) = e { Some(s.to_string()) } else { None });
         let phase = text(|e| if let Event::Phase(p) = e { Some(p.to_string()) } else { None });
         let made = trace.iter().map(|e| e.vmi).max().unwrap_or(0);
         if (status.as_str(), phase.as_str(), made) != row.end {

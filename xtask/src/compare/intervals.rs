@@ -256,8 +256,9 @@ fn side_by_side(names: [&str; 2], sides: [&[String]; 2]) -> String {
 mod tests {
     use super::*;
     use vmhealth_sim::cluster::{DomainEvent, Exit, Phase};
+    use vmhealth_sim::fault::FaultKind;
     use vmhealth_sim::manifest::WatchdogAction;
-    use vmhealth_sim::trace::{Entry, Event};
+    use vmhealth_sim::trace::{Entry, Event, VmStatus};
 
     fn intervals(events: impl IntoIterator<Item = (u64, Event)>) -> Intervals {
         let mut trace = Trace::default();
@@ -278,16 +279,16 @@ mod tests {
     fn a_fault_is_effective_somewhere_between_its_begin_and_its_confirmation() {
         let killed = |confirmed, fired| {
             intervals([
-                (1000, Event::FaultBegun("killWatchdog")),
+                (1000, Event::FaultBegun(FaultKind::KillWatchdog)),
                 (confirmed, Event::Petter("nobody".into())),
-                (confirmed, Event::FaultConfirmed("killWatchdog")),
+                (confirmed, Event::FaultConfirmed(FaultKind::KillWatchdog)),
                 (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
             ])
         };
         let stopped = |confirmed, fired| {
             intervals([
-                (1000, Event::FaultBegun("stopWatchdog")),
-                (confirmed, Event::FaultConfirmed("stopWatchdog")),
+                (1000, Event::FaultBegun(FaultKind::StopWatchdog)),
+                (confirmed, Event::FaultConfirmed(FaultKind::StopWatchdog)),
                 (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
             ])
         };
@@ -335,17 +336,17 @@ mod tests {
 
     #[test]
     fn a_missing_event_leaves_the_others_their_partners() {
-        let changes = |changes: &[(u64, Phase, u64, &'static str)]| {
-            let both = |&(at, phase, after, status): &(u64, Phase, u64, &'static str)| {
+        let changes = |changes: &[(u64, Phase, u64, VmStatus)]| {
+            let both = |&(at, phase, after, status): &(u64, Phase, u64, VmStatus)| {
                 [(at, Event::Phase(phase)), (at + after, Event::VmStatus(status))]
             };
             intervals(changes.iter().flat_map(both))
         };
         let whole = |stopped_after| {
             [
-                (1000, Phase::Scheduling, 400, "Starting"),
-                (2000, Phase::Running, 0, "Running"),
-                (9000, Phase::Failed, stopped_after, "Stopped"),
+                (1000, Phase::Scheduling, 400, VmStatus::Starting),
+                (2000, Phase::Running, 0, VmStatus::Running),
+                (9000, Phase::Failed, stopped_after, VmStatus::Stopped),
             ]
         };
         let missing = |stopped_after| {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::trace::{Entry, Event, Trace};
+use vmhealth_sim::trace::{Condition, Entry, Event, Trace, VmiReason};
 
 /// One object's history.
 pub type Lane = Vec<String>;
@@ -54,11 +54,13 @@ impl Normaliser {
             // The condition says the same, and a dying QEMU may or may not close the port first.
             Event::Qemu(DomainEvent::AgentPort { .. }) => return,
             // How long a boot takes, and so how many probes fail in it, is the host's business.
-            Event::Unhealthy(_) | Event::VmiEvent("GuestAgentPingFailed") if entry.vmi > self.settled => return,
-            Event::VmiEvent("GuestAgentPingFailed") => "ping",
+            Event::Unhealthy(_) | Event::VmiEvent(VmiReason::GuestAgentPingFailed) if entry.vmi > self.settled => {
+                return;
+            }
+            Event::VmiEvent(VmiReason::GuestAgentPingFailed) => "ping",
             // virt-handler asks every 5 s, the second time perhaps by the button: how often is the guest's speed.
             Event::Qemu(DomainEvent::Powerdown) if entry.vmi == self.asked => return,
-            Event::VmiEvent("ShuttingDown") => {
+            Event::VmiEvent(VmiReason::ShuttingDown) => {
                 self.asked = entry.vmi;
                 "vmi"
             }
@@ -66,7 +68,7 @@ impl Normaliser {
                 self.settled = entry.vmi;
                 "guest"
             }
-            Event::AgentConnected(_) | Event::VmCondition("AgentConnected", _) => "agent",
+            Event::AgentConnected(_) | Event::VmCondition(Condition::AgentConnected, _) => "agent",
             event => event.lane(),
         };
         let text = entry.event.to_string();

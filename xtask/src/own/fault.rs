@@ -1,7 +1,7 @@
 //! `--fault`: what breaks, in a scenario file's words, and when.
 
 use std::time::Duration;
-use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::scenario::{Fault, FaultKind};
 use vmhealth_sim::yaml;
 
 /// From this likeness on (Jaro-Winkler) a kind is taken to be what a misspelt one meant.
@@ -33,10 +33,8 @@ impl std::str::FromStr for NamedFault {
         let text = text.trim();
         let inside = text.strip_prefix('{').unwrap_or(text);
         let kind = inside.split([':', '}', ' ']).find(|w| !w.is_empty()).unwrap_or_default();
-        if !Fault::NAMES.contains(&kind) {
-            return Err(unknown(kind));
-        }
-        let fault = yaml::read::<Fault>(text).map_err(|_| format!("expected {}", expected(kind)))?;
+        let known = FaultKind::ALL.iter().find(|k| k.name() == kind).ok_or_else(|| unknown(kind))?;
+        let fault = yaml::read::<Fault>(text).map_err(|_| format!("expected {}", expected(*known)))?;
         Ok(NamedFault { text: text.to_owned(), fault })
     }
 }
@@ -58,21 +56,20 @@ impl std::str::FromStr for TimedFault {
 }
 
 fn unknown(kind: &str) -> String {
+    let names: Vec<&str> = FaultKind::ALL.iter().map(|k| k.name()).collect();
     let likeness = |name: &&str| strsim::jaro_winkler(&name.to_lowercase(), &kind.to_lowercase());
-    let nearest = Fault::NAMES.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let nearest = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let hint = nearest.filter(|n| likeness(n) >= ALIKE).map_or(String::new(), |n| format!("; did you mean {n}?"));
-    format!("there is no fault {kind:?}{hint} (kinds: {})", Fault::NAMES.join(", "))
+    format!("there is no fault {kind:?}{hint} (kinds: {})", names.join(", "))
 }
 
 /// What a fault of this kind looks like.
-fn expected(kind: &str) -> &str {
-    match kind {
-        "stopAgent" => "{stopAgent: {for: 15s}}",
-        "health" => {
-            "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}"
-        }
-        kind => kind,
-    }
+fn expected(kind: FaultKind) -> String {
+    let others = match kind {
+        FaultKind::Health => ", or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}",
+        _ => "",
+    };
+    format!("{}{others}", kind.example())
 }
 
 #[cfg(test)]
@@ -97,9 +94,9 @@ mod tests {
         check("{stopagent: {for: 1s}}@5s", Err("did you mean stopAgent?"));
         check("explode@5s", Err("there is no fault \"explode\" (kinds:"));
         check("@5s", Err("there is no fault \"\""));
-        check("stopAgent@5s", Err("expected {stopAgent: {for: 15s}}"));
-        check("stopAgent", Err("expected {stopAgent: {for: 15s}}"));
-        check("{stopAgent: {until: 15s}}@5s", Err("expected {stopAgent: {for: 15s}}"));
+        check("stopAgent@5s", Err("expected {stopAgent: {for: 30s}}"));
+        check("stopAgent", Err("expected {stopAgent: {for: 30s}}"));
+        check("{stopAgent: {until: 15s}}@5s", Err("expected {stopAgent: {for: 30s}}"));
         check("{kernelPanic: 3}@5s", Err("expected kernelPanic"));
         check("{health: {status: 500}}, {user: stop}@5s", Err("expected {health: {status: 500}}"));
         check("kernelPanic", Err("expected KIND@WHEN, like kernelPanic@5s"));
@@ -108,9 +105,8 @@ mod tests {
 
     #[test]
     fn what_is_expected_is_a_fault() {
-        for kind in Fault::NAMES {
-            let shape = expected(kind).split(", or ").next().unwrap();
-            assert_eq!(shape.parse::<NamedFault>().unwrap().fault.name(), *kind);
+        for kind in FaultKind::ALL {
+            assert_eq!(kind.example().parse::<NamedFault>().unwrap().fault.kind(), *kind);
         }
     }
 }

@@ -103,10 +103,16 @@ impl OwnRun {
 
 /// Without the position, which is in a text that the user has never seen.
 pub(super) fn invalid_options(error: ScenarioError) -> OwnError {
-    OwnError::Invalid(match error {
-        ScenarioError::Yaml(error) => format!("invalid options: {}", error.message),
-        ScenarioError::Meaning(text) => format!("invalid options: {text}"),
-    })
+    let without_place = |problem: &String| {
+        let is_place = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let mut parts = problem.splitn(3, ':');
+        match (parts.next().filter(is_place), parts.next().filter(is_place), parts.next()) {
+            (Some(_), Some(_), Some(rest)) => rest.trim_start().to_owned(),
+            _ => problem.clone(),
+        }
+    };
+    let problems: Vec<String> = error.problems.iter().map(without_place).collect();
+    OwnError::Invalid(format!("invalid options: {}", problems.join("; ")))
 }
 
 /// Reads a manifest with a reader of [`manifest`].

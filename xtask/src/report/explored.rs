@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use vmhealth_sim::explore::{Exploration, Extreme, Outcome, shows};
+use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::trace::Entry;
 
 /// The outcomes, the most frequent first.
@@ -64,9 +65,9 @@ impl OutcomeReport {
 
 impl From<&Extreme> for ExtremeReport {
     fn from(extreme: &Extreme) -> Self {
-        let moment = |(at, name): &(std::time::Duration, &'static str)| Moment {
+        let moment = |(at, fault): &(std::time::Duration, FaultKind)| Moment {
             at_s: at.as_secs_f64(),
-            event: (*name).to_owned(),
+            event: fault.to_string(),
         };
         ExtremeReport { took_s: extreme.took.as_secs_f64(), faults: extreme.instants.iter().map(moment).collect() }
     }
@@ -147,7 +148,7 @@ mod tests {
         let sequence = events.iter().filter(|(_, e)| shows(e)).map(|(_, e)| e.to_string()).collect();
         let extreme = |secs| Extreme {
             took: Duration::from_secs(secs),
-            instants: vec![(Duration::from_secs(90 + secs), "kernelPanic")],
+            instants: vec![(Duration::from_secs(90 + secs), FaultKind::KernelPanic)],
         };
         let (best, worst) = (extreme(2), extreme(worst));
         Outcome { sequence, runs, instants: best.instants.clone(), best, worst, trace }
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_race_is_shown_up_to_where_it_parts() {
-        let fault = (100, Event::FaultBegun("kernelPanic"));
+        let fault = (100, Event::FaultBegun(FaultKind::KernelPanic));
         let fires = Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Poweroff));
         let usual = outcome(
             15,

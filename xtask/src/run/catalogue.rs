@@ -80,7 +80,10 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
 
 /// `folder`: what says where the scenario is when it is to be run again; empty for the embedded ones.
 fn case(file: &Path, text: &dyn Fn(&Path) -> Result<String, String>, folder: String) -> Result<Case, String> {
-    let scenario = Scenario::read(&text(file)?).map_err(|e| format!("{}:{e}", file.display()))?;
+    let scenario = Scenario::read(&text(file)?).map_err(|e| {
+        let problems: Vec<String> = e.problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
+        problems.join("\n")
+    })?;
     let manifest_file = file.with_file_name(&scenario.spec.manifest);
     let name = manifest_file.display().to_string();
     let manifest = manifest::read(&name, &text(&manifest_file)?).map_err(|e| e.to_string())?;

@@ -1,36 +1,81 @@
-//! The conditions of a VMI, and whether its pod is an endpoint.
+//! The conditions of a VMI, and whether its pod is an endpoint: computed as one value, and what changed is made known.
 
-use super::{Phase, Vmi, VmiCommand};
-use crate::trace::Event;
+use super::{Deleted, Vmi, VmiCommand};
+use crate::trace::{Condition, Event, NotReady, Phase, Ready, SyncFailure};
+
+/// Conditions beside Ready, and whether they are there.
+pub type Conditions = [(Condition, bool); 3];
+
+/// What was last made known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    sync_failure: Option<SyncFailure>,
+    paused: bool,
+    ready: Ready,
+    /// The pod is among the ready endpoints.
+    endpoint: bool,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Shown { sync_failure: None, paused: false, ready: Ready::False(NotReady::PodNotExists), endpoint: false }
+    }
+}
 
 impl Vmi {
-    /// The Ready condition in the order of kubevirt-health.md 4; the endpoint follows the pod's Ready.
+    /// The Ready condition's status.
+    pub fn ready(&self) -> bool {
+        self.shown.ready.is_true()
+    }
+
+    /// The Ready condition.
+    pub fn ready_condition(&self) -> Ready {
+        self.shown.ready
+    }
+
+    /// The conditions that the VM copies while it exists.
+    pub fn copied_conditions(&self) -> Conditions {
+        [
+            (Condition::AgentConnected, self.agent_connected),
+            (Condition::Paused, self.shown.paused),
+            (Condition::Synchronized, self.shown.sync_failure.is_some()),
+        ]
+    }
+
+    /// Makes known what has changed.
     pub(super) fn show_conditions(&mut self) {
+        let now = self.conditions();
+        let before = std::mem::replace(&mut self.shown, now);
+        if let Some(reason) = now.sync_failure.filter(|_| now.sync_failure != before.sync_failure) {
+            self.show(Event::Unsynchronized(reason));
+        }
+        if now.paused != before.paused {
+            self.show(Event::Paused(now.paused));
+        }
+        if now.ready != before.ready {
+            self.show(Event::Ready(now.ready));
+        }
+        if now.endpoint != before.endpoint {
+            self.show(Event::Endpoint(now.endpoint));
+            self.out.commands.push(VmiCommand::Endpoint { ready: now.endpoint });
+        }
+    }
+
+    /// The Ready condition in the order of kubevirt-health.md 4.
+    fn conditions(&self) -> Shown {
         let paused = self.domain.paused();
-        if paused != self.shown_paused {
-            self.shown_paused = paused;
-            self.show(Event::Paused(paused));
-        }
-        let going = self.deleting || self.pod_deleted;
-        let container = self.pod.as_ref().map(|p| (p.terminated(), p.ready()));
+        let going = self.deleted != Deleted::Nothing;
+        let container = self.pod.as_ref().map(|pod| (pod.terminated(), pod.ready()));
         let ready = match container {
-            None => (false, "PodNotExists"),
-            Some((terminated, _)) if going || terminated => (false, "PodTerminating"),
-            Some(_) if self.phase != Phase::Running => (false, "GuestNotRunning"),
-            Some((_, false)) => (false, "ContainersNotReady"),
-            Some((_, true)) if paused => (false, "ReadinessGatesNotReady"),
-            Some((_, true)) => (true, ""),
+            None => Ready::False(NotReady::PodNotExists),
+            Some((terminated, _)) if going || terminated => Ready::False(NotReady::PodTerminating),
+            Some(_) if self.phase() != Phase::Running => Ready::False(NotReady::GuestNotRunning),
+            Some((_, false)) => Ready::False(NotReady::ContainersNotReady),
+            Some((_, true)) if paused => Ready::False(NotReady::ReadinessGatesNotReady),
+            Some((_, true)) => Ready::True,
         };
-        if ready != self.shown_ready {
-            self.shown_ready = ready;
-            self.show(Event::Ready(ready.0, ready.1));
-        }
         // The pod's own Ready: the container and the gate `virtual-machine-unpaused`; the phase plays no part in it.
         let endpoint = container.is_some_and(|(_, ready)| ready) && !paused && !going;
-        if endpoint != self.shown_endpoint {
-            self.shown_endpoint = endpoint;
-            self.show(Event::Endpoint(endpoint));
-            self.out.commands.push(VmiCommand::Endpoint { ready: endpoint });
-        }
+        Shown { sync_failure: self.sync_failure, paused, ready, endpoint }
     }
 }

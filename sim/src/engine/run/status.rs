@@ -2,10 +2,11 @@
 
 use super::Engine;
 use crate::cluster::{Conditions, Phase, Vmi};
-use crate::trace::Event;
+use crate::trace::{Condition, Event, VmReady, VmStatus};
 
 /// Without a VMI.
-pub(super) const NO_CONDITIONS: Conditions = [("AgentConnected", None), ("Paused", None), ("Synchronized", None)];
+pub(super) const NO_CONDITIONS: Conditions =
+    [(Condition::AgentConnected, false), (Condition::Paused, false), (Condition::Synchronized, false)];
 
 impl Engine {
     /// A VMI that was made from another template than the present one (kubevirt-health.md 2.8).
@@ -13,25 +14,25 @@ impl Engine {
         let required = self.vmi.is_some() && self.made_from != self.template;
         if required != self.restart_required {
             self.restart_required = required;
-            self.log(self.now, Event::VmCondition("RestartRequired", required.then_some("True")), String::new());
+            self.log(self.now, Event::VmCondition(Condition::RestartRequired, required), String::new());
         }
     }
 
     /// printableStatus, first match (kubevirt-health.md 8.3; nothing here migrates or waits for volumes), and VM Ready.
     pub(super) fn show_status(&mut self) {
         let status = match &self.vmi {
-            _ if self.controller.deleted() => "Terminating",
-            Some(v) if v.stopping() => "Stopping",
-            Some(v) if v.migrating() => "Migrating",
-            Some(v) if v.phase() == Phase::Running && v.paused() => "Paused",
-            Some(v) if v.phase() == Phase::Running => "Running",
-            Some(v) if !v.phase().is_final() => "Starting",
-            None if self.creating() && self.refused.is_none() => "Starting",
-            _ if self.controller.crash_looping() => "CrashLoopBackOff",
-            _ => "Stopped",
+            _ if self.controller.deleted() => VmStatus::Terminating,
+            Some(v) if v.stopping() => VmStatus::Stopping,
+            Some(v) if v.migrating() => VmStatus::Migrating,
+            Some(v) if v.phase() == Phase::Running && v.paused() => VmStatus::Paused,
+            Some(v) if v.phase() == Phase::Running => VmStatus::Running,
+            Some(v) if !v.phase().is_final() => VmStatus::Starting,
+            None if self.creating() && self.refused.is_none() => VmStatus::Starting,
+            _ if self.controller.crash_looping() => VmStatus::CrashLoopBackOff,
+            _ => VmStatus::Stopped,
         };
-        if status != self.status {
-            self.status = status;
+        if self.status != Some(status) {
+            self.status = Some(status);
             self.log(self.now, Event::VmStatus(status), String::new());
         }
         let copied = self.vmi.as_ref().map_or(NO_CONDITIONS, Vmi::copied_conditions);
@@ -40,10 +41,10 @@ impl Engine {
                 self.log(self.now, Event::VmCondition(name, now), String::new());
             }
         }
-        let ready = self.vmi.as_ref().map_or((false, "VMINotExists"), Vmi::ready_condition);
-        if ready != self.vm_ready {
-            self.vm_ready = ready;
-            self.log(self.now, Event::VmReady(ready.0, ready.1), String::new());
+        let ready = self.vmi.as_ref().map_or(VmReady::NoVmi, |v| VmReady::Vmi(v.ready_condition()));
+        if self.vm_ready != Some(ready) {
+            self.vm_ready = Some(ready);
+            self.log(self.now, Event::VmReady(ready), String::new());
         }
     }
 }

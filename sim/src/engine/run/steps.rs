@@ -4,9 +4,9 @@ use super::super::io::{FaultNews, Request};
 use super::Engine;
 use super::deadlines::Timer;
 use crate::cluster::Vmi;
-use crate::scenario::{Due, Fault, StepAction, TemplateEdit, UserRequest, Verdict};
+use crate::scenario::{Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict};
 use crate::time::Time;
-use crate::trace::Event;
+use crate::trace::{Answer, Event};
 use std::time::Duration;
 
 impl Engine {
@@ -21,32 +21,33 @@ impl Engine {
             StepAction::User(request) => {
                 let phase = self.vmi.as_ref().map(Vmi::phase);
                 let now = self.now;
-                let on_vmi = |vmi: &mut Option<Vmi>, act: fn(&mut Vmi, Time) -> &'static str| {
-                    vmi.as_mut().map_or("refused", |v| act(v, now))
+                let on_vmi = |vmi: &mut Option<Vmi>, act: fn(&mut Vmi, Time) -> Answer| {
+                    vmi.as_mut().map_or(Answer::Refused, |v| act(v, now))
                 };
-                let (name, answer) = match request {
-                    UserRequest::Start => ("start", self.controller.start(phase)),
-                    UserRequest::Stop => ("stop", self.controller.stop(phase)),
-                    UserRequest::Restart => ("restart", self.controller.restart(phase)),
-                    UserRequest::Pause => ("pause", on_vmi(&mut self.vmi, |v, _| v.pause())),
-                    UserRequest::Unpause => ("unpause", on_vmi(&mut self.vmi, |v, _| v.unpause())),
-                    UserRequest::Migrate { lasting } => ("migrate", self.migrate(lasting.0)),
-                    UserRequest::DeletePod => ("deletePod", on_vmi(&mut self.vmi, Vmi::delete_pod)),
-                    UserRequest::DeleteVmi => ("deleteVmi", on_vmi(&mut self.vmi, Vmi::delete)),
+                let name = request.request();
+                let answer = match request {
+                    UserRequest::Start => self.controller.start(phase),
+                    UserRequest::Stop => self.controller.stop(phase),
+                    UserRequest::Restart => self.controller.restart(phase),
+                    UserRequest::Pause => on_vmi(&mut self.vmi, |v, _| v.pause()),
+                    UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
+                    UserRequest::Migrate { lasting } => self.migrate(lasting.0),
+                    UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
+                    UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
                     UserRequest::Delete => {
                         self.controller.delete();
-                        ("delete", "accepted")
+                        Answer::Accepted
                     }
-                    UserRequest::Edit(edit) => ("edit", self.edit(&edit)),
+                    UserRequest::Edit(edit) => self.edit(&edit),
                 };
                 self.log(self.now, Event::User(name, answer), String::new());
                 self.show_restart_required();
                 self.script.done(self.now);
             }
             StepAction::Fault(fault) => {
-                self.log(self.now, Event::FaultBegun(fault.name()), String::new());
+                self.log(self.now, Event::FaultBegun(fault.kind()), String::new());
                 if let Some(why) = self.no_guest() {
-                    return self.fault_without_guest(due.step, fault.name(), &why);
+                    return self.fault_without_guest(due.step, fault.kind(), &why);
                 }
                 if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
                     vmi.lose_launcher(self.now);
@@ -56,9 +57,9 @@ impl Engine {
         }
     }
 
-    fn migrate(&mut self, lasting: Duration) -> &'static str {
-        let answer = self.vmi.as_mut().map_or("refused", Vmi::begin_migration);
-        if answer == "accepted" {
+    fn migrate(&mut self, lasting: Duration) -> Answer {
+        let answer = self.vmi.as_mut().map_or(Answer::Refused, Vmi::begin_migration);
+        if answer == Answer::Accepted {
             self.timers.set(Timer::MigrationOver, self.now + lasting);
         }
         answer
@@ -71,11 +72,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn edit(&mut self, edit: &TemplateEdit) -> &'static str {
+    pub(super) fn edit(&mut self, edit: &TemplateEdit) -> Answer {
         // Its probes were read when the scenario was.
-        let Ok(template) = edit.apply(&self.template) else { return "refused" };
+        let Ok(template) = edit.apply(&self.template) else { return Answer::Refused };
         self.template = template;
-        "accepted"
+        Answer::Accepted
     }
 
     /// Why there is nothing to break: the present VMI's domain does not run, or only waits to be quit.
@@ -90,35 +91,31 @@ impl Engine {
     }
 
     /// Who wrote the scenario is to blame, and neither the host nor the guest.
-    fn fault_without_guest(&mut self, step: usize, name: &'static str, why: &str) {
+    fn fault_without_guest(&mut self, step: usize, fault: FaultKind, why: &str) {
         let why = format!("there is no guest to break: {why}");
-        self.log(self.now, Event::FaultFailed(name), why.clone());
-        self.conclude(Verdict::Fail(format!("step {} (fault {name}): {why}", step + 1)));
+        self.log(self.now, Event::FaultFailed(fault), why.clone());
+        self.conclude(Verdict::Fail(format!("step {} (fault {fault}): {why}", step + 1)));
     }
 
     pub(super) fn fault_news(&mut self, step: usize, news: FaultNews) {
-        let begun = self.trace.entries().iter().rev().find_map(|e| match e.event {
-            Event::FaultBegun(name) => Some(name),
-            _ => None,
-        });
-        let name = begun.unwrap_or("?");
+        let Some(fault) = self.script.fault(step) else { return };
         match news {
             FaultNews::Confirmed(how) => {
-                self.log(self.now, Event::FaultConfirmed(name), how);
+                self.log(self.now, Event::FaultConfirmed(fault), how);
                 self.script.done(self.now);
             }
             FaultNews::Failed(why) => {
-                self.log(self.now, Event::FaultFailed(name), why.clone());
-                let reason = format!("{name} could not be injected: {why}");
+                self.log(self.now, Event::FaultFailed(fault), why.clone());
+                let reason = format!("{fault} could not be injected: {why}");
                 self.conclude(self.config.lack(reason));
             }
             FaultNews::HostFailed(why) => {
-                self.log(self.now, Event::FaultFailed(name), why.clone());
-                self.conclude(Verdict::Infra(format!("{name} could not be injected: {why}")));
+                self.log(self.now, Event::FaultFailed(fault), why.clone());
+                self.conclude(Verdict::Infra(format!("{fault} could not be injected: {why}")));
             }
             FaultNews::NoGuest => {
                 let why = self.no_guest().unwrap_or_else(|| "it has just ended".into());
-                self.fault_without_guest(step, name, &why);
+                self.fault_without_guest(step, fault, &why);
             }
         }
     }

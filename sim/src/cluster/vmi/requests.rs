@@ -1,0 +1,114 @@
+//! What is asked of a VMI: by a user, by the VM controller, by the kubelet; and what the API answers.
+
+use super::super::stop::GracefulStop;
+use super::life::{EndSeenBy, Life};
+use super::{Deleted, NORMAL, Vmi, VmiCommand};
+use crate::kubelet::ProbeKind;
+use crate::manifest::{Handler, PodProbe};
+use crate::time::Time;
+use crate::trace::{Answer, Phase, VmiReason};
+
+impl Vmi {
+    /// A user's `virtctl pause`. 403 with a liveness probe that a paused guest would fail (kubevirt-health.md 2.8); where
+    /// pings are not suppressed that is any.
+    pub fn pause(&mut self) -> Answer {
+        let version = self.settings.version;
+        let forgiven = |p: &PodProbe| p.handler == Handler::GuestAgentPing && version.suppresses_pings();
+        let allowed = self.probe(ProbeKind::Liveness).is_none_or(forgiven);
+        if self.phase() != Phase::Running || self.deleting() || self.domain.paused() || !allowed {
+            return Answer::Refused;
+        }
+        if version.tells_panics_and_pauses() {
+            self.tell(VmiReason::Paused, NORMAL, "VirtualMachineInstance paused");
+        }
+        self.domain.user_pauses();
+        self.out.commands.push(VmiCommand::Pause);
+        Answer::Accepted
+    }
+
+    /// A user's `virtctl unpause`.
+    pub fn unpause(&mut self) -> Answer {
+        if self.phase() != Phase::Running || !self.domain.paused() {
+            return Answer::Refused;
+        }
+        if self.settings.version.tells_panics_and_pauses() {
+            self.tell(VmiReason::Unpaused, NORMAL, "VirtualMachineInstance unpaused");
+        }
+        self.out.commands.push(VmiCommand::Resume);
+        Answer::Accepted
+    }
+
+    /// Its migration begins. The pod that it would go on in is not modelled: from outside it is the same guest.
+    pub fn begin_migration(&mut self) -> Answer {
+        if self.phase() != Phase::Running || self.deleting() || self.migrating {
+            return Answer::Refused;
+        }
+        self.migrating = true;
+        Answer::Accepted
+    }
+
+    /// Its migration is over.
+    pub fn end_migration(&mut self) {
+        self.migrating = false;
+    }
+
+    /// Deletes it: its pod leaves the endpoints at once and is stopped gracefully, unless that has ended already. Refused if
+    /// it is being deleted.
+    pub fn delete(&mut self, now: Time) -> Answer {
+        if self.deleting() {
+            return Answer::Refused;
+        }
+        if self.pod.is_some() {
+            self.tell(VmiReason::SuccessfulDelete, NORMAL, "Deleted virtual machine pod");
+        }
+        self.terminate_pod(now, Deleted::Vmi);
+        Answer::Accepted
+    }
+
+    /// Somebody deletes its pod, or evicts it and nothing migrates it: the VMI itself is not being deleted.
+    pub fn delete_pod(&mut self, now: Time) -> Answer {
+        if self.phase().is_final() || self.pod.is_none() {
+            return Answer::Refused;
+        }
+        self.terminate_pod(now, self.deleted.max(Deleted::Pod));
+        Answer::Accepted
+    }
+
+    fn terminate_pod(&mut self, now: Time, deleted: Deleted) {
+        let before = std::mem::replace(&mut self.deleted, deleted);
+        if before == Deleted::Nothing && self.container_runs() {
+            self.show_killing();
+        }
+        self.stop(now);
+    }
+
+    /// Its pod is stopped gracefully; without a domain that runs, that is its end.
+    pub(super) fn stop(&mut self, now: Time) {
+        let grace = self.settings.grace;
+        match &mut self.life {
+            Life::Running { stop: Some(_), .. } | Life::LauncherLost { .. } | Life::Final(_) => return,
+            Life::Running { stop, .. } => *stop = Some(GracefulStop::new(now, grace)),
+            // Its domain may be on its way already.
+            Life::Scheduled => self.out.commands.push(VmiCommand::Destroy),
+            Life::Pending { .. } | Life::PodRefused { .. } | Life::Scheduling { .. } | Life::DomainRefused(_) => {}
+        }
+        if let Some(pod) = &mut self.pod {
+            pod.terminating();
+        }
+        if !matches!(self.life, Life::Running { .. }) {
+            self.end(Phase::Failed, EndSeenBy::Pod);
+        }
+    }
+
+    /// virt-launcher dies, and with it the container and QEMU; virt-handler will see that later.
+    pub fn lose_launcher(&mut self, now: Time) {
+        if matches!(self.life, Life::LauncherLost { .. } | Life::Final(_)) {
+            return;
+        }
+        if let Some(pod) = &mut self.pod {
+            pod.container_ended();
+        }
+        let noticed_at = now + self.settings.chance.launcher_noticed;
+        self.life = Life::LauncherLost { phase: self.phase(), noticed_at };
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads a scenario file, and says everything that is wrong with it at once.
+
+use super::file::{Scenario, Spec};
+use super::pattern::Pattern;
+use super::user::UserRequest;
+use crate::fault::Needs;
+use crate::manifest::{self, WatchdogModel};
+use crate::yaml::{self, Node, Value, YamlError};
+use std::fmt;
+
+/// Debian's daemon wants more than its interval, seconds.
+const SHORTEST_HEARTBEAT: u32 = 3;
+
+/// Why a scenario file cannot be used: one line for each problem, with line and column, or the field's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioError {
+    /// What is wrong, in the order of the file where that is known.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+impl Scenario {
+    /// Reads a scenario file's text.
+    pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
+        let problems = match yaml::read::<Scenario>(text) {
+            Ok(scenario) => match problems(&scenario) {
+                problems if problems.is_empty() => return Ok(scenario),
+                problems => problems,
+            },
+            Err(first) => of_its_text(text, first),
+        };
+        Err(ScenarioError { problems })
+    }
+}
+
+/// The reader stops at the first error; misspelt events after it are found here.
+fn of_its_text(text: &str, first: YamlError) -> Vec<String> {
+    let mut errors = Vec::new();
+    if let Ok(file) = yaml::read::<Node>(text) {
+        misspelt(&file, &mut errors);
+    }
+    errors.retain(|error| error.pos > first.pos);
+    [first].iter().chain(&errors).map(YamlError::to_string).collect()
+}
+
+fn misspelt(node: &Node, errors: &mut Vec<YamlError>) {
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(|item| misspelt(item, errors)),
+        Value::Map(entries) => {
+            for (key, node) in entries {
+                match &node.value {
+                    Value::Str(text) if matches!(key.name.as_str(), "see" | "after" | "from") => {
+                        let error = Pattern::try_from(text.clone()).err();
+                        errors.extend(error.map(|message| YamlError { pos: node.pos, message }));
+                    }
+                    _ => misspelt(node, errors),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What cannot mean anything although its shape is right.
+fn problems(scenario: &Scenario) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (id, spec) = (&scenario.metadata.id, &scenario.spec);
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if id.split('/').count() != 3 || !id.split('/').all(word) {
+        wrong.push(format!("metadata.id: {id:?} is not fault/detector/action in kebab case"));
+    }
+    wrong.extend(of_the_guest(spec));
+    wrong.extend(of_the_steps(spec));
+    for (i, e) in spec.expect.iter().enumerate() {
+        if e.within.is_some() == e.within_guest.is_some() {
+            wrong.push(format!("spec.expect[{i}]: expected exactly one of within, withinGuest"));
+        }
+        if let Some(from) = e.from.as_ref().filter(|from| from.is_all_of_a_fault()) {
+            wrong.push(format!("spec.expect[{i}].from: {from} comes twice: say begun or confirmed"));
+        }
+    }
+    if spec.traffic.as_ref().is_some_and(|t| t.every.0.is_zero()) {
+        wrong.push("spec.traffic.every: a span longer than 0s is needed".into());
+    }
+    if spec.expect.is_empty() {
+        wrong.push("spec.expect is empty: a scenario that expects nothing cannot fail".into());
+    }
+    wrong
+}
+
+fn of_the_guest(spec: &Spec) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let Some(daemon) = &spec.guest.watchdog_daemon
+        && !(SHORTEST_HEARTBEAT..=*WatchdogModel::I6300esb.heartbeats().end()).contains(&daemon.heartbeat_seconds)
+    {
+        wrong.push(format!(
+            "spec.guest.watchdogDaemon.heartbeatSeconds: the daemon and the device take {SHORTEST_HEARTBEAT} to {}",
+            WatchdogModel::I6300esb.heartbeats().end()
+        ));
+    }
+    if spec.guest.own_watchdog_daemon && spec.guest.watchdog_daemon.is_some() {
+        wrong.push("spec.guest: watchdogDaemon and ownWatchdogDaemon are both set: keep one".into());
+    }
+    wrong
+}
+
+fn of_the_steps(spec: &Spec) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (i, step) in spec.steps.iter().enumerate() {
+        if step.fault.is_some() == step.user.is_some() {
+            wrong.push(format!("spec.steps[{i}]: expected exactly one of fault, user"));
+        }
+        for probe in step.user.iter().flat_map(UserRequest::edited_probes) {
+            let error = manifest::read_probe(&probe.to_string()).err();
+            wrong.extend(error.map(|e| format!("spec.steps[{i}].user.edit: {e}")));
+        }
+        let Some(kind) = step.fault.as_ref().map(|fault| fault.kind()) else { continue };
+        let lacks = match kind.needs() {
+            Needs::WatchdogDaemon if !spec.guest.has_watchdog_daemon() => "watchdogDaemon",
+            Needs::HealthServer if !spec.guest.health_server => "healthServer",
+            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Nothing => continue,
+        };
+        wrong.push(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", kind.name()));
+    }
+    wrong
+}
