@@ -1,6 +1,8 @@
 //! The `vmhealth` program as a user has it: in a folder that is not in its sources. Built with the package that makes the
 //! program, which is how cargo says where it is.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,4 +1,4 @@
-//! What this host has and lacks, and the command that mends it.
+//! The tools that this host has, those that are missing, and the command that installs them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,25 +33,25 @@ const S390X: [Tool; 3] = [
     tool(
         &["qemu-s390x-static", "qemu-s390x"],
         &["qemu-user-static", "qemu-user"],
-        "runs s390x programs in the image's build",
+        "runs s390x programs while the image is built",
     ),
-    tool(&["arch-test"], &["arch-test"], "sees whether they run"),
+    tool(&["arch-test"], &["arch-test"], "checks whether s390x programs run"),
 ];
 
 /// Files, which are found as programs are: both OVMFs come in one package.
 const OVMF: Tool = tool(
     &["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd"],
     &["ovmf"],
-    "is the firmware of guests with UEFI",
+    "firmware of guests with UEFI",
 );
 
 impl Tool {
-    /// What it is called here, or would be.
+    /// The name that it is installed under, or the first of its names.
     pub fn name(&self) -> &'static str {
         self.programs.iter().find(|p| find(p).is_some()).or(self.programs.first()).copied().unwrap_or_default()
     }
 
-    /// Where it is.
+    /// Its path, if it is installed.
     pub fn path(&self) -> Option<PathBuf> {
         self.programs.iter().find_map(|p| find(p))
     }
@@ -86,24 +86,24 @@ pub fn missing(architecture: Architecture) -> Vec<Tool> {
     tools(architecture).into_iter().filter(|t| t.path().is_none()).collect()
 }
 
-/// What guests with UEFI lack.
+/// The firmware of guests with UEFI, if it is missing.
 pub fn missing_ovmf() -> Vec<Tool> {
     [OVMF].into_iter().filter(|t| t.path().is_none()).collect()
 }
 
-/// The same, where QEMU itself runs somewhere else.
+/// The tools that are missing where QEMU itself runs in a container.
 pub fn missing_beside_qemu(architecture: Architecture) -> Vec<Tool> {
     let mut missing = missing(architecture);
     missing.retain(|t| !t.programs.iter().any(|p| [QEMU_X86, QEMU_S390X].contains(p)));
     missing
 }
 
-/// Whether installing what is missing is ours to do: on Debian, as root.
+/// Whether vmhealth may install packages: on Debian, as root.
 pub fn can_install() -> bool {
     is_root() && find("apt-get").is_some()
 }
 
-/// Not an ordinary user who is called root in a user namespace of one.
+/// Not an ordinary user who is mapped to root in a user namespace.
 fn is_root() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     nix::unistd::geteuid().is_root() && map.split_whitespace().nth(2) != Some("1")
@@ -124,7 +124,7 @@ pub fn install_command(missing: &[Tool]) -> String {
     format!("apt-get install -y --no-install-recommends {}", packages.join(" "))
 }
 
-/// Installs what is missing where that is ours to do: on Debian, as root. Else says what to type.
+/// Installs what is missing on Debian as root; otherwise the error says what to type.
 pub fn install(missing: &[Tool]) -> Result<(), String> {
     let command = install_command(missing);
     let as_user = format!("missing: {}; type: sudo {command}", names(missing));

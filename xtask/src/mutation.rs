@@ -1,4 +1,4 @@
-//! Are the tests worth their name? Each small fault of `tests/mutants.yaml` is made in a copy of the sources; a test must notice.
+//! Do the tests notice a fault? Each small fault of `tests/mutants.yaml` is made in a copy of the sources; a test must notice.
 //!
 //! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched.
 
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 /// A test run that takes longer hangs, which is noticed, too; without a mutant it takes a few seconds.
 const TEST_LIMIT: Duration = Duration::from_secs(90);
-/// The first build makes everything.
+/// The first build builds every dependency.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
-/// What a copy consists of.
+/// The folders that are copied.
 const FOLDERS: [&str; 6] = ["sim", "images", "guests", "tests", "xtask", ".cargo"];
 
 /// One small fault.
@@ -27,9 +27,9 @@ pub struct Mutant {
     pub name: String,
     /// The file that it is made in.
     pub file: String,
-    /// What stands there, exactly once.
+    /// The text that is replaced; must occur exactly once in the file.
     pub find: String,
-    /// What stands there then.
+    /// The text that replaces it.
     pub replace: String,
 }
 
@@ -44,18 +44,18 @@ pub enum Detection {
     Stale(String),
 }
 
-/// The list of a copy of the sources.
+/// Reads the list of mutants of these sources.
 pub fn read(sources: &Path) -> Result<Vec<Mutant>, String> {
     let file = sources.join("tests/mutants.yaml");
     let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     vmhealth_sim::yaml::read(&text).map_err(|e| format!("{}:{e}", file.display()))
 }
 
-/// The sources with the fault in them.
+/// A file's text with the fault in it.
 pub fn apply(mutant: &Mutant, text: &str) -> Result<String, String> {
     match text.matches(&mutant.find).count() {
         1 => Ok(text.replacen(&mutant.find, &mutant.replace, 1)),
-        n => Err(format!("{}: its text stands {n} times in {}", mutant.name, mutant.file)),
+        n => Err(format!("{}: its text occurs {n} times in {}", mutant.name, mutant.file)),
     }
 }
 

@@ -141,8 +141,8 @@ impl Default for GuestOptions {
     }
 }
 
-/// Prepares what guests of these architectures lack on every host that is options. Where they cannot run, the reality says
-/// why; the model still can.
+/// Prepares every host that is asked for to run guests of these architectures. Where they cannot run, the [`Reality`] says
+/// why.
 pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOptions) -> (Vec<Reality>, Machine) {
     let mut machine = Machine {
         cores: host::cores(),
@@ -151,14 +151,14 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     };
     match scratch::sweep() {
         Ok(folders) => folders.iter().for_each(|f| say(&format!("removed {} of a run that was killed", f.display()))),
-        Err(e) => say(&format!("what killed runs left could not be removed: {e}")),
+        Err(e) => say(&format!("files of killed runs could not be removed: {e}")),
     }
     let swept = container::sweep().await;
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
     }
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
-    // Twice the same one says nothing new.
+    // The same host twice would be compared with itself.
     let mut seen = BTreeSet::new();
     hosts.retain(|h| seen.insert(h.name()));
     let mut realities = Vec::new();
@@ -177,7 +177,7 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     (realities, machine)
 }
 
-/// [`prepare_all`] for the one host that nobody has named.
+/// [`prepare_all`] for the default host only.
 pub async fn prepare(architectures: BTreeSet<Architecture>, options: GuestOptions) -> (Reality, Machine) {
     let (realities, machine) = prepare_all(architectures, GuestOptions { hosts: Vec::new(), ..options }).await;
     (realities.into_iter().next().unwrap_or_default(), machine)
@@ -193,7 +193,7 @@ async fn default_host() -> HostChoice {
     let newest = RELEASES.last().filter(|_| lacks_qemu && !host::can_install());
     match newest {
         Some(release) if container::connect().await.is_ok() => {
-            say("no QEMU here, and a container engine: QEMU runs in containers");
+            say("there is no QEMU on this host, but a container engine: QEMU runs in containers");
             HostChoice::Container(release)
         }
         _ => HostChoice::Local,
@@ -220,7 +220,7 @@ async fn platform(
         }
     };
     let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
-    // Also where the user's boots: ours tells whether KVM works.
+    // Also for an image of the user's own: booting vmhealth's tells whether KVM works.
     let stored = Store::new(&cache).ensure(recipe, &say).map_err(not_ready)?;
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;

@@ -15,7 +15,7 @@ use vmhealth_sim::manifest::Scheme;
 /// How often a probe that ends in an error is tried (kubelet prober.go `maxProbeRetries`).
 const TRIES: u32 = 3;
 
-/// What is asked.
+/// What is probed, and how.
 #[derive(Debug, Clone)]
 pub enum Handler {
     /// httpGet.
@@ -36,7 +36,8 @@ pub enum Handler {
 pub struct ProbeReport {
     /// `success`, `warning`, `failure` or `error`.
     verdict: &'static str,
-    /// As the kubelet words it, up to what Go's and our HTTP library say differently of a broken answer; empty for a success.
+    /// The kubelet's text, but for a broken HTTP answer, which Go's library describes in other words than ours; empty for a
+    /// success.
     message: String,
     attempts: u32,
     /// A body, or what a command printed.
@@ -65,12 +66,12 @@ pub enum ProbeError {
     /// There is no agent behind the socket that was named.
     #[error("cannot connect to {}: {error}", socket.display())]
     Connect {
-        /// As it was named.
+        /// The socket as the user named it.
         socket: PathBuf,
-        /// Why not.
+        /// What went wrong.
         error: AgentError,
     },
-    /// The host.
+    /// The host could not make it.
     #[error(transparent)]
     Host(#[from] io::Error),
 }

@@ -10,27 +10,27 @@ use vmhealth_sim::check::{Options, Verdict, check};
 /// Words that replace a value.
 const WORDS: [&str; 12] =
     ["", "~", "-1", "0", "2147483648", "99999999999999999999", "true", "{}", "[]", "\"x\"", "&a", "*a"];
-/// Of a garbage text, characters.
+/// The longest random text, characters.
 const GARBAGE: usize = 300;
-/// What garbage is made of.
+/// The characters of random texts.
 const LETTERS: &[u8] = b"abc:- \n[]{}&*#|>'\"%@!?,\t0~\xc3";
 
-/// What was measured.
+/// The results of `bench check`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckBench {
-    /// Texts.
+    /// How many texts were checked.
     pub texts: usize,
-    /// VirtualMachines found in them, by what became of them.
+    /// VirtualMachines that no layer refuses and that can work.
     pub accepted: usize,
-    /// No layer refuses them, and they cannot work.
+    /// VirtualMachines that no layer refuses and that cannot work.
     pub broken: usize,
-    /// Refused.
+    /// VirtualMachines that some layer refuses.
     pub refused: usize,
     /// Texts that are not YAML.
     pub not_yaml: usize,
-    /// Of `check` and, where it can run, the budgets; microseconds.
+    /// Mean time of `check` and, for a VM that can run, of its budgets; microseconds.
     pub mean_us: f64,
-    /// The slowest one.
+    /// The longest such time, microseconds.
     pub worst_us: f64,
     /// The process's largest resident set before and after, MiB: it must not grow with the number.
     pub peak_mib: (u64, u64),
@@ -40,7 +40,7 @@ pub struct CheckBench {
 pub fn check_many(manifests: &[String], count: usize, seed: u64) -> CheckBench {
     let mut random = Rng::with_seed(seed);
     let (options, assumptions) = (Options::default(), Assumptions::default());
-    // The largest of what there is, before it is counted.
+    // Every manifest once before memory is measured: what is measured is whether it grows with the number.
     manifests.iter().for_each(|text| drop(check(text, &options)));
     let mut found = CheckBench {
         texts: count,

@@ -5,20 +5,20 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-/// How long the catalogue took.
+/// The results of `bench e2e`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct E2eBench {
     /// Scenarios on QEMU.
     pub scenarios: usize,
-    /// From the first to the last, with what had to be prepared, seconds.
+    /// Wall time with the preparation, seconds.
     pub wall_s: f64,
-    /// The scenarios' own lengths together, on their clocks, seconds.
+    /// The sum of the scenarios' lengths on their own clocks, seconds.
     pub sum_s: f64,
-    /// The longest one.
+    /// The longest scenario, and its length on its own clock, seconds.
     pub longest: Option<(String, f64)>,
-    /// What came out, both worlds.
+    /// Verdicts in both worlds.
     pub summary: Summary,
-    /// What it was measured on.
+    /// The machine that it was measured on.
     pub machine: Machine,
 }
 

@@ -25,7 +25,7 @@ use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::Scheme;
 
-/// For a guest to answer, however it was born.
+/// How long a guest may take to answer, forked or booted.
 const ANSWER_LIMIT: Duration = Duration::from_secs(300);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
@@ -43,51 +43,51 @@ pub struct ForkPlan {
     pub hold: Duration,
 }
 
-/// What came out.
+/// The results of `bench fork`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ForkBench {
-    /// From exec, seconds.
+    /// Times of forks.
     pub fork: Times,
-    /// The same for a boot from power-on.
+    /// Times of boots of the same guest from power-on.
     pub cold: Times,
-    /// Cold medians over fork medians.
+    /// Cold boots' medians divided by forks' medians.
     pub ratio: Ratio,
     /// Many at once.
     pub memory: Vec<Crowd>,
-    /// What it was measured on.
+    /// The machine that it was measured on.
     pub machine: Machine,
 }
 
-/// From exec, seconds.
+/// How long a guest takes from exec, seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Times {
-    /// To QMP's greeting.
+    /// Until QMP's greeting.
     pub qmp_s: Spread,
-    /// To the agent's reply.
+    /// Until the agent's first reply.
     pub agent_s: Spread,
-    /// To HTTP 200.
+    /// Until the first HTTP 200.
     pub http_s: Spread,
 }
 
-/// How many times faster.
+/// How many times faster a fork is than a cold boot.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratio {
-    /// To the agent's reply.
+    /// Until the agent's first reply.
     pub agent: f64,
-    /// To HTTP 200.
+    /// Until the first HTTP 200.
     pub http: f64,
 }
 
 /// Many forks at once.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Crowd {
-    /// How many.
+    /// How many forks.
     pub guests: usize,
     /// Their share of the host's memory (PSS), each, after they have answered.
     pub pss_mib_each: f64,
     /// From the first exec until all had answered HTTP.
     pub all_http_s: f64,
-    /// Of a core, each, afterwards.
+    /// CPU time of each guest while it was watched, as a share of one core.
     pub idle_cpu_each: f64,
     /// How long they were watched.
     pub held_s: f64,
@@ -286,7 +286,7 @@ fn pss_kib(pid: u32) -> Option<u64> {
     text.lines().find_map(|l| l.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
 }
 
-/// Of all of them together: user and system.
+/// User and system CPU time of all of these processes together.
 fn cpu_seconds(pids: &[u32]) -> f64 {
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
     let of = |pid: &u32| {

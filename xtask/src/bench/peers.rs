@@ -1,6 +1,6 @@
-//! `bench peers`: the same guest kernel brought to its first executed command by other tools, beside a fork of ours.
+//! `bench peers`: the same guest kernel brought to its first executed command by other tools, to compare a fork with.
 //!
-//! They are installed into a scratch folder by a script (peers.sh) and are no dependency of ours.
+//! They are installed into a scratch folder by a script (peers.sh) and are not dependencies of vmhealth.
 
 use super::stats::Spread;
 use crate::report::Machine;
@@ -17,14 +17,14 @@ use vmhealth_guests::process::guarded;
 
 const SCRIPT: &str = include_str!("peers.sh");
 
-/// What the others take.
+/// The results of `bench peers`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PeersBench {
     /// By tool: from exec to the end of the guest's first command, seconds.
     pub peers: BTreeMap<String, Spread>,
     /// By tool: why there is no figure.
     pub failed: BTreeMap<String, String>,
-    /// What it was measured on.
+    /// The machine that it was measured on.
     pub machine: Machine,
 }
 
@@ -35,7 +35,9 @@ pub async fn peers(
     scratch: &Path,
     progress: &Progress,
 ) -> io::Result<PeersBench> {
-    let Some(kernel) = &platform.image.kernel else { return Err(io::Error::other("it boots a kernel of ours")) };
+    let Some(kernel) = &platform.image.kernel else {
+        return Err(io::Error::other("the image has no kernel to boot directly"));
+    };
     std::fs::create_dir_all(scratch)?;
     let script = scratch.join("peers.sh");
     std::fs::write(&script, SCRIPT)?;

@@ -5,16 +5,16 @@ use serde::Serialize;
 /// Median and 95th percentile of a series, in its own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Spread {
-    /// The middle one.
+    /// Half of the measurements are no larger.
     pub median: f64,
     /// 19 of 20 are no larger.
     pub p95: f64,
-    /// How many.
+    /// How many measurements there are.
     pub n: usize,
 }
 
 impl Spread {
-    /// Of a series; all zero if it is empty.
+    /// Computes them; all zero for an empty series.
     pub fn of(mut series: Vec<f64>) -> Spread {
         series.sort_by(f64::total_cmp);
         // The nearest rank.

@@ -21,7 +21,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     let assumptions = assumptions.of(vm);
     let table = rows(vm, &assumptions);
     if table.is_empty() {
-        return "nothing in it detects a fault: no probe, no watchdog, no panic device\n".to_owned();
+        return "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device\n".to_owned();
     }
     let span = |s: Option<Span>| match s {
         None => "never".to_owned(),
@@ -41,7 +41,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
         "detected",
         "done",
         "back",
-        "what is done"
+        "action"
     );
     for row in &table {
         let (fault, detector) = (row.fault.as_str(), row.detector.as_str());
@@ -52,7 +52,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     }
     if vm.vmi.has_itco() && vm.vmi.watchdog.is_some() {
         let fires = fires_after(WatchdogModel::Itco, assumptions.heartbeat).as_secs_f64();
-        out += &format!("a daemon that gets q35's own iTCO instead: the watchdog after {fires:.0} s\n");
+        out += &format!("if the daemon opens q35's own iTCO instead: the watchdog fires after {fires:.0} s\n");
     }
     let all = contenders(vm, &assumptions, panic_timer);
     if let Some(soonest) = all.first() {
@@ -70,7 +70,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     out
 }
 
-/// The matrix of heartbeat and timer; a cell with two names is a race that chance decides.
+/// The matrix of heartbeat and timer; a cell with two names is a race that either may win.
 fn by_timer(rows: &[RaceRow]) -> String {
     let heads: Vec<String> = TIMERS.iter().map(|t| if *t == 0 { "never".into() } else { format!("{t} s") }).collect();
     let lines: Vec<Line> = rows
@@ -80,9 +80,8 @@ fn by_timer(rows: &[RaceRow]) -> String {
             (heartbeat_of(row), row.first.iter().map(|f| names(f)).collect(), tips.unwrap_or_default())
         })
         .collect();
-    let title =
-        "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):";
-    matrix(title, &heads, "kernel.panic wins surely, never", &lines)
+    let title = "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: either may win):";
+    matrix(title, &heads, "kernel.panic always wins, never wins", &lines)
 }
 
 /// The matrix of heartbeat and liveness's patience, without a panic device and, in a line, with one.
@@ -102,13 +101,14 @@ fn by_threshold(variants: &[RaceVariant], panic_timer: u32) -> String {
                 (heartbeat_of(row), cells, String::new())
             })
             .collect();
-        let title =
-            format!("by the heartbeat and livenessProbe.failureThreshold, with kernel.panic {panic_timer} (0: never):");
+        let title = format!(
+            "who wins by the heartbeat and livenessProbe.failureThreshold, with kernel.panic {panic_timer} (0: never):"
+        );
         out += &matrix(&title, &heads, "", &lines);
     }
     let alone = |v: &RaceVariant| v.rows.iter().all(|r| r.first.iter().all(|f| *f == ["panic-device"]));
     if of(true).next().is_some() && of(true).all(alone) {
-        out += "with a panic device it always wins\n";
+        out += "a panic device, if there is one, always wins\n";
     }
     out
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
 use vmhealth_sim::yaml::ByteSpan;
 
-/// More than anybody reads.
+/// Findings and paths that are shown of each manifest.
 const MAX_SHOWN: usize = 100;
 
 /// A manifest's findings as text, its verdict last.
@@ -18,10 +18,10 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
     }
     let hidden = checked.findings.len().saturating_sub(MAX_SHOWN);
     if hidden > 0 {
-        out += &format!("... and {hidden} more; --format json has them all\n\n");
+        out += &format!("... and {hidden} more; --format json shows all\n\n");
     }
     for (path, pos) in checked.ignored.iter().take(MAX_SHOWN) {
-        out += &format!("{file}:{}:{}: not acted on: {path}\n", pos.line, pos.column);
+        out += &format!("{file}:{}:{}: ignored by vmhealth: {path}\n", pos.line, pos.column);
     }
     // A name can hold what a terminal obeys.
     let name =

@@ -7,17 +7,17 @@ use vmhealth_sim::budget::{Assumptions, RaceRow, RaceVariant, Row, Span, rows, w
 use vmhealth_sim::check::{Checked, Checks, Finding, Skipped};
 use vmhealth_sim::yaml::YamlError;
 
-/// Of a line that is shown.
+/// Characters of a line that are shown.
 const EXCERPT: usize = 200;
 
 /// The findings in files, as JSON.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckReport {
-    /// Of this format: 1.
+    /// The version of this format: 1.
     schema: u32,
     /// Every VirtualMachine and VirtualMachineInstance in the order of files and documents.
     manifests: Vec<ManifestReport>,
-    /// Objects of other kinds, which are not looked at.
+    /// Objects of other kinds, which are not checked.
     skipped: Vec<SkippedReport>,
     /// Files that could not be read as YAML.
     errors: Vec<ErrorReport>,
@@ -27,9 +27,9 @@ pub struct CheckReport {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct ErrorReport {
     file: String,
-    /// From 1.
+    /// Counted from 1.
     line: u64,
-    /// In characters, from 1.
+    /// In characters, counted from 1.
     column: u64,
     message: String,
 }
@@ -52,7 +52,7 @@ struct ManifestReport {
     /// Whether `kubectl create` goes through.
     created: bool,
     findings: Vec<FindingReport>,
-    /// Paths of fields that vmhealth does not act on.
+    /// Paths of fields that vmhealth ignores.
     not_acted_on: Vec<String>,
     /// How long things take, if asked for and if it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,9 +67,9 @@ struct ManifestReport {
 struct WhoWinsReport {
     /// The columns: `kernel.panic`, seconds; 0: never.
     panic_timers_s: Vec<u32>,
-    /// Of the VM as it is.
+    /// For the VM as it is.
     rows: Vec<RaceReport>,
-    /// Of VMs that differ from it in a panic device and in liveness's patience.
+    /// For VMs that differ from it in a panic device and in `livenessProbe.failureThreshold`.
     variants: Vec<VariantReport>,
 }
 
@@ -86,7 +86,7 @@ struct RaceReport {
     /// The watchdog daemon's timeout; null: the VM has no watchdog.
     heartbeat_s: Option<u32>,
     /// For each timer those who may be first: `kernel.panic`, `panic-device`, `disabled-wait`, `watchdog`,
-    /// `liveness`; several: by chance.
+    /// `liveness`; several: either may be first.
     first: Vec<Vec<&'static str>>,
     /// Up to this timer the guest's own reboot is always first; null: nobody else acts.
     timer_wins_up_to_s: Option<u64>,
@@ -102,14 +102,14 @@ struct BudgetReport {
     /// `readiness`, `liveness`, `watchdog`, `panic-device` or `disabled-wait`.
     detector: String,
     detected_s: Option<[f64; 2]>,
-    /// Of a fault that may come at any moment alike.
+    /// For a fault at a random moment.
     detected_typical_s: Option<f64>,
     acted_s: Option<[f64; 2]>,
     action: String,
     back_s: Option<[f64; 2]>,
-    /// Of a fault that may come at any moment alike.
+    /// For a fault at a random moment.
     back_typical_s: Option<f64>,
-    /// Liveness interferes with what the watchdog does: when the guest is back nobody can say.
+    /// Liveness interferes with what the watchdog does: when the guest is back cannot be said.
     contested: bool,
 }
 
@@ -127,12 +127,12 @@ struct FindingReport {
     field: String,
     /// The field in the manifest.
     vm_field: String,
-    /// From 1.
+    /// Counted from 1.
     line: u64,
-    /// In characters, from 1.
+    /// In characters, counted from 1.
     column: u64,
     message: String,
-    /// How to mend it.
+    /// How to fix it.
     help: String,
     /// The line of the file.
     excerpt: String,

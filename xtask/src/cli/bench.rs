@@ -20,44 +20,44 @@ const CASE: &str = "killed-daemon/watchdog/reset";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Bench {
-    /// A template's forks: to QMP, agent and HTTP against cold boots of the same guest; memory and CPU of many at once
+    /// Time from start to QMP, agent and HTTP of forks and of cold boots; memory and CPU of many guests at once
     Fork {
         #[command(flatten)]
         args: BenchArgs,
-        /// Forks, one after another
+        /// How many forks, one after another
         #[arg(long, default_value_t = 50)]
         forks: usize,
-        /// Cold boots, one after another
+        /// How many cold boots, one after another
         #[arg(long, default_value_t = 3)]
         colds: usize,
-        /// Guests at once, one measurement for each number
+        /// How many guests at once; one measurement for each number
         #[arg(long, value_delimiter = ',', default_value = "1,10,40,100")]
         guests: Vec<usize>,
         /// How long the largest number of guests is watched
         #[arg(long, value_parser = humantime::parse_duration, default_value = "5m")]
         hold: Duration,
     },
-    /// A great many valid, mutated and garbage manifests through `check`: time of each, memory
+    /// Time and memory of `check` with many valid, mutated and random manifests
     Check {
         #[command(flatten)]
         args: BenchArgs,
-        /// Texts
+        /// How many manifests
         #[arg(long, default_value_t = 1_000_000)]
         count: usize,
-        /// The same seed makes the same texts
+        /// The same seed makes the same manifests
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// The whole catalogue: wall time, the scenarios' own lengths, the longest one
+    /// Wall time of the whole catalogue, the scenarios' own lengths, and the longest one
     E2e {
         #[command(flatten)]
         args: BenchArgs,
     },
-    /// The same kernel brought to its first command by virtme-ng and vmtest
+    /// Time from start to the guest's first command with virtme-ng and vmtest, with the same kernel
     Peers {
         #[command(flatten)]
         args: BenchArgs,
-        /// Where they are installed
+        /// The folder that they are installed in
         #[arg(long, default_value = "/tmp/vmhealth-peers")]
         scratch: PathBuf,
     },
@@ -74,7 +74,7 @@ pub(super) struct BenchArgs {
 }
 
 impl Bench {
-    /// Of the guests that it boots; `None`: it boots none.
+    /// The architectures of the guests that it boots; `None`: it boots none.
     pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
         (!matches!(self, Bench::Check { .. })).then(|| [Architecture::Amd64].into())
     }

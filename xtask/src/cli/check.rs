@@ -28,25 +28,25 @@ pub(super) struct Check {
     /// The cluster's default architecture, for manifests that name none
     #[arg(long = "arch", default_value_t = Architecture::Amd64)]
     pub(super) architecture: Architecture,
-    /// How long the guest needs from its start until it answers its probes
+    /// How long the guest takes from its start until it answers its probes
     #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
     pub(super) boot: Duration,
-    /// A feature gate of KubeVirt that is off in that cluster although it is on by default; may be repeated
+    /// A KubeVirt feature gate that is on by default and off in your cluster; may be repeated
     #[arg(long = "without-gate", value_name = "GATE", value_parser = ["RebootPolicy", "DecentralizedLiveMigration"])]
     pub(super) without_gates: Vec<String>,
-    /// Also show how long it takes from each fault to its detection, to what is done about it, and to the guest being back
+    /// Also show how long it takes from each fault until it is detected, until the cluster acts, and until the guest is back
     #[arg(long)]
     pub(super) budgets: bool,
-    /// For the budgets: how long a healthy guest needs to shut down
+    /// For --budgets: how long a healthy guest takes to shut down
     #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
     pub(super) shutdown: Duration,
-    /// For the budgets: the watchdog daemon's timeout in seconds, where the user data sets none
+    /// For --budgets: the watchdog daemon's timeout in seconds, where the user data sets none
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
     pub(super) heartbeat: u32,
-    /// For the budgets: `kernel.panic` of the guest, after which a panicked kernel reboots; 0: never
+    /// For --budgets: `kernel.panic` of the guest, the seconds after which a panicked kernel reboots; 0: never
     #[arg(long, default_value_t = 0)]
     pub(super) panic_timer: u32,
-    /// Explain a finding's code
+    /// Explain the code of a finding
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     pub(super) explain: Option<String>,
 }

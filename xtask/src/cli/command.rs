@@ -25,14 +25,14 @@ pub(super) enum Command {
     Product(ProductCommand),
     /// Run the tests: unit, model, snapshots, then a part on real QEMU
     Test,
-    /// Measure: forks against boots, the whole catalogue, `check`, other tools
+    /// Run benchmarks: forks against cold boots, the whole catalogue, `check`, other tools
     Bench {
         #[command(subcommand)]
         command: Bench,
     },
-    /// Make small faults in a copy of the sources and see whether a test notices each of them
+    /// Make small faults in a copy of the sources and show which of them no test notices
     Mutants(Mutants),
-    /// Print a JSON Schema: of scenario files, for editors, or of a report
+    /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
     Schema(Schema),
 }
 
@@ -43,24 +43,24 @@ pub(super) enum ProductCommand {
     E2e(E2e),
     /// Boot your own manifest and show its health as it changes
     Run(Run),
-    /// Say what a cluster would make of your manifests: which layer refuses, what can never work, what surprises
+    /// Show what a cluster would do with your manifests: which layer refuses them, what can never work, what may surprise
     Check(Check),
-    /// Make one probe exactly as the kubelet would
+    /// Make one probe exactly as the kubelet does
     Probe(Probe),
-    /// Run one scenario again as it was
+    /// Run one scenario again
     Repro(Repro),
-    /// Run the scenarios both forked and cold, and report where they differ
+    /// Run the scenarios with forked guests and with cold boots, and report where the two differ
     Compare(Compare),
-    /// Show a run's table again
+    /// Show the table of an earlier run
     Report(Report),
-    /// Guest images
+    /// Build, list and verify guest images
     Image {
         #[command(subcommand)]
         command: Image,
     },
     /// Show what this host can do, and the command that fixes what it cannot
     Doctor,
-    /// Let a fault come at every moment, in virtual time: the best case, the worst, and where outcomes differ
+    /// Inject a fault at every moment in virtual time: the best case, the worst case, and where outcomes differ
     Explore(Explore),
 }
 

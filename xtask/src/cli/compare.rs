@@ -13,15 +13,15 @@ use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
-    /// The run folder, new or empty
+    /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
 }
 
 impl Compare {
-    /// Of the guests that it boots.
+    /// The architectures of the guests that it boots.
     pub(super) fn guests(&self) -> BTreeSet<Architecture> {
         architectures(&self.cases().unwrap_or_default())
     }

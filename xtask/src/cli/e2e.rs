@@ -13,9 +13,9 @@ use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct E2e {
-    /// Scenario ids or parts of them, or a tag; without any, all but those tagged slow
+    /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
-    /// Where the scenarios run
+    /// Where the scenarios run: on QEMU, in the model, or both, compared
     #[arg(long, value_enum, default_value_t = World::Both)]
     pub(super) world: World,
     /// Only scenarios whose guests are of this architecture
@@ -25,23 +25,23 @@ pub(super) struct E2e {
     /// it: local, or a container where QEMU can neither be found nor installed
     #[arg(long = "host", value_delimiter = ',')]
     pub(super) hosts: Vec<HostChoice>,
-    /// Guests at once. If absent: as many as memory and cores allow
+    /// How many guests may run at once. If absent: as many as memory and cores allow
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
     #[command(flatten)]
     pub(super) accel: AccelArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
-    /// The run folder, new or empty
+    /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
-    /// Only list the scenarios
+    /// List the scenarios and run none
     #[arg(long)]
     pub(super) list: bool,
-    /// Only the Kth of N parts of them, like 1/4; `report merge` puts the parts together again
+    /// Run only part K of N, like 1/4; `report merge` puts the parts together
     #[arg(long, value_parser = parse_shard)]
     pub(super) shard: Option<(u64, u64)>,
-    /// What to print at the end
+    /// What to print on stdout at the end; human: nothing, the table goes to stderr
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
     /// A folder of your own scenario files in place of vmhealth's catalogue
@@ -50,7 +50,7 @@ pub(super) struct E2e {
 }
 
 impl E2e {
-    /// Of the guests that it boots; `None`: it boots none.
+    /// The architectures of the guests that it boots; `None`: it boots none.
     pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
         if self.list || self.world == World::Model {
             return None;

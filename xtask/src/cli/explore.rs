@@ -11,25 +11,26 @@ use std::time::Duration;
 pub(super) struct Explore {
     /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
     pub(super) manifest: PathBuf,
-    /// What breaks, in a scenario file's words; two for every order and distance of both
+    /// What breaks, like killWatchdog or `{stopAgent: {for: 15s}}`. May be given twice: then every order and distance of the two
+    /// is tried
     #[arg(long = "fault", required = true, num_args = 1)]
     pub(super) faults: Vec<NamedFault>,
-    /// Between two instants
+    /// The time between two instants that are tried
     #[arg(long, value_parser = parse_short, default_value = "250ms")]
     pub(super) step: Duration,
-    /// How much time is covered; the probes' common period, at most a minute, if absent
+    /// How much time the instants cover. If absent: the probes' common period, at most a minute
     #[arg(long, value_parser = parse_short)]
     pub(super) span: Option<Duration>,
-    /// How long the guest was ready before the first instant
+    /// The time from the guest being ready to the first instant
     #[arg(long, value_parser = parse_short, default_value = "2m")]
     pub(super) from: Duration,
-    /// How long each run goes on
+    /// How long each run is watched after the first instant
     #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
     pub(super) lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: none runs
+    /// The watchdog daemon's timeout in seconds; 0: no daemon runs
     #[arg(long, default_value_t = 10)]
     pub(super) heartbeat: u32,
-    /// Leave Debian's wd_keepalive unmasked
+    /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
     #[arg(long)]
     pub(super) keepalive: bool,
     /// What to print

@@ -13,16 +13,16 @@ use vmhealth_sim::manifest::Architecture;
 pub(super) enum Image {
     /// Build the images that are not in the store yet, or are damaged there
     Build {
-        /// Of this architecture only
+        /// Only for this architecture
         #[arg(long = "arch")]
         architecture: Option<Architecture>,
-        /// Resolve the packages anew and write the lock file first; needs vmhealth's sources
+        /// Build nothing: resolve the packages anew and write the lock file; needs vmhealth's sources
         #[arg(long)]
         update_lock: bool,
     },
-    /// Build a stock Debian with partitions and GRUB, to try `run --image` with, and print where it is
+    /// Build a plain Debian with partitions and GRUB to try `run --image` with, and print its path
     FullDisk,
-    /// Show what the store holds
+    /// List the images in the store
     List,
     /// Compare every stored image with its checksums
     Verify,
@@ -62,7 +62,7 @@ impl Image {
                 for entry in store.list().map_err(infra)? {
                     let what = match (&entry.image, entry.current) {
                         (Ok(image), Some(architecture)) => format!("{} {architecture}, current", image.digest),
-                        (Ok(image), None) => format!("{} of another recipe or lock", image.digest),
+                        (Ok(image), None) => format!("{} not current: of another recipe or lock", image.digest),
                         (Err(problem), _) => format!("damaged: {problem}"),
                     };
                     println!("{}  {:4} MiB  {what}", entry.key, entry.bytes >> 20);

@@ -9,9 +9,9 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct Mutants {
-    /// Parts of their names or files; without any, all
+    /// Which mutants: parts of their names or files. If absent: all
     pub(super) filters: Vec<String>,
-    /// Only list them
+    /// List the mutants and try none
     #[arg(long)]
     pub(super) list: bool,
 }
@@ -26,10 +26,7 @@ impl Mutants {
         };
         let mutants: Vec<Mutant> = all.into_iter().filter(wanted).collect();
         if mutants.is_empty() {
-            return Err(usage(anyhow!(
-                "no mutant is called like that; `{} mutants --list` shows them all",
-                program::name()
-            )));
+            return Err(usage(anyhow!("no mutant matches; `{} mutants --list` shows them all", program::name())));
         }
         if self.list {
             mutants.iter().for_each(|m| println!("{}  {}", m.name, m.file));
@@ -57,7 +54,7 @@ impl Mutants {
             };
             println!("{}/{} {}: {text}", i + 1, mutants.len(), mutant.name);
         }
-        println!("{noticed} noticed, {wrong} not");
+        println!("{noticed} noticed, {wrong} not noticed or stale");
         Ok(if wrong == 0 { Status::Passed } else { Status::Failed })
     }
 }

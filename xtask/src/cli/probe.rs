@@ -12,7 +12,7 @@ use vmhealth_guests::probe::HttpTarget;
 pub(super) struct Probe {
     #[command(subcommand)]
     pub(super) handler: HandlerArg,
-    /// timeoutSeconds
+    /// The probe's timeoutSeconds
     #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) timeout: u32,
     /// What to print
@@ -22,24 +22,24 @@ pub(super) struct Probe {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum HandlerArg {
-    /// httpGet
+    /// Probe with httpGet
     Http {
-        /// http://HOST[:PORT]/PATH or https://...; the path is taken as a probe's path is
+        /// http://HOST[:PORT]/PATH or https://...; the path is parsed as the kubelet parses a probe's path
         #[arg(value_parser = parse_url)]
         url: HttpTarget,
         /// A header, NAME:VALUE; may be repeated
         #[arg(long = "header", value_parser = parse_header)]
         headers: Vec<(String, String)>,
     },
-    /// tcpSocket
+    /// Probe with tcpSocket
     Tcp {
         /// HOST:PORT
         #[arg(value_parser = parse_address)]
         address: (String, u16),
     },
-    /// guestAgentPing, or exec with a command
+    /// Probe with guestAgentPing, or with exec if there is a command
     Agent {
-        /// The host's end of a running guest's agent port, a unix socket that no other program has open
+        /// The unix socket of a running guest's agent port on this host; no other program may have it open
         socket: PathBuf,
         /// The program and its arguments, run without a shell
         #[arg(last = true)]

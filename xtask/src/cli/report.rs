@@ -19,12 +19,12 @@ pub(super) struct Report {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
-    /// Put the run folders of all shards together as if they had been one run
+    /// Merge the run folders of all parts (e2e --shard) into one run
     Merge {
         /// The run folders
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// The folder of the merged run, new or empty
+        /// The folder of the merged run; must be new or empty
         #[arg(long)]
         out: PathBuf,
     },

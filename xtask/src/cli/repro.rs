@@ -13,9 +13,9 @@ use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct Repro {
-    /// A scenario's id, or a scenario's folder of an earlier run
+    /// A scenario's id, or its folder in an earlier run
     pub(super) what: String,
-    /// Where it runs
+    /// Where it runs: on QEMU, in the model, or both, compared
     #[arg(long, value_enum, default_value_t = World::Both)]
     pub(super) world: World,
     /// Where QEMU runs, as for e2e
@@ -31,7 +31,7 @@ pub(super) struct Repro {
 }
 
 impl Repro {
-    /// Of the guests that it boots; `None`: it boots none.
+    /// The architectures of the guests that it boots; `None`: it boots none.
     pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
         (self.world != World::Model).then(|| architectures(&self.cases().unwrap_or_default()))
     }

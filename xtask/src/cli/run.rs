@@ -18,18 +18,18 @@ pub(super) struct Run {
     /// fault then waits until the one before has taken effect, and for the time between the two
     #[arg(long = "fault")]
     pub(super) faults: Vec<TimedFault>,
-    /// How long to watch
+    /// How long to watch the guest once it is ready
     #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
     pub(super) lasting: Duration,
-    /// How long the guest may take until it is ready, under KVM; four times that under TCG. If absent: a minute, and two for an
-    /// image of your own
+    /// How long the guest may take to get ready under KVM; four times that under TCG. If absent: 1m, or 2m with an image of
+    /// your own
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
-    /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
-    /// what it or the user data has set up, which must have armed a watchdog of the machine
+    /// Set up Debian's watchdog daemon with this timeout in seconds; 0: set up none. If absent: 10; with an image of your own
+    /// none is set up, and the image or the user data must have armed the watchdog
     #[arg(long)]
     pub(super) heartbeat: Option<u32>,
-    /// Leave Debian's wd_keepalive unmasked
+    /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
     #[arg(long)]
     pub(super) keepalive: bool,
     #[command(flatten)]
@@ -37,27 +37,27 @@ pub(super) struct Run {
     /// Where QEMU runs: local, container:debian-12, container:debian-13
     #[arg(long)]
     pub(super) host: Option<HostChoice>,
-    /// Set up the health server on port 1500
+    /// Set up vmhealth's health server on port 1500 of the guest
     #[arg(long)]
     pub(super) health_server: bool,
     #[command(flatten)]
     pub(super) accel: AccelArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
-    /// Where the evidence goes, new or empty
+    /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
 }
 
-/// What the guest boots in place of vmhealth's image.
+/// The image that the guest boots.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(super) struct OwnImageArgs {
     /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// The same, found by what the manifest calls its first disk: a YAML file with the maps containerDisk, dataVolume and
-    /// persistentVolumeClaim, from names to image files
+    /// Like --image, but look the file up by the name of the manifest's first disk: a YAML file with the maps containerDisk,
+    /// dataVolume and persistentVolumeClaim, from names to image files
     #[arg(long, value_name = "MAP.yaml")]
     images: Option<PathBuf>,
 }

@@ -7,7 +7,7 @@ use vmhealth_sim::scenario::json_schema;
 
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Of what
+    /// What the schema describes
     #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
     of: SchemaOf,
 }

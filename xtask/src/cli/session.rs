@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vmhealth_sim::manifest::Architecture;
 
-/// Of the cases' guests.
+/// The architectures of the cases' guests.
 pub(super) fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
     cases.iter().map(Case::architecture).collect()
 }

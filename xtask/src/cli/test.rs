@@ -13,7 +13,7 @@ use std::path::Path;
 use vmhealth_guests::container::{self, RELEASES};
 use vmhealth_sim::manifest::Architecture;
 
-/// Of the guests that it boots.
+/// The architectures of the guests that it boots.
 pub(super) fn guests() -> BTreeSet<Architecture> {
     let chosen = catalogue::read(None).and_then(|all| catalogue::select(all, &[]));
     architectures(&chosen.unwrap_or_default())

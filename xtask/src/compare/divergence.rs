@@ -1,4 +1,4 @@
-//! Where two runs of one scenario tell different stories: the model and reality, a fork and a boot.
+//! Where the events of two runs of one scenario differ: the model and QEMU, a fork and a cold boot.
 
 use super::align::align;
 use super::normal::Normal;
@@ -8,13 +8,13 @@ use vmhealth_sim::scenario::KnownDifference;
 /// The difference of one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
-    /// Which VMI.
+    /// The VMI, counted from 1; 0 for the VM itself.
     pub vmi: u32,
-    /// Which lane.
+    /// The lane: one object's history.
     pub lane: &'static str,
-    /// What the two are called.
+    /// The names of the two runs.
     pub names: [&'static str; 2],
-    /// What each tells.
+    /// The lane's events in each run.
     pub sides: [Vec<String>; 2],
 }
 
@@ -31,13 +31,13 @@ pub fn compare(names: [&'static str; 2], runs: [&Normal; 2]) -> Vec<Divergence> 
         .collect()
 }
 
-/// What nobody has explained, and what the scenario explains. An explanation without a difference is stale: it would hide
-/// the next one.
+/// The differences that nothing explains, and those that the scenario explains. An explanation without a difference is
+/// stale, and counts as unexplained: it would hide the next one.
 pub fn set_known_apart(found: Vec<Divergence>, known: &[KnownDifference]) -> (Vec<String>, Vec<String>) {
     let explains = |k: &KnownDifference, d: &Divergence| k.vmi == d.vmi && k.lane == d.lane;
     let stale = known.iter().filter(|k| !found.iter().any(|d| explains(k, d))).map(|k| {
         let KnownDifference { vmi, lane, reason, .. } = k;
-        format!("VMI {vmi}, {lane}: no difference any more; remove it from spec.knownDifferences ({reason})")
+        format!("VMI {vmi}, {lane}: there is no difference any more: remove it from spec.knownDifferences ({reason})")
     });
     let stale: Vec<String> = stale.collect();
     let mut sides = (Vec::new(), Vec::new());

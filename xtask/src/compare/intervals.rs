@@ -12,7 +12,7 @@ use vmhealth_sim::manifest::VmiSpec;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Trace;
 
-/// By how much two runs may differ.
+/// By how much the length of an interval may differ between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Window {
     /// The host's reaction, milliseconds: several times what was measured on two busy cores.
@@ -32,9 +32,9 @@ const fn rule(to: &'static str, from: &'static str, window: Window) -> Rule {
     Rule { to, from, window }
 }
 
-/// The daemon pets once a second: the fault comes that long before or after a pet, and is confirmed a little later.
+/// The daemon pets the watchdog once a second: a fault comes up to that long before or after it, and is confirmed later.
 const PET: Window = Window::Host(2000);
-/// No guest, no disk: this process only.
+/// Neither a guest nor a disk has a part in it: only this process.
 const AT_ONCE: Window = Window::Host(500);
 
 const RULES: &[Rule] = &[
@@ -92,7 +92,7 @@ type Place = (u32, &'static str, usize);
 /// and a longest length; others have one.
 #[derive(Debug, Clone)]
 struct Interval {
-    /// Of the event that ends it.
+    /// Where the event stands that ends it.
     end: Place,
     shortest: Duration,
     longest: Duration,

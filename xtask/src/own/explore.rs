@@ -1,6 +1,6 @@
 //! `explore`: the user's own manifest with a fault at every moment, in virtual time.
 
-use super::OwnError;
+use super::error::OwnError;
 use super::fault::NamedFault;
 use super::scenario::{guest_text, invalid_options, read_manifest};
 use crate::report::ExploreReport;
@@ -14,14 +14,14 @@ use vmhealth_sim::world::Timings;
 /// No common period is taken for longer.
 const LONGEST_SPAN: Duration = Duration::from_secs(60);
 
-/// What is explored.
+/// A manifest, and the faults and instants to try.
 #[derive(Debug, Clone)]
 pub struct OwnExplore {
     /// The manifest's file.
     pub file: PathBuf,
     /// What breaks.
     pub faults: Vec<NamedFault>,
-    /// Between two instants.
+    /// The time between two instants.
     pub step: Duration,
     /// How much time the instants cover; `None`: the probes' common period, at most a minute.
     pub span: Option<Duration>,

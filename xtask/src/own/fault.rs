@@ -4,7 +4,7 @@ use std::time::Duration;
 use vmhealth_sim::scenario::{Fault, FaultKind};
 use vmhealth_sim::yaml;
 
-/// From this likeness on (Jaro-Winkler) a kind is taken to be what a misspelt one meant.
+/// A kind at least this similar (Jaro-Winkler) is suggested for a misspelt one.
 const ALIKE: f64 = 0.8;
 
 /// A fault as the user wrote it.
@@ -12,7 +12,7 @@ const ALIKE: f64 = 0.8;
 pub struct NamedFault {
     /// YAML, as in a scenario file.
     pub text: String,
-    /// What it means.
+    /// The same, parsed.
     pub fault: Fault,
 }
 
@@ -21,7 +21,7 @@ pub struct NamedFault {
 pub struct TimedFault {
     /// YAML, as in a scenario file.
     pub text: String,
-    /// When.
+    /// The time since the guest was ready.
     pub at: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! `--image` and `--images`: which file a manifest's guest boots.
 
-use super::OwnError;
+use super::error::OwnError;
 use crate::prepare::{self, say};
 use serde::Deserialize;
 use std::collections::BTreeMap;

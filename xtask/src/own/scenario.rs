@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest as a scenario that expects only that its guest gets ready.
 
-use super::OwnError;
+use super::error::OwnError;
 use super::fault::TimedFault;
 use super::image::ImageChoice;
 use crate::prepare::say;

@@ -102,8 +102,11 @@ impl ExploreReport {
         };
         let mut out = format!("{} runs of {faults}: {what}\n", self.runs);
         for outcome in &self.outcomes {
-            let sequence =
-                if outcome.sequence.is_empty() { "nothing is seen".into() } else { outcome.sequence.join(" > ") };
+            let sequence = if outcome.sequence.is_empty() {
+                "nothing happens that a user would see".into()
+            } else {
+                outcome.sequence.join(" > ")
+            };
             out += &format!("\n{} of them: {sequence}\n", outcome.runs);
             let (best, worst) = (&outcome.best, &outcome.worst);
             let extremes = if best.took_s == worst.took_s {

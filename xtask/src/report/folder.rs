@@ -1,7 +1,9 @@
 //! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
 
+use super::junit::junit;
+use super::metrics::openmetrics;
 use super::results::{Results, ScenarioResult};
-use super::{junit, openmetrics, table};
+use super::table::table;
 use crate::compare::normal::Normal;
 use std::fs;
 use std::io;
@@ -28,7 +30,7 @@ impl RunFolder {
         Ok(RunFolder(path.canonicalize()?))
     }
 
-    /// Its path.
+    /// The folder's absolute path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -71,14 +73,14 @@ impl RunFolder {
     pub fn read(path: &Path) -> io::Result<Results> {
         let file = path.join("results.json");
         let text = fs::read_to_string(&file).map_err(|e| {
-            io::Error::new(e.kind(), format!("{} is no run folder: {}: {e}", path.display(), file.display()))
+            io::Error::new(e.kind(), format!("{} is not a run folder: {}: {e}", path.display(), file.display()))
         })?;
         serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", file.display())))
     }
 }
 
 impl ScenarioFolder {
-    /// Its path.
+    /// The folder's absolute path.
     pub fn path(&self) -> &Path {
         &self.0
     }

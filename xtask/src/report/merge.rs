@@ -1,7 +1,7 @@
 //! The run folders of all shards put together as if they had been one run.
 
 use super::folder::RunFolder;
-use super::results::{Results, ScenarioResult};
+use super::results::{Conformance, Results, ScenarioResult};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Merges `runs` into `out`, which must be new or empty. One scenario may be in one run only.
 pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     let mut scenarios = Vec::new();
-    let mut conformance = super::Conformance::default();
+    let mut conformance = Conformance::default();
     let mut machine = None;
     let mut seen = BTreeSet::new();
     for run in runs {

@@ -17,7 +17,7 @@ pub struct Results {
     pub conformance: Conformance,
     /// A scenario in a world.
     pub scenarios: Vec<ScenarioResult>,
-    /// What it ran on.
+    /// The machine that it ran on.
     pub machine: Machine,
 }
 
@@ -28,7 +28,7 @@ pub struct Summary {
     pub pass: usize,
     /// The guest or the engine did something else.
     pub fail: usize,
-    /// The host could not.
+    /// The host could not run it.
     pub infra: usize,
     /// Not run.
     pub skip: usize,
@@ -62,7 +62,7 @@ pub enum VerdictWord {
     Pass,
     /// The guest or the engine did something else.
     Fail,
-    /// The host could not.
+    /// The host could not run it.
     Infra,
     /// Not run.
     Skip,
@@ -94,20 +94,20 @@ pub struct ScenarioResult {
     pub arch: String,
     /// `local`, or `container:` and a release.
     pub host: String,
-    /// Its verdict.
+    /// What came of it.
     pub verdict: VerdictWord,
-    /// Why, unless it passed.
+    /// Why it did not pass; empty if it did.
     pub reason: String,
-    /// Wall time.
+    /// Seconds of wall time.
     pub duration_s: f64,
-    /// On the scenario's own clock.
+    /// Seconds on the scenario's own clock.
     pub guest_s: f64,
     /// It began from a template.
     pub forked: bool,
     /// What the host kept from it; on the `qemu` row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<Pressure>,
-    /// Why its first attempt was worth nothing: that one was infrastructure, this is the second one, run alone.
+    /// Why the host kept its first attempt from a verdict; this is the second one, run alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starved_before: Option<String>,
     /// Where model and QEMU differ, side by side; on the `qemu` row.
@@ -140,43 +140,43 @@ impl ScenarioResult {
         place(&self.world, &self.host)
     }
 
-    /// Something in it differs from the model or from another host, and nothing says why.
+    /// Whether it differs from the model or from another host without an explanation in the scenario.
     pub fn differs(&self) -> bool {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
     }
 
-    /// Why its guest was starved, if it was.
+    /// Why its guest got too little CPU time, if it did.
     fn starved(&self) -> Option<&String> {
         self.pressure.as_ref()?.starved.as_ref()
     }
 
-    /// Why it is to be run again alone: its guest was starved, or it was strained and something is wrong.
+    /// Why it has to run again, alone: its guest got too little CPU time for any verdict, or less than usual and did not pass.
     pub(crate) fn worth_another_run(&self) -> Option<String> {
         let wrong = !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs();
         let strained = self.pressure.as_ref()?.strained.as_ref().filter(|_| wrong);
         self.starved().or(strained).cloned()
     }
 
-    /// It is the second attempt, after the first one was worth nothing.
+    /// Marks it as the second attempt, and says why the first one was inconclusive.
     pub(crate) fn after_starvation(&mut self, first: String) {
         if self.verdict == VerdictWord::Pass {
             self.verdict = VerdictWord::Flaky;
-            self.reason = format!("passed alone; the first attempt proved nothing: {first}");
+            self.reason = format!("passed when run alone; the first attempt was inconclusive: {first}");
         }
         self.starved_before = Some(first);
     }
 
-    /// It ran alone and was starved all the same: the host cannot run it, whatever came out.
+    /// Makes it infrastructure if its guest got too little CPU time although it ran alone.
     pub(crate) fn starved_alone(&mut self) {
         if let Some(reason) = self.starved() {
-            self.reason = format!("the guest was starved although nothing else ran: {reason}");
+            self.reason = format!("the guest got too little CPU time although it ran alone: {reason}");
             self.verdict = VerdictWord::Infra;
             self.divergences.clear();
         }
     }
 }
 
-/// What a run ran on.
+/// The machine of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores.
@@ -246,7 +246,7 @@ impl Results {
         (passed, self.scenarios.len() - passed - skipped, skipped)
     }
 
-    /// Guests were asked for, and no host runs such ones.
+    /// Whether guests were asked for and all of them skipped.
     fn no_guest_ran(&self) -> bool {
         let mut guests = self.scenarios.iter().filter(|s| s.world == "qemu").peekable();
         guests.peek().is_some() && guests.all(|s| s.verdict == VerdictWord::Skip)

@@ -1,6 +1,6 @@
 //! The table that a run prints.
 
-use super::results::{Results, VerdictWord};
+use super::results::{Results, ScenarioResult, VerdictWord};
 use std::fmt::Write as _;
 
 /// The table, the reasons of what did not pass with the command that repeats it, and the summary.
@@ -9,7 +9,7 @@ pub fn table(results: &Results) -> String {
     let width = results.scenarios.iter().map(|s| s.id.len()).max().unwrap_or(0).max("scenario".len());
     // Writing to a String cannot fail.
     let places = results.scenarios.iter().map(|s| s.place().len()).max().unwrap_or(0).max("world".len());
-    let _ = writeln!(text, "{:width$}  {:places$}  verdict     wall  on its clock", "scenario", "world");
+    let _ = writeln!(text, "{:width$}  {:places$}  verdict     wall    guest time", "scenario", "world");
     for s in &results.scenarios {
         let differs = match (s.divergences.is_empty(), s.host_differences.is_empty()) {
             (false, _) => "  differs from the model",
@@ -26,8 +26,7 @@ pub fn table(results: &Results) -> String {
             s.guest_s
         );
     }
-    let troubled =
-        |s: &&super::ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
+    let troubled = |s: &&ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
     for s in results.scenarios.iter().filter(troubled) {
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {

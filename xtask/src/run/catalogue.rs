@@ -15,9 +15,9 @@ use vmhealth_sim::scenario::{GuestProfile, Scenario};
 pub struct Case {
     /// The scenario.
     pub scenario: Scenario,
-    /// Its file.
+    /// The scenario's file; one of the repository's own is named by its path in the repository.
     pub file: PathBuf,
-    /// Its manifest.
+    /// The manifest that it names.
     pub manifest: Arc<VirtualMachine>,
     /// The command that runs it again; `{world}` stands for the world.
     pub again: String,
@@ -29,7 +29,7 @@ impl Case {
         &self.scenario.metadata.id
     }
 
-    /// Its guests'.
+    /// The architecture of its guests.
     pub fn architecture(&self) -> Architecture {
         self.manifest.vmi.architecture
     }

@@ -99,7 +99,7 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for case in self.cases.iter().filter(|c| !c.same() || !c.forked) {
             let [forked, cold] = case.verdicts.map(VerdictWord::as_str);
-            let not = if case.forked { "" } else { " (it was booted cold both times)" };
+            let not = if case.forked { "" } else { " (booted cold both times)" };
             writeln!(f, "{}: forked {forked}, cold {cold}{not}", case.id)?;
             for difference in &case.differences {
                 writeln!(f, "  {}", difference.replace('\n', "\n  "))?;
@@ -107,6 +107,10 @@ impl fmt::Display for Comparison {
         }
         let same = self.cases.iter().filter(|c| c.same()).count();
         let forked = self.cases.iter().filter(|c| c.forked).count();
-        writeln!(f, "{same} of {} scenarios are the same forked and cold; {forked} were forked", self.cases.len())
+        writeln!(
+            f,
+            "{same} of {} scenarios gave the same result forked and cold; {forked} were forked",
+            self.cases.len()
+        )
     }
 }

@@ -124,8 +124,7 @@ impl Jobs<'_> {
         }
         show.abort();
         for (case, run) in self.cases.iter().zip(&mut runs).filter(|(_, run)| run.is_none()) {
-            *run =
-                Some(not_run(case, "the runner panicked; its message is on stderr", &self.reality.host, self.folder)?);
+            *run = Some(not_run(case, "vmhealth crashed; its message is on stderr", &self.reality.host, self.folder)?);
         }
         Ok(runs)
     }
@@ -238,7 +237,7 @@ impl Job {
 fn note_missed_pets(outcome: &mut Outcome) {
     let pressure = &mut outcome.pressure;
     if pressure.starved.is_none() && pressure.vcpu_waited > BUSY && missed_pets(&outcome.trace) {
-        pressure.starved = Some("the watchdog fired in a guest that nobody had touched".into());
+        pressure.starved = Some("the watchdog fired before any fault was injected".into());
     }
 }
 

@@ -83,11 +83,11 @@ pub(crate) async fn prepare(
         }
     }
     for reason in reasons {
-        progress(&format!("without a template, booting cold: {reason}"));
+        progress(&format!("no template, booting cold: {reason}"));
     }
     let evicted = store.evict();
     if evicted > 0 {
-        progress(&format!("{evicted} templates that were longest out of use made room"));
+        progress(&format!("removed the {evicted} least recently used templates to free space"));
     }
     Ok(keys.iter().map(|key| made.get(key).cloned().flatten()).collect())
 }
