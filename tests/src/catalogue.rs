@@ -61,16 +61,9 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
         ));
     }
     if let Some(daemon) = &scenario.spec.guest.watchdog_daemon
-        && let Some(model) = manifest.vmi.watchdog_in_guest(daemon.device)
-        && !model.heartbeats().contains(&daemon.heartbeat_seconds)
+        && let Some(why) = manifest.vmi.heartbeat_refusal(daemon.device, daemon.heartbeat_seconds)
     {
-        let (file, range) = (file.display(), model.heartbeats());
-        return Err(format!(
-            "{file}: spec.guest.watchdogDaemon.heartbeatSeconds: the {} takes {} to {}",
-            model.as_str(),
-            range.start(),
-            range.end()
-        ));
+        return Err(format!("{}: spec.guest.watchdogDaemon.heartbeatSeconds: {why}", file.display()));
     }
     let id = &scenario.metadata.id;
     let again = match file.parent() {

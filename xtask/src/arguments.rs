@@ -1,7 +1,9 @@
 //! Values of the command line, from a word to what it means.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use vmhealth_guests::container::{RELEASES, Release};
+use vmhealth_sim::manifest::WatchdogModel;
 
 /// Where QEMU runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,12 @@ pub(crate) fn parse_boot(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     let limits = Duration::from_secs(1)..=Duration::from_secs(360);
     if limits.contains(&span) { Ok(span) } else { Err("not between 1s and 6m".into()) }
+}
+
+/// The heartbeats that some watchdog device takes, seconds.
+pub(crate) fn any_heartbeat() -> RangeInclusive<i64> {
+    let range = WatchdogModel::any_heartbeat();
+    i64::from(*range.start())..=i64::from(*range.end())
 }
 
 /// A span of at most a day.

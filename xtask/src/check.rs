@@ -2,6 +2,7 @@
 
 use crate::cli::{Check, Format};
 use crate::exit::{Failure, Status, infra, usage};
+use crate::own_run::refuse_heartbeat;
 use anyhow::{Context as _, anyhow};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -36,6 +37,11 @@ pub(crate) fn check(args: Check) -> Result<Status, Failure> {
             }
         };
         for checked in &checks.manifests {
+            // What user data sets wins.
+            if let Some(vm) = checked.vm.as_ref().filter(|vm| budgets.is_some() && vm.vmi.user_data.heartbeat.is_none())
+            {
+                refuse_heartbeat(Some(args.heartbeat), vm)?;
+            }
             fine &= checked.verdict == Verdict::Accepted;
             if args.format == Format::Human {
                 print!("{}", render(&file, &text, checked, colour));

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::arguments::{
-    HostArg, TimedFault, parse_boot, parse_fault, parse_header, parse_host, parse_shard, parse_short,
+    HostArg, TimedFault, any_heartbeat, parse_boot, parse_fault, parse_header, parse_host, parse_shard, parse_short,
 };
 use crate::own_image::OwnImage;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -145,8 +145,8 @@ pub(crate) struct Run {
     /// image of your own
     #[arg(long, value_parser = parse_boot)]
     pub(crate) boot: Option<Duration>,
-    /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or in an image of your own
-    /// what it or the user data has set up, which must have armed a watchdog of the machine
+    /// Set Debian's watchdog daemon up with this heartbeat in seconds; 0 does not. If absent: 10, or the shortest that the device
+    /// takes; in an image of your own what it or the user data has set up, which must have armed a watchdog of the machine
     #[arg(long)]
     pub(crate) heartbeat: Option<u32>,
     /// Leave Debian's wd_keepalive unmasked
@@ -193,7 +193,7 @@ pub(crate) struct Check {
     #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
     pub(crate) shutdown: Duration,
     /// For the budgets: the watchdog daemon's timeout in seconds, where the user data sets none
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(any_heartbeat()))]
     pub(crate) heartbeat: u32,
     /// For the budgets: `kernel.panic` of the guest, after which a panicked kernel reboots; 0: never
     #[arg(long, default_value_t = 0)]
@@ -222,9 +222,9 @@ pub(crate) struct Explore {
     /// How long each run goes on
     #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
     pub(crate) lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: none runs
-    #[arg(long, default_value_t = 10)]
-    pub(crate) heartbeat: u32,
+    /// The watchdog daemon's timeout in seconds; 0: none runs. If absent: 10, or the shortest that the device takes
+    #[arg(long)]
+    pub(crate) heartbeat: Option<u32>,
     /// Leave Debian's wd_keepalive unmasked
     #[arg(long)]
     pub(crate) keepalive: bool,

@@ -2,7 +2,7 @@
 
 use crate::cli::{Explore, Format};
 use crate::exit::{Failure, Status, infra, usage};
-use crate::own_run::{guest_text, read_manifest};
+use crate::own_run::{guest_text, heartbeat, read_manifest, refuse_heartbeat};
 use anyhow::anyhow;
 use std::time::Duration;
 use vmhealth_sim::explore::{Grid, explore as run};
@@ -31,7 +31,7 @@ pub(crate) fn explore(args: &Explore) -> Result<Status, Failure> {
 
 /// The scenario without its faults, and the faults.
 fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failure> {
-    let heartbeat = vm.vmi.watchdog_in_guest(None).is_some().then_some(args.heartbeat);
+    refuse_heartbeat(args.heartbeat, vm)?;
     let start = match vm.run_strategy {
         RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
         _ => "",
@@ -44,7 +44,7 @@ fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failu
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
          manifest: unused\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
          observe: {}\n  final: {{}}\n",
-        guest_text(heartbeat, args.keepalive, true),
+        guest_text(heartbeat(args.heartbeat, vm), args.keepalive, true),
         humantime::format_duration(args.from + args.lasting),
     );
     let mut spec = Scenario::read(&text).map_err(|e| usage(anyhow!(e)))?.spec;

@@ -25,6 +25,7 @@ pub(crate) async fn run(args: cli::Run) -> Result<Status, Failure> {
     for (path, pos) in &manifest.ignored {
         say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
     }
+    refuse_heartbeat(args.heartbeat, &manifest)?;
     let text = scenario_text(&args, &manifest);
     let image = args.own_image.find(&manifest)?;
     if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
@@ -53,23 +54,31 @@ pub(crate) fn read_manifest(
     read(&file, &text).map_err(usage)
 }
 
-/// Of the watchdog daemon that `run` sets up, seconds.
+/// Of the watchdog daemon that is set up, seconds; a device may take none as short.
 const DEFAULT_HEARTBEAT: u32 = 10;
+
+/// The heartbeat of the watchdog daemon, if there is a watchdog.
+pub(crate) fn heartbeat(asked: Option<u32>, manifest: &VirtualMachine) -> Option<u32> {
+    let model = manifest.vmi.watchdog_in_guest(None)?;
+    Some(asked.unwrap_or_else(|| DEFAULT_HEARTBEAT.max(*model.heartbeats().start())))
+}
+
+/// Refuses a heartbeat that the manifest's watchdog does not take.
+pub(crate) fn refuse_heartbeat(asked: Option<u32>, manifest: &VirtualMachine) -> Result<(), Failure> {
+    let refused = asked.filter(|h| *h > 0).and_then(|h| Some((h, manifest.vmi.heartbeat_refusal(None, h)?)));
+    refused.map_or(Ok(()), |(heartbeat, why)| Err(usage(anyhow!("--heartbeat {heartbeat}: {why}"))))
+}
 
 /// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
 fn scenario_text(args: &cli::Run, manifest: &VirtualMachine) -> String {
     // Nobody else would start it.
     let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
-    let has_watchdog = manifest.vmi.watchdog_in_guest(None).is_some();
     let guest = match args.heartbeat {
         None if args.own_image.is_wanted() => {
             let own = manifest.vmi.watchdog.is_some();
             format!("ownWatchdogDaemon: {own}, {}", guest_text(None, false, args.health_server))
         }
-        heartbeat => {
-            let heartbeat = heartbeat.unwrap_or(DEFAULT_HEARTBEAT);
-            guest_text(has_watchdog.then_some(heartbeat), args.keepalive, args.health_server)
-        }
+        asked => guest_text(heartbeat(asked, manifest), args.keepalive, args.health_server),
     };
     let mut faults = args.faults.clone();
     faults.sort_by_key(|f| f.at);
@@ -112,13 +121,39 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser as _;
 
+    const DIAG288: &str = "devices: {watchdog: {name: w, diag288: {}}}}, architecture: s390x, x: {";
+
+    fn vm(domain: &str) -> String {
+        format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
+             template: {{spec: {{domain: {{{domain}}}}}}}\n"
+        )
+    }
+
+    #[test]
+    fn heartbeats_are_the_devices() {
+        for (domain, seconds, fine) in [
+            ("devices: {watchdog: {name: w}}", 2046, true),
+            ("devices: {watchdog: {name: w}}", 2047, false),
+            (DIAG288, 2047, true),
+            (DIAG288, 3600, true),
+            (DIAG288, 14, false),
+            (DIAG288, 0, true),
+            ("devices: {}", 9999, true),
+        ] {
+            let manifest = manifest::read("vm.yaml", &vm(domain)).unwrap();
+            assert_eq!(refuse_heartbeat(Some(seconds), &manifest).is_ok(), fine, "{domain} {seconds}");
+        }
+        for (seconds, fine) in [("3600", true), ("3601", false), ("0", false)] {
+            let cli = Cli::try_parse_from(["xtask", "check", "vm.yaml", "--heartbeat", seconds]);
+            assert_eq!(cli.is_ok(), fine, "check --heartbeat {seconds}");
+        }
+    }
+
     #[test]
     fn what_sets_up_the_guest() {
         let check = |domain: &str, arguments: &[&str], expected: &str| {
-            let text = format!(
-                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: vm}}\nspec:\n  runStrategy: Always\n  \
-                 template: {{spec: {{domain: {{{domain}}}}}}}\n"
-            );
+            let text = vm(domain);
             let cli = Cli::try_parse_from(["xtask", "run", "vm.yaml"].iter().chain(arguments)).unwrap();
             let Command::Run(args) = cli.command else { panic!("{arguments:?}") };
             let read = if args.own_image.is_wanted() { manifest::read_for_own_image } else { manifest::read };
@@ -134,6 +169,9 @@ mod tests {
         check("devices: {}", &[], "healthServer: false");
         // The machine's own.
         check(q35, &[], &ours(10));
+        // diag288 takes longer ones, and none as short as 10.
+        check(DIAG288, &[], &ours(15));
+        check(DIAG288, &["--heartbeat", "3600"], &ours(3600));
         // Nothing of ours is added to an image of the user's own unless it is asked for.
         check(watchdog, &["--image", "a"], "ownWatchdogDaemon: true, healthServer: false");
         check(q35, &["--image", "a"], "ownWatchdogDaemon: false, healthServer: false");
