@@ -23,7 +23,7 @@ pub(crate) async fn run(args: cli::Run) -> Result<Status, Failure> {
         say(&warning.to_string());
     }
     for (path, pos) in &manifest.ignored {
-        say(&format!("{file}:{}:{}: not acted on: {path}", pos.line, pos.column));
+        say(&format!("{file}:{}:{}: ignored by vmhealth: {path}", pos.line, pos.column));
     }
     refuse_heartbeat(args.heartbeat, &manifest)?;
     let text = scenario_text(&args, &manifest);

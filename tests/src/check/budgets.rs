@@ -70,7 +70,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     out
 }
 
-/// The matrix of heartbeat and timer; a cell with two names is a race that chance decides.
+/// The matrix of heartbeat and timer; in a cell with two names either may win.
 fn by_timer(rows: &[RaceRow]) -> String {
     let heads: Vec<String> = TIMERS.iter().map(|t| if *t == 0 { "never".into() } else { format!("{t} s") }).collect();
     let lines: Vec<Line> = rows
@@ -80,9 +80,8 @@ fn by_timer(rows: &[RaceRow]) -> String {
             (heartbeat_of(row), row.first.iter().map(|f| names(f)).collect(), tips.unwrap_or_default())
         })
         .collect();
-    let title =
-        "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: by chance):";
-    matrix(title, &heads, "kernel.panic wins surely, never", &lines)
+    let title = "who wins on a kernel panic, by the daemon's heartbeat and the guest's kernel.panic (two names: either may win):";
+    matrix(title, &heads, "kernel.panic always wins, never wins", &lines)
 }
 
 /// The matrix of heartbeat and liveness's patience, without a panic device and, in a line, with one.

@@ -21,7 +21,7 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
         out += &format!("... and {hidden} more; --format json has them all\n\n");
     }
     for (path, pos) in checked.ignored.iter().take(MAX_SHOWN) {
-        out += &format!("{file}:{}:{}: not acted on: {path}\n", pos.line, pos.column);
+        out += &format!("{file}:{}:{}: ignored by vmhealth: {path}\n", pos.line, pos.column);
     }
     // A name can hold what a terminal obeys.
     let name =
@@ -71,7 +71,7 @@ fn summary(checked: &Checked) -> String {
     let what = match (checked.verdict, checked.created) {
         (Verdict::Refused, false) => "refused: it cannot be created",
         (Verdict::Refused, true) => "refused: it is created and never runs",
-        (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot do what it says",
+        (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot work as written",
         (Verdict::Accepted, _) => "accepted",
     };
     if found.is_empty() { what.to_owned() } else { format!("{what} ({found})") }

@@ -52,7 +52,7 @@ struct ManifestReport {
     /// Whether `kubectl create` goes through.
     created: bool,
     findings: Vec<FindingReport>,
-    /// Paths of fields that vmhealth does not act on.
+    /// Paths of fields that vmhealth ignores.
     not_acted_on: Vec<String>,
     /// How long things take, if asked for and if it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ struct RaceReport {
     /// The watchdog daemon's timeout; null: the VM has no watchdog.
     heartbeat_s: Option<u32>,
     /// For each timer those who may be first: `kernel.panic`, `panic-device`, `disabled-wait`, `watchdog`,
-    /// `liveness`; several: by chance.
+    /// `liveness`; several: either may win.
     first: Vec<Vec<&'static str>>,
     /// Up to this timer the guest's own reboot is always first; null: nobody else acts.
     timer_wins_up_to_s: Option<u64>,

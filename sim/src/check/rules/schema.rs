@@ -14,9 +14,9 @@ static UNKNOWN_FIELD: Rule = Rule {
     layer: Layer::ClientDecode,
     rank: Rank::Error,
     story: "kubectl asks the API server for strict decoding, so a misspelt or misplaced field is refused. A client \
-            that does not ask (older kubectl, many controllers, `--validate=ignore`) has it pruned silently: the \
-            probe or watchdog that you wrote is then simply not there.",
-    source: "kubevirt-health.md 2.1",
+        that does not ask (older kubectl, many controllers, `--validate=ignore`) has it pruned silently: the probe \
+        or watchdog that you wrote is then simply not there.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -25,9 +25,9 @@ static WRONG_TYPE: Rule = Rule {
     code: "wrong-type",
     layer: Layer::Schema,
     rank: Rank::Error,
-    story: "The mutating webhook holds every object against the OpenAPI schema before it looks at anything else, and \
-            the CRD's schema does so again. An unquoted number is not a text, and a text is not a number.",
-    source: "kubevirt-health.md 2.1",
+    story: "The mutating webhook compares every object with the OpenAPI schema before anything else, and the API \
+        server compares it with the CRD's schema. An unquoted number is not a text, and a text is not a number.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -37,8 +37,8 @@ pub(in crate::check) static MISSING_FIELD: Rule = Rule {
     layer: Layer::Schema,
     rank: Rank::Error,
     story: "A field that the schema requires is absent. A bare `field:` is null, and nulls are dropped before \
-            anything looks, so it counts as absent too.",
-    source: "kubevirt-health.md 2.1",
+        anything looks, so it counts as absent too.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -48,8 +48,8 @@ static UNKNOWN_WORD: Rule = Rule {
     layer: Layer::Schema,
     rank: Rank::Error,
     story: "The schema lists the words that this field takes, in exactly this case. `scheme` must be HTTP or HTTPS, \
-            `rebootPolicy` Reboot or Terminate.",
-    source: "kubevirt-health.md 2.2",
+        `rebootPolicy` Reboot or Terminate.",
+    source: "sim/docs/kubevirt-health.md 2.2",
     shown_by: &[],
     check: Check::OnTheWay,
 };
