@@ -93,8 +93,8 @@ fn machine_types() {
         ("machine: {type: \"\"}", MachineType::Pc, ""),
         ("machine: {type: q35}", MachineType::Q35, ""),
         ("machine: {type: pc}", MachineType::Pc, ""),
-        ("machine: {type: pc-q35-rhel9.6.0}", MachineType::Q35, "the version is not acted on"),
-        ("machine: {type: pc-i440fx-9.0}", MachineType::Pc, "the version is not acted on"),
+        ("machine: {type: pc-q35-rhel9.6.0}", MachineType::Q35, "the version is ignored by vmhealth"),
+        ("machine: {type: pc-i440fx-9.0}", MachineType::Pc, "the version is ignored by vmhealth"),
         ("machine: {type: microvm}", MachineType::Pc, "no such machine runs here"),
     ] {
         let found = read_ok(&vm(&format!("      domain: {{{domain}}}\n")));

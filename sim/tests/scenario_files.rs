@@ -140,6 +140,17 @@ fn all_problems_are_reported_at_once() {
     }
 }
 
+/// Which device there is, the manifest says: here the longest that any of them takes is the limit.
+#[test]
+fn heartbeats() {
+    for (seconds, fine) in [(2, false), (3, true), (2047, true), (3600, true), (3601, false)] {
+        let guest =
+            format!("  guest: {{watchdogDaemon: {{heartbeatSeconds: {seconds}, keepalive: masked}}}}\n  steps:");
+        let read = Scenario::read(&GOOD.replace("  steps:", &guest));
+        assert_eq!(read.is_ok(), fine, "{seconds}: {:?}", read.err());
+    }
+}
+
 #[test]
 fn the_schema_for_editors() {
     let schema = format!("{:#}", json_schema().to_value());

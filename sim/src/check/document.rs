@@ -110,7 +110,7 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
         Some(vm) if can_run => apply(Layer::Runtime..=Layer::Hazard, &context, Some(vm), &mut findings),
         None if can_run => {
             for (place, message) in decoder.errors() {
-                findings.of(&NOT_SIMULATED).add(place, message, "nothing, if this is what you want");
+                findings.of(&NOT_SIMULATED).add(place, message, "nothing needs to be done if you want it so");
             }
         }
         _ => {}

@@ -62,7 +62,7 @@ impl Layer {
                 "the VMI stays Scheduled with SyncFailed events for 240 to 360 s, then Failed; the VM enters `CrashLoopBackOff`"
             }
             Layer::Runtime => "everything is accepted and runs",
-            Layer::Hazard => "it does what it says",
+            Layer::Hazard => "it works as written",
         }
     }
 

@@ -1,6 +1,6 @@
 //! diag288 as QEMU has it (qemu-watchdog.md 3): no registers but one instruction, one stage, whole seconds.
 
-use super::model::WatchdogAction;
+use super::model::{WatchdogAction, WatchdogModel};
 use super::timer::GuestTimer;
 use crate::time::Time;
 use std::time::Duration;
@@ -15,9 +15,6 @@ pub enum Function {
     /// 2: disable.
     Cancel,
 }
-
-/// The shortest time that INIT and CHANGE take, seconds.
-pub(super) const SHORTEST: u32 = 15;
 
 /// The instruction was refused: Linux sees EINVAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +33,9 @@ impl Diag288 {
     /// # Errors
     /// Less than 15 seconds; CHANGE or CANCEL while it is not enabled.
     pub fn call(&mut self, now: Time, function: Function, seconds: u32) -> Result<(), SpecificationException> {
-        if (function != Function::Cancel && seconds < SHORTEST) || (function != Function::Init && !self.enabled) {
+        if (function != Function::Cancel && seconds < *WatchdogModel::Diag288.heartbeats().start())
+            || (function != Function::Init && !self.enabled)
+        {
             return Err(SpecificationException);
         }
         if function == Function::Cancel {

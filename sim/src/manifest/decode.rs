@@ -195,9 +195,9 @@ fn machine(c: Cursor<'_>, architecture: Architecture, used: Use) -> MachineType 
     };
     let known = machines.iter().find(|(plain, versions, _)| name == *plain || name.starts_with(versions));
     match known {
-        None => c.warn(format!("{name:?} is not acted on: no such machine runs here")),
+        None => c.warn(format!("{name:?} is ignored by vmhealth: no such machine runs here")),
         Some((plain, ..)) if name != *plain => {
-            c.warn(format!("{name:?}: the version is not acted on, QEMU's newest {plain} runs"));
+            c.warn(format!("{name:?}: the version is ignored by vmhealth: QEMU's newest {plain} runs"));
         }
         Some(_) => {}
     }
@@ -293,7 +293,7 @@ fn cloud_init(spec: Cursor<'_>, own_image: bool) -> CloudInit {
     let volumes: Vec<Cursor<'_>> = spec.items_at("volumes").collect();
     for volume in volumes.iter().filter(|_| own_image) {
         if let Some(drive) = volume.get("cloudInitConfigDrive") {
-            drive.error("not acted on, and the image would boot without it: write cloudInitNoCloud");
+            drive.error("ignored by vmhealth, so the image would boot without it: write cloudInitNoCloud");
         }
         let secrets = ["secretRef", "networkDataSecretRef"];
         for secret in volume.get("cloudInitNoCloud").iter().flat_map(|c| secrets.map(|s| c.get(s))).flatten() {

@@ -83,6 +83,14 @@ impl VmiSpec {
         }
     }
 
+    /// Why the watchdog that the guest's daemon has does not take a heartbeat of so many seconds.
+    pub fn heartbeat_refusal(&self, asked: Option<WatchdogModel>, seconds: u32) -> Option<String> {
+        let model = self.watchdog_in_guest(asked)?;
+        let taken = model.heartbeats();
+        let refused = !taken.contains(&seconds);
+        refused.then(|| format!("the {} takes {} to {}", model.as_str(), taken.start(), taken.end()))
+    }
+
     /// libvirt gives every q35 an iTCO watchdog (9.1 and later; kubevirt-health.md 7.1).
     pub fn has_itco(&self) -> bool {
         self.architecture == Architecture::Amd64 && self.machine == MachineType::Q35

@@ -119,7 +119,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     ),
     (
         &[(Devices, "watchdog: {name: w, i6300esb: {action: none}}")],
-        &[("action-mends-nothing", "nobody in a cluster listens"), (Q35, "twice the heartbeat")],
+        &[("action-mends-nothing", "nothing in a cluster acts on that"), (Q35, "twice the heartbeat")],
     ),
     (
         &[(Devices, "watchdog: {name: w, i6300esb: {action: pause}}")],
@@ -180,7 +180,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
             Vmi,
             "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60}\nreadinessProbe: {httpGet: {port: 80}}",
         )],
-        &[("same-question-same-threshold", "in the moment it goes out of service")],
+        &[("same-question-same-threshold", "at the moment it is taken out of service")],
     ),
     (
         &[(
@@ -212,7 +212,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     (&[(Vm, "running: false")], &[("running-is-deprecated", "deprecated")]),
     (
         &[NET, NIC, (Vmi, "readinessProbe: {httpGet: {port: 80, host: example.com}}")],
-        &[("probe-of-another-host", "asks example.com")],
+        &[("probe-of-another-host", "checks example.com")],
     ),
 ];
 

@@ -4,6 +4,7 @@ mod documents;
 mod garbage;
 mod hazards;
 mod manifest;
+mod messages;
 mod rules;
 
 /// What the tables' manifests cannot say, and the test that finds it.

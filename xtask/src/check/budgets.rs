@@ -70,7 +70,7 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
     out
 }
 
-/// The matrix of heartbeat and timer; a cell with two names is a race that either may win.
+/// The matrix of heartbeat and timer; in a cell with two names either may win.
 fn by_timer(rows: &[RaceRow]) -> String {
     let heads: Vec<String> = TIMERS.iter().map(|t| if *t == 0 { "never".into() } else { format!("{t} s") }).collect();
     let lines: Vec<Line> = rows

@@ -71,7 +71,7 @@ fn summary(checked: &Checked) -> String {
     let what = match (checked.verdict, checked.created) {
         (Verdict::Refused, false) => "refused: it cannot be created",
         (Verdict::Refused, true) => "refused: it is created and never runs",
-        (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot do what it says",
+        (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot work as written",
         (Verdict::Accepted, _) => "accepted",
     };
     if found.is_empty() { what.to_owned() } else { format!("{what} ({found})") }

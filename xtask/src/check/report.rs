@@ -86,7 +86,7 @@ struct RaceReport {
     /// The watchdog daemon's timeout; null: the VM has no watchdog.
     heartbeat_s: Option<u32>,
     /// For each timer those who may be first: `kernel.panic`, `panic-device`, `disabled-wait`, `watchdog`,
-    /// `liveness`; several: either may be first.
+    /// `liveness`; several: either may win.
     first: Vec<Vec<&'static str>>,
     /// Up to this timer the guest's own reboot is always first; null: nobody else acts.
     timer_wins_up_to_s: Option<u64>,

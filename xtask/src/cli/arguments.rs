@@ -2,9 +2,11 @@
 
 use crate::run::Worlds;
 use clap::{Args, ValueEnum};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_guests::qemu::Accel;
+use vmhealth_sim::manifest::WatchdogModel;
 
 #[derive(Debug, Args)]
 pub(super) struct AccelArg {
@@ -72,6 +74,12 @@ pub(super) fn parse_boot(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     let limits = Duration::from_secs(1)..=Duration::from_secs(360);
     if limits.contains(&span) { Ok(span) } else { Err("not between 1s and 6m".into()) }
+}
+
+/// The heartbeats that some watchdog device takes, seconds.
+pub(super) fn any_heartbeat() -> RangeInclusive<i64> {
+    let range = WatchdogModel::any_heartbeat();
+    i64::from(*range.start())..=i64::from(*range.end())
 }
 
 /// A span of at most a day.

@@ -1,8 +1,9 @@
 //! `check`: files in, findings out.
 
-use super::arguments::Format;
+use super::arguments::{Format, any_heartbeat};
 use super::exit::{Failure, Status, infra, usage};
 use crate::check::{CheckReport, render, render_budgets};
+use crate::own::refuse_heartbeat;
 use crate::program;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
-use vmhealth_sim::manifest::Architecture;
+use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 
 /// More than etcd stores of any object, several times over.
 const SIZE_LIMIT: u64 = 8 << 20;
@@ -41,7 +42,7 @@ pub(super) struct Check {
     #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
     pub(super) shutdown: Duration,
     /// For --budgets: the watchdog daemon's timeout in seconds, where the user data sets none
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=2046))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(any_heartbeat()))]
     pub(super) heartbeat: u32,
     /// For --budgets: `kernel.panic` of the guest, the seconds after which a panicked kernel reboots; 0: never
     #[arg(long, default_value_t = 0)]
@@ -79,6 +80,11 @@ impl Check {
                 }
             };
             for checked in &checks.manifests {
+                // What user data sets wins.
+                let assumes = |vm: &&VirtualMachine| budgets.is_some() && vm.vmi.user_data.heartbeat.is_none();
+                if let Some(vm) = checked.vm.as_ref().filter(assumes) {
+                    refuse_heartbeat(Some(self.heartbeat), vm)?;
+                }
                 fine &= checked.verdict == Verdict::Accepted;
                 if self.format == Format::Human {
                     print!("{}", render(&file, &text, checked, colour));

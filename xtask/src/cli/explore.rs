@@ -27,9 +27,9 @@ pub(super) struct Explore {
     /// How long each run is watched after the first instant
     #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
     pub(super) lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: no daemon runs
-    #[arg(long, default_value_t = 10)]
-    pub(super) heartbeat: u32,
+    /// The watchdog daemon's timeout in seconds; 0: no daemon runs. If absent: 10, or the shortest that the device takes
+    #[arg(long)]
+    pub(super) heartbeat: Option<u32>,
     /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
     #[arg(long)]
     pub(super) keepalive: bool,

@@ -2,6 +2,7 @@
 
 use super::error::OwnError;
 use super::fault::NamedFault;
+use super::heartbeat::{heartbeat, refuse_heartbeat};
 use super::scenario::{guest_text, invalid_options, read_manifest};
 use crate::report::ExploreReport;
 use std::path::PathBuf;
@@ -29,8 +30,8 @@ pub struct OwnExplore {
     pub from: Duration,
     /// How long each run goes on after the first instant.
     pub lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: none runs.
-    pub heartbeat: u32,
+    /// The watchdog daemon's timeout in seconds; 0: none runs; `None`: 10, or the shortest that the device takes.
+    pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
     pub keepalive: bool,
 }
@@ -49,7 +50,7 @@ impl OwnExplore {
 
     /// The scenario without its faults.
     fn spec(&self, vm: &VirtualMachine) -> Result<Spec, OwnError> {
-        let heartbeat = vm.vmi.watchdog_in_guest(None).is_some().then_some(self.heartbeat);
+        refuse_heartbeat(self.heartbeat, vm)?;
         let start = match vm.run_strategy {
             RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
             _ => "",
@@ -58,7 +59,7 @@ impl OwnExplore {
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
              manifest: unused\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
              observe: {}\n  final: {{}}\n",
-            guest_text(heartbeat, self.keepalive, true),
+            guest_text(heartbeat(self.heartbeat, vm), self.keepalive, true),
             humantime::format_duration(self.from + self.lasting),
         );
         let scenario = Scenario::read(&text);

@@ -3,11 +3,13 @@
 mod error;
 mod explore;
 mod fault;
+mod heartbeat;
 mod image;
 mod scenario;
 
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault};
+pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
 pub use scenario::OwnRun;

@@ -2,6 +2,7 @@
 
 use super::error::OwnError;
 use super::fault::TimedFault;
+use super::heartbeat::{heartbeat, refuse_heartbeat};
 use super::image::ImageChoice;
 use crate::prepare::say;
 use crate::run::catalogue::Case;
@@ -11,9 +12,6 @@ use std::time::Duration;
 use vmhealth_guests::platform::Image;
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
-
-/// The timeout of the watchdog daemon that `run` sets up, seconds.
-const DEFAULT_HEARTBEAT: u32 = 10;
 
 /// How the user's manifest is to be run.
 #[derive(Debug, Clone)]
@@ -26,8 +24,8 @@ pub struct OwnRun {
     pub lasting: Duration,
     /// How long it may take to get ready; `None`: the default of a scenario.
     pub boot: Option<Duration>,
-    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: 10, or none in an image of the
-    /// user's own.
+    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: 10, or the shortest that the device takes; none in
+    /// an image of the user's own.
     pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
     pub keepalive: bool,
@@ -49,6 +47,7 @@ impl OwnRun {
         for (path, pos) in &manifest.ignored {
             say(&format!("{}:{}:{}: ignored by vmhealth: {path}", self.file.display(), pos.line, pos.column));
         }
+        refuse_heartbeat(self.heartbeat, &manifest)?;
         let scenario = Scenario::read(&self.scenario_text(&manifest)).map_err(invalid_options)?;
         let image = self.image.find(&manifest)?;
         if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
@@ -63,16 +62,12 @@ impl OwnRun {
     fn scenario_text(&self, manifest: &VirtualMachine) -> String {
         // Only a user starts such a VM.
         let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
-        let has_watchdog = manifest.vmi.watchdog_in_guest(None).is_some();
         let guest = match self.heartbeat {
             None if self.image.is_users() => {
                 let own = manifest.vmi.watchdog.is_some();
                 format!("ownWatchdogDaemon: {own}, {}", guest_text(None, false, self.health_server))
             }
-            heartbeat => {
-                let heartbeat = heartbeat.unwrap_or(DEFAULT_HEARTBEAT);
-                guest_text(has_watchdog.then_some(heartbeat), self.keepalive, self.health_server)
-            }
+            asked => guest_text(heartbeat(asked, manifest), self.keepalive, self.health_server),
         };
         let mut faults = self.faults.clone();
         faults.sort_by_key(|f| f.at);

@@ -107,11 +107,10 @@ fn daemon_problem(guest: &GuestProfile, manifest: &VirtualMachine, manifest_file
             let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
             Some(format!("device: {manifest_file} has no {}; what it has is {known}", device.as_str()))
         }
-        (_, Some(model)) if !model.heartbeats().contains(&daemon.heartbeat_seconds) => {
-            let range = model.heartbeats();
-            Some(format!("heartbeatSeconds: the {} takes {} to {}", model.as_str(), range.start(), range.end()))
+        (device, _) => {
+            let why = manifest.vmi.heartbeat_refusal(device, daemon.heartbeat_seconds)?;
+            Some(format!("heartbeatSeconds: {why}"))
         }
-        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "The models are hyperv, isa and pvpanic; absent lets the hypervisor choose.",
-        source: "kubevirt-health.md 1.4",
+        source: "sim/docs/kubevirt-health.md 1.4",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for device in context.items_at("domain.devices.panicDevices") {
@@ -24,7 +24,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "s390x reports a disabled wait by itself; a panic device is refused there.",
-        source: "kubevirt-health.md 2.2",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let path = "domain.devices.panicDevices";
@@ -37,8 +37,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "machine-type-not-supported",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "KubeVirt takes the machine types that its configuration lists; on amd64 that is q35, with a version or \
-                without, unless the cluster's administrator has listed others.",
+        story: "KubeVirt takes the machine types that its configuration lists; on amd64 that is q35, with a version \
+            or without, unless the cluster's administrator has listed others.",
         source: "KubeVirt vmi-create-admitter.go; its default emulatedMachines",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -62,8 +62,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "secure-boot-without-smm",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "`bootloader: {efi: {}}` means secure boot, unless secureBoot is false, and the firmware that enforces it keeps \
-                its variables in system management mode: features.smm must be there and not disabled.",
+        story: "`bootloader: {efi: {}}` means secure boot, unless secureBoot is false, and the firmware that \
+            enforces it keeps its variables in system management mode: features.smm must be there and not disabled.",
         source: "KubeVirt vmi-create-admitter.go validateDomainSpec",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -89,7 +89,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
         story: "KubeVirt runs amd64, arm64 and s390x.",
-        source: "kubevirt-health.md 2.3",
+        source: "sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if !["amd64", "arm64", "s390x"].contains(&context.architecture) {
@@ -103,9 +103,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "no-memory",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
-        story: "No guest memory, no huge pages, no memory request or limit, and no instance type that would bring it. \
-                The VM is created, its VMI is refused, with an empty field in the message.",
-        source: "kubevirt-health.md 2.3",
+        story: "No guest memory, no huge pages, no memory request or limit, and no instance type that would bring \
+            it. The VM is created, its VMI is refused, with an empty field in the message.",
+        source: "sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let places = ["memory.guest", "memory.hugepages", "resources.requests.memory", "resources.limits.memory"];

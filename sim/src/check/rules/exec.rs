@@ -12,9 +12,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Runtime,
         rank: Rank::Error,
         story: "A named port is looked up among the compute container's ports, which come from interfaces[].ports. A \
-                name that is not there is an error to the kubelet, not a failure, and errors are thrown away: a liveness \
-                probe then never fails, a readiness probe never succeeds.",
-        source: "kubevirt-health.md 2.7; 11.2 row 16",
+            name that is not there is an error to the kubelet, not a failure, and errors are thrown away: a liveness \
+            probe then never fails, a readiness probe never succeeds.",
+        source: "sim/docs/kubevirt-health.md 2.7; 11.2 row 16",
         shown_by: &["none/readiness-http/undeclared-port", "service-stopped/liveness-http/undeclared-port"],
         check: Check::RunningProbe(|running, report| {
             let handler = &running.probe.handler;
@@ -30,9 +30,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Runtime,
         rank: Rank::Error,
         story: "With masquerade, interfaces[].ports is an allow list: what it does not name is not forwarded to the \
-                guest, and a probe of it is refused for ever. Readiness never comes; liveness stops the guest as soon as its \
-                delay is over.",
-        source: "kubevirt-health.md 3.2",
+            guest, and a probe of it is refused for ever. Readiness never comes; liveness stops the guest as soon as \
+            its delay is over.",
+        source: "sim/docs/kubevirt-health.md 3.2",
         shown_by: &["none/readiness-tcp/port-not-forwarded"],
         check: Check::RunningProbe(|running, report| {
             if let Some(Ok(Destination::NotForwarded { port })) = running.vm.vmi.destination(&running.probe.handler) {
@@ -45,9 +45,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "unescaped-exec-argument",
         layer: Layer::Runtime,
         rank: Rank::Error,
-        story: "virt-launcher builds the agent's JSON by joining texts without escaping them. A quote, or a backslash \
-                that begins no escape of JSON's, breaks it: every attempt fails.",
-        source: "kubevirt-health.md 3.3",
+        story: "virt-launcher builds the agent's JSON by joining texts without escaping them. A quote, or a \
+            backslash that begins no escape of JSON's, breaks it: every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
             for (at, argument, received) in arguments(running) {
@@ -63,8 +63,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "exec-argument-changed",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "virt-launcher puts a command's arguments into JSON without escaping them. What looks like an escape in \
-                JSON is taken for one: the guest receives another text.",
+        story: "virt-launcher puts a command's arguments into JSON without escaping them. What looks like an escape \
+            in JSON is taken for one: the guest receives another text.",
         source: "KubeVirt agent/exec.go",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
@@ -81,8 +81,8 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Note,
         story: "A command that outlasts timeoutSeconds counts as failed and goes on running in the guest; the next \
-                period starts another one.",
-        source: "kubevirt-health.md 3.3",
+            period starts another one.",
+        source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &["none/readiness-exec/timeout"],
         check: Check::RunningProbe(|running, report| {
             if matches!(running.probe.handler, Handler::Exec { .. }) {

@@ -10,8 +10,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-start-strategy",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "`startStrategy` knows one word, Paused.",
-        source: "kubevirt-health.md 2.2",
+        story: "`startStrategy` takes one word: Paused.",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| one_of(context.at("startStrategy"), &["Paused"], report)),
     },
@@ -20,8 +20,8 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "A VMI that starts paused would fail its liveness probe at once. KubeVirt refuses the pair for every \
-                handler, guestAgentPing too.",
-        source: "kubevirt-health.md 2.2",
+            handler, guestAgentPing too.",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if context.text_at("startStrategy") == Some("Paused") && context.at("livenessProbe").is_some() {
@@ -38,7 +38,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "The words are None, LiveMigrate, LiveMigrateIfPossible and External, case-sensitive.",
-        source: "kubevirt-health.md 1.1",
+        source: "sim/docs/kubevirt-health.md 1.1",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let words = ["None", "LiveMigrate", "LiveMigrateIfPossible", "External"];
@@ -49,9 +49,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "reboot-policy-without-its-gate",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "rebootPolicy is behind the feature gate RebootPolicy, which is on by default since v1.8; a cluster may have it \
-                off (`--without-gate RebootPolicy`).",
-        source: "kubevirt-health.md 1.4, 2.2",
+        story: "rebootPolicy is behind the feature gate RebootPolicy, which is on by default since v1.8; a cluster \
+            may have it off (`--without-gate RebootPolicy`).",
+        source: "sim/docs/kubevirt-health.md 1.4, 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if let Some(at) = context.at("domain.rebootPolicy").filter(|_| context.is_off("RebootPolicy")) {
@@ -67,9 +67,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "grace-period-zero",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "terminationGracePeriodSeconds: 0 destroys the guest at once, whatever it is writing. The VMI then counts \
-                as Succeeded, also when it had hung, so RerunOnFailure does not replace it.",
-        source: "kubevirt-health.md 5.1, 5.2; 11.2 rows 8 and 9",
+        story: "terminationGracePeriodSeconds: 0 destroys the guest at once, whatever it is writing. The VMI then \
+            counts as Succeeded, also when it had hung, so RerunOnFailure does not replace it.",
+        source: "sim/docs/kubevirt-health.md 5.1, 5.2; 11.2 rows 8 and 9",
         shown_by: &["kernel-panic/liveness-http/grace-0-rerun"],
         check: Check::Running(|context, vm, report| {
             if vm.vmi.grace.is_zero() {
@@ -85,9 +85,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "rerun-on-failure-with-terminate",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "With rebootPolicy Terminate every reboot ends the VMI, the watchdog's reset too, and such an end counts as \
-                Succeeded. RerunOnFailure starts only what Failed: the VM stays stopped.",
-        source: "kubevirt-health.md 7.2; 11.2 row 28",
+        story: "With rebootPolicy Terminate every reboot ends the VMI, the watchdog's reset too, and such an end \
+            counts as Succeeded. RerunOnFailure starts only what Failed: the VM stays stopped.",
+        source: "sim/docs/kubevirt-health.md 7.2; 11.2 row 28",
         shown_by: &["killed-daemon/watchdog/reset-terminate-rerun", "guest-reboot/terminate/rerun-on-failure"],
         check: Check::Running(|context, vm, report| {
             if vm.vmi.reboot_policy == RebootPolicy::Terminate && vm.run_strategy == RunStrategy::RerunOnFailure {

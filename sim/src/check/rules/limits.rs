@@ -9,7 +9,7 @@ pub(in crate::check) static NOT_SIMULATED: Rule = Rule {
     code: "not-simulated",
     layer: Layer::Hazard,
     rank: Rank::Note,
-    story: "vmhealth has no guest for this: neither its hazards nor its named ports were looked at.",
+    story: "vmhealth cannot simulate this, so it did not look for hazards or for ports that nothing declares.",
     source: "vmhealth",
     shown_by: &[],
     check: Check::OnTheWay,
@@ -20,8 +20,8 @@ pub(in crate::check) static LEFT_OUT: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Note,
     story: "A line `# ...` marks an excerpt, as documentation prints them: what is absent is taken to be there in \
-            the whole manifest. Without that line it would be an error.",
-    source: "seed document",
+        the whole manifest. Without that line it would be an error.",
+    source: "OpenShift documentation, Virtual machine health checks",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -31,7 +31,7 @@ pub(in crate::check) static TEMPLATE_PARAMETER: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Note,
     story: "An OpenShift Template is checked with its parameters' own values. This one has none; give it one with \
-            `oc process -p`.",
+        `oc process -p`.",
     source: "OpenShift templates",
     shown_by: &[],
     check: Check::OnTheWay,

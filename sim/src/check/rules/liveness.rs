@@ -11,9 +11,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "The initial delay counts from the start of the compute container, not from the guest's. If the first \
-                failures reach the threshold before the guest answers, the kubelet stops it in the middle of its boot, \
-                the next one too, and there is no backoff, because each of them had reached Running.",
-        source: "kubevirt-health.md 3.1, 6.1; 11.2 row 23",
+            failures reach the threshold before the guest answers, the kubelet stops it in the middle of its boot, \
+            the next one too, and there is no backoff, because each of them had reached Running.",
+        source: "sim/docs/kubevirt-health.md 3.1, 6.1; 11.2 row 23",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             let Some(liveness) = liveness_that_can_fail(vm) else { return };
@@ -39,9 +39,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "rerun-on-failure-with-liveness",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "A failed liveness probe stops the guest gracefully. A guest whose operating system is healthy obeys, its \
-                VMI ends Succeeded, and RerunOnFailure replaces only Failed ones: the VM stays down.",
-        source: "kubevirt-health.md 5.2, 6; 11.2 row 4",
+        story: "A failed liveness probe stops the guest gracefully. A guest whose operating system is healthy obeys, \
+            its VMI ends Succeeded, and RerunOnFailure replaces only Failed ones: the VM stays down.",
+        source: "sim/docs/kubevirt-health.md 5.2, 6; 11.2 row 4",
         shown_by: &["service-stopped/liveness-http/rerun-on-failure"],
         check: Check::Running(|context, vm, report| {
             if liveness_that_can_fail(vm).is_none() || vm.run_strategy != RunStrategy::RerunOnFailure {
@@ -60,9 +60,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "liveness-without-readiness",
         layer: Layer::Hazard,
         rank: Rank::Note,
-        story: "Without a readiness probe the VM is Ready as soon as it runs: a Service sends it traffic while it boots, \
-                and until the moment that liveness stops it.",
-        source: "kubevirt-health.md 4",
+        story: "Without a readiness probe the VM is Ready as soon as it runs: a Service sends it traffic while it \
+            boots, and until the moment that liveness stops it.",
+        source: "sim/docs/kubevirt-health.md 4",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             if vm.vmi.liveness.is_some() && vm.vmi.readiness.is_none() {
@@ -78,9 +78,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "same-question-same-threshold",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "Both probes ask the same question with the same numbers. They fail together: the VM is not taken out of \
-                service before it is stopped, so nothing is gained by the readiness probe when the service breaks.",
-        source: "kubevirt-health.md 3.5, 4",
+        story: "Both probes make the same check with the same numbers. They fail together: the VM is not taken out \
+            of service before it is stopped, so nothing is gained by the readiness probe when the service breaks.",
+        source: "sim/docs/kubevirt-health.md 3.5, 4",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             let pace = |p: &Probe| (p.timings.period, p.timings.timeout, p.timings.failure_threshold);
@@ -88,8 +88,8 @@ pub(super) static RULES: &[&Rule] = &[
             if readiness.handler == liveness.handler && pace(readiness) == pace(liveness) {
                 report.add(
                     context.place("livenessProbe"),
-                    "readiness and liveness ask the same with the same numbers: the guest is stopped in the moment it goes out of service",
-                    "give liveness a higher failureThreshold, or another question",
+                    "readiness and liveness make the same check with the same numbers: the guest is stopped at the moment it is taken out of service",
+                    "give liveness a higher failureThreshold, or another check",
                 );
             }
         }),

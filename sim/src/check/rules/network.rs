@@ -10,7 +10,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "Every network needs an interface of the same name.",
-        source: "kubevirt-health.md 2.2",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             has_counterpart(context, "networks", "domain.devices.interfaces", "interface", report);
@@ -21,7 +21,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "Every interface needs a network of the same name.",
-        source: "kubevirt-health.md 2.2",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             has_counterpart(context, "domain.devices.interfaces", "networks", "network", report);

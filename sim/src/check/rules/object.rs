@@ -17,7 +17,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Schema,
         rank: Rank::Error,
         story: "The API server serves VirtualMachine under kubevirt.io/v1 (and the deprecated kubevirt.io/v1alpha3). \
-                Under any other version kubectl finds no such kind.",
+            Under any other version kubectl finds no such kind.",
         source: "KubeVirt API",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -32,8 +32,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-name",
         layer: Layer::Schema,
         rank: Rank::Error,
-        story: "The API server takes RFC 1123 names (lowercase letters, digits, dashes, dots) and label keys and values of at most \
-                63 characters.",
+        story: "The API server takes RFC 1123 names (lowercase letters, digits, dashes, dots) and label keys and \
+            values of at most 63 characters.",
         source: "Kubernetes apimachinery validation",
         shown_by: &[],
         check: Check::Manifest(|context, report| {

@@ -11,9 +11,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "liveness-success-threshold",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "Kubernetes wants a liveness probe's successThreshold to be 1. KubeVirt does not look at it, so VM and \
-                VMI are created and no pod ever is.",
-        source: "kubevirt-health.md 2.4; 11.2 row 34",
+        story: "Kubernetes wants a liveness probe's successThreshold to be 1. KubeVirt does not look at it, so VM \
+            and VMI are created and no pod ever is.",
+        source: "sim/docs/kubevirt-health.md 2.4; 11.2 row 34",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             let threshold = probe.cursor.get("successThreshold").and_then(Cursor::int64);
@@ -29,7 +29,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::PodValidation,
         rank: Rank::Error,
         story: "KubeVirt adds 10 s to initialDelaySeconds; what is still below 0 is refused with the pod.",
-        source: "kubevirt-health.md 2.4, 3.1",
+        source: "sim/docs/kubevirt-health.md 2.4, 3.1",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             let delay = probe.cursor.get("initialDelaySeconds").and_then(Cursor::int32);
@@ -46,8 +46,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "port-out-of-range",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "Ports are 1 to 65535. Only the pod is held against this.",
-        source: "kubevirt-health.md 2.4; 11.2 row 34",
+        story: "Ports are 1 to 65535. Only the pod is checked for it, so VM and VMI are created.",
+        source: "sim/docs/kubevirt-health.md 2.4; 11.2 row 34",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             for (path, at) in ports(probe) {
@@ -63,9 +63,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-port-name",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "A port's name is a service name: lowercase letters, digits and single dashes, at least one letter, at \
-                most 15 characters. `\"8080\"` in quotes is such a name, and not a legal one.",
-        source: "kubevirt-health.md 2.4",
+        story: "A port's name is a service name: lowercase letters, digits and single dashes, at least one letter, \
+            at most 15 characters. `\"8080\"` in quotes is such a name, and not a legal one.",
+        source: "sim/docs/kubevirt-health.md 2.4",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             for (path, port) in ports(probe).filter_map(|(path, at)| Some((path, at.text()?))) {
@@ -84,7 +84,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::PodValidation,
         rank: Rank::Error,
         story: "An exec probe without a command.",
-        source: "kubevirt-health.md 2.4",
+        source: "sim/docs/kubevirt-health.md 2.4",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             if let Some(exec) = probe.cursor.get("exec")
@@ -100,7 +100,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::PodValidation,
         rank: Rank::Error,
         story: "A header's name is letters, digits and dashes.",
-        source: "kubevirt-health.md 2.4",
+        source: "sim/docs/kubevirt-health.md 2.4",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             for name in probe.cursor.items_at("httpGet.httpHeaders").filter_map(|header| header.text_at("name")) {

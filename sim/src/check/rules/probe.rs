@@ -16,8 +16,8 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "A probe without httpGet, tcpSocket, exec or guestAgentPing. Often a bare `guestAgentPing:`, which is \
-                null and dropped before validation: it must be written `guestAgentPing: {}`.",
-        source: "kubevirt-health.md 1.2, 2.2",
+            null and dropped before validation: it must be written `guestAgentPing: {}`.",
+        source: "sim/docs/kubevirt-health.md 1.2, 2.2",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             if !handlers(probe).is_empty() {
@@ -43,9 +43,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "several-handlers",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A probe asks in one way. Two questions need two probes, and a VMI has one readiness and one liveness \
-                probe: put both questions behind one endpoint of the guest.",
-        source: "kubevirt-health.md 2.2",
+        story: "A probe has one handler, and a VMI one readiness and one liveness probe: to check two things, put \
+            both behind one endpoint of the guest.",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             let set = handlers(probe);
@@ -59,10 +59,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "network-probe-without-pod-network",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "The kubelet reaches the guest through the pod's own address, so an httpGet or tcpSocket probe needs a \
-                `networks[]` entry with `pod`. A Multus network does not count, not even as the default one, although \
-                the VM may be reachable there.",
-        source: "kubevirt-health.md 2.2",
+        story: "The kubelet reaches the guest through the pod's own address, so an httpGet or tcpSocket probe needs \
+            a `networks[]` entry with `pod`. A Multus network does not count, not even as the default one, although \
+            the VM may be reachable there.",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             if has_pod_network(probe) {
@@ -82,9 +82,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "The documentation demands that periodSeconds be greater than timeoutSeconds; nothing enforces it. \
-                Attempts of one probe never overlap: one that hangs for longer than the period delays the next one, so \
-                detection takes timeouts, not periods.",
-        source: "seed document; kubevirt-health.md 2.5, 3.5",
+            Attempts of one probe never overlap: one that hangs for longer than the period delays the next one, so \
+            detection takes timeouts, not periods.",
+        source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 2.5, 3.5",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
             let timings = running.probe.timings;
@@ -105,16 +105,16 @@ pub(super) static RULES: &[&Rule] = &[
         code: "agent-not-in-user-data",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. No user \
-                data of this manifest installs or mentions it; unless the image brings it, every attempt fails.",
-        source: "kubevirt-health.md 2.5; 11.2 row 14",
+        story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. No \
+            user data of this manifest installs or mentions it; unless the image brings it, every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 2.5; 11.2 row 14",
         shown_by: &["agent-stopped/liveness-ping/always"],
         check: Check::RunningProbe(|running, report| {
             let user_data = &running.vm.vmi.user_data;
             if running.asks_the_agent() && !user_data.hidden && !user_data.agent {
                 let message =
                     format!("{} needs the guest agent, and no user data mentions qemu-guest-agent", running.field.name);
-                let help = "install and start qemu-guest-agent in the user data, unless the image does";
+                let help = "install and start qemu-guest-agent in the user data, unless the image has it";
                 report.add(running.handler(), message, help);
             }
         }),
@@ -123,9 +123,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "probe-of-another-host",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "With `host` the kubelet asks that host and not this VM: the VM is restarted or taken out of service for \
-                somebody else's health.",
-        source: "kubevirt-health.md 2.5",
+        story: "With `host` the kubelet probes that host and not this VM: the VM is restarted or taken out of \
+            service for the health of another machine.",
+        source: "sim/docs/kubevirt-health.md 2.5",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
             let host = match &running.probe.handler {
@@ -135,7 +135,7 @@ pub(super) static RULES: &[&Rule] = &[
             };
             if let Some(host) = host {
                 let place = running.field.cursor.place(&format!("{}.host", running.probe.handler.name()));
-                report.add(place, format!("{} asks {host}, not this VM", running.field.name), "remove host");
+                report.add(place, format!("{} checks {host}, not this VM", running.field.name), "remove host");
             }
         }),
     },
@@ -143,10 +143,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "tcp-probe-outlives-a-hang",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "A tcpSocket probe succeeds when the guest's kernel completes the handshake. A service that hangs keeps \
-                its listening socket, and the kernel goes on accepting for it: the hang is never seen. Use httpGet, or a \
-                command that asks for an answer.",
-        source: "kubevirt-health.md 3.2; 11.2 row 15",
+        story: "A tcpSocket probe succeeds when the guest's kernel completes the handshake. A service that hangs \
+            keeps its listening socket, and the kernel goes on accepting for it: the hang is never seen. Use \
+            httpGet, or a command that asks for an answer.",
+        source: "sim/docs/kubevirt-health.md 3.2; 11.2 row 15",
         shown_by: &["http-hang/liveness-tcp/never-detected"],
         check: Check::RunningProbe(|running, report| {
             if matches!(running.probe.handler, Handler::TcpSocket { .. }) {
@@ -162,9 +162,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "agent-probes-paused",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "The annotation kubevirt.io/pause-guest-agent-probes answers every agent ping with success without asking \
-                the guest: the probe cannot fail until it is removed.",
-        source: "kubevirt-health.md 3.4; 11.2 row 13",
+        story: "The annotation kubevirt.io/pause-guest-agent-probes answers every agent ping with success without \
+            asking the guest: the probe cannot fail until it is removed.",
+        source: "sim/docs/kubevirt-health.md 3.4; 11.2 row 13",
         shown_by: &["agent-stopped/liveness-ping/annotation"],
         check: Check::RunningProbe(|running, report| {
             if running.pings_are_paused() {

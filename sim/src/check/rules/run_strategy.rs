@@ -11,9 +11,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "running-and-run-strategy",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "`running` is the old form of `runStrategy`: true is Always, false is Halted. KubeVirt wants exactly one \
-                of them.",
-        source: "kubevirt-health.md 1.5, 2.2",
+        story: "`running` is the old form of `runStrategy`: true is Always, false is Halted. KubeVirt wants exactly \
+            one of them.",
+        source: "sim/docs/kubevirt-health.md 1.5, 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if let (true, (Some(running), Some(_))) = (context.is_vm, given(context.root)) {
@@ -25,9 +25,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "no-run-strategy",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "Every VM says when it runs: `runStrategy`, or the deprecated `running`. Many published examples leave it \
-                out and are refused.",
-        source: "kubevirt-health.md 1.5, 2.2",
+        story: "Every VM says when it runs: `runStrategy`, or the deprecated `running`. Many published examples \
+            leave it out and are refused.",
+        source: "sim/docs/kubevirt-health.md 1.5, 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if let (true, (None, None)) = (context.is_vm, given(context.root)) {
@@ -44,7 +44,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "The words are Always, RerunOnFailure, Manual, Halted, Once and WaitAsReceiver, case-sensitive.",
-        source: "kubevirt-health.md 1.5",
+        source: "sim/docs/kubevirt-health.md 1.5",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let mut words = vec!["Always", "RerunOnFailure", "Manual", "Halted", "Once"];
@@ -61,7 +61,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Note,
         story: "`running` still works and is deprecated: true is runStrategy Always, false is Halted.",
-        source: "kubevirt-health.md 1.5",
+        source: "sim/docs/kubevirt-health.md 1.5",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             if let (true, (Some(running), _)) = (context.is_vm, given(context.root)) {
@@ -74,7 +74,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Note,
         story: "Under Manual and Once a VMI that ended is kept in its final phase; nobody starts a new one.",
-        source: "kubevirt-health.md 6; 11.2 rows 5, 7 and 18",
+        source: "sim/docs/kubevirt-health.md 6; 11.2 rows 5, 7 and 18",
         shown_by: &["killed-daemon/watchdog/poweroff-once"],
         check: Check::Running(|context, vm, report| {
             let powers_off = vm.vmi.watchdog.as_ref().is_some_and(|w| w.action == WatchdogAction::Poweroff);

@@ -14,9 +14,9 @@ static UNKNOWN_FIELD: Rule = Rule {
     layer: Layer::ClientDecode,
     rank: Rank::Error,
     story: "kubectl asks the API server for strict decoding, so a misspelt or misplaced field is refused. A client \
-            that does not ask (older kubectl, many controllers, `--validate=ignore`) has it pruned silently: the \
-            probe or watchdog that you wrote is then simply not there.",
-    source: "kubevirt-health.md 2.1",
+        that does not ask (older kubectl, many controllers, `--validate=ignore`) has it pruned silently: the probe \
+        or watchdog that you wrote is then simply not there.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -25,9 +25,9 @@ static WRONG_TYPE: Rule = Rule {
     code: "wrong-type",
     layer: Layer::Schema,
     rank: Rank::Error,
-    story: "The mutating webhook holds every object against the OpenAPI schema before it looks at anything else, and \
-            the CRD's schema does so again. An unquoted number is not a text, and a text is not a number.",
-    source: "kubevirt-health.md 2.1",
+    story: "The mutating webhook compares every object with the OpenAPI schema before anything else, and the API \
+        server compares it with the CRD's schema. An unquoted number is not a text, and a text is not a number.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -37,8 +37,8 @@ pub(in crate::check) static MISSING_FIELD: Rule = Rule {
     layer: Layer::Schema,
     rank: Rank::Error,
     story: "A field that the schema requires is absent. A bare `field:` is null, and nulls are dropped before \
-            anything looks, so it counts as absent too.",
-    source: "kubevirt-health.md 2.1",
+        anything looks, so it counts as absent too.",
+    source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -48,12 +48,17 @@ static UNKNOWN_WORD: Rule = Rule {
     layer: Layer::Schema,
     rank: Rank::Error,
     story: "The schema lists the words that this field takes, in exactly this case. `scheme` must be HTTP or HTTPS, \
-            `rebootPolicy` Reboot or Terminate.",
-    source: "kubevirt-health.md 2.2",
+        `rebootPolicy` Reboot or Terminate.",
+    source: "sim/docs/kubevirt-health.md 2.2",
     shown_by: &[],
     check: Check::OnTheWay,
 };
 
+/// Names that KubeVirt does not have and people write, where its most similar name is another thing.
+const SLIPS: [(&str, &str); 2] = [
+    ("startupProbe", "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds"),
+    ("userDataSecretRef", "write secretRef"),
+];
 /// How alike two names must be for one to be a slip of the other.
 const ALIKE: f64 = 0.8;
 
@@ -93,7 +98,7 @@ fn visit<'a>(kind: &'static Type, at: Cursor<'a>, context: &CheckContext<'a>, fi
             }
         }
         (kind, value) if fits(kind, value) => {}
-        _ => mismatch(kind.describe(), at, findings),
+        _ => mismatch(kind, at, findings),
     }
 }
 
@@ -126,12 +131,21 @@ fn fits(kind: &Type, value: &Value) -> bool {
     }
 }
 
-fn mismatch<'a>(expected: &str, at: Cursor<'a>, findings: &mut Findings<'a>) {
+fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
+    let expected = kind.describe();
     let help = match at.value() {
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) if expected == "a text" => "put it in quotes".to_owned(),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) if *kind == Type::Text => "put it in quotes".to_owned(),
+        Value::Str(text) if unquoted(text).is_some_and(|value| fits(kind, &value)) => {
+            format!("write {text}, without quotes")
+        }
         _ => format!("write {expected}"),
     };
     findings.of(&WRONG_TYPE).add(at, format!("expected {expected}, found {}", at.value().kind()), help);
+}
+
+/// What a text would be without its quotes.
+fn unquoted(text: &str) -> Option<Value> {
+    text.parse().map(Value::Int).ok().or_else(|| text.parse().map(Value::Bool).ok())
 }
 
 fn unknown<'a>(
@@ -146,18 +160,21 @@ fn unknown<'a>(
         .iter()
         .filter(alike)
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
-    let help = match (near, belongs_to(key)) {
+    let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
+    let help = slip.unwrap_or_else(|| match (near, belongs_to(key, context)) {
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
-        (_, Some(below)) => format!("{key} belongs to {}{below}", context.spec_path()),
+        (_, Some(place)) => format!("{key} belongs to {place}"),
         (Some(field), None) => format!("did you mean {}?", field.name),
         (None, None) => "remove it: the VirtualMachine API has no such field here".to_owned(),
-    };
+    });
     findings.of(&UNKNOWN_FIELD).add(at, format!("unknown field {:?}", at.path()), help);
 }
 
-/// Where below the VMI's spec a field that users misplace belongs.
-fn belongs_to(key: &str) -> Option<&'static str> {
+/// Where a field that users misplace belongs.
+fn belongs_to(key: &str, context: &CheckContext<'_>) -> Option<String> {
     let places = [("VirtualMachineInstanceSpec", ""), ("DomainSpec", ".domain"), ("Devices", ".domain.devices")];
     let has = |object: &str| schema().object(object).is_some_and(|o| field_of(schema().fields(o), key).is_some());
-    places.iter().find(|(object, _)| has(object)).map(|(_, below)| *below)
+    let below = places.iter().find(|(object, _)| has(object)).map(|(_, below)| *below);
+    let of_vm = || (context.is_vm && has("VirtualMachineSpec")).then(|| "spec".to_owned());
+    below.map(|below| format!("{}{below}", context.spec_path())).or_else(of_vm)
 }

@@ -16,7 +16,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "Every disk needs a volume of the same name.",
-        source: "kubevirt-health.md 2.2",
+        source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             has_counterpart(context, "domain.devices.disks", "volumes", "volume", report);
@@ -44,7 +44,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "A cloud-init volume brings its user data in exactly one way, its network data in at most one, base64 \
-                must be base64, and what is inline must not be larger than 2048 bytes; larger data goes into a Secret.",
+            must be base64, and what is inline must not be larger than 2048 bytes; larger data goes into a Secret.",
         source: "KubeVirt vmi-create-admitter.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -60,8 +60,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "container-path-without-filesystem",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
-        story: "A containerPath volume needs a file system of its name; a disk, also the one that KubeVirt adds for a \
-                volume without one, is refused.",
+        story: "A containerPath volume needs a file system of its name; a disk, also the one that KubeVirt adds for \
+            a volume without one, is refused.",
         source: "KubeVirt vmi-create-admitter.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -91,7 +91,7 @@ pub(super) static RULES: &[&Rule] = &[
             let used: BTreeSet<&str> = lists.into_iter().flat_map(|list| context.items_at(list)).map(name_of).collect();
             for volume in context.items_at("volumes").filter(|v| !used.contains(name_of(*v))) {
                 let message = format!("no disk names {:?}; KubeVirt adds one", name_of(volume));
-                let help = "add a disk, if it should be another than the default one";
+                let help = "add a disk if you want another one than the default";
                 report.add(volume.place("name"), message, help);
             }
         }),

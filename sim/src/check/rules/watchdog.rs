@@ -19,10 +19,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "watchdog-of-another-architecture",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
-        story: "i6300esb is a PCI device of x86, diag288 an instruction of s390x, and arm64 has no watchdog. KubeVirt \
-                adds the architecture's own device when it is missing, so diag288 on amd64 becomes both, which is \
-                refused. Only the VMI is held against this: the VM itself is created.",
-        source: "kubevirt-health.md 1.3, 2.3; 11.2 row 33",
+        story: "i6300esb is a PCI device of x86, diag288 an instruction of s390x, and arm64 has no watchdog. \
+            KubeVirt adds the architecture's own device when it is missing, so diag288 on amd64 becomes both, which \
+            is refused. Only the VMI is checked for this: the VM itself is created.",
+        source: "sim/docs/kubevirt-health.md 1.3, 2.3; 11.2 row 33",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let Ok(architecture) = context.architecture.parse::<Architecture>() else { return };
@@ -43,10 +43,10 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Libvirt,
         rank: Rank::Error,
         story: "The action is plain text to KubeVirt and goes to libvirt verbatim. libvirt knows poweroff, reset, \
-                shutdown, pause, none (and dump and inject-nmi); with any other word it cannot define the domain. The \
-                VMI stays Scheduled until virt-launcher gives up after 240 to 360 s, then it is Failed without ever \
-                having run, and the VM backs off.",
-        source: "kubevirt-health.md 2.6; 11.2 rows 31 and 32",
+            shutdown, pause, none (and dump and inject-nmi); with any other word it cannot define the domain. The \
+            VMI stays Scheduled until virt-launcher gives up after 240 to 360 s, then it is Failed without ever \
+            having run, and the VM backs off.",
+        source: "sim/docs/kubevirt-health.md 2.6; 11.2 rows 31 and 32",
         shown_by: &["none/unknown-watchdog-action/crash-loop"],
         check: Check::Manifest(|context, report| {
             for device in ["i6300esb", "diag288"] {
@@ -64,10 +64,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "shutdown-needs-a-guest-that-lives",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "`shutdown` presses the ACPI power button. A hung or panicked guest does not see it and stays Running for \
-                ever, and the watchdog does not fire again: the fault it is there for is the one it cannot mend. Use \
-                reset or poweroff.",
-        source: "seed document; kubevirt-health.md 7.2; 11.2 row 21",
+        story: "`shutdown` presses the ACPI power button. A hung or panicked guest does not see it and stays Running \
+            for ever, and the watchdog does not fire again: it cannot repair the very fault that it is there for. \
+            Use reset or poweroff.",
+        source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.2; 11.2 row 21",
         shown_by: &["kernel-panic/watchdog/shutdown"],
         check: Check::Running(|context, vm, report| {
             if action(vm) == Some(WatchdogAction::Shutdown) {
@@ -83,18 +83,18 @@ pub(super) static RULES: &[&Rule] = &[
         code: "action-mends-nothing",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "libvirt takes `none` and `pause`, KubeVirt does not list them, and neither brings a broken guest back: of \
-                `none` only QEMU's own event tells, and a guest that `pause` has stopped is resumed by virt-handler's next \
-                sync, because no user paused it.",
-        source: "kubevirt-health.md 7.2",
+        story: "libvirt takes `none` and `pause`, KubeVirt does not list them, and neither brings a broken guest \
+            back: of `none` only QEMU's own event tells, and a guest that `pause` has stopped is resumed by \
+            virt-handler's next sync, because no user paused it.",
+        source: "sim/docs/kubevirt-health.md 7.2",
         shown_by: &["killed-daemon/watchdog/none", "killed-daemon/watchdog/pause"],
         check: Check::Running(|context, vm, report| {
             let message = match action(vm) {
                 Some(WatchdogAction::None) => {
-                    "action none mends nothing: QEMU reports it, and nobody in a cluster listens"
+                    "action none repairs nothing: QEMU reports it, and nothing in a cluster acts on that"
                 }
                 Some(WatchdogAction::Pause) => {
-                    "action pause mends nothing: virt-handler resumes a guest that no user paused"
+                    "action pause repairs nothing: virt-handler resumes a guest that no user paused"
                 }
                 _ => return,
             };
@@ -106,7 +106,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "Watchdog is not available for Windows VMs: there is no driver that arms the device, so it never fires.",
-        source: "seed document",
+        source: "OpenShift documentation, Virtual machine health checks",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             if let Some(sign) = windows(context).filter(|_| vm.vmi.watchdog.is_some()) {
@@ -120,10 +120,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "q35-second-watchdog",
         layer: Layer::Hazard,
         rank: Rank::Note,
-        story: "KubeVirt runs amd64 guests on q35, which has an iTCO watchdog of its own; libvirt (9.1 and later) gives it the \
-                manifest's action. Which of the two is /dev/watchdog is a race of their drivers in the guest. A daemon that \
-                got the iTCO is protected as well, but it fires after about twice the heartbeat.",
-        source: "kubevirt-health.md 7.1; qemu-watchdog.md 4",
+        story: "KubeVirt runs amd64 guests on q35, which has an iTCO watchdog of its own; libvirt (9.1 and later) \
+            gives it the manifest's action. Which of the two is /dev/watchdog is a race of their drivers in the \
+            guest. A daemon that got the iTCO is protected as well, but it fires after about twice the heartbeat.",
+        source: "sim/docs/kubevirt-health.md 7.1; sim/docs/qemu-watchdog.md 4",
         shown_by: &["killed-daemon/q35-i6300esb/poweroff", "killed-daemon/q35-itco/poweroff"],
         check: Check::Running(|context, vm, report| {
             let user_data = &vm.vmi.user_data;
@@ -147,10 +147,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "watchdog-daemon-not-in-user-data",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "The device does nothing until something in the guest opens /dev/watchdog and pets it. No user data of \
-                this manifest sets up the watchdog daemon or systemd's RuntimeWatchdogSec; unless the image does, the \
-                watchdog never fires.",
-        source: "seed document; kubevirt-health.md 7.3",
+        story: "The device does nothing until something in the guest opens /dev/watchdog and keeps pinging it. No \
+            user data of this manifest sets up the watchdog daemon or systemd's RuntimeWatchdogSec; unless the image \
+            does, the watchdog never fires.",
+        source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.3",
         shown_by: &["kernel-panic/unarmed-watchdog/running"],
         check: Check::Running(|context, vm, report| {
             let user_data = &vm.vmi.user_data;
@@ -159,8 +159,8 @@ pub(super) static RULES: &[&Rule] = &[
             }
             let (message, help) = match user_data.watchdog {
                 WatchdogHolder::Absent => (
-                    "no user data sets anything up that opens /dev/watchdog: the device is never armed",
-                    "install the watchdog daemon, or set RuntimeWatchdogSec in systemd's system.conf, unless the image does",
+                    "nothing in the user data opens /dev/watchdog: the device is never armed",
+                    "install the watchdog daemon, or set RuntimeWatchdogSec in systemd's system.conf, unless the image has it",
                 ),
                 WatchdogHolder::Installed => (
                     "the user data installs the watchdog daemon and sets no watchdog-device: it runs and never opens the device",
@@ -175,10 +175,10 @@ pub(super) static RULES: &[&Rule] = &[
         code: "reset-outlasts-liveness",
         layer: Layer::Hazard,
         rank: Rank::Warning,
-        story: "A watchdog reset reboots the guest inside the same pod, so the liveness probe's initial delay is long \
-                over while the guest boots. If the probe's budget is shorter than the boot, liveness stops the VM that \
-                the watchdog had just mended.",
-        source: "seed document; kubevirt-health.md 11.2 row 20",
+        story: "A watchdog reset reboots the guest inside the same pod, so the liveness probe's initial delay is \
+            long over while the guest boots. If the probe's budget is shorter than the boot, liveness stops the VM \
+            that the watchdog has just repaired.",
+        source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 11.2 row 20",
         shown_by: &["killed-daemon/watchdog-and-liveness/reset"],
         check: Check::Running(|context, vm, report| {
             let (Some(WatchdogAction::Reset), Some(liveness)) = (action(vm), silent_liveness(vm)) else { return };
@@ -200,9 +200,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "When the guest hangs, liveness and the watchdog both count. The liveness budget is shorter than the \
-                watchdog's heartbeat, so the graceful stop begins first, waits out the grace period on a guest that \
-                cannot obey, and the watchdog fires into it.",
-        source: "kubevirt-health.md 5, 7",
+            watchdog's heartbeat, so the graceful stop begins first, waits for the whole grace period for a guest \
+            that cannot react, and the watchdog fires into it.",
+        source: "sim/docs/kubevirt-health.md 5, 7",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
             let Some(liveness) = silent_liveness(vm) else { return };
@@ -220,7 +220,7 @@ pub(super) static RULES: &[&Rule] = &[
                     worst.as_secs(),
                     heartbeat.as_secs()
                 );
-                let help = "give the daemon a shorter timeout, or liveness a longer budget";
+                let help = "give the daemon a shorter timeout, or liveness a higher failureThreshold";
                 report.add(context.place(FIELD), message, help);
             }
         }),

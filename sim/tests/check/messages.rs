@@ -1,0 +1,50 @@
+//! What `check` advises for slips that people make.
+
+use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
+use crate::manifest::{Parts, manifest, one};
+use vmhealth_sim::check::Rank;
+
+const DISK: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
+
+/// A manifest with one error, its code, and the advice.
+const ROWS: &[(Parts, &str, &str)] = &[
+    (
+        &[DISK, (Vmi, "volumes: [{name: c, cloudInitNoCloud: {userData: x, userDataSecretRef: {name: s}}}]")],
+        "unknown-field",
+        "write secretRef",
+    ),
+    (
+        &[(Vmi, "startupProbe: {guestAgentPing: {}}")],
+        "unknown-field",
+        "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds",
+    ),
+    (&[(Vmi, "runStrategy: Always")], "unknown-field", "runStrategy belongs to spec"),
+    (&[(Vmi, "livenessProbe: {guestAgentPing: {}, periodSeconds: \"60\"}")], "wrong-type", "write 60, without quotes"),
+    (&[(Vmi, "terminationGracePeriodSeconds: \"0\"")], "wrong-type", "write 0, without quotes"),
+    (&[(Vmi, "terminationGracePeriodSeconds: soon")], "wrong-type", "write a whole number"),
+    (
+        &[(Vmi, "livenessProbe: {guestAgentPing: {}, periodSeconds: \"2147483648\"}")],
+        "wrong-type",
+        "write a whole number of 32 bits",
+    ),
+    (&[(Devices, "autoattachMemBalloon: \"false\"")], "wrong-type", "write false, without quotes"),
+    (&[(Vm, "readinessProbe: {guestAgentPing: {}}")], "unknown-field", "readinessProbe belongs to spec.template.spec"),
+    (&[(Vmi, "watchdog: {name: w}")], "unknown-field", "watchdog belongs to spec.template.spec.domain.devices"),
+    (&[(Domain, "rebootpolicy: Reboot")], "unknown-field", "the name is rebootPolicy: case counts"),
+    (&[(Domain, "rebotPolicy: Reboot")], "unknown-field", "did you mean rebootPolicy?"),
+];
+
+#[test]
+fn advice() {
+    let mut wrong = Vec::new();
+    for (parts, code, help) in ROWS {
+        let text = manifest(parts);
+        let checked = one(&text);
+        let errors = checked.findings.iter().filter(|f| f.rule.rank == Rank::Error);
+        let found: Vec<(&str, &str)> = errors.map(|f| (f.rule.code, f.help.as_str())).collect();
+        if found != [(*code, *help)] {
+            wrong.push(format!("{help:?}: {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
