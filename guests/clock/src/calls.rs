@@ -15,8 +15,8 @@ use crate::real::{nanoseconds, timespec_of};
 use crate::sleepers::Role;
 use crate::{clock, link, main_loop, real, tsc};
 use libc::{
-    c_char, c_int, c_void, clockid_t, nfds_t, pollfd, pthread_attr_t, pthread_cond_t, pthread_mutex_t, pthread_t, sigset_t,
-    size_t, sockaddr, socklen_t, ssize_t, time_t, timespec, timeval,
+    c_char, c_int, c_void, clockid_t, nfds_t, pollfd, pthread_attr_t, pthread_cond_t, pthread_mutex_t, pthread_t,
+    sigset_t, size_t, sockaddr, socklen_t, ssize_t, time_t, timespec, timeval,
 };
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -206,8 +206,7 @@ unsafe extern "C" fn pthread_create(
     start: Start,
     argument: *mut c_void,
 ) -> c_int {
-    type Create =
-        unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, Start, *mut c_void) -> c_int;
+    type Create = unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, Start, *mut c_void) -> c_int;
     let create = real!("pthread_create", "GLIBC_2.34", Create);
     if clock::page().is_none() {
         // SAFETY: the caller's.
@@ -356,4 +355,3 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const libc::iovec, count: c_int) 
     };
     if is_file { result } else { sent(result) }
 }
-

@@ -60,10 +60,9 @@ pub(crate) fn advance(page: &Page, span: i64) -> i64 {
 /// What guest time is on one of the host's clocks; `None`: that clock is not ours.
 pub(crate) fn on(page: &Page, id: libc::clockid_t) -> Option<i64> {
     match id {
-        libc::CLOCK_MONOTONIC
-        | libc::CLOCK_MONOTONIC_RAW
-        | libc::CLOCK_MONOTONIC_COARSE
-        | libc::CLOCK_BOOTTIME => Some(MONOTONIC.load(SeqCst) + now(page)),
+        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_BOOTTIME => {
+            Some(MONOTONIC.load(SeqCst) + now(page))
+        }
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(WALL.load(SeqCst) + now(page)),
         _ => None,
     }

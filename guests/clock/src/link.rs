@@ -36,7 +36,8 @@ fn open_in(folder: &Path) -> Result<&'static Page, &'static str> {
         return Err("the clock's page is of another version of vmhealth");
     }
     // Both ways, so that neither side ever sees the end of a FIFO.
-    let fifo = |path: &Path| descriptor(path, libc::O_RDWR | libc::O_NONBLOCK).ok_or("a FIFO of the clock cannot be opened");
+    let fifo =
+        |path: &Path| descriptor(path, libc::O_RDWR | libc::O_NONBLOCK).ok_or("a FIFO of the clock cannot be opened");
     STOP.store(fifo(&paths.stop)?, SeqCst);
     WAKE.store(fifo(&paths.wake)?, SeqCst);
     // SAFETY: it takes no pointer.

@@ -3,7 +3,7 @@
 use crate::page::{Page, Stand};
 use crate::{clock, link, real};
 use libc::{c_int, nfds_t, pollfd, sigset_t};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 /// More descriptors than QEMU has here: with more it is woken by time alone.
 const MOST: usize = 510;
@@ -13,6 +13,9 @@ const SHORTEST_NAP: i64 = 20_000;
 
 /// It naps while vCPUs run, and wants to know when the last of them sleeps.
 static NAPS: AtomicBool = AtomicBool::new(false);
+
+/// The last question whose answer has been acted on, or came too late.
+static ANSWER_USED: AtomicU64 = AtomicU64::new(0);
 
 /// The last thread that ran went to sleep.
 pub(crate) fn all_sleep_now() {
@@ -57,10 +60,15 @@ pub(crate) unsafe fn wait(
             page.jumps.fetch_add(1, SeqCst);
             0
         } else if idle {
-            page.asked.fetch_add(1, SeqCst);
+            let question = page.asked.fetch_add(1, SeqCst) + 1;
             stand(page, Stand::Asks, due);
             // SAFETY: the caller's.
-            unsafe { listen(fds, count, None, mask) }
+            let ready = unsafe { listen(fds, count, None, mask) };
+            if ready != 0 {
+                // Something came meanwhile: what is asked after that is another question.
+                ANSWER_USED.store(question, SeqCst);
+            }
+            ready
         } else {
             let speed = i128::from(page.speed_milli.load(SeqCst).max(1));
             let nap = i64::try_from(i128::from(due.min(room) - now) * 1000 / speed).unwrap_or(i64::MAX);
@@ -81,9 +89,8 @@ pub(crate) unsafe fn wait(
 
 /// Whether it may jump without asking: nothing was sent that the runner does not know of.
 fn may_jump(page: &Page) -> bool {
-    let asked = page.asked.load(SeqCst);
-    let granted = page.granted.swap(0, SeqCst);
-    if granted != 0 && granted == asked {
+    let (asked, granted) = (page.asked.load(SeqCst), page.granted.load(SeqCst));
+    if granted == asked && ANSWER_USED.swap(asked, SeqCst) != asked {
         return true;
     }
     page.ask_always.load(SeqCst) == 0 && page.sent.load(SeqCst) == page.dealt_with.load(SeqCst)
