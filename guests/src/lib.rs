@@ -10,6 +10,7 @@ mod console;
 pub mod container;
 pub mod fault;
 pub mod guest;
+pub mod guest_time;
 pub mod net;
 mod own_image;
 pub mod platform;

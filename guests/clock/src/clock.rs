@@ -1,0 +1,73 @@
+//! Guest time: one number, grown by what the vCPUs did and by jumps, never past the limit.
+//!
+//! Called from QEMU's threads and from the handler of its `rdtsc`: no lock, no allocation, nothing but atomics and
+//! `clock_gettime`.
+
+use crate::page::Page;
+use crate::real;
+use crate::sleepers::Sleepers;
+use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::SeqCst};
+
+/// All threads of this QEMU that count.
+pub(crate) static SLEEPERS: Sleepers = Sleepers::new();
+
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(std::ptr::null_mut());
+/// What guest time 0 is on CLOCK_MONOTONIC and CLOCK_REALTIME.
+static MONOTONIC: AtomicI64 = AtomicI64::new(0);
+static WALL: AtomicI64 = AtomicI64::new(0);
+
+/// Takes the clock over, from now on.
+pub(crate) fn begin(page: &'static Page) {
+    // Guests of one scenario begin at different times of it: what is 0 for them all is as long ago.
+    let now = page.now.load(SeqCst);
+    MONOTONIC.store(real::clock(libc::CLOCK_MONOTONIC) - now, SeqCst);
+    WALL.store(real::clock(libc::CLOCK_REALTIME) - now, SeqCst);
+    PAGE.store(std::ptr::from_ref(page).cast_mut(), SeqCst);
+}
+
+/// The page, once the clock is ours.
+pub(crate) fn page() -> Option<&'static Page> {
+    // SAFETY: null, or what `begin` got, which is never unmapped.
+    unsafe { PAGE.load(SeqCst).as_ref() }
+}
+
+/// Guest time, ns.
+pub(crate) fn now(page: &Page) -> i64 {
+    let mut grown = 0;
+    for vcpu in SLEEPERS.running_vcpus() {
+        let cpu = real::cpu_time(vcpu.thread.load(SeqCst));
+        // Whoever asks first counts it: no other will.
+        let before = vcpu.counted.fetch_max(cpu, SeqCst);
+        grown = grown.max(cpu - before);
+    }
+    if grown > 0 {
+        // Two vCPUs that run side by side are one second, not two: the one that got most counts.
+        advance(page, scaled(grown, page.speed_milli.load(SeqCst)));
+    }
+    page.now.load(SeqCst)
+}
+
+/// Lets guest time go on by `span`, to the limit at most; how far it got.
+pub(crate) fn advance(page: &Page, span: i64) -> i64 {
+    let limit = page.limit.load(SeqCst);
+    let grow = |now: i64| (now < limit).then(|| now.saturating_add(span).min(limit));
+    match page.now.fetch_update(SeqCst, SeqCst, grow) {
+        Ok(before) => before.saturating_add(span).min(limit) - before,
+        Err(_) => 0,
+    }
+}
+
+/// What guest time is on one of the host's clocks; `None`: that clock is not ours.
+pub(crate) fn on(page: &Page, id: libc::clockid_t) -> Option<i64> {
+    match id {
+        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_BOOTTIME => {
+            Some(MONOTONIC.load(SeqCst) + now(page))
+        }
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(WALL.load(SeqCst) + now(page)),
+        _ => None,
+    }
+}
+
+fn scaled(span: i64, milli: i64) -> i64 {
+    i64::try_from(i128::from(span) * i128::from(milli.max(1)) / 1000).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,180 @@
+//! The runner's half of the shared page.
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+use tokio::net::unix::pipe;
+use vmhealth_clock::page::{FOLDER_VARIABLE, LAYOUT};
+use vmhealth_clock::{Page, Paths, Stand};
+
+/// The clock of one QEMU.
+#[derive(Debug)]
+pub struct GuestClock {
+    page: Mapped,
+    stop: pipe::Receiver,
+    wake: File,
+    folder: PathBuf,
+}
+
+/// Why guest time stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Still {
+    /// It has reached the limit.
+    AtLimit,
+    /// Nothing runs in the guest, and it would jump. It asks first, because it has sent something, or because it is to ask
+    /// always.
+    Asks {
+        /// When its next timer is due; `None`: it has none.
+        next: Option<Duration>,
+    },
+}
+
+impl GuestClock {
+    /// The clock of a QEMU that is to be started, with its files in `folder`; its guest begins at `now` on the scenario's
+    /// clock. `speed`: how much guest time a second of a vCPU's CPU time is.
+    pub fn create(folder: &Path, now: Duration, speed: f64) -> io::Result<GuestClock> {
+        let paths = Paths::in_folder(folder);
+        let page = Mapped::create(&paths.page)?;
+        for fifo in [&paths.stop, &paths.wake] {
+            mkfifo(fifo, Mode::from_bits_truncate(0o600))?;
+        }
+        // Both ways, so that neither side ever sees its end.
+        let stop = pipe::OpenOptions::new().read_write(true).open_receiver(&paths.stop)?;
+        let wake = File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(&paths.wake)?;
+        let clock = GuestClock { page, stop, wake, folder: folder.to_owned() };
+        clock.page().now.store(nanoseconds(now), SeqCst);
+        clock.page().limit.store(nanoseconds(now), SeqCst);
+        clock.set_speed(speed);
+        clock.page().layout.store(LAYOUT, SeqCst);
+        Ok(clock)
+    }
+
+    /// What QEMU's environment needs; `object` is what [`super::install`] gave.
+    pub fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
+        [("LD_PRELOAD", object.into()), (FOLDER_VARIABLE, self.folder.clone().into())]
+    }
+
+    /// Guest time.
+    pub fn now(&self) -> Duration {
+        duration(self.page().now.load(SeqCst))
+    }
+
+    /// How much guest time a second of a vCPU's CPU time is, from here on.
+    pub fn set_speed(&self, speed: f64) {
+        self.page().speed_milli.store((speed * 1000.0).max(1.0) as i64, SeqCst);
+    }
+
+    /// Whether it asks before every jump, not only after it has sent something.
+    pub fn ask_always(&self, yes: bool) {
+        self.page().ask_always.store(yes.into(), SeqCst);
+    }
+
+    /// Lets guest time run on, to `limit` at most.
+    pub fn run_to(&self, limit: Duration) -> io::Result<()> {
+        self.page().limit.store(nanoseconds(limit), SeqCst);
+        self.wake()
+    }
+
+    /// Answers a question of a QEMU that stands still: all that it has sent is dealt with, and it may jump.
+    pub fn grant(&self) -> io::Result<()> {
+        let page = self.page();
+        page.dealt_with.store(page.sent.load(SeqCst), SeqCst);
+        page.granted.store(page.asked.load(SeqCst), SeqCst);
+        self.wake()
+    }
+
+    /// Why it stands still; `None`: it does not.
+    pub fn still(&self) -> Option<Still> {
+        let page = self.page();
+        match Stand::of(page.stand.load(SeqCst)) {
+            // It may not have seen a limit that was moved since.
+            Stand::AtLimit if page.now.load(SeqCst) >= page.limit.load(SeqCst) => Some(Still::AtLimit),
+            Stand::Asks if page.granted.load(SeqCst) != page.asked.load(SeqCst) => {
+                let next = page.next_timer.load(SeqCst);
+                Some(Still::Asks { next: (next != i64::MAX).then(|| duration(next)) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits until it stands still: for ever if QEMU has ended. Can be cancelled.
+    pub async fn stands_still(&self) -> io::Result<Still> {
+        loop {
+            if let Some(still) = self.still() {
+                return Ok(still);
+            }
+            self.stop.readable().await?;
+            match self.stop.try_read(&mut [0; 512]) {
+                Err(e) if e.kind() != ErrorKind::WouldBlock => return Err(e),
+                _ => {}
+            }
+        }
+    }
+
+    /// How much guest time it jumped over.
+    pub fn jumped(&self) -> Duration {
+        duration(self.page().jumped.load(SeqCst))
+    }
+
+    fn page(&self) -> &Page {
+        self.page.get()
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        match (&self.wake).write(&[1]) {
+            // It is full of such bytes: it will wake.
+            Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn duration(nanoseconds: i64) -> Duration {
+    Duration::from_nanos(nanoseconds.try_into().unwrap_or(0))
+}
+
+/// A page in a file.
+#[derive(Debug)]
+struct Mapped(NonNull<Page>);
+
+// SAFETY: it is made of atomics only.
+unsafe impl Send for Mapped {}
+// SAFETY: likewise.
+unsafe impl Sync for Mapped {}
+
+impl Mapped {
+    fn create(path: &Path) -> io::Result<Mapped> {
+        let size = NonZeroUsize::new(size_of::<Page>()).ok_or(ErrorKind::InvalidInput)?;
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        file.set_len(size.get() as u64)?;
+        let all = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping, which nobody else in this process knows.
+        let mapped = unsafe { mmap(None, size, all, MapFlags::MAP_SHARED, &file, 0)? };
+        Ok(Mapped(mapped.cast()))
+    }
+
+    fn get(&self) -> &Page {
+        // SAFETY: mapped for as long as this is; of zeros at first, which the page's atomics may be.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `create`, and nobody has it any more.
+        let _ = unsafe { munmap(self.0.cast(), size_of::<Page>()) };
+    }
+}
