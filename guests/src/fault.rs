@@ -5,7 +5,7 @@
 
 use self::NotInjected::{Guest, Host};
 use crate::console;
-use crate::guest::{Live, Priority};
+use crate::guest::{Live, Moment};
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -146,10 +146,7 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjec
     loop {
         let console = console::since(&live.serial, from);
         if console::panics(&console).any(|p| p == console::SYSRQ) {
-            // `kernel.panic` counts in loops of the guest's own: without a core it would count for ever.
-            if !live.counts_in_panic {
-                live.set_priority(Priority::Spinning);
-            }
+            live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
             return Ok("the console shows the panic".into());
         }
         tokio::select! {

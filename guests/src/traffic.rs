@@ -14,7 +14,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 use vmhealth_sim::engine::Connection;
 
 /// The Service's address in its own namespace.
@@ -55,18 +54,6 @@ impl Service {
             *self.forwarder.borrow_mut() = Some(forwarder);
         }
         Ok(())
-    }
-
-    /// Connects every `every` for ever, one after another, and reports what became of each connection. `now` is asked
-    /// when each begins.
-    pub async fn client<T>(&self, every: Duration, now: impl Fn() -> T, report: impl Fn(T, Connection)) {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
-            ticks.tick().await;
-            let at = now();
-            report(at, self.connect().await);
-        }
     }
 
     /// One connection of the client.

@@ -1,8 +1,9 @@
 //! What happens: the kubelet's prober, KubeVirt's controllers, the watchdog and the guest, as pure logic.
 //!
 //! Nothing here reads a clock, a file, a socket or a process; `clippy.toml` and `tests/purity.rs` keep it so.
-//! Inputs carry their time, outputs are commands and the next wake-up. Two loops drive the same [`engine::Engine`]:
-//! [`world::run`] in virtual time against the models in [`world`] and [`devices`], and `vmhealth-guests` against a real QEMU.
+//! Inputs carry their time, outputs are commands and the next wake-up. One [`world::Driver`] drives the [`engine::Engine`] in
+//! every world: [`world::run`] in virtual time against the models in [`world`] and [`devices`], `vmhealth-guests` against a
+//! real QEMU.
 //!
 //! ```text
 //! manifest + scenario -> Engine <-> world (model | QEMU)

@@ -1,6 +1,6 @@
 //! A running QEMU.
 
-use super::threads::{Priority, VcpuThreads, may_restore};
+use super::threads::{Moment, VcpuThreads};
 use crate::net::{DhcpServer, Netns, Relay};
 use crate::process::Process;
 use crate::qemu::AGENT_PORT;
@@ -43,10 +43,6 @@ pub struct Live {
     pub(super) pid: Option<u32>,
     /// Its vCPU threads, where QEMU says which they are.
     pub vcpus: Option<VcpuThreads>,
-    /// How urgent they are.
-    pub(crate) priority: Cell<Priority>,
-    /// A reset may bring the guest back to life after a panic.
-    pub(super) revives: bool,
     /// Its kernel reboots by itself some seconds after a panic.
     pub(crate) counts_in_panic: bool,
     /// Why nobody can tell how it ended.
@@ -66,9 +62,7 @@ impl Live {
 
     /// Signals QEMU's process group.
     pub fn signal(&self, signal: Signal) {
-        // It stops its vCPUs before it ends, and closes its TAP under the kernel's network lock: a thread of low priority
-        // that has that lock and no core holds up every other guest's start, which was seen to take 17 s.
-        self.set_priority(Priority::Normal);
+        self.vcpus_at(Moment::Signalled);
         self.signalled.set(true);
         // The group is QEMU's own; shortly after QEMU is reaped the port's sender is gone, and the pid may be another's.
         if self.port.has_changed().is_ok()
@@ -78,19 +72,10 @@ impl Live {
         }
     }
 
-    /// Makes its vCPUs as urgent, if that can be undone or never has to be.
-    pub(crate) fn set_priority(&self, priority: Priority) {
-        // One that is ending keeps its cores (see `signal`): the console tells of a panic after QEMU has.
-        if priority == Priority::Spinning && self.signalled.get() {
-            return;
-        }
-        let for_good = priority == Priority::Spinning && !self.revives;
-        if let Some(vcpus) = &self.vcpus
-            && priority != self.priority.get()
-            && (for_good || may_restore())
-        {
-            vcpus.set(priority);
-            self.priority.set(priority);
+    /// What happens to it and makes its vCPUs more or less urgent.
+    pub(crate) fn vcpus_at(&self, moment: Moment) {
+        if let Some(vcpus) = &self.vcpus {
+            vcpus.at(moment);
         }
     }
 

@@ -10,5 +10,5 @@ mod verify;
 pub use live::{GuestEvent, Live};
 pub use prepared::{Prepared, StartError};
 pub use spec::{Birth, VmSpec, memory_mib};
-pub use threads::{Priority, VcpuThreads, may_restore};
+pub use threads::{Moment, VcpuThreads, Waited};
 pub use verify::{Expected, Look, NotReady, verify};

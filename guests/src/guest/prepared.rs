@@ -188,6 +188,7 @@ impl Prepared {
         tokio::spawn(pump(child, from_qmp, port, to_us, paused, lost.clone()));
         // Only niceties need them: a QEMU that words its answer otherwise goes without.
         let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
+        let revives = machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset;
         let tids = cpus.map(|cpus| cpus.iter().filter_map(thread_id).collect());
         let live = Live {
             qmp,
@@ -197,9 +198,7 @@ impl Prepared {
             _dhcp: dhcp,
             _relay: relay,
             pid,
-            vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids)),
-            priority: Cell::default(),
-            revives: machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset,
+            vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids, revives)),
             counts_in_panic,
             lost,
             signalled: Cell::default(),

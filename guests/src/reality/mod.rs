@@ -2,11 +2,17 @@
 //!
 //! A thin shell: it decides nothing. Every entry of the trace is on disk before the next command runs.
 
+mod backend;
 mod clock;
+mod connections;
 mod events;
+mod guest;
 mod pressure;
+mod qemu;
 mod replay;
 mod run;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod users_image;
 mod world;

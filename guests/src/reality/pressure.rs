@@ -5,8 +5,10 @@
 //! TCG: whatever went wrong then may be the host's doing. It is *starved* when that lasted for more than a heartbeat could
 //! bear: then even a pass proves nothing.
 
+use super::backend::Backend;
 use super::world::World;
-use crate::guest::Priority;
+use crate::guest::Waited;
+use crate::qemu::Accel;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -55,8 +57,10 @@ impl Pressure {
 }
 
 /// Looks at what the host keeps from a world.
-pub(super) struct Watcher {
-    world: World,
+pub(super) struct Watcher<B: Backend> {
+    world: Rc<World<B>>,
+    /// A crash may be the translator's doing.
+    translated: bool,
     begun: Instant,
     psi_begun: Option<Duration>,
     /// By VMI: how long its vCPUs have waited in all, and for how long now without a fifth of a core.
@@ -65,15 +69,23 @@ pub(super) struct Watcher {
     pressure: Pressure,
 }
 
-impl Watcher {
-    pub(super) fn new(world: World) -> Watcher {
+impl<B: Backend> Watcher<B> {
+    pub(super) fn new(world: Rc<World<B>>, accel: Accel) -> Watcher<B> {
         let now = Instant::now();
         let (guests, pressure) = (BTreeMap::new(), Pressure::default());
-        Watcher { world, begun: now, psi_begun: psi_total(CPU_PSI), guests, before: now, pressure }
+        Watcher {
+            world,
+            translated: accel == Accel::Tcg,
+            begun: now,
+            psi_begun: psi_total(CPU_PSI),
+            guests,
+            before: now,
+            pressure,
+        }
     }
 
     /// Looks again and again for as long as it is polled.
-    pub(super) async fn watch(watcher: Rc<RefCell<Watcher>>) {
+    pub(super) async fn watch(watcher: Rc<RefCell<Watcher<B>>>) {
         loop {
             let next = watcher.borrow().before + INTERVAL;
             tokio::time::sleep_until(next).await;
@@ -86,7 +98,8 @@ impl Watcher {
         if self.before.elapsed() > INTERVAL {
             self.look();
         }
-        if let Some(crash) = self.world.crash() {
+        // QEMU's translator may have made it: that was seen once in hundreds of boots.
+        if let Some(crash) = self.world.crash.borrow().clone().filter(|_| self.translated) {
             self.pressure.strained.get_or_insert(crash);
         }
         self.pressure.clone()
@@ -99,15 +112,14 @@ impl Watcher {
         self.before = now;
         let pressure = &mut self.pressure;
         pressure.note(Duration::ZERO, late, &format!("the runner's own timer was {:.1} s late", late.as_secs_f64()));
-        for (vmi, waited, priority) in self.world.vcpus_waited() {
+        for (vmi, Waited { in_all: waited, gives_way }) in self.world.waited_for_core() {
             let (seen, lasting) = self.guests.entry(vmi).or_insert((waited, Duration::ZERO));
             let share = waited.saturating_sub(*seen).as_secs_f64() / elapsed.as_secs_f64();
             *seen = waited;
             *lasting = if share >= STARVED_SHARE { *lasting + elapsed } else { Duration::ZERO };
             let seconds = lasting.as_secs_f64();
             let what = format!("the vCPUs of VMI {vmi} waited for a core for {seconds:.0} s");
-            // A boot that gives way to others is slow, and no less a boot.
-            let counts = if priority == Priority::Booting { STRAINED_FOR.min(*lasting) } else { *lasting };
+            let counts = if gives_way { STRAINED_FOR.min(*lasting) } else { *lasting };
             pressure.note(counts, Duration::ZERO, &what);
             pressure.vcpu_waited = pressure.vcpu_waited.max(share.min(1.0));
         }

@@ -6,14 +6,23 @@
 //! by the fork itself. A boot that the cluster would have interfered with cannot be replayed: then there is no result,
 //! and the guest is booted cold.
 
-use super::world::{Fork, World};
-use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use super::backend::{Backend, Running};
+use super::guest::Fork;
+use super::world::World;
+use crate::probe;
+use crate::template::Met;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Command, Input, Request, VmiInput};
+use vmhealth_sim::kubelet::Attempt;
+use vmhealth_sim::manifest::Destination;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{Driver, Step};
 
 /// The driver after the fork's past, with the clock moved on; `None` if somebody interferes with that boot.
-pub(super) async fn replay(driver: &Driver, world: &World, fork: &Fork) -> Option<Driver> {
+pub(super) async fn replay<B: Backend>(driver: &Driver, world: &Rc<World<B>>, fork: &Fork<B::Guest>) -> Option<Driver> {
     let mut replay = Replay { driver: driver.clone(), world, fork, verify: false };
     replay.driver.set_replaying(true);
     let before = world.begin_replay();
@@ -22,25 +31,25 @@ pub(super) async fn replay(driver: &Driver, world: &World, fork: &Fork) -> Optio
     untouched.then(|| replay.end())
 }
 
-struct Replay<'a> {
+struct Replay<'a, B: Backend> {
     driver: Driver,
-    world: &'a World,
-    fork: &'a Fork,
+    world: &'a Rc<World<B>>,
+    fork: &'a Fork<B::Guest>,
     /// The engine wants to know whether the guest is as its profile says: the fork is asked, after the jump.
     verify: bool,
 }
 
-impl Replay<'_> {
+impl<B: Backend> Replay<'_, B> {
     /// `false`: somebody interferes.
     async fn run(&mut self) -> bool {
-        let Fork { started, template, .. } = self.fork;
-        let end = *started + template.history.captured;
+        let Fork { started, past, .. } = self.fork;
+        let end = *started + past.history.captured;
         self.tell(*started, VmiInput::Domain { at: *started, event: DomainEvent::Started });
-        for (since, open) in &template.history.agent {
+        for (since, open) in &past.history.agent {
             let at = *started + *since;
             self.tell(at, VmiInput::Domain { at, event: DomainEvent::AgentPort { open: *open } });
         }
-        let every = self.world.traffic_interval();
+        let every = self.world.connects_every();
         let mut connects = every.map(|every| *started + every).filter(|at| *at <= end);
         loop {
             match (self.driver.step(connects.unwrap_or(end)), connects) {
@@ -62,12 +71,12 @@ impl Replay<'_> {
 
     /// The clock jumps; what came due while the replay itself took its time comes in its order.
     fn end(mut self) -> Driver {
-        let Fork { vmi, started, template, .. } = self.fork;
-        let captured = template.history.captured;
+        let Fork { vmi, started, past, .. } = self.fork;
+        let captured = past.history.captured;
         self.world.clock.skip(captured);
         self.driver.set_replaying(false);
         let from =
-            format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), template.key());
+            format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), past.template);
         self.tell(*started + captured, VmiInput::Forked { from });
         let now = self.world.clock.now();
         while let Step::Do(command) = self.driver.step(now) {
@@ -88,14 +97,33 @@ impl Replay<'_> {
             Request::Verify => self.verify = true,
             Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
                 let (now, since) = (self.driver.now(), self.driver.now().since(self.fork.started));
-                let answer = self.world.probe_past(self.fork, since, request, timeout).await;
-                // A fork that is gone already says so by its end.
-                let Some((attempt, lasted)) = answer else { return false };
+                let (attempt, lasted) = self.probe(since, request, timeout).await;
                 self.tell(now + lasted, VmiInput::Probe { kind, attempt });
             }
             Request::Cluster(VmiCommand::Endpoint { .. }) => self.world.execute(command),
             _ => return false,
         }
         true
+    }
+
+    /// An attempt so long after the fork's power-on, and how long it took.
+    async fn probe(&self, at: Duration, request: ProbeRequest, timeout: Duration) -> (Attempt, Duration) {
+        let history = &self.fork.past.history;
+        let (met, waited) = match &request {
+            ProbeRequest::Answer { after, attempt } => return (attempt.clone(), *after),
+            ProbeRequest::Ping | ProbeRequest::Exec { .. } if !history.agent_open(at) => {
+                return (probe::no_agent(), Duration::ZERO);
+            }
+            ProbeRequest::Http { to: Destination::Guest { port }, .. }
+            | ProbeRequest::Tcp { to: Destination::Guest { port } } => history.met(*port, at, timeout),
+            // Another host was there all the time.
+            _ => (Met::AsCaptured, Duration::ZERO),
+        };
+        // Silence waits for all of its time, and we need not.
+        let limit = if met == Met::Silence { Duration::ZERO } else { timeout };
+        let begun = Instant::now();
+        let attempt = self.fork.guest.probe(met, &request, limit).await;
+        let measured = met == Met::AsCaptured && waited.is_zero();
+        (attempt, if measured { begun.elapsed() } else { waited })
     }
 }

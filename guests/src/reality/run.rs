@@ -1,12 +1,14 @@
 //! The loop.
 
 use super::pressure::{Pressure, Watcher};
+use super::qemu::Qemu;
 use super::replay::replay;
 use super::timeline::Timeline;
 use super::users_image;
 use super::world::{News, World};
 use crate::platform::Platform;
 use crate::template::Template;
+use crate::traffic::Service;
 use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
@@ -63,14 +65,17 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
 async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
     let is_users = setup.platform.image.is_users();
     let config = Config::of(&setup.spec, setup.platform.accel.guest_scale(), is_users);
-    let mut timeline = Timeline::create(&setup.evidence)?;
+    let (evidence, accel, traffic) = (setup.evidence.clone(), setup.platform.accel, setup.spec.traffic.clone());
+    let mut timeline = Timeline::create(&evidence)?;
     let (news, mut from_world) = mpsc::unbounded_channel();
     let mut driver = Driver::new(Engine::new((*setup.manifest).clone(), &setup.spec, config.clone()));
-    let world = World::new(setup, config, news);
-    if let Err(e) = world.start_traffic() {
+    let service = traffic.as_ref().map(|t| Service::new(t.port)).transpose().unwrap_or_else(|e| {
         driver.tell(Time::ZERO, Input::HostFailed { reason: e.to_string() });
-    }
-    let pressure = Rc::new(RefCell::new(Watcher::new(world.clone())));
+        None
+    });
+    let world = World::new(Qemu::new(&setup, config, service), traffic, news);
+    tokio::task::spawn_local(world.clone().keep_connecting());
+    let pressure = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
     let watching = tokio::task::spawn_local(Watcher::watch(pressure.clone()));
     let verdict = loop {
         let step = driver.step_at(world.clock.now());
@@ -102,8 +107,7 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     let pressure = pressure.borrow_mut().end();
     watching.abort();
     world.end().await;
-    let verdict =
-        if is_users { users_image::explain(verdict, driver.engine().trace(), &world.setup.evidence) } else { verdict };
+    let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };
     Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Contract of [`Engine`]: bring an [`Input`] with [`Engine::handle`] (times never go back), then take
 //! [`Engine::next_command`] until there is none, then wait until [`Engine::next_wakeup`] or the next input, then call
-//! [`Engine::advance`]. It ends when [`Engine::verdict`] is there.
+//! [`Engine::advance`]. It ends when [`Engine::verdict`] is there. [`crate::world::Driver`] does all of that.
 
 mod io;
 mod run;
