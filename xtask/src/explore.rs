@@ -36,9 +36,7 @@ fn spec(args: &Explore, vm: &VirtualMachine) -> Result<(Spec, Vec<Fault>), Failu
         RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
         _ => "",
     };
-    let read = |text: &String| {
-        vmhealth_sim::yaml::read::<Fault>(text).map_err(|e| usage(anyhow!("--fault {text}: {}", e.message)))
-    };
+    let read = |text: &String| text.parse::<Fault>().map_err(|e| usage(anyhow!("--fault {text}: {e}")));
     let faults = args.faults.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let text = format!(
         "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \

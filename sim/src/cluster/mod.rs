@@ -16,7 +16,7 @@ pub use launcher::Chance;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
-pub use vm::{Decision, VmController};
+pub use vm::{Decision, VmController, is_replaced};
 pub use vmi::{Conditions, Vmi, VmiCommand};
 
 use std::time::Duration;
