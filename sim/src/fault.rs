@@ -1,10 +1,18 @@
-//! What can be broken: one row of [`faults`](FaultKind) for each kind. qemu-watchdog.md 9 says what each really does to a Debian
-//! guest. How it is done is the worlds' business.
+//! What can be broken: a table with one row for each kind of fault, from which come its name, its place in scenario files
+//! and in their JSON Schema, the words of its events, its help text and what it needs.
+//!
+//! qemu-watchdog.md 9 says what each really does to a Debian guest. How a fault is brought about and seen is the worlds'
+//! business, not this module's: `world::Model` and `vmhealth-guests`.
 
 use crate::time::Span;
+use crate::yaml;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
+use std::str::FromStr;
+
+/// How alike a name must be to be offered for a misspelt one, from 0 to 1 (Jaro-Winkler).
+const ALIKE: f64 = 0.8;
 
 /// What a fault needs of the scenario's guest profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +25,11 @@ pub enum Needs {
     HealthServer,
 }
 
-/// `Kind [shape] = "name", effect, needs, "example";`: the doc comment is the summary that users see.
+/// `Kind [argument] = "name", effect, needs, "how it is written";`: the doc comment is the summary that users see. After
+/// `, or ` follow other ways to write it.
 macro_rules! faults {
     ($($(#[doc = $summary:expr])+ $kind:ident $({ $($fields:tt)+ })? $(($argument:ty))?
-        = $name:literal, $effect:ident, $needs:ident, $example:literal;)+) => {
+        = $name:literal, $effect:ident, $needs:ident, $shape:literal;)+) => {
         /// A fault, named as in scenario files and on the command line.
         #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
@@ -51,9 +60,9 @@ macro_rules! faults {
                 match self { $(FaultKind::$kind => concat!($($summary),+).trim_ascii(),)+ }
             }
 
-            /// How it is written, in YAML's flow style.
-            pub const fn example(self) -> &'static str {
-                match self { $(FaultKind::$kind => $example,)+ }
+            /// How it is written, in YAML's flow style: an example, and after `, or ` what else there is.
+            pub const fn shape(self) -> &'static str {
+                match self { $(FaultKind::$kind => $shape,)+ }
             }
 
             /// Whether it takes a while from its order to its being seen, because a program in the guest has to be started first.
@@ -103,9 +112,10 @@ faults! {
         /// How long it stays stopped.
         #[serde(rename = "for")]
         lasting: Span,
-    } = "stopAgent", TakesAWhile, Nothing, "{stopAgent: {for: 30s}}";
+    } = "stopAgent", TakesAWhile, Nothing, "{stopAgent: {for: 15s}}";
     /// The health server of the guest profile answers differently from now on.
-    Health(Health) = "health", TakesAWhile, HealthServer, "{health: {status: 500}}";
+    Health(Health) = "health", TakesAWhile, HealthServer,
+        "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}";
     /// SIGKILL to the QEMU process.
     KillQemu = "killQemu", AtOnce, Nothing, "killQemu";
     /// SIGKILL to virt-launcher: its monitor ends QEMU and the container, and nobody is left to report.
@@ -114,6 +124,38 @@ faults! {
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
     GuestReboot = "guestReboot", AtOnce, Nothing, "guestReboot";
+}
+
+impl FaultKind {
+    /// How it is written, in YAML's flow style.
+    pub fn example(self) -> &'static str {
+        self.shape().split(", or ").next().unwrap_or_default()
+    }
+
+    /// The kind of this name; says which was meant, and which there are.
+    fn of(name: &str) -> Result<FaultKind, String> {
+        if let Some(kind) = FaultKind::ALL.iter().copied().find(|kind| kind.name() == name) {
+            return Ok(kind);
+        }
+        let likeness = |kind: FaultKind| strsim::jaro_winkler(&kind.name().to_lowercase(), &name.to_lowercase());
+        let nearest = FaultKind::ALL.iter().copied().max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)));
+        let meant = nearest.filter(|kind| likeness(*kind) >= ALIKE);
+        let hint = meant.map_or(String::new(), |kind| format!("; did you mean {kind}?"));
+        let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+        Err(format!("there is no fault {name:?}{hint} (kinds: {})", names.join(", ")))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    /// `killWatchdog`, `{stopAgent: {for: 15s}}`: as in a scenario file. The error says what was expected.
+    fn from_str(text: &str) -> Result<Fault, String> {
+        let inside = text.trim().trim_start_matches('{');
+        let name = inside.split([':', '}', ' ']).find(|word| !word.is_empty()).unwrap_or_default();
+        let kind = FaultKind::of(name)?;
+        yaml::read(text).map_err(|_| format!("expected {}", kind.shape()))
+    }
 }
 
 /// What the guest's health server does.

@@ -101,11 +101,13 @@ impl Sleepers {
         self.places[place].role.store(role as u32, SeqCst);
     }
 
+    #[cfg(feature = "preload")]
     /// The guest has a vCPU.
     pub(crate) fn has_vcpus(&self) -> bool {
         self.used().iter().any(|p| p.role.load(SeqCst) == Role::Vcpu as u32)
     }
 
+    #[cfg(feature = "preload")]
     pub(crate) fn role(&self, place: usize) -> u32 {
         self.places[place].role.load(SeqCst)
     }
@@ -169,6 +171,7 @@ impl Sleepers {
         self.used().iter().filter(|p| p.role.load(SeqCst) == Role::Vcpu as u32 && p.state.load(SeqCst) != SLEEPS)
     }
 
+    #[cfg(feature = "preload")]
     pub(crate) fn place(&self, index: usize) -> &Place {
         &self.places[index]
     }

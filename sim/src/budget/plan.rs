@@ -1,11 +1,10 @@
 //! From a fault to its detection, to what is done about it, to the guest being back: a row for each fault and detector.
 
 use super::detection::{Answer, Span, detection};
-use crate::cluster::Churn;
+use crate::cluster::{Churn, Phase, is_replaced};
 use crate::devices::fires_after;
 use crate::manifest::{
-    Destination, Handler, PodProbe, Probe, RebootPolicy, RunStrategy, VirtualMachine, VmiSpec, WatchdogAction,
-    WatchdogModel,
+    Destination, Handler, PodProbe, Probe, RebootPolicy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -158,7 +157,7 @@ fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec
     }
     if vmi.reports_panics() && fault == Break::KernelPanic {
         let at = Some(Span::exactly(Duration::ZERO));
-        let back = recreated(vm, assumptions, at, End::Failed);
+        let back = recreated(vm, assumptions, at, Phase::Failed);
         let detector = if vmi.panic_device { Detector::PanicDevice } else { Detector::DisabledWait };
         let action = "destroyed, VMI Failed";
         rows.push(Row { fault, detector, detected: at, acted: at, action, back });
@@ -209,22 +208,16 @@ pub fn notices_silence(vmi: &VmiSpec, probe: &Probe) -> bool {
     matches!(meets(vmi, probe, Break::KernelPanic), Meets::Broken(_))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Succeeded,
-    Failed,
-}
-
 /// kubevirt-health.md 5.2: how a VMI ends that liveness stops.
 fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detected: Span) -> Row {
     let grace = vm.vmi.grace;
     let (takes, end, action) = match (grace.is_zero(), fault.obeys() && assumptions.shutdown < grace) {
-        (true, _) => (Duration::ZERO, End::Succeeded, "destroyed, VMI Succeeded"),
-        (false, true) => (assumptions.shutdown, End::Succeeded, "shut down, VMI Succeeded"),
+        (true, _) => (Duration::ZERO, Phase::Succeeded, "destroyed, VMI Succeeded"),
+        (false, true) => (assumptions.shutdown, Phase::Succeeded, "shut down, VMI Succeeded"),
         (false, false) if !vm.vmi.architecture.has_acpi() => {
-            (grace, End::Succeeded, "destroyed after the grace period, VMI Succeeded")
+            (grace, Phase::Succeeded, "destroyed after the grace period, VMI Succeeded")
         }
-        (false, false) => (grace, End::Failed, "destroyed after the grace period, VMI Failed"),
+        (false, false) => (grace, Phase::Failed, "destroyed after the grace period, VMI Failed"),
     };
     let acted = Some(detected.and(takes));
     let back = recreated(vm, assumptions, acted, end);
@@ -238,9 +231,9 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
         .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });
     let ends = |end| recreated(vm, assumptions, fired, end);
     let (acted, word, back) = match action {
-        WatchdogAction::Poweroff => (fired, "powered off, VMI Failed", ends(End::Failed)),
+        WatchdogAction::Poweroff => (fired, "powered off, VMI Failed", ends(Phase::Failed)),
         WatchdogAction::Reset if vm.vmi.reboot_policy == RebootPolicy::Terminate => {
-            (fired, "ended by its reset, VMI Succeeded", ends(End::Succeeded))
+            (fired, "ended by its reset, VMI Succeeded", ends(Phase::Succeeded))
         }
         // The reboot is as long as a boot, and the probe's initial delay is over: what comes of that is another story.
         WatchdogAction::Reset if liveness_acts_within(vm, assumptions.boot) => (fired, REBOOT_STOPPED, None),
@@ -253,7 +246,7 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
         }
         WatchdogAction::Shutdown if fault.obeys() => {
             let off = fired.map(|f| f.and(assumptions.shutdown));
-            (off, "shut down, VMI Succeeded", recreated(vm, assumptions, off, End::Succeeded))
+            (off, "shut down, VMI Succeeded", recreated(vm, assumptions, off, Phase::Succeeded))
         }
         WatchdogAction::Shutdown => (None, "nothing: it cannot obey the power button", None),
         WatchdogAction::Pause => (None, "nothing: KubeVirt resumes it", None),
@@ -282,12 +275,7 @@ fn liveness_acts_within(vm: &VirtualMachine, silence: Duration) -> bool {
 }
 
 /// kubevirt-health.md 6: whether a new VMI follows, and when its guest answers.
-fn recreated(vm: &VirtualMachine, assumptions: &Assumptions, ended: Option<Span>, end: End) -> Option<Span> {
-    let follows = match vm.run_strategy {
-        RunStrategy::Always => true,
-        RunStrategy::RerunOnFailure => end == End::Failed,
-        RunStrategy::Manual | RunStrategy::Halted | RunStrategy::Once => false,
-    };
+fn recreated(vm: &VirtualMachine, assumptions: &Assumptions, ended: Option<Span>, end: Phase) -> Option<Span> {
     let churn = assumptions.churn.cleanup + assumptions.churn.schedule + assumptions.churn.container_start;
-    ended.filter(|_| follows).map(|e| e.and(churn + assumptions.boot))
+    ended.filter(|_| is_replaced(vm.run_strategy, end)).map(|e| e.and(churn + assumptions.boot))
 }

@@ -18,7 +18,7 @@ pub use probe_request::ProbeRequest;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
-pub use vm::{Decision, VmController};
+pub use vm::{Decision, VmController, is_replaced};
 pub use vmi::{Conditions, Vmi, VmiCommand, VmiOutput};
 
 use std::time::Duration;

@@ -164,6 +164,15 @@ impl VmController {
     }
 }
 
+/// Whether a new VMI follows one that ended in this phase, without anybody asking for it.
+pub fn is_replaced(strategy: RunStrategy, phase: Phase) -> bool {
+    let mut vm = VmController::new(strategy);
+    vm.created();
+    let deletes = vm.decide(Time::ZERO, Some(phase)) == Decision::Delete;
+    vm.deleting(phase);
+    deletes && vm.decide(Time::ZERO, None) == Decision::Create
+}
+
 /// 10 n^2 seconds and up to half of that more, at most 300 (`calculateStartBackoffTime`).
 fn start_delay(failures: u32, random: &mut fastrand::Rng) -> Duration {
     let base = 10_u64.saturating_mul(u64::from(failures).pow(2));
@@ -201,6 +210,8 @@ mod tests {
             vm.deleting(phase);
             vm.gone();
             assert_eq!(vm.decide(Time::ZERO, None), after, "{strategy} after {phase}");
+            let replaced = then == Decision::Delete && after == Decision::Create;
+            assert_eq!(is_replaced(strategy, phase), replaced, "{strategy} after {phase}");
         }
     }
 

@@ -223,10 +223,10 @@ impl Vmi {
                 self.enter(Life::Running { stop: None, reaped: false });
             }
             DomainEvent::AgentPort { open } => self.set_agent(*open),
-            DomainEvent::Panicked { action } if *action != PanicAction::Run => {
-                if self.settings.version.tells_panics_and_pauses() {
-                    self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
-                }
+            DomainEvent::Panicked { action }
+                if *action != PanicAction::Run && self.settings.version.tells_panics_and_pauses() =>
+            {
+                self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
             }
             DomainEvent::Stop if self.domain.to_be_resumed() => self.out.commands.push(VmiCommand::Resume),
             _ => {}

@@ -88,16 +88,16 @@ impl Vmi {
 
     /// What is due before the kubelet looks at the pod: the way to Scheduled.
     pub(super) fn before_the_pod(&mut self, now: Time) {
-        match &mut self.life {
-            Life::PodRefused { why, retries } => {
-                if retries.due(now) {
-                    let message = format!("Error creating pod: Pod is invalid: {why}");
-                    self.tell(VmiReason::FailedCreate, WARNING, &message);
-                    self.sync_failure = Some(SyncFailure::FailedCreate);
-                }
-            }
-            Life::Pending { pod_at } if *pod_at <= now => self.create_pod(now),
-            Life::Scheduling { container_at } if *container_at <= now => self.start_container(now),
+        if let Life::PodRefused { why, retries } = &mut self.life
+            && retries.due(now)
+        {
+            let message = format!("Error creating pod: Pod is invalid: {why}");
+            self.tell(VmiReason::FailedCreate, WARNING, &message);
+            self.sync_failure = Some(SyncFailure::FailedCreate);
+        }
+        match self.life {
+            Life::Pending { pod_at } if pod_at <= now => self.create_pod(now),
+            Life::Scheduling { container_at } if container_at <= now => self.start_container(now),
             _ => {}
         }
     }
