@@ -2,6 +2,7 @@
 //!
 //! Source: kubevirt-health.md 4-8. It must not know where events come from: QEMU's words arrive as [`DomainEvent`].
 
+mod command;
 mod domain;
 mod launcher;
 mod phase;
@@ -12,6 +13,7 @@ mod version;
 mod vm;
 mod vmi;
 
+pub use command::{VmiCommand, VmiOutput};
 pub use domain::{Domain, DomainEvent, End, Exit, final_phase};
 pub use launcher::Chance;
 pub use phase::Phase;
@@ -20,7 +22,7 @@ pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController};
-pub use vmi::{Conditions, Vmi, VmiCommand, VmiOutput};
+pub use vmi::{Conditions, Vmi};
 
 use std::time::Duration;
 
