@@ -1,16 +1,18 @@
 //! One guest of a run: a task from the order to start it to its last event, and the states it goes through.
 
 use super::backend::{Backend, Past, Running, Start};
-use super::events::forward_events;
-use super::world::World;
+use super::shared::{Fork, Shared};
+use crate::console::Watched;
 use crate::guest::{GuestEvent, Look};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vmhealth_sim::cluster::VmiCommand;
+use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
 use vmhealth_sim::engine::{FaultNews, Input, Request, VmiInput};
-use vmhealth_sim::time::Time;
+
+/// How often a console is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Where a guest is in its life.
 #[derive(Debug)]
@@ -30,16 +32,6 @@ enum State<G> {
 pub(super) struct Guest<G> {
     vmi: u32,
     state: RefCell<State<G>>,
-}
-
-/// A fork that runs.
-#[derive(Debug)]
-pub(super) struct Fork<G> {
-    pub(super) vmi: u32,
-    /// When it began to run, which is taken for the template's power-on.
-    pub(super) started: Time,
-    pub(super) past: Rc<Past>,
-    pub(super) guest: Rc<G>,
 }
 
 /// Why a guest is not there although it was started.
@@ -127,12 +119,12 @@ impl<G> Guest<G> {
 
 impl<G: Running> Guest<G> {
     /// Lives until its last event. A fork whose past cannot be had is given up, and the guest booted from power-on.
-    pub(super) async fn live<B: Backend<Guest = G>>(self: Rc<Self>, world: Rc<World<B>>, paused: bool) {
+    pub(super) async fn live<B: Backend<Guest = G>>(self: Rc<Self>, shared: Rc<Shared<B>>, paused: bool) {
         // A fork is a guest that has run.
-        if let Some(past) = world.backend.past().filter(|_| !paused) {
-            let reason = match self.launch(&world, Start::Fork, past.history.captured).await {
+        if let Some(past) = shared.backend.past().filter(|_| !paused) {
+            let reason = match self.launch(&shared, Start::Fork, past.history.captured).await {
                 Ok((guest, events)) => {
-                    if self.live_as_fork(&world, past, guest, events).await {
+                    if self.live_as_fork(&shared, past, guest, events).await {
                         return;
                     }
                     "somebody interferes with its boot before its template was captured".to_owned()
@@ -143,11 +135,11 @@ impl<G: Running> Guest<G> {
             if !self.start_anew().await {
                 return;
             }
-            world.tell(VmiInput::Cold { reason }.of(self.vmi));
+            shared.tell(VmiInput::Cold { reason }.of(self.vmi));
         }
-        match self.launch(&world, Start::Cold { paused }, Duration::ZERO).await {
-            Ok((_, events)) => forward_events(&world, &self, self.vmi, events).await,
-            Err(NotUp::Failed(reason)) => world.tell(Input::HostFailed { reason }),
+        match self.launch(&shared, Start::Cold { paused }, Duration::ZERO).await {
+            Ok((_, events)) => self.forward(&shared, events).await,
+            Err(NotUp::Failed(reason)) => shared.tell(Input::HostFailed { reason }),
             Err(NotUp::Doomed) => {}
         }
     }
@@ -155,52 +147,85 @@ impl<G: Running> Guest<G> {
     /// Its events come only after it is there.
     async fn launch<B: Backend<Guest = G>>(
         &self,
-        world: &World<B>,
+        shared: &Shared<B>,
         start: Start,
         past: Duration,
     ) -> Result<(Rc<G>, mpsc::UnboundedReceiver<GuestEvent>), NotUp> {
-        let launched = world.backend.launch(self.vmi, start, world.clock.origin_after(past)).await;
+        let launched = shared.backend.launch(self.vmi, start, shared.clock.origin_after(past)).await;
         let (guest, events) = launched.map_err(NotUp::Failed)?;
         let guest = self.come_up(guest, start).ok_or(NotUp::Doomed)?;
-        world.forward_to_endpoint();
+        if shared.endpoint.get() == Some(self.vmi) {
+            shared.forward(Some(guest.clone()));
+        }
         Ok((guest, events))
     }
 
     /// `false`: its past cannot be replayed.
     async fn live_as_fork<B: Backend<Guest = G>>(
         self: &Rc<Self>,
-        world: &Rc<World<B>>,
+        shared: &Rc<Shared<B>>,
         past: Rc<Past>,
         guest: Rc<G>,
         mut events: mpsc::UnboundedReceiver<GuestEvent>,
     ) -> bool {
         // Its first event is STARTED; without one it has ended, and what follows says how.
         let Some(first) = events.recv().await else { return true };
-        let fork = Fork { vmi: self.vmi, started: world.clock.time_of_wall(first.at), past, guest };
+        let fork = Fork { vmi: self.vmi, started: shared.clock.time_of_wall(first.at), past, guest };
         let (replayed, answer) = oneshot::channel();
         // The loop is gone once there is a verdict.
-        if !world.forked(fork, replayed) {
+        if !shared.forked(fork, replayed) {
             return true;
         }
         if !answer.await.unwrap_or(true) {
             return false;
         }
-        forward_events(world, self, self.vmi, events).await;
+        self.forward(shared, events).await;
         true
     }
 
+    /// Passes on what it reports until it has ended; looks at its console beside it, and once more before each event. What
+    /// somebody else did to it is the host's failure and said before the event; a kernel that crashed by itself is told from
+    /// one that a fault broke.
+    async fn forward<B: Backend<Guest = G>>(
+        &self,
+        shared: &Shared<B>,
+        mut events: mpsc::UnboundedReceiver<GuestEvent>,
+    ) {
+        let mut console = self.present().map(|g| Watched::new(g.console()));
+        loop {
+            let event = tokio::time::timeout(LOOK, events.recv()).await;
+            if let Some(why) = console.as_mut().and_then(Watched::crash) {
+                let reason = format!("the kernel of VMI {} crashed by itself: {why}", self.vmi);
+                shared.crash.borrow_mut().get_or_insert_with(|| reason.clone());
+                shared.tell(VmiInput::GuestCrashed { reason }.of(self.vmi));
+            }
+            let GuestEvent { at, event } = match event {
+                Ok(Some(event)) => event,
+                Ok(None) => return,
+                Err(_) => continue,
+            };
+            if let Some(reason) = self.present().and_then(|g| g.note(&event)) {
+                shared.tell(Input::HostFailed { reason });
+            }
+            if matches!(event, DomainEvent::Reset { .. }) {
+                self.stands_alone();
+            }
+            shared.tell(VmiInput::Domain { at: shared.clock.time_of_wall(at), event }.of(self.vmi));
+        }
+    }
+
     /// Carries out a command; what concerns a guest that is not there is nobody's.
-    pub(super) async fn carry_out<B: Backend<Guest = G>>(&self, world: &World<B>, what: Request) {
+    pub(super) async fn carry_out<B: Backend<Guest = G>>(&self, shared: &Shared<B>, what: Request) {
         match (self.present(), what) {
             (Some(guest), what) => {
                 for input in guest.carry_out(self.vmi, what, self.look()).await {
                     if matches!(input, Input::Of { what: VmiInput::GuestReady(_), .. }) {
                         self.stands_alone();
                     }
-                    world.tell(input);
+                    shared.tell(input);
                 }
             }
-            (None, Request::Inject { step, .. }) => world.tell(Input::Fault { step, news: FaultNews::NoGuest }),
+            (None, Request::Inject { step, .. }) => shared.tell(Input::Fault { step, news: FaultNews::NoGuest }),
             (None, _) => {}
         }
     }

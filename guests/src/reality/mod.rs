@@ -4,13 +4,12 @@
 
 mod backend;
 mod clock;
-mod connections;
-mod events;
 mod guest;
 mod pressure;
 mod qemu;
 mod replay;
 mod run;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod timeline;

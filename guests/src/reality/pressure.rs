@@ -99,7 +99,7 @@ impl<B: Backend> Watcher<B> {
             self.look();
         }
         // QEMU's translator may have made it: that was seen once in hundreds of boots.
-        if let Some(crash) = self.world.crash.borrow().clone().filter(|_| self.translated) {
+        if let Some(crash) = self.world.shared.crash.borrow().clone().filter(|_| self.translated) {
             self.pressure.strained.get_or_insert(crash);
         }
         self.pressure.clone()

@@ -7,11 +7,10 @@
 //! and the guest is booted cold.
 
 use super::backend::{Backend, Running};
-use super::guest::Fork;
+use super::shared::Fork;
 use super::world::World;
 use crate::probe;
 use crate::template::Met;
-use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
@@ -22,7 +21,7 @@ use vmhealth_sim::time::Time;
 use vmhealth_sim::world::{Driver, Step};
 
 /// The driver after the fork's past, with the clock moved on; `None` if somebody interferes with that boot.
-pub(super) async fn replay<B: Backend>(driver: &Driver, world: &Rc<World<B>>, fork: &Fork<B::Guest>) -> Option<Driver> {
+pub(super) async fn replay<B: Backend>(driver: &Driver, world: &World<B>, fork: &Fork<B::Guest>) -> Option<Driver> {
     let mut replay = Replay { driver: driver.clone(), world, fork, verify: false };
     replay.driver.set_replaying(true);
     let before = world.begin_replay();
@@ -33,7 +32,7 @@ pub(super) async fn replay<B: Backend>(driver: &Driver, world: &Rc<World<B>>, fo
 
 struct Replay<'a, B: Backend> {
     driver: Driver,
-    world: &'a Rc<World<B>>,
+    world: &'a World<B>,
     fork: &'a Fork<B::Guest>,
     /// The engine wants to know whether the guest is as its profile says: the fork is asked, after the jump.
     verify: bool,
@@ -49,7 +48,7 @@ impl<B: Backend> Replay<'_, B> {
             let at = *started + *since;
             self.tell(at, VmiInput::Domain { at, event: DomainEvent::AgentPort { open: *open } });
         }
-        let every = self.world.connects_every();
+        let every = self.world.shared.connects_every();
         let mut connects = every.map(|every| *started + every).filter(|at| *at <= end);
         loop {
             match (self.driver.step(connects.unwrap_or(end)), connects) {
@@ -60,7 +59,7 @@ impl<B: Backend> Replay<'_, B> {
                 }
                 (Step::Done(_), _) | (Step::WaitUntil(_), None) => return true,
                 (Step::WaitUntil(_), Some(at)) => {
-                    if let Some(outcome) = self.world.connect_past(self.fork, at.since(*started)).await {
+                    if let Some(outcome) = self.world.shared.connect_past(self.fork, at.since(*started)).await {
                         self.driver.tell(at, Input::Connection { at, outcome });
                     }
                     connects = every.map(|every| at + every).filter(|at| *at <= end);
@@ -73,12 +72,12 @@ impl<B: Backend> Replay<'_, B> {
     fn end(mut self) -> Driver {
         let Fork { vmi, started, past, .. } = self.fork;
         let captured = past.history.captured;
-        self.world.clock.skip(captured);
+        self.world.shared.clock.skip(captured);
         self.driver.set_replaying(false);
         let from =
             format!("the first {:.3} s of its boot are those of template {}", captured.as_secs_f64(), past.template);
         self.tell(*started + captured, VmiInput::Forked { from });
-        let now = self.world.clock.now();
+        let now = self.world.shared.clock.now();
         while let Step::Do(command) = self.driver.step(now) {
             self.world.execute(command);
         }

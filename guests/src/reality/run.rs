@@ -3,9 +3,10 @@
 use super::pressure::{Pressure, Watcher};
 use super::qemu::Qemu;
 use super::replay::replay;
+use super::shared::{News, Shared};
 use super::timeline::Timeline;
 use super::users_image;
-use super::world::{News, World};
+use super::world::World;
 use crate::platform::Platform;
 use crate::template::Template;
 use crate::traffic::Service;
@@ -73,12 +74,12 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
         driver.tell(Time::ZERO, Input::HostFailed { reason: e.to_string() });
         None
     });
-    let world = World::new(Qemu::new(&setup, config, service), traffic, news);
-    tokio::task::spawn_local(world.clone().keep_connecting());
+    let world = Rc::new(World::new(Shared::new(Qemu::new(&setup, config, service), traffic, news)));
+    tokio::task::spawn_local(world.shared.clone().keep_connecting());
     let pressure = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
     let watching = tokio::task::spawn_local(Watcher::watch(pressure.clone()));
     let verdict = loop {
-        let step = driver.step_at(world.clock.now());
+        let step = driver.step_at(world.shared.clock.now());
         timeline.keep(driver.engine().trace(), &watcher)?;
         let wake = match step {
             Step::Do(command) => {
@@ -86,11 +87,11 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
                 continue;
             }
             Step::Done(verdict) => break verdict,
-            Step::WaitUntil(wake) => wake.map(|t| world.clock.instant(t)),
+            Step::WaitUntil(wake) => wake.map(|t| world.shared.clock.instant(t)),
         };
         tokio::select! {
             news = from_world.recv() => match news {
-                Some(News::Input(input)) => driver.tell(world.clock.now(), input),
+                Some(News::Input(input)) => driver.tell(world.shared.clock.now(), input),
                 Some(News::Forked { fork, replayed }) => {
                     let after = replay(&driver, &world, &fork).await;
                     // The asker is there until it is answered.
@@ -103,7 +104,7 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };
-    let (lasted, skipped) = (world.clock.now().since_origin(), world.clock.skipped());
+    let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
     let pressure = pressure.borrow_mut().end();
     watching.abort();
     world.end().await;

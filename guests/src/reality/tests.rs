@@ -2,7 +2,8 @@
 
 use super::backend::{Backend, Past, Running, Start};
 use super::replay::replay;
-use super::world::{News, World};
+use super::shared::{Fork, News, Shared};
+use super::world::World;
 use crate::guest::{GuestEvent, Look, Waited};
 use crate::template::{History, Met};
 use std::cell::RefCell;
@@ -109,7 +110,7 @@ impl Running for FakeGuest {
 
 /// A world on a fake, and what it tells.
 struct Stage {
-    world: Rc<World<Fake>>,
+    world: World<Fake>,
     news: mpsc::UnboundedReceiver<News<FakeGuest>>,
 }
 
@@ -117,7 +118,7 @@ impl Stage {
     fn new(past: Option<History>) -> Stage {
         let (sender, news) = mpsc::unbounded_channel();
         let past = past.map(|history| Rc::new(Past { history, template: "t".into() }));
-        Stage { world: World::new(Fake { past, ..Fake::default() }, None, sender), news }
+        Stage { world: World::new(Shared::new(Fake { past, ..Fake::default() }, None, sender)), news }
     }
 
     /// Executes a command and lets everything happen that it brings about.
@@ -132,13 +133,13 @@ impl Stage {
 
     /// The guest that is being launched comes up.
     async fn comes_up(&self) {
-        self.world.backend.gate.notify_one();
+        self.world.shared.backend.gate.notify_one();
         settle().await;
     }
 
     /// The guest that was launched last reports something.
     async fn reports(&self, event: DomainEvent) {
-        let events = self.world.backend.events.borrow().last().cloned().expect("a guest was launched");
+        let events = self.world.shared.backend.events.borrow().last().cloned().expect("a guest was launched");
         events.send(GuestEvent { at: SystemTime::now(), event }).expect("somebody listens");
         settle().await;
     }
@@ -157,7 +158,7 @@ impl Stage {
     }
 
     /// A fork runs, and asks for its past to be replayed.
-    async fn forks(&mut self) -> (super::guest::Fork<FakeGuest>, oneshot::Sender<bool>) {
+    async fn forks(&mut self) -> (Fork<FakeGuest>, oneshot::Sender<bool>) {
         self.start().await;
         self.comes_up().await;
         self.reports(DomainEvent::Started).await;
@@ -168,7 +169,7 @@ impl Stage {
     }
 
     fn log(&self) -> Vec<String> {
-        std::mem::take(&mut *self.world.backend.log.borrow_mut())
+        std::mem::take(&mut *self.world.shared.backend.log.borrow_mut())
     }
 }
 
@@ -240,10 +241,7 @@ fn a_fork_that_is_given_up_is_booted_from_power_on() {
         drop(fork);
         replayed.send(false).unwrap();
         settle().await;
-        assert_eq!(
-            stage.log(),
-            ["fork 1 is launched", "forward to nobody", "fork 1 is killed", "fork 1 is dropped", "guest 1 is launched"]
-        );
+        assert_eq!(stage.log(), ["fork 1 is launched", "fork 1 is killed", "fork 1 is dropped", "guest 1 is launched"]);
         assert_eq!(stage.told(), ["cold: somebody interferes with its boot before its template was captured"]);
         stage.comes_up().await;
         stage.reports(DomainEvent::Started).await;
@@ -326,7 +324,7 @@ fn a_past_is_replayed() {
             settle().await;
             assert_eq!(after.is_some(), expected, "{steps}");
             let skipped = if expected { 20 } else { 0 };
-            assert_eq!(stage.world.clock.skipped(), Duration::from_secs(skipped), "{steps}");
+            assert_eq!(stage.world.shared.clock.skipped(), Duration::from_secs(skipped), "{steps}");
             let Some(after) = after else { return };
             let entries = after.engine().trace().entries().iter();
             let replayed: Vec<_> = entries.filter(|e| e.replayed).map(|e| format!("{} {}", e.at, e.event)).collect();

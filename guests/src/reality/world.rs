@@ -1,67 +1,24 @@
 //! The guests of a run and the Service in front of them: gives each command to the guest that it is about.
 
 use super::backend::{Backend, Running};
-use super::clock::Clock;
-use super::guest::{Fork, Guest, ends};
+use super::guest::{Guest, ends};
+use super::shared::Shared;
 use crate::guest::Waited;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use tokio::sync::{mpsc, oneshot};
 use vmhealth_sim::cluster::{ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Command, FaultNews, Input, Request, VmiInput};
-use vmhealth_sim::scenario::Traffic;
-
-/// What a world tells the loop.
-#[derive(Debug)]
-pub(super) enum News<G> {
-    /// For the engine.
-    Input(Input),
-    /// A fork runs: its past is to be replayed. `replayed` is told whether that could be done.
-    Forked { fork: Fork<G>, replayed: oneshot::Sender<bool> },
-}
 
 /// All that stands around the engine.
 pub(super) struct World<B: Backend> {
-    pub(super) backend: B,
-    pub(super) clock: Clock,
-    pub(super) traffic: Option<Traffic>,
+    pub(super) shared: Rc<Shared<B>>,
     guests: RefCell<BTreeMap<u32, Rc<Guest<B::Guest>>>>,
-    /// The VMI that the Service should forward to, perhaps before its guest is there.
-    pub(super) endpoint: Cell<Option<u32>>,
-    /// Why a guest's kernel crashed by itself.
-    pub(super) crash: RefCell<Option<String>>,
-    /// A fork's past is being replayed.
-    pub(super) replaying: Cell<bool>,
-    news: mpsc::UnboundedSender<News<B::Guest>>,
 }
 
 impl<B: Backend> World<B> {
-    pub(super) fn new(
-        backend: B,
-        traffic: Option<Traffic>,
-        news: mpsc::UnboundedSender<News<B::Guest>>,
-    ) -> Rc<World<B>> {
-        Rc::new(World {
-            backend,
-            clock: Clock::start(),
-            traffic,
-            guests: RefCell::default(),
-            endpoint: Cell::default(),
-            crash: RefCell::default(),
-            replaying: Cell::default(),
-            news,
-        })
-    }
-
-    pub(super) fn tell(&self, input: Input) {
-        // The engine is gone once there is a verdict.
-        let _ = self.news.send(News::Input(input));
-    }
-
-    /// A fork runs; `false`: nobody is there to replay its past.
-    pub(super) fn forked(&self, fork: Fork<B::Guest>, replayed: oneshot::Sender<bool>) -> bool {
-        self.news.send(News::Forked { fork, replayed }).is_ok()
+    pub(super) fn new(shared: Rc<Shared<B>>) -> World<B> {
+        World { shared, guests: RefCell::default() }
     }
 
     /// A VMI's guest, if it is there.
@@ -76,23 +33,22 @@ impl<B: Backend> World<B> {
     }
 
     /// Does what the engine asks, beside the loop.
-    pub(super) fn execute(self: &Rc<Self>, command: Command) {
+    pub(super) fn execute(&self, command: Command) {
         let Command { vmi, what } = command;
-        let (world, guest) = (self.clone(), self.guests.borrow().get(&vmi).cloned());
+        let (shared, guest) = (self.shared.clone(), self.guests.borrow().get(&vmi).cloned());
         match (what, guest) {
             (Request::Cluster(VmiCommand::StartDomain { paused }), _) => {
                 let guest = Rc::new(Guest::new(vmi));
                 self.guests.borrow_mut().insert(vmi, guest.clone());
-                tokio::task::spawn_local(guest.live(world, paused));
+                tokio::task::spawn_local(guest.live(shared, paused));
             }
             (Request::Cluster(VmiCommand::Endpoint { ready }), _) => {
-                self.endpoint.set(ready.then_some(vmi));
-                self.forward_to_endpoint();
+                self.set_endpoint(ready.then_some(vmi));
             }
             (Request::Cluster(VmiCommand::Probe { kind, request: ProbeRequest::Answer { after, attempt }, .. }), _) => {
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(after).await;
-                    world.tell(VmiInput::Probe { kind, attempt }.of(vmi));
+                    shared.tell(VmiInput::Probe { kind, attempt }.of(vmi));
                 });
             }
             (Request::Discard, Some(guest)) => {
@@ -103,18 +59,38 @@ impl<B: Backend> World<B> {
                 if ends(&what) {
                     guest.doom();
                 }
-                tokio::task::spawn_local(async move { guest.carry_out(&world, what).await });
+                tokio::task::spawn_local(async move { guest.carry_out(&shared, what).await });
             }
-            (Request::Inject { step, .. }, None) => self.tell(Input::Fault { step, news: FaultNews::NoGuest }),
+            (Request::Inject { step, .. }, None) => shared.tell(Input::Fault { step, news: FaultNews::NoGuest }),
             // Whose guest was never started has nothing to be done.
             (Request::Cluster(_) | Request::Verify | Request::Discard, None) => {}
         }
     }
 
+    /// A replay begins; what it changes outside the engine can be undone with what this returns.
+    pub(super) fn begin_replay(&self) -> Option<u32> {
+        self.shared.replaying.set(true);
+        self.shared.endpoint.get()
+    }
+
+    /// A replay is over; `undo`: the endpoint before it, if it was given up.
+    pub(super) fn end_replay(&self, undo: Option<Option<u32>>) {
+        self.shared.replaying.set(false);
+        if let Some(endpoint) = undo {
+            self.set_endpoint(endpoint);
+        }
+    }
+
+    /// Has the Service forward to this VMI's guest, or to nobody before it is there.
+    fn set_endpoint(&self, vmi: Option<u32>) {
+        self.shared.endpoint.set(vmi);
+        self.shared.forward(vmi.and_then(|vmi| self.guest(vmi)));
+    }
+
     /// Kills what is left and waits until it is gone.
     pub(super) async fn end(&self) {
         // Nothing listens any more; an error could only be one of making a listener.
-        let _ = self.backend.forward(None);
+        let _ = self.shared.backend.forward(None);
         let guests = std::mem::take(&mut *self.guests.borrow_mut());
         for guest in guests.into_values().filter_map(|guest| guest.discard()) {
             guest.kill().await;

@@ -2,6 +2,7 @@
 //!
 //! Source: kubevirt-health.md 4-8. It must not know where events come from: QEMU's words arrive as [`DomainEvent`].
 
+mod command;
 mod domain;
 mod launcher;
 mod probe_request;
@@ -12,6 +13,7 @@ mod vm;
 mod vmi;
 
 pub use crate::trace::{DomainEvent, Exit, Phase};
+pub use command::{VmiCommand, VmiOutput};
 pub use domain::{Domain, End, final_phase};
 pub use launcher::Chance;
 pub use probe_request::ProbeRequest;
@@ -19,7 +21,7 @@ pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController, is_replaced};
-pub use vmi::{Conditions, Vmi, VmiCommand, VmiOutput};
+pub use vmi::{Conditions, Vmi};
 
 use std::time::Duration;
 
