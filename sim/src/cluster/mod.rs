@@ -11,7 +11,7 @@ mod vm;
 mod vmi;
 
 pub use crate::trace::{DomainEvent, Exit, Phase};
-pub use domain::{Domain, End, final_phase};
+pub use domain::{Domain, ShutoffReason, final_phase};
 pub use launcher::Chance;
 pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};

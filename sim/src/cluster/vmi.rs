@@ -205,14 +205,14 @@ impl Vmi {
             {
                 self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
             }
-            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.push(VmiCommand::Resume),
+            DomainEvent::Stop if self.domain.to_be_resumed() => self.command(VmiCommand::Resume),
             _ => {}
         }
         if let Life::Running { reaped: reaped @ false, .. } = &mut self.life
             && self.domain.waits_to_be_reaped()
         {
             *reaped = true;
-            self.out.push(VmiCommand::Reap);
+            self.command(VmiCommand::Reap);
         }
         if let Some(reason) = self.domain.ended() {
             self.end(final_phase(reason, self.settings.grace, self.settings.acpi), EndSeenBy::Domain);
@@ -227,10 +227,18 @@ impl Vmi {
 
     /// A Kubernetes event on the VMI: its reason, type and message (kubevirt-health.md 8.4).
     fn tell(&mut self, reason: VmiReason, kind: &str, message: &str) {
-        self.out.push(VmiCommand::Trace(Event::VmiEvent(reason), format!("{kind}: {message}")));
+        self.show_with(Event::VmiEvent(reason), format!("{kind}: {message}"));
     }
 
     fn show(&mut self, event: Event) {
-        self.out.push(VmiCommand::Trace(event, String::new()));
+        self.show_with(event, String::new());
+    }
+
+    fn show_with(&mut self, event: Event, detail: String) {
+        self.command(VmiCommand::Trace(event, detail));
+    }
+
+    fn command(&mut self, command: VmiCommand) {
+        self.out.push(command);
     }
 }

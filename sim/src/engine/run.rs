@@ -197,7 +197,7 @@ impl Engine {
             Input::GuestCrashed { vmi, reason } if vmi == self.created => self.conclude(Verdict::Fail(reason)),
             Input::Fault { step, news } => self.fault_news(step, news),
             Input::Petter { vmi, name } if vmi == self.created => {
-                self.log(self.now, Event::Petter(name), String::new())
+                self.log(self.now, Event::WatchdogHolder(name), String::new())
             }
             Input::Forked { vmi, from } if vmi == self.created => self.log(self.now, Event::GuestForked, from),
             Input::Cold { vmi, reason } if vmi == self.created => self.log(self.now, Event::GuestCold, reason),

@@ -15,7 +15,7 @@ impl Vmi {
         let excused = self.migrating || self.domain.paused() || !self.domain.running();
         let forgiven = ping && failed && excused && self.settings.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
-        self.out.push(VmiCommand::Trace(Event::Answered(kind, attempt.verdict), attempt.text.clone()));
+        self.show_with(Event::Answered(kind, attempt.verdict), attempt.text.clone());
         let Some(pod) = &mut self.pod else { return };
         let effects = pod.finish(kind, attempt);
         if ping && failed && !forgiven && self.settings.version.tells_failed_pings() {
@@ -33,7 +33,7 @@ impl Vmi {
                 }
                 Effect::Published(kind, result) => self.show(Event::Published(kind, result)),
                 Effect::Event(kind, event, text) => {
-                    self.out.push(VmiCommand::Trace(Event::of_probe(kind, event), text));
+                    self.show_with(Event::of_probe(kind, event), text);
                 }
                 Effect::StopContainer => {
                     self.show_killing();
@@ -54,7 +54,7 @@ impl Vmi {
         } else if ping && !self.domain.running() {
             (Verdict::Failure, "the domain does not exist")
         } else {
-            return self.out.push(VmiCommand::Probe(kind, probe.clone()));
+            return self.command(VmiCommand::Probe(kind, probe.clone()));
         };
         self.probe_answer(now, kind, Attempt { verdict, text: text.to_owned() });
     }
@@ -68,7 +68,7 @@ impl Vmi {
 
     /// The kubelet stops the pod's only container.
     pub(super) fn show_killing(&mut self) {
-        self.out.push(VmiCommand::Trace(Event::Killing, format!("{NORMAL}: Stopping container compute")));
+        self.show_with(Event::Killing, format!("{NORMAL}: Stopping container compute"));
     }
 
     /// Whether the pod's container runs.
