@@ -144,7 +144,7 @@ impl Exploration {
         self.runs += 1;
         let (sequence, took) = seen(&trace);
         let extreme = Extreme { took, instants: instants.clone() };
-        match self.outcomes.iter_mut().find(|o| apart(&o.sequence) == apart(&sequence)) {
+        match self.outcomes.iter_mut().find(|o| endpoints_and_others(&o.sequence) == endpoints_and_others(&sequence)) {
             Some(outcome) => {
                 outcome.runs += 1;
                 if took < outcome.best.took {
@@ -165,8 +165,8 @@ impl Exploration {
     }
 }
 
-/// When the endpoints change among what acts on the guest makes no outcome of its own.
-fn apart(sequence: &[String]) -> (Vec<&String>, Vec<&String>) {
+/// Two sequences are the same outcome if they differ only in when the endpoints change: the endpoints' events, and the others.
+fn endpoints_and_others(sequence: &[String]) -> (Vec<&String>, Vec<&String>) {
     sequence.iter().partition(|text| text.starts_with("endpoints"))
 }
 

@@ -80,7 +80,7 @@ fn a_run_at_rest_ends_at_once() {
         "{after: guest ready, fault: guestPoweroff}",
         "{see: vmi phase Succeeded, within: 0s..9s}, {see: qemu WATCHDOG, from: qemu RESET, within: 0s..9s}",
     );
-    assert!(matches!(&verdict, Verdict::Fail(reason) if reason.contains("impossible now")), "{verdict:?}");
+    assert!(matches!(&verdict, Verdict::Fail(reason) if reason.contains("cannot happen any more")), "{verdict:?}");
     assert!(seconds < 60.0, "{seconds}");
 }
 

@@ -99,7 +99,7 @@ fn every_word_of_an_event_is_checked() {
 #[test]
 fn events_are_named_by_the_beginning_of_their_texts() {
     let killed = Event::Qemu(DomainEvent::Exited(Exit::Signal(9)));
-    let petter = Event::Petter("wd_keepalive".into());
+    let petter = Event::WatchdogHolder("wd_keepalive".into());
     for (pattern, event, matches) in [
         ("qemu", &killed, true),
         ("qemu EXIT", &killed, true),

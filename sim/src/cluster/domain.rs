@@ -7,9 +7,9 @@ use crate::time::Time;
 use crate::trace::{DomainEvent, PanicAction, Phase};
 use std::time::Duration;
 
-/// Why the domain is off: libvirt's shutoff reasons, as far as they decide the phase.
+/// Why the domain is off: libvirt's shutoff reasons (`virDomainShutoffReason`), as far as they decide the phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ShutoffReason {
     /// SHUTDOWN was seen: the guest (or a signal) ended it in order.
     Shutdown,
     /// We destroyed it.
@@ -31,7 +31,7 @@ pub struct Domain {
     stopped: bool,
     /// A user asked for that.
     user_paused: bool,
-    end: Option<End>,
+    end: Option<ShutoffReason>,
     exited: bool,
     last_reset: Option<Time>,
     boots: u32,
@@ -54,10 +54,10 @@ impl Domain {
                 self.boots += 1;
             }
             DomainEvent::Shutdown { .. } => {
-                self.end.get_or_insert(End::Shutdown);
+                self.end.get_or_insert(ShutoffReason::Shutdown);
             }
             DomainEvent::Panicked { action } if *action != PanicAction::Run => {
-                self.end.get_or_insert(End::Panicked);
+                self.end.get_or_insert(ShutoffReason::Panicked);
             }
             DomainEvent::Stop => self.stopped = true,
             DomainEvent::Resume => {
@@ -65,7 +65,7 @@ impl Domain {
                 self.user_paused = false;
             }
             DomainEvent::Exited(_) => {
-                self.end.get_or_insert(End::Crashed);
+                self.end.get_or_insert(ShutoffReason::Crashed);
                 self.exited = true;
                 self.running = false;
             }
@@ -80,7 +80,7 @@ impl Domain {
     /// We are about to kill it: its end is ours unless it ended before. `true` the first time.
     pub fn destroyed(&mut self) -> bool {
         let first = self.end.is_none();
-        self.end.get_or_insert(End::Destroyed);
+        self.end.get_or_insert(ShutoffReason::Destroyed);
         first
     }
 
@@ -110,13 +110,13 @@ impl Domain {
     }
 
     /// How it ended, once the process is gone.
-    pub fn ended(&self) -> Option<End> {
+    pub fn ended(&self) -> Option<ShutoffReason> {
         self.end.filter(|_| self.exited)
     }
 
     /// It has ended but the process waits to be quit: `-no-shutdown` makes STOP its last event.
     pub fn waits_to_be_reaped(&self) -> bool {
-        !self.exited && self.stopped && self.end.is_some_and(|e| e != End::Destroyed)
+        !self.exited && self.stopped && self.end.is_some_and(|e| e != ShutoffReason::Destroyed)
     }
 
     /// How often the guest was started: 1, and one more for each reset.
@@ -127,12 +127,12 @@ impl Domain {
 
 /// The VMI's final phase (KubeVirt handler `calculateVmPhaseForStatusReason`): from how the guest ended, never from why.
 /// `acpi`: the domain has it; one without is not expected to shut down in order.
-pub fn final_phase(end: End, grace: Duration, acpi: bool) -> Phase {
+pub fn final_phase(end: ShutoffReason, grace: Duration, acpi: bool) -> Phase {
     match end {
-        End::Crashed | End::Panicked => Phase::Failed,
-        End::Shutdown => Phase::Succeeded,
-        End::Destroyed if grace.is_zero() || !acpi => Phase::Succeeded,
-        End::Destroyed => Phase::Failed,
+        ShutoffReason::Crashed | ShutoffReason::Panicked => Phase::Failed,
+        ShutoffReason::Shutdown => Phase::Succeeded,
+        ShutoffReason::Destroyed if grace.is_zero() || !acpi => Phase::Succeeded,
+        ShutoffReason::Destroyed => Phase::Failed,
     }
 }
 

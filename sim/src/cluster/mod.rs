@@ -14,7 +14,7 @@ mod vmi;
 
 pub use crate::trace::{DomainEvent, Exit, Phase};
 pub use command::{VmiCommand, VmiOutput};
-pub use domain::{Domain, End, final_phase};
+pub use domain::{Domain, ShutoffReason, final_phase};
 pub use launcher::Chance;
 pub use probe_request::ProbeRequest;
 pub use retries::Retries;

@@ -186,14 +186,14 @@ impl Vmi {
             {
                 self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
             }
-            DomainEvent::Stop if self.domain.to_be_resumed() => self.out.commands.push(VmiCommand::Resume),
+            DomainEvent::Stop if self.domain.to_be_resumed() => self.command(VmiCommand::Resume),
             _ => {}
         }
         if let Life::Running { reaped: reaped @ false, .. } = &mut self.life
             && self.domain.waits_to_be_reaped()
         {
             *reaped = true;
-            self.out.commands.push(VmiCommand::Reap);
+            self.command(VmiCommand::Reap);
         }
         if let Some(reason) = self.domain.ended() {
             self.end(final_phase(reason, self.settings.grace, self.settings.acpi), EndSeenBy::Domain);
@@ -208,10 +208,18 @@ impl Vmi {
 
     /// A Kubernetes event on the VMI: its reason, type and message (kubevirt-health.md 8.4).
     fn tell(&mut self, reason: VmiReason, kind: &str, message: &str) {
-        self.out.seen.push((Event::VmiEvent(reason), format!("{kind}: {message}")));
+        self.show_with(Event::VmiEvent(reason), format!("{kind}: {message}"));
     }
 
     fn show(&mut self, event: Event) {
-        self.out.seen.push((event, String::new()));
+        self.show_with(event, String::new());
+    }
+
+    fn show_with(&mut self, event: Event, detail: String) {
+        self.out.seen.push((event, detail));
+    }
+
+    fn command(&mut self, command: VmiCommand) {
+        self.out.commands.push(command);
     }
 }

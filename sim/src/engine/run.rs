@@ -206,7 +206,7 @@ impl Engine {
             }
             VmiInput::GuestNotReady { reason } => self.guest_not_ready(reason),
             VmiInput::GuestCrashed { reason } => self.conclude(Verdict::Fail(reason)),
-            VmiInput::WatchdogHolder { name } => self.log(self.now, Event::Petter(name), String::new()),
+            VmiInput::WatchdogHolder { name } => self.log(self.now, Event::WatchdogHolder(name), String::new()),
             VmiInput::Forked { from } => self.log(self.now, Event::GuestForked, from),
             VmiInput::Cold { reason } => self.log(self.now, Event::GuestCold, reason),
         }

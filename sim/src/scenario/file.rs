@@ -54,13 +54,14 @@ pub struct Spec {
     /// The KubeVirt release whose rules apply; absent: the newest known.
     #[serde(default)]
     pub kubevirt_version: KubevirtVersion,
-    /// Of what KubeVirt leaves to chance: the spread of a backoff, how late a dead virt-launcher is noticed.
+    /// Decides what KubeVirt leaves to chance: the spread of a backoff, how late a dead virt-launcher is noticed.
     #[serde(default)]
     pub seed: u64,
     /// What the guest is set up with.
     #[serde(default)]
     pub guest: GuestProfile,
-    /// From the guest's start to its being so, under KVM; absent: a minute, and two for an image of the user's own.
+    /// How long the guest may take from its start until it is as `guest` says, under KVM; absent: a minute, and two for an
+    /// image of the user's own.
     #[serde(default)]
     pub boot_deadline: Option<Span>,
     /// A client that connects through a Service.
@@ -96,7 +97,7 @@ pub struct KnownDifference {
     /// Of this host's QEMU, like `container:debian-13`, against the first host's; absent: of QEMU against the model.
     #[serde(default)]
     pub host: Option<String>,
-    /// Why.
+    /// Why that is right, for people.
     pub reason: String,
 }
 
@@ -123,7 +124,7 @@ pub struct GuestProfile {
 }
 
 impl GuestProfile {
-    /// Ours, or the user's.
+    /// Something pets the watchdog: Debian's daemon, or what the user has set up.
     pub fn has_watchdog_daemon(&self) -> bool {
         self.watchdog_daemon.is_some() || self.own_watchdog_daemon
     }
@@ -212,7 +213,7 @@ pub struct Never {
     pub after: Option<Pattern>,
 }
 
-/// What must hold at the end; what is absent is not looked at.
+/// What must hold at the end; an absent field is not checked.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Final {

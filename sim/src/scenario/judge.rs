@@ -192,7 +192,7 @@ impl Judge {
         (self.met == self.expect.len()).then_some(self.met_at + self.observe)
     }
 
-    /// The verdict at `now`, once there is one. `at_rest`: nothing can happen any more. `script_finished`: no step is left.
+    /// The verdict at `now`, once there is one. `at_rest`: the VM is idle and nothing is due. `script_finished`: every step was taken.
     pub fn verdict(&self, now: Time, at_rest: bool, script_finished: bool, state: &FinalState) -> Option<Verdict> {
         if let Some(failure) = &self.failure {
             return Some(Verdict::Fail(failure.clone()));
@@ -209,7 +209,7 @@ impl Judge {
             }
             if at_rest {
                 return Some(Verdict::Fail(format!(
-                    "{awaited}: impossible now, nothing is left to happen; last seen: {last}"
+                    "{awaited}: cannot happen any more: the VM is idle and no step is left; last seen: {last}"
                 )));
             }
             return None;

@@ -54,8 +54,8 @@ texts! {
         GuestForked => "guest forked";
         /// It boots from power-on although there is a template.
         GuestCold => "guest cold";
-        /// Who pets the watchdog from now on: the process's name, or `nobody`.
-        Petter(name: String) => "guest petter", name;
+        /// The process that pets the watchdog from now on, or `nobody`.
+        WatchdogHolder(name: String) => "guest petter", name;
         /// A step of the timeline began.
         FaultBegun(fault: FaultKind) => "fault", fault, "begun";
         /// The fault was seen to have taken effect.

@@ -280,7 +280,7 @@ mod tests {
         let killed = |confirmed, fired| {
             intervals([
                 (1000, Event::FaultBegun(FaultKind::KillWatchdog)),
-                (confirmed, Event::Petter("nobody".into())),
+                (confirmed, Event::WatchdogHolder("nobody".into())),
                 (confirmed, Event::FaultConfirmed(FaultKind::KillWatchdog)),
                 (fired, Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset))),
             ])

@@ -215,8 +215,10 @@ impl Job {
     }
 
     fn show(&self, entry: &Entry) {
-        let worth_it =
-            matches!(entry.event, Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::Petter(_));
+        let worth_it = matches!(
+            entry.event,
+            Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::WatchdogHolder(_)
+        );
         let mark = if entry.replayed { "~" } else { "" };
         if self.alone && !matches!(entry.event, Event::Attempt(..)) {
             let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
@@ -254,7 +256,7 @@ fn missed_pets(trace: &Trace) -> bool {
 /// What a reader should not have to know: a keepalive that took over.
 fn remark(entry: &Entry) -> String {
     match &entry.event {
-        Event::Petter(name) if name != "nobody" => {
+        Event::WatchdogHolder(name) if name != "nobody" => {
             format!(": {name} took over from the daemon and pets the device; the watchdog will not fire")
         }
         _ => String::new(),

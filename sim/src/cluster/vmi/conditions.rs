@@ -57,7 +57,7 @@ impl Vmi {
         }
         if now.endpoint != before.endpoint {
             self.show(Event::Endpoint(now.endpoint));
-            self.out.commands.push(VmiCommand::Endpoint { ready: now.endpoint });
+            self.command(VmiCommand::Endpoint { ready: now.endpoint });
         }
     }
 

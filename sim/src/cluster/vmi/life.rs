@@ -147,7 +147,7 @@ impl Vmi {
         if paused {
             self.domain.user_pauses();
         }
-        self.out.commands.push(VmiCommand::StartDomain { paused });
+        self.command(VmiCommand::StartDomain { paused });
     }
 
     fn stop_action(&mut self, action: StopAction) {
@@ -156,13 +156,13 @@ impl Vmi {
                 if first {
                     self.tell(VmiReason::ShuttingDown, NORMAL, "Signaled Graceful Shutdown");
                 }
-                self.out.commands.push(VmiCommand::AskToShutDown);
+                self.command(VmiCommand::AskToShutDown);
             }
             StopAction::Destroy | StopAction::Kill => {
                 if self.domain.destroyed() {
                     self.tell(VmiReason::Deleted, NORMAL, "VirtualMachineInstance stopping");
                 }
-                self.out.commands.push(VmiCommand::Destroy);
+                self.command(VmiCommand::Destroy);
             }
         }
     }

@@ -16,7 +16,7 @@ impl Vmi {
         let excused = self.migrating || self.domain.paused() || !self.domain.running();
         let forgiven = ping && failed && excused && self.settings.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
-        self.out.seen.push((Event::Answered(kind, attempt.verdict), attempt.text.clone()));
+        self.show_with(Event::Answered(kind, attempt.verdict), attempt.text.clone());
         let Some(pod) = &mut self.pod else { return };
         let actions = pod.finish(kind, attempt);
         if ping && failed && !forgiven && self.settings.version.tells_failed_pings() {
@@ -33,7 +33,7 @@ impl Vmi {
                     self.attempt(now, kind);
                 }
                 Action::Publish(result) => self.show(Event::Published(kind, result)),
-                Action::Event(event, text) => self.out.seen.push((Event::of_probe(kind, event), text)),
+                Action::Event(event, text) => self.show_with(Event::of_probe(kind, event), text),
                 Action::Exited => {}
                 Action::StopContainer => {
                     self.show_killing();
@@ -48,7 +48,7 @@ impl Vmi {
         let Some(request) = self.settings.requests.get(&kind).cloned() else { return };
         match if self.domain.running() { request } else { request.without_domain(timeout) } {
             ProbeRequest::Answer { after, attempt } if after.is_zero() => self.probe_answer(now, kind, attempt),
-            request => self.out.commands.push(VmiCommand::Probe { kind, request, timeout }),
+            request => self.command(VmiCommand::Probe { kind, request, timeout }),
         }
     }
 
@@ -61,7 +61,7 @@ impl Vmi {
 
     /// The kubelet stops the pod's only container.
     pub(super) fn show_killing(&mut self) {
-        self.out.seen.push((Event::Killing, format!("{NORMAL}: Stopping container compute")));
+        self.show_with(Event::Killing, format!("{NORMAL}: Stopping container compute"));
     }
 
     /// Whether the pod's container runs.

@@ -22,7 +22,7 @@ impl Vmi {
             self.tell(VmiReason::Paused, NORMAL, "VirtualMachineInstance paused");
         }
         self.domain.user_pauses();
-        self.out.commands.push(VmiCommand::Pause);
+        self.command(VmiCommand::Pause);
         Answer::Accepted
     }
 
@@ -34,7 +34,7 @@ impl Vmi {
         if self.settings.version.tells_panics_and_pauses() {
             self.tell(VmiReason::Unpaused, NORMAL, "VirtualMachineInstance unpaused");
         }
-        self.out.commands.push(VmiCommand::Resume);
+        self.command(VmiCommand::Resume);
         Answer::Accepted
     }
 
@@ -89,7 +89,7 @@ impl Vmi {
             Life::Running { stop: Some(_), .. } | Life::LauncherLost { .. } | Life::Final(_) => return,
             Life::Running { stop, .. } => *stop = Some(GracefulStop::new(now, grace)),
             // Its domain may be on its way already.
-            Life::Scheduled => self.out.commands.push(VmiCommand::Destroy),
+            Life::Scheduled => self.command(VmiCommand::Destroy),
             Life::Pending { .. } | Life::PodRefused { .. } | Life::Scheduling { .. } | Life::DomainRefused(_) => {}
         }
         if let Some(pod) = &mut self.pod {
