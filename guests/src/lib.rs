@@ -8,6 +8,7 @@ pub mod accel;
 pub mod cloudinit;
 mod console;
 pub mod container;
+pub mod docker;
 pub mod fault;
 pub mod guest;
 pub mod net;

@@ -1,44 +1,24 @@
-//! The container engine, and what a killed run left in it.
+//! The container engine as a host of ours, and what a killed run left in it.
 
-use bollard::Docker;
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
-use std::collections::HashMap;
+use crate::docker::{Docker, DockerError};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-use testcontainers::bollard;
-use testcontainers::core::client::docker_client_instance;
 
 /// On every container of ours: the lock of the run that made it ...
 pub(super) const LOCK: &str = "dev.vmhealth.lock";
 /// ... and where that lock is to be looked for: [`here`].
 pub(super) const PLACE: &str = "dev.vmhealth.place";
-/// For the engine to say who it is.
-const LIMIT: Duration = Duration::from_secs(10);
+/// For containers that are only beginning to be there when their run ends.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why containers cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No engine.
-    #[error(
-        "there is no container engine; on Debian: sudo apt-get install -y --no-install-recommends docker.io, or with Podman: systemctl --user start podman.socket and export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock"
-    )]
-    Missing,
-    /// An engine whose daemon does not answer.
-    #[error(
-        "the container engine is installed and its daemon does not answer ({0}); start it: sudo systemctl start docker (without systemd: sudo dockerd &)"
-    )]
-    Stopped(String),
-    /// A daemon that is not for us.
-    #[error("the container engine does not let you in ({0}): sudo usermod -aG docker $USER and log in again")]
-    Forbidden(String),
-    /// What the engine said.
-    #[error("the container engine: {0}")]
-    Engine(#[from] bollard::errors::Error),
-    /// What testcontainers said.
-    #[error("the container engine: {0}")]
-    Container(#[from] testcontainers::TestcontainersError),
+    /// The engine is not there, or did not do what it was asked.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Its processes are not this host's, or not in sight.
     #[error(
         "the container engine's processes cannot be seen from here: it must run on this host, and vmhealth outside of its containers"
@@ -50,6 +30,11 @@ pub enum EngineError {
     /// An image whose program does not say its version.
     #[error("the container's QEMU says of its version: {0:?}")]
     Version(String),
+    /// The engine took an image and does not have it.
+    #[error(
+        "the container engine imported the image {0} and does not have it: its storage may be full (docker system df)"
+    )]
+    NotImported(String),
     /// An image could not be built.
     #[error(transparent)]
     Build(#[from] vmhealth_images::BuildError),
@@ -58,24 +43,11 @@ pub enum EngineError {
     Io(#[from] io::Error),
 }
 
-/// Finds the engine: `DOCKER_HOST`, or Docker's own sockets.
+/// Finds the engine, and sees that it runs on this host.
 pub async fn connect() -> Result<Docker, EngineError> {
-    let stopped = |text: String| {
-        let installed =
-            ["/usr/sbin/dockerd", "/usr/bin/dockerd", "/usr/bin/podman"].iter().any(|p| Path::new(p).exists());
-        match installed || std::env::var_os("DOCKER_HOST").is_some() {
-            _ if text.contains("ermission denied") => EngineError::Forbidden(text),
-            true => EngineError::Stopped(text),
-            false => EngineError::Missing,
-        }
-    };
-    let docker = docker_client_instance().await.map_err(|e| stopped(e.to_string()))?;
-    match tokio::time::timeout(LIMIT, docker.info()).await {
-        Ok(Ok(info)) if info.name.as_ref().is_some_and(|name| *name != host_name()) => Err(EngineError::OutOfSight),
-        Ok(Ok(_)) => Ok(docker),
-        Ok(Err(e)) => Err(stopped(e.to_string())),
-        Err(_) => Err(stopped(format!("no answer within {} s", LIMIT.as_secs()))),
-    }
+    let docker = Docker::find().await?;
+    let name = docker.info().await?.name;
+    if name.is_empty() || name == host_name() { Ok(docker) } else { Err(EngineError::OutOfSight) }
 }
 
 fn host_name() -> String {
@@ -102,21 +74,18 @@ pub async fn remove_run(lock: &Path) -> usize {
         }
     };
     // Whatever is not there by now, the next run sweeps.
-    let _ = tokio::time::timeout(LIMIT, settled).await;
+    let _ = tokio::time::timeout(SETTLE_LIMIT, settled).await;
     remove(|of| of == lock).await
 }
 
 async fn remove(goes: impl Fn(&Path) -> bool) -> usize {
     let Ok(docker) = connect().await else { return 0 };
     let place = format!("{PLACE}={}", here());
-    let filters = HashMap::from([("label", vec![LOCK, place.as_str()])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let mut removed = 0;
-    for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
-        let lock = container.labels.as_ref().and_then(|l| l.get(LOCK)).cloned().unwrap_or_default();
-        let Some(id) = container.id.filter(|_| !lock.is_empty() && goes(Path::new(&lock))) else { continue };
-        let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        removed += usize::from(docker.remove_container(&id, Some(force)).await.is_ok());
+    for container in docker.list(&[LOCK, &place]).await.unwrap_or_default() {
+        if container.label(LOCK).is_some_and(|lock| !lock.is_empty() && goes(Path::new(lock))) {
+            removed += usize::from(docker.remove(&container.id).await.is_ok());
+        }
     }
     removed
 }

@@ -2,12 +2,7 @@
 
 use super::engine::{EngineError, connect};
 use crate::qemu::{QEMU_X86, QemuVersion, parse_version};
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures_util::StreamExt as _;
-use std::collections::HashMap;
 use std::path::Path;
-use testcontainers::bollard;
-use tokio_util::io::ReaderStream;
 use vmhealth_images::{Progress, container_root, digest};
 use vmhealth_sim::manifest::Architecture;
 
@@ -50,25 +45,19 @@ impl ImageRecipe {
         let recipe = [self.suite, &self.packages.join(" "), self.version, PROCEDURE].join("\0");
         let tag = format!("{}-{}", self.name, &digest::of_bytes(recipe.as_bytes())[..12]);
         let reference = format!("{}:{tag}", self.repository);
-        if docker.inspect_image(&reference).await.is_err() {
-            progress(&format!("building the container image {reference} from the distribution's packages (once)"));
-            let archive = scratch.join(format!("{tag}.tar"));
-            let line = container_root(self.suite, self.packages, self.version, &archive, progress)?;
-            // In one: Podman 4.3 does not look at a tag apart.
-            let options = CreateImageOptionsBuilder::new().from_src("-").repo(&reference);
-            let options = options.changes(vec![format!("LABEL {VERSION_LABEL}=\"{line}\"")]).build();
-            let file = tokio::fs::File::open(&archive).await?;
-            let body = bollard::body_try_stream(ReaderStream::with_capacity(file, 1 << 20));
-            let mut imported = std::pin::pin!(docker.create_image(Some(options), Some(body), None));
-            while let Some(step) = imported.next().await {
-                step?;
+        let image = match docker.image(&reference).await? {
+            Some(image) => image,
+            None => {
+                progress(&format!("building the container image {reference} from the distribution's packages (once)"));
+                let archive = scratch.join(format!("{tag}.tar"));
+                let line = container_root(self.suite, self.packages, self.version, &archive, progress)?;
+                docker.import(&archive, &reference, &[format!("LABEL {VERSION_LABEL}=\"{line}\"")]).await?;
+                tokio::fs::remove_file(&archive).await?;
+                docker.image(&reference).await?.ok_or(EngineError::NotImported(reference))?
             }
-            tokio::fs::remove_file(&archive).await?;
-        }
-        let image = docker.inspect_image(&reference).await?;
-        let labels: HashMap<String, String> = image.config.and_then(|c| c.labels).unwrap_or_default();
-        let version = labels.get(VERSION_LABEL).cloned().unwrap_or_default();
-        Ok(ContainerImage { repository: self.repository, tag, version, id: image.id.unwrap_or_default() })
+        };
+        let version = image.labels.get(VERSION_LABEL).cloned().unwrap_or_default();
+        Ok(ContainerImage { repository: self.repository, tag, version, id: image.id })
     }
 }
 

@@ -2,19 +2,14 @@
 
 use super::ContainerHost;
 use super::engine::{EngineError, LOCK, PLACE, connect, here};
+use crate::docker::Docker;
 use crate::process::{End, GivenUp, Process};
-use bollard::models::{DeviceMapping, ResourcesUlimits};
-use bollard::query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder};
-use futures_util::StreamExt as _;
 use nix::sys::resource::{Resource, getrlimit};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use testcontainers::core::AccessMode;
-use testcontainers::core::Mount;
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{GenericImage, ImageExt as _, bollard};
 use tokio::sync::oneshot;
 use vmhealth_sim::cluster::Exit;
 
@@ -91,71 +86,65 @@ pub(crate) async fn start(
 }
 
 async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: Needs) -> Result<Process, EngineError> {
-    let lock = needs.lock.ok_or(EngineError::NoRun)?;
-    let (repository, tag) = (host.image.repository, host.image.tag.as_str());
     let docker = connect().await?;
-    // A tag that is not there would be asked of a registry.
-    docker.inspect_image(&format!("{repository}:{tag}")).await?;
     set_owner();
-    let (uid, gid) = OWNER.get().copied().unwrap_or_default();
-    let image = GenericImage::new(repository, tag).with_entrypoint(program);
-    let mut request = image
-        .with_cmd(args)
-        .with_label(LOCK, lock.display().to_string())
-        .with_label(PLACE, here())
-        .with_user(format!("{uid}:{gid}"))
-        .with_cap_drop("ALL")
-        .with_security_opt("no-new-privileges");
-    for path in &needs.reads {
-        request = request.with_mount(mount(path).with_access_mode(AccessMode::ReadOnly));
+    let container = container(host, program, &args, &needs, OWNER.get().copied().unwrap_or_default())?;
+    let id = docker.create(&container).await?;
+    if let Err(e) = docker.start(&id).await {
+        // What cannot be removed now is the next run's sweep.
+        let _ = docker.remove(&id).await;
+        return Err(e.into());
     }
-    for folder in &needs.writes {
-        request = request.with_mount(mount(folder));
-    }
-    let kvm = needs.kvm;
-    let request = request.with_host_config_modifier(move |config| {
-        config.network_mode = Some("none".into());
-        config.pid_mode = Some("host".into());
-        config.ulimits = Some(limits());
-        config.devices = kvm.then(|| {
-            let path = Some("/dev/kvm".to_owned());
-            vec![DeviceMapping {
-                path_on_host: path.clone(),
-                path_in_container: path,
-                cgroup_permissions: Some("rw".into()),
-            }]
-        });
-    });
-    let container = request.start().await?;
-    let id = container.id().to_owned();
-    // Its drop would block the only thread of our runtime, on a connection that may belong to that runtime. We remove it.
-    std::mem::forget(container);
-    let state = docker.inspect_container(&id, None).await.map(|c| c.state);
     // Of one that has ended it is 0.
-    let pid = state.ok().flatten().and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
-    let (engine, container) = (docker.clone(), id.clone());
-    let process = Process::new(pid, |given_up| wait(docker, id, needs.stderr, given_up));
+    let pid = docker.container(&id).await.ok().flatten().map(|state| state.pid).filter(|pid| *pid > 0);
+    let process = Process::new(pid, |given_up| wait(docker.clone(), id.clone(), needs.stderr, given_up));
     match pid {
         Some(pid) if becomes_ours(pid, &needs.mark).await => Ok(process),
         // It may have ended at once, and then says why.
-        _ if engine
-            .inspect_container(&container, None)
-            .await
-            .is_ok_and(|c| c.state.and_then(|s| s.running) == Some(false)) =>
-        {
-            Ok(process)
-        }
+        _ if docker.container(&id).await.is_ok_and(|state| state.is_some_and(|s| !s.running)) => Ok(process),
         _ => Err(EngineError::OutOfSight),
     }
 }
 
+/// The container as the engine is asked for it: no network, no privileges, this host's process ids, and the paths that QEMU opens.
+fn container(
+    host: &ContainerHost,
+    program: &str,
+    args: &[String],
+    needs: &Needs,
+    (uid, gid): (u32, u32),
+) -> Result<Value, EngineError> {
+    let lock = needs.lock.as_ref().ok_or(EngineError::NoRun)?;
+    let mount = |path: &PathBuf, read_only: bool| json!({ "Type": "bind", "Source": path, "Target": path, "ReadOnly": read_only });
+    let reads = needs.reads.iter().map(|path| mount(path, true));
+    let devices = needs
+        .kvm
+        .then(|| json!([{ "PathOnHost": "/dev/kvm", "PathInContainer": "/dev/kvm", "CgroupPermissions": "rw" }]));
+    Ok(json!({
+        "Image": format!("{}:{}", host.image.repository, host.image.tag),
+        "Entrypoint": [program],
+        "Cmd": args,
+        "User": format!("{uid}:{gid}"),
+        "Labels": { LOCK: lock, PLACE: here() },
+        "HostConfig": {
+            "NetworkMode": "none",
+            "PidMode": "host",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Ulimits": limits(),
+            "Mounts": reads.chain(needs.writes.iter().map(|path| mount(path, false))).collect::<Vec<_>>(),
+            "Devices": devices,
+        },
+    }))
+}
+
 /// More than a QEMU needs, and no more than we have. Where nothing is said, Podman asks for more than a root without
 /// CAP_SYS_RESOURCE may give; processes are counted over all of its user's.
-fn limits() -> Vec<ResourcesUlimits> {
+fn limits() -> Vec<Value> {
     let limit = |name: &str, resource, enough: u64| {
         let (_, hard) = getrlimit(resource).ok()?;
-        let n = i64::try_from(enough.min(hard)).ok();
-        Some(ResourcesUlimits { name: Some(name.into()), soft: n, hard: n })
+        let n = enough.min(hard);
+        Some(json!({ "Name": name, "Soft": n, "Hard": n }))
     };
     let limits = [limit("nofile", Resource::RLIMIT_NOFILE, 4096), limit("nproc", Resource::RLIMIT_NPROC, 32_768)];
     limits.into_iter().flatten().collect()
@@ -177,48 +166,58 @@ fn is_ours(pid: u32, mark: &Path) -> bool {
     String::from_utf8_lossy(&command).contains(&*mark.to_string_lossy())
 }
 
-fn mount(path: &Path) -> Mount {
-    let path = path.display().to_string();
-    Mount::bind_mount(path.clone(), path)
-}
-
 /// Waits for its end, keeps what it said, and removes it.
-async fn wait(docker: bollard::Docker, id: String, stderr: PathBuf, mut given_up: GivenUp) -> End {
-    let answer = loop {
-        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
-        let mut waiting = std::pin::pin!(docker.wait_container(&id, Some(options)));
-        tokio::select! {
-            answer = waiting.next() => match answer {
-                // The client's patience with any request is shorter than a guest's life.
-                Some(Err(bollard::errors::Error::RequestTimeoutError)) => continue,
-                answer => break answer,
-            },
-            // It is removed below, whatever it does.
-            _ = &mut given_up => break None,
-        }
+async fn wait(docker: Docker, id: String, stderr: PathBuf, given_up: GivenUp) -> End {
+    let end = tokio::select! {
+        code = docker.wait(&id) => code.map_err(|e| format!("the container engine lost sight of QEMU: {e}")),
+        // It is removed below, whatever it does.
+        _ = given_up => Err("the container engine lost sight of QEMU".to_owned()),
     };
-    let end = match answer {
-        Some(Ok(answer)) => Ok(answer.status_code),
-        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
-        Some(Err(e)) => Err(format!("the container engine lost sight of QEMU: {e}")),
-        None => Err("the container engine lost sight of QEMU".to_owned()),
-    };
-    let mut said = Vec::new();
-    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
-    let mut logs = std::pin::pin!(docker.logs(&id, Some(options)));
-    while said.len() < SAID_CAP
-        && let Some(Ok(line)) = logs.next().await
-    {
-        said.extend_from_slice(&line.into_bytes());
-    }
     // Its last words are for messages; one without them says less.
-    let _ = tokio::fs::write(&stderr, said).await;
+    if let Ok(said) = docker.logs(&id, SAID_CAP).await {
+        let _ = tokio::fs::write(&stderr, said).await;
+    }
     // What cannot be removed now is the next run's sweep.
-    let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    let _ = docker.remove_container(&id, Some(force)).await;
+    let _ = docker.remove(&id).await;
     end.map(|code| match i32::try_from(code).unwrap_or(-1) {
         // As a shell tells of signals.
         code @ 129..=192 => Exit::Signal(code - 128),
         code => Exit::Status(code),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::ContainerImage;
+    use crate::qemu::QemuVersion;
+
+    #[test]
+    fn what_the_engine_is_asked_for() {
+        let version = QemuVersion { number: "7.2".into(), line: "QEMU 7.2".into(), digest: "sha256:1".into() };
+        let image = ContainerImage {
+            repository: "vmhealth-qemu",
+            tag: "debian-12-1f".into(),
+            version: version.line.clone(),
+            id: version.digest.clone(),
+        };
+        let host = ContainerHost { name: "debian-12", image, version };
+        let needs = |lock| Needs {
+            reads: vec!["/cache/kernel".into()],
+            writes: vec!["/tmp/vmh-1/1".into()],
+            kvm: true,
+            lock,
+            mark: "/tmp/vmh-1/1".into(),
+            stderr: "/run/qemu-1.stderr".into(),
+        };
+        let args = ["-S".to_owned()];
+        let error = container(&host, "qemu", &args, &needs(None), (1000, 100)).unwrap_err();
+        assert!(matches!(error, EngineError::NoRun), "{error}");
+        let locked = needs(Some("/tmp/vmh-1.lock".into()));
+        let mut asked = container(&host, "qemu", &args, &locked, (1000, 100)).unwrap();
+        // This machine's own.
+        assert_eq!(asked["Labels"]["dev.vmhealth.place"].take(), here());
+        assert_eq!(asked["HostConfig"]["Ulimits"].take().as_array().map(Vec::len), Some(2));
+        insta::assert_json_snapshot!("container", asked);
+    }
 }
