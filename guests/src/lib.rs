@@ -7,12 +7,12 @@
 pub mod accel;
 pub mod cloudinit;
 mod console;
-pub mod container;
 pub mod docker;
 pub mod fault;
 pub mod guest;
+pub mod host;
+pub mod image;
 pub mod net;
-mod own_image;
 pub mod platform;
 pub mod probe;
 pub mod process;

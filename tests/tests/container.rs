@@ -8,7 +8,7 @@ use std::time::Duration;
 use testcontainers::core::{ExecCommand, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
-use vmhealth_guests::container::{ImageRecipe, connect, here, sweep};
+use vmhealth_guests::host::container::{ImageRecipe, connect, here, sweep};
 use vmhealth_guests::probe::{self, HttpTarget, Network};
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::Scheme;

@@ -1,25 +1,13 @@
 //! Values of the command line, from a word to what it means.
 
 use std::time::Duration;
-use vmhealth_guests::container::{RELEASES, Release};
+use vmhealth_guests::host::{self, Host};
 
 /// Where QEMU runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HostArg {
-    Local,
-    Container(&'static Release),
-}
+pub(crate) type HostArg = &'static dyn Host;
 
 pub(crate) fn parse_host(text: &str) -> Result<HostArg, String> {
-    let release = text.strip_prefix("container:").and_then(|name| RELEASES.iter().find(|r| r.name == name));
-    match (text, release) {
-        ("local", _) => Ok(HostArg::Local),
-        (_, Some(release)) => Ok(HostArg::Container(release)),
-        (_, None) => {
-            let known: Vec<String> = RELEASES.iter().map(|r| format!("container:{}", r.name)).collect();
-            Err(format!("{text:?} is not one of local, {}", known.join(", ")))
-        }
-    }
+    host::named(text)
 }
 
 pub(crate) fn parse_shard(text: &str) -> Result<(u64, u64), String> {

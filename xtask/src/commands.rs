@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vmhealth_guests::container::{self, RELEASES};
+use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_images::{Recipe, Store, full_disk, update_lock};
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::scenario::json_schema;
@@ -251,7 +251,7 @@ async fn test() -> Result<Status, Failure> {
     let contained = catalogue::select(all.clone(), &[IN_CONTAINERS.to_owned()]).map_err(usage)?;
     match engine {
         Ok(_) => {
-            let newest = RELEASES.last().map(HostArg::Container).into_iter().collect();
+            let newest = RELEASES.last().map(|release| release as HostArg).into_iter().collect();
             runs.push(run_cases(contained, World::Qemu, Wanted { hosts: newest, ..Wanted::default() }, None).await?);
         }
         Err(e) => {
@@ -347,7 +347,7 @@ fn image(command: cli::Image) -> Result<Status, Failure> {
         cli::Image::List => {
             for entry in store.list().map_err(infra)? {
                 let what = match (&entry.image, entry.current) {
-                    (Ok(image), Some(architecture)) => format!("{} {architecture}, current", image.digest),
+                    (Ok(image), Some(recipe)) => format!("{} {}, current", image.digest, recipe.name),
                     (Ok(image), None) => format!("{} of another recipe or lock", image.digest),
                     (Err(problem), _) => format!("damaged: {problem}"),
                 };

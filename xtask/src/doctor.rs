@@ -3,9 +3,9 @@
 use crate::exit::{Failure, Status, infra};
 use crate::prepare::recipe;
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::host::LOCAL_HOST;
+use vmhealth_guests::image::Kernel;
 use vmhealth_guests::net::Netns;
-use vmhealth_guests::platform::Kernel;
-use vmhealth_guests::qemu::Emulator;
 use vmhealth_images::{Entry, Store};
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::host;
@@ -51,7 +51,8 @@ async fn guests_of(architecture: Architecture, images: &[Entry]) -> Result<bool,
     if !missing.is_empty() {
         println!("     mend: sudo {}", host::install_command(&missing));
     }
-    let stored = images.iter().find(|e| e.current == Some(architecture.as_str())).map(|e| &e.image);
+    let stored =
+        images.iter().find(|e| e.current.is_some_and(|r| r.architecture == architecture.as_str())).map(|e| &e.image);
     line(
         true,
         match stored {
@@ -60,7 +61,7 @@ async fn guests_of(architecture: Architecture, images: &[Entry]) -> Result<bool,
             None => "guest image not built yet; the next run builds it (minutes)".into(),
         },
     );
-    match (Emulator::local(architecture), stored) {
+    match (LOCAL_HOST.find(architecture), stored) {
         (Ok(emulator), Some(Ok(stored))) => {
             let kernel = Kernel::new(stored, recipe(architecture)?);
             let found = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &host::cache_folder()).await;
@@ -70,7 +71,7 @@ async fn guests_of(architecture: Architecture, images: &[Entry]) -> Result<bool,
         (Ok(_), _) => {
             line(true, "accelerator: found by booting the guest image, once it is built".into());
         }
-        (Err(e), _) => fine &= line(false, e),
+        (Err(e), _) => fine &= line(false, e.to_string()),
     }
     Ok(fine)
 }

@@ -9,14 +9,16 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::container::{self, ContainerHost, RELEASES};
-use vmhealth_guests::platform::{Image, Kernel, Platform};
-use vmhealth_guests::qemu::{Emulator, QEMU_X86};
+use vmhealth_guests::host::container::{self, RELEASES};
+use vmhealth_guests::host::{HostError, LOCAL_HOST};
+use vmhealth_guests::image::{Image, Kernel};
+use vmhealth_guests::platform::Platform;
+use vmhealth_guests::qemu::QEMU_X86;
 use vmhealth_guests::scratch;
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_tests::host::{self, Tool};
-use vmhealth_tests::report::{LOCAL, Machine, PlatformReport};
+use vmhealth_tests::report::{Machine, PlatformReport};
 use vmhealth_tests::runner::{Lack, Reality};
 
 /// An ordinary user may make network namespaces inside a user namespace, where they are mapped to root. Only for commands
@@ -64,7 +66,8 @@ fn build_image_as_user(architecture: Architecture) -> Result<(), Failure> {
 }
 
 pub(crate) fn recipe(architecture: Architecture) -> Result<&'static Recipe, Failure> {
-    Recipe::of(architecture.as_str()).ok_or_else(|| infra(anyhow!("vmhealth has no guest image for {architecture}")))
+    Recipe::default_for(architecture.as_str())
+        .ok_or_else(|| infra(anyhow!("vmhealth has no guest image for {architecture}")))
 }
 
 pub(crate) fn install_missing(architecture: Architecture) -> Result<(), Failure> {
@@ -138,19 +141,19 @@ pub(crate) async fn prepare_all(architectures: BTreeSet<Architecture>, wanted: W
     let mut hosts = if wanted.hosts.is_empty() { vec![default_host().await] } else { wanted.hosts.clone() };
     // Twice the same one says nothing new.
     let mut seen = BTreeSet::new();
-    hosts.retain(|h| seen.insert(name(*h)));
+    hosts.retain(|h| seen.insert(h.name()));
     let mut realities = Vec::new();
     for host in hosts {
         let mut platforms = BTreeMap::new();
         for architecture in &architectures {
             let platform = platform(*architecture, host, wanted.accel, wanted.image.clone()).await;
             match &platform {
-                Ok((_, report)) => machine.add(&name(host), *architecture, report),
-                Err(lack) => say(&format!("{architecture} guests cannot run on {}: {lack}", name(host))),
+                Ok((_, report)) => machine.add(&host.name(), *architecture, report),
+                Err(lack) => say(&format!("{architecture} guests cannot run on {}: {lack}", host.name())),
             }
             platforms.insert(*architecture, platform.map(|(p, _)| p));
         }
-        realities.push(Reality { host: name(host), platforms, cold: wanted.cold, jobs: wanted.jobs });
+        realities.push(Reality { host: host.name(), platforms, cold: wanted.cold, jobs: wanted.jobs });
     }
     (realities, machine)
 }
@@ -161,13 +164,6 @@ pub(crate) async fn prepare(architectures: BTreeSet<Architecture>, wanted: Wante
     (realities.into_iter().next().unwrap_or_default(), machine)
 }
 
-fn name(host: HostArg) -> String {
-    match host {
-        HostArg::Local => LOCAL.to_owned(),
-        HostArg::Container(release) => format!("container:{}", release.name),
-    }
-}
-
 /// This host, unless it has no QEMU, cannot be given one, and has a container engine.
 async fn default_host() -> HostArg {
     let lacks_qemu = host::missing(Architecture::Amd64).iter().any(|t| t.programs.contains(&QEMU_X86));
@@ -175,9 +171,9 @@ async fn default_host() -> HostArg {
     match newest {
         Some(release) if container::connect().await.is_ok() => {
             say("no QEMU here, and a container engine: QEMU runs in containers");
-            HostArg::Container(release)
+            release
         }
-        _ => HostArg::Local,
+        _ => &LOCAL_HOST,
     }
 }
 
@@ -188,19 +184,18 @@ async fn platform(
     users: Option<Image>,
 ) -> Result<(Platform, PlatformReport), Lack> {
     let lacks = |e: Failure| Lack::Host(format!("{:#}", e.error));
-    let emulator = match host {
-        HostArg::Local => {
-            install_missing(architecture).map_err(lacks)?;
-            Emulator::local(architecture).map_err(Lack::Host)?
-        }
-        HostArg::Container(release) => {
-            ContainerHost::has_emulator(architecture).map_err(Lack::NotHere)?;
-            install_beside_qemu(architecture).map_err(lacks)?;
-            let folder = tempfile::tempdir().map_err(|e| Lack::Host(e.to_string()))?;
-            let container = ContainerHost::ensure(release, folder.path(), &say).await;
-            Emulator::contained(container.map_err(|e| Lack::Host(e.to_string()))?)
-        }
+    let on_host = |e: HostError| match e {
+        HostError::Unsupported(why) => Lack::NotHere(why),
+        e => Lack::Host(e.to_string()),
     };
+    host.program(architecture).map_err(on_host)?;
+    let installed = match host.runs_installed_qemu() {
+        true => install_missing(architecture),
+        false => install_beside_qemu(architecture),
+    };
+    installed.map_err(lacks)?;
+    let folder = tempfile::tempdir().map_err(|e| Lack::Host(e.to_string()))?;
+    let emulator = host.emulator(architecture, folder.path(), &say).await.map_err(on_host)?;
     let (cache, recipe) =
         (host::cache_folder(), recipe(architecture).map_err(|e| Lack::NotHere(format!("{:#}", e.error)))?);
     // Also where the user's boots: ours tells whether KVM works.
@@ -211,7 +206,7 @@ async fn platform(
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(
         "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
-        name(host),
+        host.name(),
         found.accel.as_str(),
         found.why
     ));

@@ -21,9 +21,9 @@ pub enum NotReady {
     Reason(String),
 }
 
-/// What the guest is looked at for.
+/// After what the guest is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum VerifyMode {
     /// It has booted.
     Booted,
     /// It was forked: first it is made a machine of its own; what was found out before its capture and cannot have changed
@@ -53,7 +53,7 @@ pub struct Expected<'a> {
 pub async fn verify(
     agent: &Agent,
     expected: Expected<'_>,
-    look: Look,
+    mode: VerifyMode,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
     let Expected { vmi, profile, seeded } = expected;
@@ -61,9 +61,9 @@ pub async fn verify(
     let module = model.map_or("", WatchdogModel::module);
     let identity = model.map_or("", WatchdogModel::identity);
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
-    let (refresh, forked) = match look {
-        Look::Booted => (String::new(), 0),
-        Look::Forked => (refresh(vmi.architecture.has_acpi()), 1),
+    let (refresh, forked) = match mode {
+        VerifyMode::Booted => (String::new(), 0),
+        VerifyMode::Forked => (refresh(vmi.architecture.has_acpi()), 1),
     };
     let daemon = match profile.watchdog_daemon {
         Some(_) => "ours",

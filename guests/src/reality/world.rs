@@ -3,10 +3,10 @@
 use super::clock::Clock;
 use super::run::Setup;
 use crate::fault::{self, NotInjected};
-use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, Priority, VmSpec, verify};
+use crate::guest::{BootMode, GuestEvent, Live, NotReady, Priority, VerifyMode, VmSpec, verify};
 use crate::net::{GUEST_ADDRESS, NetError};
 use crate::probe::{self, HttpTarget, Network};
-use crate::template::{Met, Template};
+use crate::template::{PortReply, Template};
 use crate::traffic::Service;
 use crate::wire::QmpError;
 use nix::sys::signal::Signal;
@@ -155,7 +155,7 @@ impl World {
     async fn start_domain(&self, vmi: u32, paused: bool) {
         // A fork is a guest that has run.
         if let Some(template) = self.setup.template.clone().filter(|_| !paused) {
-            let reason = match self.launch(vmi, Birth::Fork(template.clone()), false).await {
+            let reason = match self.launch(vmi, BootMode::Fork(template.captured()), false).await {
                 Ok(events) => {
                     if self.live_as_fork(vmi, template, events).await {
                         return;
@@ -174,7 +174,7 @@ impl World {
             }
             self.tell(Input::Cold { vmi, reason });
         }
-        match self.launch(vmi, Birth::Cold, paused).await {
+        match self.launch(vmi, BootMode::Cold, paused).await {
             Ok(events) => self.forward_events(vmi, events).await,
             Err(reason) => self.tell(Input::HostFailed { reason }),
         }
@@ -189,20 +189,20 @@ impl World {
     async fn launch(
         &self,
         vmi: u32,
-        birth: Birth,
+        mode: BootMode,
         paused: bool,
     ) -> Result<mpsc::UnboundedReceiver<GuestEvent>, String> {
         let (setup, spec) = (&self.setup, self.vm_spec());
         // A fork that is given up may outlive its successor's start.
-        let booting = matches!(birth, Birth::Cold);
-        let (past, folder) = match &birth {
-            Birth::Fork(template) => (template.history.captured, format!("{vmi}f")),
-            Birth::Cold | Birth::Template { .. } => (Duration::ZERO, vmi.to_string()),
+        let booting = matches!(mode, BootMode::Cold);
+        let (past, folder) = match &mode {
+            BootMode::Fork(captured) => (captured.after, format!("{vmi}f")),
+            BootMode::Cold | BootMode::Template { .. } => (Duration::ZERO, vmi.to_string()),
         };
         let (scratch, evidence) = (setup.scratch.join(folder), setup.evidence.clone());
         let prepared = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
-            spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
+            spec.prepare(mode, vmi, &scratch, &evidence).map_err(|e| e.to_string())
         });
         let prepared = prepared.await.map_err(|panic| panic.to_string())??;
         let (live, events) = prepared.launch(self.clock.origin_after(past), paused).await.map_err(|e| e.to_string())?;
@@ -244,9 +244,9 @@ impl World {
         let Some(guest) = self.guest(vmi) else { return };
         let limit = self.config.scaled_boot_deadline();
         let Ok(agent) = guest.agent.present() else { return };
-        let look = if self.raw_forks.borrow().contains(&vmi) { Look::Forked } else { Look::Booted };
+        let mode = if self.raw_forks.borrow().contains(&vmi) { VerifyMode::Forked } else { VerifyMode::Booted };
         let spec = self.vm_spec();
-        let verified = verify(&agent, spec.expected(), look, limit).await;
+        let verified = verify(&agent, spec.expected(), mode, limit).await;
         guest.set_priority(Priority::Normal);
         match verified {
             Ok(report) => {
@@ -279,7 +279,7 @@ impl World {
         let met = |host: &Option<String>, port: &Port| match port.resolve(&vmi.ports) {
             // Another host was there all the time.
             Ok(port) if host.is_none() && vmi.forwards(port) => history.met(port, at, timeout),
-            _ => (Met::AsCaptured, Duration::ZERO),
+            _ => (PortReply::AsCaptured, Duration::ZERO),
         };
         let met = match &probe.handler {
             Handler::HttpGet(get) => met(&get.host, &get.port),
@@ -287,13 +287,13 @@ impl World {
             Handler::GuestAgentPing | Handler::Exec { .. } if !history.agent_open(at) => {
                 return (probe::no_agent(), Some(Duration::ZERO));
             }
-            Handler::GuestAgentPing | Handler::Exec { .. } => (Met::AsCaptured, Duration::ZERO),
+            Handler::GuestAgentPing | Handler::Exec { .. } => (PortReply::AsCaptured, Duration::ZERO),
         };
         let (network, limit, lasted) = match met {
             // It waited for all of its time, and we need not.
-            (Met::Silence, waited) => (Network::Silent, Duration::ZERO, Some(waited)),
-            (Met::Refusal, waited) => (Network::Refusing, timeout, Some(waited)),
-            (Met::AsCaptured, waited) => {
+            (PortReply::Silence, waited) => (Network::Silent, Duration::ZERO, Some(waited)),
+            (PortReply::Refusal, waited) => (Network::Refusing, timeout, Some(waited)),
+            (PortReply::AsCaptured, waited) => {
                 (Network::Namespace(&guest.netns), timeout, Some(waited).filter(|w| !w.is_zero()))
             }
         };
@@ -417,7 +417,7 @@ impl World {
     pub(super) async fn connect_past(&self, fork: &Fork, at: Duration) -> Option<Connection> {
         let port = self.setup.spec.traffic.as_ref()?.port;
         let (met, _) = fork.template.history.met(port, at, Duration::ZERO);
-        if met != Met::AsCaptured && self.endpoint.get() == Some(fork.vmi) {
+        if met != PortReply::AsCaptured && self.endpoint.get() == Some(fork.vmi) {
             // There was an endpoint, and the guest did not answer yet.
             return Some(Connection::Lost);
         }

@@ -3,8 +3,7 @@
 use super::history::{History, PortHistory};
 use super::key::key;
 use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates};
-use super::stream;
-use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, StartError, VmSpec, verify};
+use crate::guest::{BootMode, GuestEvent, Live, NotReady, StartError, VerifyMode, VmSpec, migration, verify};
 use crate::net::Netns;
 use crate::probe::Network;
 use crate::wire::AgentError;
@@ -102,15 +101,15 @@ async fn capture(
     let folder = vacant.folder();
     let evidence = folder.join("evidence");
     std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
-    let birth = Birth::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
-    let prepared = spec.clone().prepare(birth, 0, scratch, &evidence)?;
+    let mode = BootMode::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
+    let prepared = spec.clone().prepare(mode, 0, scratch, &evidence)?;
     let (live, mut events) = prepared.launch(Instant::now(), false).await?;
     let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));
     };
     // A QEMU that cannot capture says so before the guest is waited for.
-    stream::ignore_shared(&live.qmp).await?;
+    migration::ignore_shared(&live.qmp).await?;
     let report = tokio::select! {
         ready = ready(spec, &live, limit) => ready?,
         never = watch_ports(&live.netns, started, &ports) => match never {},
@@ -121,7 +120,7 @@ async fn capture(
     history.boot_id = report.boot_id;
     history.facts = report.facts;
     history.ports = ports.into_inner();
-    stream::save(&live.qmp, scratch, &folder.join(STATE)).await?;
+    migration::save(&live.qmp, scratch, &folder.join(STATE)).await?;
     // Its reply may be lost with it.
     let _ = live.qmp.execute(qmp::quit {}, QMP_LIMIT).await;
     live.exited(QMP_LIMIT).await;
@@ -146,7 +145,7 @@ async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepor
             Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
         }
         let Ok(agent) = live.agent.present() else { continue };
-        match verify(&agent, spec.expected(), Look::Booted, left()).await {
+        match verify(&agent, spec.expected(), VerifyMode::Booted, left()).await {
             Ok(report) => return Ok(report),
             Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
             // Its agent was restarted while it booted.

@@ -6,7 +6,7 @@
 
 use super::capture::PROCEDURE;
 use crate::guest::VmSpec;
-use crate::platform::Kernel;
+use crate::image::Kernel;
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;

@@ -2,7 +2,7 @@
 //!
 //! Looked at and never written to. Whether it boots is found out by booting it.
 
-use crate::platform::{DiskFormat, Image};
+use super::boot::{DiskFormat, Image};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,10 +1,8 @@
 //! Container images of our own: a minimal Debian with a few of its packages, built here and imported. No registry is asked.
 
 use super::engine::{EngineError, connect};
-use crate::qemu::{QEMU_X86, QemuVersion, parse_version};
 use std::path::Path;
 use vmhealth_images::{Progress, container_root, digest};
-use vmhealth_sim::manifest::Architecture;
 
 const VERSION_LABEL: &str = "dev.vmhealth.version";
 /// Part of every tag: raise it when the recipe changes otherwise.
@@ -58,58 +56,5 @@ impl ImageRecipe {
         };
         let version = image.labels.get(VERSION_LABEL).cloned().unwrap_or_default();
         Ok(ContainerImage { repository: self.repository, tag, version, id: image.id })
-    }
-}
-
-/// A Debian release whose QEMU can be had in a container.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Release {
-    /// As on the command line.
-    pub name: &'static str,
-    suite: &'static str,
-}
-
-/// All of them, the newest last.
-pub static RELEASES: [Release; 2] =
-    [Release { name: "debian-12", suite: "bookworm" }, Release { name: "debian-13", suite: "trixie" }];
-
-/// An image with a QEMU in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerHost {
-    /// As on the command line: `debian-13`.
-    pub name: &'static str,
-    /// What runs.
-    pub image: ContainerImage,
-    /// The QEMU in it.
-    pub version: QemuVersion,
-}
-
-impl ContainerHost {
-    /// An error says why it has no QEMU for guests of an architecture.
-    pub fn has_emulator(architecture: Architecture) -> Result<(), String> {
-        match architecture {
-            Architecture::Amd64 => Ok(()),
-            other => Err(format!("the container images have no QEMU for {other}")),
-        }
-    }
-
-    /// The image of a release.
-    pub async fn ensure(
-        release: &'static Release,
-        scratch: &Path,
-        progress: Progress<'_>,
-    ) -> Result<ContainerHost, EngineError> {
-        let recipe = ImageRecipe {
-            repository: "vmhealth-qemu",
-            name: release.name,
-            suite: release.suite,
-            packages: &["qemu-system-x86"],
-            version: "qemu-system-x86_64 --version",
-        };
-        debug_assert!(recipe.version.starts_with(QEMU_X86));
-        let image = recipe.ensure(scratch, progress).await?;
-        let number = parse_version(&image.version).ok_or_else(|| EngineError::Version(image.version.clone()))?;
-        let version = QemuVersion { number, line: image.version.clone(), digest: image.id.clone() };
-        Ok(ContainerHost { name: release.name, image, version })
     }
 }

@@ -1,9 +1,11 @@
 //! One QEMU in one container.
 
-use super::ContainerHost;
-use super::engine::{EngineError, LOCK, PLACE, connect, here};
+use super::engine::{EngineError, connect};
+use super::label::{LOCK, PLACE, here};
 use crate::docker::Docker;
+use crate::host::Launch;
 use crate::process::{End, GivenUp, Process};
+use crate::scratch::lock_of;
 use nix::sys::resource::{Resource, getrlimit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -12,23 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use vmhealth_sim::cluster::Exit;
-
-/// What a QEMU in a container needs of this host.
-#[derive(Debug)]
-pub(crate) struct Needs {
-    /// Files and folders that it reads only.
-    pub(crate) reads: Vec<PathBuf>,
-    /// Folders that it writes to.
-    pub(crate) writes: Vec<PathBuf>,
-    /// Whether it needs `/dev/kvm`.
-    pub(crate) kvm: bool,
-    /// The run's lock.
-    pub(crate) lock: Option<PathBuf>,
-    /// A path that stands in its command line.
-    pub(crate) mark: PathBuf,
-    /// Where its stderr goes.
-    pub(crate) stderr: PathBuf,
-}
 
 /// For a container's process to become QEMU, and how often that is looked at.
 const SIGHT_LIMIT: Duration = Duration::from_secs(10);
@@ -67,28 +52,25 @@ impl Drop for Launching {
     }
 }
 
-/// Starts `program` with `args`. Whoever gives up waiting for it leaves nothing: a process that nobody takes is given up.
-pub(crate) async fn start(
-    host: &ContainerHost,
-    program: &'static str,
-    args: Vec<String>,
-    needs: Needs,
-) -> Result<Process, EngineError> {
-    let host = host.clone();
+/// Starts `program` in a container of `image`. Whoever gives up waiting for it leaves nothing: a process that nobody takes is
+/// given up.
+pub(super) async fn start(image: &str, program: &str, launch: Launch<'_>) -> Result<Process, EngineError> {
+    set_owner();
+    let container = container(image, program, &launch, OWNER.get().copied().unwrap_or_default())?;
+    let (mark, stderr) = (launch.scratch.to_owned(), launch.stderr.to_owned());
     let (answer, started) = oneshot::channel();
     let begun = Launching::begin();
     tokio::spawn(async move {
-        let process = launch(&host, program, args, needs).await;
+        let process = run(container, &mark, stderr).await;
         drop(begun);
         drop(answer.send(process));
     });
     started.await.unwrap_or(Err(EngineError::OutOfSight))
 }
 
-async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: Needs) -> Result<Process, EngineError> {
+/// Makes a container and starts it. `mark` stands in its command line once it is QEMU.
+async fn run(container: Value, mark: &Path, stderr: PathBuf) -> Result<Process, EngineError> {
     let docker = connect().await?;
-    set_owner();
-    let container = container(host, program, &args, &needs, OWNER.get().copied().unwrap_or_default())?;
     let id = docker.create(&container).await?;
     if let Err(e) = docker.start(&id).await {
         // What cannot be removed now is the next run's sweep.
@@ -97,9 +79,9 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
     }
     // Of one that has ended it is 0.
     let pid = docker.container(&id).await.ok().flatten().map(|state| state.pid).filter(|pid| *pid > 0);
-    let process = Process::new(pid, |given_up| wait(docker.clone(), id.clone(), needs.stderr, given_up));
+    let process = Process::new(pid, |given_up| wait(docker.clone(), id.clone(), stderr, given_up));
     match pid {
-        Some(pid) if becomes_ours(pid, &needs.mark).await => Ok(process),
+        Some(pid) if becomes_ours(pid, mark).await => Ok(process),
         // It may have ended at once, and then says why.
         _ if docker.container(&id).await.is_ok_and(|state| state.is_some_and(|s| !s.running)) => Ok(process),
         _ => Err(EngineError::OutOfSight),
@@ -107,21 +89,16 @@ async fn launch(host: &ContainerHost, program: &str, args: Vec<String>, needs: N
 }
 
 /// The container as the engine is asked for it: no network, no privileges, this host's process ids, and the paths that QEMU opens.
-fn container(
-    host: &ContainerHost,
-    program: &str,
-    args: &[String],
-    needs: &Needs,
-    (uid, gid): (u32, u32),
-) -> Result<Value, EngineError> {
-    let lock = needs.lock.as_ref().ok_or(EngineError::NoRun)?;
+fn container(image: &str, program: &str, launch: &Launch<'_>, (uid, gid): (u32, u32)) -> Result<Value, EngineError> {
+    let lock = lock_of(launch.scratch).ok_or(EngineError::NoRun)?;
+    let args: Vec<_> = launch.args.iter().map(|arg| arg.to_string_lossy()).collect();
     let mount = |path: &PathBuf, read_only: bool| json!({ "Type": "bind", "Source": path, "Target": path, "ReadOnly": read_only });
-    let reads = needs.reads.iter().map(|path| mount(path, true));
-    let devices = needs
+    let reads = launch.reads.iter().map(|path| mount(path, true));
+    let devices = launch
         .kvm
         .then(|| json!([{ "PathOnHost": "/dev/kvm", "PathInContainer": "/dev/kvm", "CgroupPermissions": "rw" }]));
     Ok(json!({
-        "Image": format!("{}:{}", host.image.repository, host.image.tag),
+        "Image": image,
         "Entrypoint": [program],
         "Cmd": args,
         "User": format!("{uid}:{gid}"),
@@ -132,7 +109,7 @@ fn container(
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "Ulimits": limits(),
-            "Mounts": reads.chain(needs.writes.iter().map(|path| mount(path, false))).collect::<Vec<_>>(),
+            "Mounts": reads.chain(launch.writes.iter().map(|path| mount(path, false))).collect::<Vec<_>>(),
             "Devices": devices,
         },
     }))
@@ -189,32 +166,26 @@ async fn wait(docker: Docker, id: String, stderr: PathBuf, given_up: GivenUp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::ContainerImage;
-    use crate::qemu::QemuVersion;
+    use std::ffi::OsString;
 
     #[test]
     fn what_the_engine_is_asked_for() {
-        let version = QemuVersion { number: "7.2".into(), line: "QEMU 7.2".into(), digest: "sha256:1".into() };
-        let image = ContainerImage {
-            repository: "vmhealth-qemu",
-            tag: "debian-12-1f".into(),
-            version: version.line.clone(),
-            id: version.digest.clone(),
+        let args: [OsString; 1] = ["-S".into()];
+        let ask = |scratch: &Path| {
+            let launch = Launch {
+                args: &args,
+                tap: None,
+                reads: vec!["/cache/kernel".into()],
+                writes: vec![scratch.to_owned()],
+                kvm: true,
+                scratch,
+                stderr: Path::new("/run/qemu-1.stderr"),
+            };
+            container("vmhealth-qemu:debian-12-1f", "qemu", &launch, (1000, 100))
         };
-        let host = ContainerHost { name: "debian-12", image, version };
-        let needs = |lock| Needs {
-            reads: vec!["/cache/kernel".into()],
-            writes: vec!["/tmp/vmh-1/1".into()],
-            kvm: true,
-            lock,
-            mark: "/tmp/vmh-1/1".into(),
-            stderr: "/run/qemu-1.stderr".into(),
-        };
-        let args = ["-S".to_owned()];
-        let error = container(&host, "qemu", &args, &needs(None), (1000, 100)).unwrap_err();
+        let error = ask(Path::new("/elsewhere/1")).unwrap_err();
         assert!(matches!(error, EngineError::NoRun), "{error}");
-        let locked = needs(Some("/tmp/vmh-1.lock".into()));
-        let mut asked = container(&host, "qemu", &args, &locked, (1000, 100)).unwrap();
+        let mut asked = ask(Path::new("/tmp/vmh-1/1")).unwrap();
         // This machine's own.
         assert_eq!(asked["Labels"]["dev.vmhealth.place"].take(), here());
         assert_eq!(asked["HostConfig"]["Ulimits"].take().as_array().map(Vec::len), Some(2));
