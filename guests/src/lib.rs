@@ -13,6 +13,7 @@ pub mod guest;
 pub mod host;
 pub mod image;
 pub mod net;
+pub mod os;
 pub mod platform;
 pub mod probe;
 pub mod process;

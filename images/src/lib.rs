@@ -25,5 +25,5 @@ pub use full_disk::full_disk;
 pub use initramfs::{ACCELERATOR_MARK, ACCELERATOR_WORD};
 pub use lock::{Lock, LockError, Package};
 pub use mmdebstrap::Progress;
-pub use recipe::Recipe;
+pub use recipe::{Distribution, Recipe};
 pub use store::{Entry, Image, Store, StoreError};

@@ -37,7 +37,7 @@ async fn fixture() -> Fixture {
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
     let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image: Image::new(stored, kernel), emulator, accel };
+    let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel };
     let case = read_case(&own_folder().join("killed-daemon.watchdog.reset.yaml")).unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
     Fixture { spec, scratch: Scratch::new().unwrap(), evidence: tempfile::tempdir().unwrap() }

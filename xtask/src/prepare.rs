@@ -202,7 +202,7 @@ async fn platform(
     let stored = Store::new(&cache).ensure(recipe, &say).map_err(|e| lacks(infra(e)))?;
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;
-    let image = users.unwrap_or_else(|| Image::new(stored, kernel));
+    let image = users.unwrap_or_else(|| Image::new(stored, recipe));
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(
         "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",

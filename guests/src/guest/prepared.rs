@@ -6,6 +6,7 @@ use super::migration;
 use super::threads::VcpuThreads;
 use crate::host::{Emulator, Launch};
 use crate::net::Netns;
+use crate::os::GuestOs;
 use crate::process::{End, Process};
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, QemuCommand, Sockets};
 use crate::wire::{Agent, PortState, Qmp, Transcript};
@@ -46,6 +47,7 @@ pub struct Prepared {
     pub(super) needs_dhcp: bool,
     pub(super) counts_in_panic: bool,
     pub(super) emulator: Emulator,
+    pub(super) os: &'static dyn GuestOs,
 }
 
 impl Prepared {
@@ -68,6 +70,7 @@ impl Prepared {
             needs_dhcp,
             counts_in_panic,
             emulator,
+            os,
         } = self;
         let program = emulator.program;
         let attached = emulator.host.attach(tap, &scratch)?;
@@ -148,6 +151,7 @@ impl Prepared {
             lost,
             signalled: Cell::default(),
             serial: sockets.serial,
+            os,
             scratch,
         };
         Ok((live, from_guest))

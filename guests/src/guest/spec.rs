@@ -104,6 +104,7 @@ impl VmSpec {
             needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some() || self.platform.image.is_users(),
             counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
             emulator: self.platform.emulator.clone(),
+            os: self.platform.image.os,
         })
     }
 
@@ -126,12 +127,19 @@ impl VmSpec {
     fn has_seed(&self) -> bool {
         let cloud_init = &self.manifest.vmi.cloud_init;
         let users = cloud_init.user_data.is_some() || cloud_init.network_data.is_some();
-        users || !self.platform.image.is_users() || cloud_config(&self.profile, &self.manifest.vmi).is_some()
+        users
+            || !self.platform.image.is_users()
+            || cloud_config(&self.profile, &self.manifest.vmi, self.platform.image.os).is_some()
     }
 
     /// What the guest is to be once it has booted.
     pub(crate) fn expected(&self) -> Expected<'_> {
-        Expected { vmi: &self.manifest.vmi, profile: &self.profile, seeded: self.has_seed() }
+        Expected {
+            os: self.platform.image.os,
+            vmi: &self.manifest.vmi,
+            profile: &self.profile,
+            seeded: self.has_seed(),
+        }
     }
 
     /// The machine without its network.
@@ -162,7 +170,7 @@ impl VmSpec {
     }
 
     pub(crate) fn seed(&self) -> Seed {
-        let ours = cloud_config(&self.profile, &self.manifest.vmi);
+        let ours = cloud_config(&self.profile, &self.manifest.vmi, self.platform.image.os);
         let cloud_init = &self.manifest.vmi.cloud_init;
         // As KubeVirt does: the instance is the VMI (cloud-init.go).
         let meta_data = format!(

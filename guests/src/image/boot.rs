@@ -1,10 +1,11 @@
 //! What a guest boots: a root disk, and a kernel where no firmware is to find one on it.
 
+use crate::os::{self, GuestOs};
 use std::path::PathBuf;
 use vmhealth_images::Recipe;
 
 /// What a guest boots.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Image {
     /// What QEMU enters without firmware; `None`: an image of the user's own, which the manifest's firmware boots.
     pub kernel: Option<Kernel>,
@@ -14,6 +15,8 @@ pub struct Image {
     pub format: DiskFormat,
     /// All files that it is made of, where it is the user's: the disk, what that is an overlay of, data kept apart.
     pub files: Vec<PathBuf>,
+    /// What runs in the guest; a user's image is taken for Debian.
+    pub os: &'static dyn GuestOs,
     /// What tells it from others, for reports and templates.
     pub digest: String,
 }
@@ -56,13 +59,14 @@ impl Kernel {
 }
 
 impl Image {
-    /// A stored image.
-    pub fn new(stored: vmhealth_images::Image, kernel: Kernel) -> Image {
+    /// A stored image of a recipe.
+    pub fn new(stored: vmhealth_images::Image, recipe: &Recipe) -> Image {
         Image {
-            kernel: Some(kernel),
+            kernel: Some(Kernel::new(&stored, recipe)),
             disk: stored.disk,
             format: DiskFormat::Raw,
             files: Vec::new(),
+            os: os::of(recipe.distribution),
             digest: stored.digest,
         }
     }

@@ -19,10 +19,6 @@ use vmhealth_images::entries::{EntryError, Slot, Vacant};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
 
-/// Part of every key: raise it when what is captured, or how, changes.
-pub(super) const PROCEDURE: &str =
-    concat!("2\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
-const QUIESCE: &str = include_str!("../../assets/quiesce.sh");
 const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at a port while the guest boots; the resolution of its history.
@@ -114,7 +110,7 @@ async fn capture(
         ready = ready(spec, &live, limit) => ready?,
         never = watch_ports(&live.netns, started, &ports) => match never {},
     };
-    quiesce(&live).await?;
+    quiesce(spec, &live).await?;
     live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
     let mut history = read_events(started, &mut events).await?;
     history.boot_id = report.boot_id;
@@ -155,10 +151,11 @@ async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepor
 }
 
 /// Waits until nothing of the boot is left to do.
-async fn quiesce(live: &Live) -> Result<(), CaptureError> {
+async fn quiesce(spec: &VmSpec, live: &Live) -> Result<(), CaptureError> {
     let quiesce = |e: AgentError| CaptureError::Quiesce(e.to_string());
     let agent = live.agent.present().map_err(quiesce)?;
-    let output = agent.shell(QUIESCE, Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
+    let output =
+        agent.shell(spec.platform.image.os.quiesce_script(), Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
     if output.exit_code != Some(0) {
         return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
     }

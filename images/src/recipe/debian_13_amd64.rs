@@ -1,12 +1,13 @@
 //! Debian 13 for amd64.
 
-use super::recipe::{KernelForm, Recipe};
+use super::recipe::{Distribution, KernelForm, Recipe};
 
 /// `mitigations=off` and the like only save time under TCG; `panic` is left at the kernel's 0, as Debian has it: a panicked
 /// guest spins until something outside acts. The second half halves what an idle guest costs its host (README.md): fewer
 /// timers, no accounting that nobody reads.
 pub(super) static RECIPE: Recipe = Recipe {
     name: "debian-13-amd64",
+    distribution: Distribution::Debian,
     architecture: "amd64",
     // Chosen by measurement: cloud-init 25.1 runs its stages in one Python process (README.md of this crate).
     suite: "trixie",

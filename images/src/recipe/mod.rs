@@ -6,5 +6,5 @@ mod debian_13_amd64;
 mod recipe;
 mod registry;
 
-pub use recipe::Recipe;
 pub(crate) use recipe::{CUSTOMIZE, DISK_MIB, KernelForm, SOURCE_DATE_EPOCH};
+pub use recipe::{Distribution, Recipe};

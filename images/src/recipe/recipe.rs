@@ -19,11 +19,20 @@ pub(crate) enum KernelForm {
     AsPackaged,
 }
 
+/// Whose packages an image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distribution {
+    /// Debian.
+    Debian,
+}
+
 /// A recipe.
 #[derive(Debug)]
 pub struct Recipe {
     /// Distribution, release and architecture: `debian-13-amd64`.
     pub name: &'static str,
+    /// Whose packages it has.
+    pub distribution: Distribution,
     /// Debian's word for the architecture.
     pub architecture: &'static str,
     /// The release.
