@@ -3,23 +3,20 @@
 //! There are hosts where /dev/kvm opens, creates vCPUs and runs the firmware, and then hangs for ever (qemu-watchdog.md 13): only
 //! a kernel that reaches our own initramfs proves anything. The answer is kept per host, kernel and QEMU version.
 
-use crate::platform::Kernel;
+use crate::host::Emulator;
+use crate::image::Kernel;
 use crate::process::{guarded, signal_group};
-use crate::qemu::{Accel, Emulator, QemuVersion};
+use crate::qemu::{Accel, QemuVersion};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use vmhealth_images::{ACCELERATOR_MARK, ACCELERATOR_WORD};
 use vmhealth_sim::manifest::Architecture;
 
 /// A KVM that works is there in well under a second.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// What the initramfs prints when the kernel's command line has [`PROBE_WORD`].
-const PROBE_MARK: &str = "vmhealth: accelerator works";
-/// Makes the initramfs print the mark and power off.
-const PROBE_WORD: &str = "vmhealth.probe";
-
 /// What the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccelChoice {
@@ -53,7 +50,7 @@ pub async fn find(
         AccelChoice::Fixed(accel) => Found { accel, why: "as asked for".into() },
         AccelChoice::Auto => {
             let probe = Path::new("/usr/bin").join(emulator.program);
-            if emulator.container.is_some() && !probe.exists() {
+            if !emulator.host.runs_installed_qemu() && !probe.exists() {
                 let why =
                     "KVM is only tried with a QEMU of this host's own, and there is none; --accel kvm asks for it";
                 return Found { accel: Accel::Tcg, why: why.into() };
@@ -103,7 +100,7 @@ async fn boots_under_kvm(kernel: &Kernel, program: &str) -> std::io::Result<Resu
         .arg(&kernel.file)
         .arg("-initrd")
         .arg(&kernel.initrd)
-        .args(["-append", &format!("{} {PROBE_WORD}", kernel.cmdline)])
+        .args(["-append", &format!("{} {ACCELERATOR_WORD}", kernel.cmdline)])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
@@ -111,7 +108,7 @@ async fn boots_under_kvm(kernel: &Kernel, program: &str) -> std::io::Result<Resu
     let marked = async {
         let mut lines = BufReader::new(stdout).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
-            if String::from_utf8_lossy(&line).contains(PROBE_MARK) {
+            if String::from_utf8_lossy(&line).contains(ACCELERATOR_MARK) {
                 return Ok(());
             }
         }

@@ -10,7 +10,7 @@ use crate::wire::AgentError;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::scenario::{Fault, Health};
+use vmhealth_sim::scenario::Fault;
 
 /// A fault that was seen to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,40 +44,13 @@ impl From<AgentError> for NotInjected {
 const LIMIT: Duration = Duration::from_secs(10);
 const SERIAL_POLL: Duration = Duration::from_millis(20);
 
-/// Finds the daemon that holds the device; a guest without one is a set-up error.
-const DAEMON: &str = r#"pid=$(pidof -s watchdog) || { echo "no watchdog daemon runs" >&2; exit 9; }
-device=$(readlink /proc/$pid/fd/* | grep -m1 '^/dev/watchdog') || { echo "the daemon (pid $pid) does not hold the device" >&2; exit 9; }
-# The name without a number is that of the first one.
-[ "$device" = /dev/watchdog ] && device=/dev/watchdog0
-[ "$(cat /sys/class/watchdog/${device#/dev/}/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
-"#;
-
-/// Kills the daemon as the user's document does, then looks who has the device: Debian's wd_keepalive takes over unless
-/// it is masked.
-const KILL_DAEMON: &str = r#"pkill -9 watchdog
-while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
-echo "pid $pid is gone"
-if [ "$(systemctl is-enabled wd_keepalive.service 2>/dev/null)" = masked ]; then echo "petter nobody"; exit; fi
-n=0
-until readlink /proc/$(pidof -s wd_keepalive || echo none)/fd/* 2>/dev/null | grep -q '^/dev/watchdog'; do
-    n=$((n + 1)); [ $n -gt 40 ] && { echo "petter nobody"; exit; }
-    sleep 0.2
-done
-echo "petter wd_keepalive"
-"#;
-
-const STOP_DAEMON: &str = r#"kill -STOP $pid
-until grep -q '^State:.*T' /proc/$pid/status; do sleep 0.02; done
-echo "pid $pid is in state T"
-"#;
-
 /// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
 pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
     let deadline = Instant::now() + LIMIT.mul_f64(guest_scale);
     let how = match fault {
         Fault::KernelPanic => kernel_panic(live, deadline).await?,
         Fault::KillWatchdog => {
-            let output = shell(live, &format!("{DAEMON}{KILL_DAEMON}"), deadline).await?;
+            let output = shell(live, &live.os.kill_watchdog_daemon(), deadline).await?;
             let petter = output.lines().find_map(|l| l.strip_prefix("petter ")).unwrap_or("nobody").to_owned();
             let how = match petter.as_str() {
                 "nobody" => format!("{}; nobody pets the device now", first_line(&output)),
@@ -85,15 +58,15 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
             };
             return Ok(Confirmed { how, petter: Some(petter) });
         }
-        Fault::StopWatchdog => shell(live, &format!("{DAEMON}{STOP_DAEMON}"), deadline).await?,
+        Fault::StopWatchdog => shell(live, &live.os.stop_watchdog_daemon(), deadline).await?,
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
-        Fault::Health(health) => set_health(live, health, deadline).await?,
+        Fault::Health(health) => shell(live, &live.os.set_health(health), deadline).await?,
         Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
-        Fault::GuestPoweroff => systemctl(live, "poweroff", deadline).await?,
-        Fault::GuestReboot => systemctl(live, "reboot", deadline).await?,
+        Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
+        Fault::GuestReboot => ask(live, live.os.reboot(), deadline).await?,
     };
     Ok(Confirmed { how: first_line(&how).to_owned(), petter: None })
 }
@@ -108,9 +81,9 @@ async fn end_qemu(live: &Live, signal: Signal, deadline: Instant) -> Result<Stri
 }
 
 /// Confirmed by systemd taking the request, or by the agent that goes down with the rest before it could say so.
-async fn systemctl(live: &Live, verb: &str, deadline: Instant) -> Result<String, NotInjected> {
+async fn ask(live: &Live, command: &[&str], deadline: Instant) -> Result<String, NotInjected> {
     let agent = live.agent.present()?;
-    match agent.run(&["/usr/bin/systemctl", "--no-block", verb], deadline).await {
+    match agent.run(command, deadline).await {
         Ok(output) if output.exit_code == Some(0) => Ok("systemd took the request".into()),
         Err(AgentError::Over) => Ok("the agent went down with the guest".into()),
         Ok(output) => Err(Guest(format!("exit code {:?}, stderr: {}", output.exit_code, output.stderr.trim()))),
@@ -140,7 +113,7 @@ async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, N
 async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
     let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
     let agent = live.agent.present()?;
-    let trigger = agent.start(&["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"], left(deadline));
+    let trigger = agent.start(live.os.panic_kernel(), left(deadline));
     tokio::pin!(trigger);
     let mut triggered = false;
     loop {
@@ -169,7 +142,7 @@ async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, NotInjecte
     let mut port = live.port.clone();
     let session = port.borrow_and_update().session;
     // Its reply dies with it.
-    let _ = agent.start(&["/usr/bin/pkill", "-9", "-x", "qemu-ga"], left(deadline)).await;
+    let _ = agent.start(live.os.kill_agent(), left(deadline)).await;
     let again = port.wait_for(|s| s.open && s.session > session);
     match tokio::time::timeout_at(deadline, again).await {
         Ok(Ok(_)) => Ok("the agent's port closed and opened again".into()),
@@ -178,14 +151,11 @@ async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, NotInjecte
     }
 }
 
-/// A transient unit, because what runs in the agent's own cgroup dies with it. Confirmed by the port closing.
+/// Confirmed by the port closing.
 async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result<String, NotInjected> {
     let agent = live.agent.present()?;
     let mut port = live.port.clone();
-    let script = format!(
-        "systemd-run --quiet --collect /bin/sh -c 'systemctl stop qemu-guest-agent; sleep {}; systemctl start qemu-guest-agent'",
-        lasting.as_secs_f64()
-    );
+    let script = live.os.stop_agent(lasting);
     // Its reply may die with the agent; the port tells.
     let _ = agent.start(&["/bin/sh", "-c", &script], left(deadline)).await;
     match tokio::time::timeout_at(deadline, port.wait_for(|s| !s.open)).await {
@@ -193,25 +163,4 @@ async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result
         Ok(Err(_)) => Err(Host("QEMU ended meanwhile".into())),
         Err(_) => Err(Guest("the agent's port did not close".into())),
     }
-}
-
-async fn set_health(live: &Live, health: &Health, deadline: Instant) -> Result<String, NotInjected> {
-    let unit = "vmhealth-health.service";
-    let line = match health {
-        Health::Status(n) => format!("status {n}"),
-        Health::Redirect(location) => format!("redirect {}", location.replace(['\'', '\n', '\r'], "")),
-        Health::Hang => "hang".to_owned(),
-        Health::Slow(span) => format!("slow {}", span.0.as_secs_f64()),
-        Health::Stop => {
-            return shell(live, &format!("systemctl stop {unit} && ! systemctl is-active {unit}"), deadline).await;
-        }
-        Health::Start => {
-            let listening = "until grep -q ':05DC 00000000:0000 0A' /proc/net/tcp; do sleep 0.05; done";
-            return shell(live, &format!("systemctl start {unit} && {listening}; echo it listens"), deadline).await;
-        }
-    };
-    let write = format!(
-        "mkdir -p /run/vmhealth && printf '%s\\n' '{line}' > /run/vmhealth/.h && mv /run/vmhealth/.h /run/vmhealth/health && cat /run/vmhealth/health"
-    );
-    shell(live, &write, deadline).await
 }

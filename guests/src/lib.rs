@@ -7,12 +7,14 @@
 pub mod accel;
 pub mod cloudinit;
 mod console;
-pub mod container;
+pub mod docker;
 pub mod fault;
 pub mod guest;
 pub mod guest_time;
+pub mod host;
+pub mod image;
 pub mod net;
-mod own_image;
+pub mod os;
 pub mod platform;
 pub mod probe;
 pub mod process;

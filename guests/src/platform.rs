@@ -1,79 +1,9 @@
 //! What guests of one architecture run on here: an image, an emulator, an accelerator.
 
-use crate::qemu::{Accel, Emulator};
-use std::path::PathBuf;
-use vmhealth_images::Recipe;
+use crate::host::Emulator;
+use crate::image::Image;
+use crate::qemu::Accel;
 use vmhealth_sim::manifest::Architecture;
-
-/// What a guest boots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// What QEMU enters without firmware; `None`: an image of the user's own, which the manifest's firmware boots.
-    pub kernel: Option<Kernel>,
-    /// The root disk; never written to.
-    pub disk: PathBuf,
-    /// How it is kept.
-    pub format: DiskFormat,
-    /// All files that it is made of, where it is the user's: the disk, what that is an overlay of, data kept apart.
-    pub files: Vec<PathBuf>,
-    /// What tells it from others, for reports and templates.
-    pub digest: String,
-}
-
-/// A kernel that is entered directly.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kernel {
-    /// Its file.
-    pub file: PathBuf,
-    /// The initramfs.
-    pub initrd: PathBuf,
-    /// The command line.
-    pub cmdline: String,
-}
-
-/// How a disk is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiskFormat {
-    /// Its bytes.
-    Raw,
-    /// QEMU's own.
-    Qcow2,
-}
-
-impl DiskFormat {
-    /// QEMU's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            DiskFormat::Raw => "raw",
-            DiskFormat::Qcow2 => "qcow2",
-        }
-    }
-}
-
-impl Kernel {
-    /// A stored image's, with the command line of its recipe.
-    pub fn new(stored: &vmhealth_images::Image, recipe: &Recipe) -> Kernel {
-        Kernel { file: stored.kernel.clone(), initrd: stored.initrd.clone(), cmdline: recipe.cmdline.into() }
-    }
-}
-
-impl Image {
-    /// A stored image.
-    pub fn new(stored: vmhealth_images::Image, kernel: Kernel) -> Image {
-        Image {
-            kernel: Some(kernel),
-            disk: stored.disk,
-            format: DiskFormat::Raw,
-            files: Vec::new(),
-            digest: stored.digest,
-        }
-    }
-
-    /// Not one of ours.
-    pub fn is_users(&self) -> bool {
-        self.kernel.is_none()
-    }
-}
 
 /// What guests of one architecture run on.
 #[derive(Debug, Clone)]

@@ -50,13 +50,13 @@ pub fn signal_group(child: &Child, signal: Signal) {
 }
 
 /// How a QEMU ended, or why nobody can tell.
-pub(crate) type End = Result<Exit, String>;
+pub type End = Result<Exit, String>;
 
 /// A QEMU that was started: a child, or a container's only process. Dropped, it ends.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     /// On this host; `None`: it has ended already, or the host cannot see it.
-    pub(crate) pid: Option<u32>,
+    pub pid: Option<u32>,
     end: watch::Receiver<Option<End>>,
     /// Dropped with it.
     _alive: oneshot::Sender<()>,
@@ -95,7 +95,7 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub(crate) async fn wait(&mut self) -> End {
+    pub async fn wait(&mut self) -> End {
         match self.end.wait_for(Option::is_some).await {
             Ok(end) => end.clone().unwrap_or_else(|| Err("QEMU's end was not told".into())),
             Err(_) => Err("nobody waits for QEMU any more".into()),
@@ -103,7 +103,7 @@ impl Process {
     }
 
     /// Its end, if it has come.
-    pub(crate) fn ended(&self) -> Option<End> {
+    pub fn ended(&self) -> Option<End> {
         self.end.borrow().clone()
     }
 }

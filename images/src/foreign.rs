@@ -2,8 +2,9 @@
 //! kept away from it. The packages' scripts find a Python that does nothing; what it would have compiled is compiled natively
 //! afterwards, by the same Python of this host's architecture.
 
-use crate::build::{self, BuildError, Progress, io_error};
+use crate::error::{BuildError, io_error};
 use crate::mirror;
+use crate::mmdebstrap::{Progress, mmdebstrap};
 use crate::recipe::Recipe;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ impl Native {
         let tree = folder.join("native");
         let packages: Vec<String> =
             ["-minimal", ""].iter().map(|part| format!("{}{part}", recipe.python)).chain(["kmod".to_owned()]).collect();
-        let mut command = build::mmdebstrap("extract", &packages);
+        let mut command = mmdebstrap("extract", &packages);
         command.arg("--format=directory").args([recipe.suite.as_ref(), tree.as_os_str()]).args(mirror::of_host());
         recipe.run(command, progress)?;
         fs::create_dir_all(tree.join("target")).map_err(io_error("make the native tree's mount point"))?;

@@ -3,10 +3,11 @@
 //! What `--image` is tested with, and an example for those who have none at hand. Its packages are the mirror's of the day: it
 //! stands for images that we do not make.
 
-use crate::build::{self, Progress, io_error};
 use crate::digest;
 use crate::entries::{Entries, EntryFile, Held, Slot};
+use crate::error::io_error;
 use crate::mirror;
+use crate::mmdebstrap::{Progress, mmdebstrap, run};
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,7 +64,7 @@ pub fn full_disk(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, StoreE
 fn make(folder: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
     let raw = folder.join("disk.raw");
     let packages = PACKAGES.map(str::to_owned);
-    let mut command = build::mmdebstrap("minbase", &packages);
+    let mut command = mmdebstrap("minbase", &packages);
     command
         .args(["--format=null", "--skip=cleanup/apt,cleanup/reproducible"])
         .args(["man", "locale", "doc", "info"].map(|d| format!("--dpkgopt=path-exclude=/usr/share/{d}/*")))
@@ -71,7 +72,7 @@ fn make(folder: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
         .arg(format!("--customize-hook=download /mnt/disk.raw {}", raw.display()))
         .args([SUITE, "/dev/null"])
         .args(mirror::of_host());
-    build::run(command, progress)?;
+    run(command, progress)?;
     progress("packing the disk");
     let mut convert = Command::new("qemu-img");
     convert.args(["convert", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(folder.join(DISK));

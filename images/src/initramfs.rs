@@ -7,6 +7,11 @@ use std::path::Path;
 
 const INIT: &str = include_str!("../assets/init");
 
+/// On the kernel's command line: print [`ACCELERATOR_MARK`] and power off.
+pub const ACCELERATOR_WORD: &str = "vmhealth.probe";
+/// What the initramfs prints then: an accelerator under which this comes out works.
+pub const ACCELERATOR_MARK: &str = "vmhealth: accelerator works";
+
 /// Packs the initramfs from `parts`: `busybox`, and `modules/` with the file `order`.
 pub(crate) fn pack(parts: &Path) -> io::Result<Vec<u8>> {
     let mut archive = Archive { bytes: Vec::new(), inode: 0 };
@@ -41,5 +46,17 @@ impl Archive {
         writer.write_all(data)?;
         writer.finish()?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_knows_the_word_and_prints_the_mark() {
+        for part in [ACCELERATOR_WORD, ACCELERATOR_MARK] {
+            assert!(INIT.contains(part), "{part}: {INIT}");
+        }
     }
 }

@@ -3,19 +3,27 @@
 //! It must not know what a scenario is or how a guest is run.
 
 mod build;
+mod container;
 pub mod digest;
 pub mod entries;
+mod error;
 mod foreign;
 mod full_disk;
 mod initramfs;
 mod kernel;
 mod lock;
+mod locked;
 mod mirror;
+mod mmdebstrap;
 mod recipe;
 mod store;
 
-pub use build::{BuildError, Progress, container_root, update_lock};
+pub use build::update_lock;
+pub use container::container_root;
+pub use error::BuildError;
 pub use full_disk::full_disk;
+pub use initramfs::{ACCELERATOR_MARK, ACCELERATOR_WORD};
 pub use lock::{Lock, LockError, Package};
-pub use recipe::Recipe;
+pub use mmdebstrap::Progress;
+pub use recipe::{Distribution, Recipe};
 pub use store::{Entry, Image, Store, StoreError};

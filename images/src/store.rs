@@ -1,7 +1,9 @@
 //! The image store: what the recipe and the lock ask for, built where the cache has none that holds.
 
-use crate::build::{self, BuildError, Progress};
+use crate::build;
 use crate::entries::{Entries, EntryError, EntryFile, Found, Held, Slot};
+use crate::error::BuildError;
+use crate::mmdebstrap::Progress;
 use crate::recipe::Recipe;
 use std::path::{Path, PathBuf};
 
@@ -34,12 +36,12 @@ impl Image {
 }
 
 /// An entry of the store, as found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// Its name.
     pub key: String,
-    /// The architecture whose present recipe and lock ask for it, if one's do.
-    pub current: Option<&'static str>,
+    /// The recipe that asks for it, as it and its lock are now; `None`: one of the past.
+    pub current: Option<&'static Recipe>,
     /// Bytes on disk.
     pub bytes: u64,
     /// The image, or what is wrong with it.
@@ -82,7 +84,7 @@ impl Store {
     /// Every entry, verified.
     pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let entry = |Found { key, folder, bytes, digest }| Entry {
-            current: Recipe::all().into_iter().find(|r| r.key() == key).map(|r| r.architecture),
+            current: Recipe::all().into_iter().find(|r| r.key() == key),
             key,
             bytes,
             image: digest.map(|digest| Image::of(&folder, digest)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use testcontainers::core::{ExecCommand, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
-use vmhealth_guests::container::{ImageRecipe, connect, here, sweep};
+use vmhealth_guests::host::container::{ImageRecipe, connect, here, sweep};
 use vmhealth_guests::probe::{self, HttpTarget, Network};
 use vmhealth_sim::kubelet::Verdict;
 use vmhealth_sim::manifest::Scheme;
@@ -96,6 +96,6 @@ async fn a_real_nginx_with_tls_and_what_a_killed_run_leaves() {
     container.exec(ExecCommand::new(["true"])).await.unwrap();
     assert!(sweep().await >= 1);
     let docker = connect().await.unwrap();
-    assert!(docker.inspect_container(container.id(), None).await.is_err(), "the container is gone");
+    assert_eq!(docker.container(container.id()).await.unwrap(), None, "the container is gone");
     assert_eq!(sweep().await, 0);
 }

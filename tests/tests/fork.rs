@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::guest::{Birth, Live, VmSpec};
+use vmhealth_guests::guest::{BootMode, Live, VmSpec};
+use vmhealth_guests::host::LOCAL_HOST;
+use vmhealth_guests::image::{Image, Kernel};
 use vmhealth_guests::net::GUEST_ADDRESS;
-use vmhealth_guests::platform::{Image, Kernel, Platform};
+use vmhealth_guests::platform::Platform;
 use vmhealth_guests::probe::{self, HttpTarget, Network};
-use vmhealth_guests::qemu::Emulator;
 use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::template::{Template, Templates, ensure};
 use vmhealth_images::{Recipe, Store};
@@ -32,11 +33,11 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
-    let (architecture, recipe) = (Architecture::Amd64, Recipe::of("amd64").unwrap());
+    let (architecture, recipe) = (Architecture::Amd64, Recipe::default_for("amd64").unwrap());
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
-    let (kernel, emulator) = (Kernel::new(&stored, recipe), Emulator::local(architecture).unwrap());
+    let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image: Image::new(stored, kernel), emulator, accel };
+    let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel };
     let mut cases = catalogue::read(None).unwrap().into_iter();
     let case = cases.find(|c| c.id() == "killed-daemon/watchdog/reset").unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
@@ -53,8 +54,8 @@ impl Fixture {
 
     async fn fork(&self, template: &Arc<Template>, number: u32) -> Live {
         let scratch = self.scratch.subdir(&number.to_string()).unwrap();
-        let birth = Birth::Fork(template.clone());
-        let prepared = self.spec.clone().prepare(birth, number, &scratch, self.evidence.path()).unwrap();
+        let mode = BootMode::Fork(template.captured());
+        let prepared = self.spec.clone().prepare(mode, number, &scratch, self.evidence.path()).unwrap();
         prepared.launch(Instant::now(), false).await.unwrap().0
     }
 }

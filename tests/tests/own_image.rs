@@ -10,8 +10,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::platform::{DiskFormat, Image, Kernel, Platform};
-use vmhealth_guests::qemu::Emulator;
+use vmhealth_guests::host::LOCAL_HOST;
+use vmhealth_guests::image::{DiskFormat, Image, Kernel};
+use vmhealth_guests::platform::Platform;
 use vmhealth_images::{Recipe, Store, digest, full_disk};
 use vmhealth_sim::manifest::{Architecture, read_for_own_image};
 use xtask::host::cache_folder;
@@ -169,9 +170,9 @@ spec:
 }
 
 async fn reality(disk: &Path) -> Reality {
-    let (architecture, recipe) = (Architecture::Amd64, Recipe::of("amd64").unwrap());
+    let (architecture, recipe) = (Architecture::Amd64, Recipe::default_for("amd64").unwrap());
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
-    let (kernel, emulator) = (Kernel::new(&stored, recipe), Emulator::local(architecture).unwrap());
+    let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
     let platform = Platform { architecture, image: Image::of_user(disk).unwrap(), emulator, accel };
     Reality { host: LOCAL.into(), platforms: BTreeMap::from([(architecture, Ok(platform))]), cold: true, jobs: None }

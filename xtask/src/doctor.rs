@@ -4,9 +4,9 @@ use crate::host;
 use crate::prepare::recipe;
 use crate::run::HostError;
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::host::LOCAL_HOST;
+use vmhealth_guests::image::Kernel;
 use vmhealth_guests::net::Netns;
-use vmhealth_guests::platform::Kernel;
-use vmhealth_guests::qemu::Emulator;
 use vmhealth_images::{Entry, Store};
 use vmhealth_sim::manifest::Architecture;
 
@@ -58,13 +58,16 @@ impl Report<'_> {
         if !missing.is_empty() {
             (self.print)(&format!("        fix: sudo {}", host::install_command(&missing)));
         }
-        let stored = images.iter().find(|e| e.current == Some(architecture.as_str())).map(|e| &e.image);
+        let stored = images
+            .iter()
+            .find(|e| e.current.is_some_and(|r| r.architecture == architecture.as_str()))
+            .map(|e| &e.image);
         self.line(Ok(match stored {
             Some(Ok(image)) => format!("guest image {}", image.digest),
             Some(Err(problem)) => format!("guest image damaged ({problem}); the next run builds it again"),
             None => "guest image not built yet; the next run builds it (minutes)".into(),
         }));
-        fine &= self.line(match (Emulator::local(architecture), stored) {
+        fine &= self.line(match (LOCAL_HOST.find(architecture), stored) {
             (Ok(emulator), Some(Ok(stored))) => {
                 let kernel = Kernel::new(stored, recipe(architecture)?);
                 let cache = host::cache_folder();
@@ -73,7 +76,7 @@ impl Report<'_> {
                 Ok(format!("accelerator {accel} ({}), guest-time deadlines x{scale}", found.why))
             }
             (Ok(_), _) => Ok("accelerator: found by booting the guest image, once it is built".into()),
-            (Err(e), _) => Err(e),
+            (Err(e), _) => Err(e.to_string()),
         });
         Ok(fine)
     }

@@ -3,15 +3,17 @@
 //! Knows nothing of scenarios and of the command line.
 
 use crate::host::{self, Tool};
-use crate::report::{LOCAL, Machine, PlatformReport};
+use crate::report::{Machine, PlatformReport};
 use crate::run::{HostError, Reality};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::container::{self, ContainerHost, RELEASES, Release};
-use vmhealth_guests::platform::{Image, Kernel, Platform};
-use vmhealth_guests::qemu::{Emulator, QEMU_X86};
+use vmhealth_guests::host::container::{self, RELEASES};
+use vmhealth_guests::host::{Host, LOCAL_HOST, named};
+use vmhealth_guests::image::{Image, Kernel};
+use vmhealth_guests::platform::Platform;
+use vmhealth_guests::qemu::QEMU_X86;
 use vmhealth_guests::scratch;
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
@@ -49,7 +51,7 @@ fn build_image_as_user(architecture: Architecture) -> Result<(), HostError> {
 /// The recipe of the image for guests of this architecture.
 pub fn recipe(architecture: Architecture) -> Result<&'static Recipe, HostError> {
     let none = || HostError::Unsupported(format!("vmhealth has no guest image for {architecture}"));
-    Recipe::of(architecture.as_str()).ok_or_else(none)
+    Recipe::default_for(architecture.as_str()).ok_or_else(none)
 }
 
 /// Installs what guests of this architecture need on this host, or says what to type.
@@ -90,33 +92,15 @@ pub fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// Where QEMU runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostChoice {
-    /// On this host.
-    Local,
-    /// In a container of this release.
-    Container(&'static Release),
-}
-
-impl HostChoice {
-    /// `local`, `container:debian-13`.
-    pub fn name(self) -> String {
-        match self {
-            HostChoice::Local => LOCAL.to_owned(),
-            HostChoice::Container(release) => format!("container:{}", release.name),
-        }
-    }
-}
+/// Where QEMU runs, as the command line names it.
+#[derive(Debug, Clone, Copy)]
+pub struct HostChoice(pub &'static dyn Host);
 
 impl std::str::FromStr for HostChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<HostChoice, String> {
-        let all: Vec<HostChoice> =
-            std::iter::once(HostChoice::Local).chain(RELEASES.iter().map(HostChoice::Container)).collect();
-        let names = || all.iter().map(|h| h.name()).collect::<Vec<_>>().join(", ");
-        all.iter().find(|h| h.name() == text).copied().ok_or_else(|| format!("{text:?} is not one of {}", names()))
+        named(text).map(HostChoice)
     }
 }
 
@@ -160,19 +144,19 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
     // The same host twice would be compared with itself.
     let mut seen = BTreeSet::new();
-    hosts.retain(|h| seen.insert(h.name()));
+    hosts.retain(|h| seen.insert(h.0.name()));
     let mut realities = Vec::new();
     for host in hosts {
         let mut platforms = BTreeMap::new();
         for architecture in &architectures {
             let platform = platform(*architecture, host, options.accel, options.image.clone()).await;
             match &platform {
-                Ok((_, report)) => machine.add(&host.name(), *architecture, report),
-                Err(e) => say(&format!("{architecture} guests cannot run on {}: {e}", host.name())),
+                Ok((_, report)) => machine.add(&host.0.name(), *architecture, report),
+                Err(e) => say(&format!("{architecture} guests cannot run on {}: {e}", host.0.name())),
             }
             platforms.insert(*architecture, platform.map(|(p, _)| p));
         }
-        realities.push(Reality { host: host.name(), platforms, cold: options.cold, jobs: options.jobs });
+        realities.push(Reality { host: host.0.name(), platforms, cold: options.cold, jobs: options.jobs });
     }
     (realities, machine)
 }
@@ -194,9 +178,9 @@ async fn default_host() -> HostChoice {
     match newest {
         Some(release) if container::connect().await.is_ok() => {
             say("there is no QEMU on this host, but a container engine: QEMU runs in containers");
-            HostChoice::Container(release)
+            HostChoice(release)
         }
-        _ => HostChoice::Local,
+        _ => HostChoice(&LOCAL_HOST),
     }
 }
 
@@ -206,25 +190,20 @@ async fn platform(
     choice: AccelChoice,
     users: Option<Image>,
 ) -> Result<(Platform, PlatformReport), HostError> {
-    let emulator = match host {
-        HostChoice::Local => {
-            install_missing(architecture)?;
-            Emulator::local(architecture).map_err(HostError::NotReady)?
-        }
-        HostChoice::Container(release) => {
-            ContainerHost::has_emulator(architecture).map_err(HostError::Unsupported)?;
-            install_beside_qemu(architecture)?;
-            let folder = tempfile::tempdir().map_err(not_ready)?;
-            let container = ContainerHost::ensure(release, folder.path(), &say).await;
-            Emulator::contained(container.map_err(not_ready)?)
-        }
-    };
+    let HostChoice(host) = host;
+    host.program(architecture)?;
+    match host.runs_installed_qemu() {
+        true => install_missing(architecture)?,
+        false => install_beside_qemu(architecture)?,
+    }
+    let folder = tempfile::tempdir().map_err(not_ready)?;
+    let emulator = host.emulator(architecture, folder.path(), &say).await?;
     let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
     // Also for an image of the user's own: booting vmhealth's tells whether KVM works.
     let stored = Store::new(&cache).ensure(recipe, &say).map_err(not_ready)?;
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;
-    let image = users.unwrap_or_else(|| Image::new(stored, kernel));
+    let image = users.unwrap_or_else(|| Image::new(stored, recipe));
     let (scale, version) = (found.accel.guest_scale(), &emulator.version);
     say(&format!(
         "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",

@@ -2,6 +2,7 @@
 
 use super::threads::{Moment, VcpuThreads};
 use crate::net::{DhcpServer, Netns, Relay};
+use crate::os::GuestOs;
 use crate::process::Process;
 use crate::qemu::AGENT_PORT;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
@@ -51,6 +52,8 @@ pub struct Live {
     pub(crate) signalled: Cell<bool>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
+    /// What runs in it.
+    pub(crate) os: &'static dyn GuestOs,
     pub(super) scratch: PathBuf,
 }
 

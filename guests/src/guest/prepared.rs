@@ -1,22 +1,20 @@
 //! A guest whose files and network exist, and whose process does not yet.
 
+use super::error::StartError;
 use super::live::{GuestEvent, Live, pump};
+use super::migration;
 use super::threads::VcpuThreads;
-use crate::container::{self, EngineError, Needs};
-use crate::net::{NetError, Netns, Relay};
-use crate::process::{End, Process, guarded};
-use crate::qemu::{Accel, Boot, Disk, Emulator, Machine, Memory, Nic, QemuCommand, Sockets};
-use crate::scratch;
-use crate::template;
-use crate::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
+use crate::host::{Emulator, Launch};
+use crate::net::Netns;
+use crate::os::GuestOs;
+use crate::process::{End, Process};
+use crate::qemu::{Accel, Boot, Disk, Machine, Memory, QemuCommand, Sockets};
+use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
@@ -32,60 +30,6 @@ const SOCKET_POLL: Duration = Duration::from_millis(1);
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// Of QEMU's stderr, in a message.
 const STDERR_TAIL: usize = 2000;
-
-/// Why a guest could not be started: the host's doing, never the guest's.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A file or a process.
-    #[error("cannot {what}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// qemu-img.
-    #[error("qemu-img cannot make the overlay: {0}")]
-    Overlay(String),
-    /// OVMF.
-    #[error("the manifest asks for UEFI, and there is no OVMF here; type: apt-get install ovmf")]
-    NoOvmf,
-    /// A template's device state.
-    #[error("the migration did not come to its end; QEMU's run state is {0}")]
-    Migration(String),
-    /// The network.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// QEMU ended before it was ready.
-    #[error("QEMU ended at start with {status}; it said: {stderr}")]
-    Died {
-        /// How.
-        status: String,
-        /// Its last words.
-        stderr: String,
-    },
-    /// QEMU runs and its sockets do not answer.
-    #[error("QEMU did not get ready within {}s; it said: {stderr}", QMP_LIMIT.as_secs())]
-    Late {
-        /// Its last words.
-        stderr: String,
-    },
-    /// QMP.
-    #[error(transparent)]
-    Qmp(#[from] QmpError),
-    /// The agent's socket.
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-    /// The container.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-impl StartError {
-    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-        move |source| StartError::Io { what, source }
-    }
-}
 
 /// A guest ready to be launched.
 #[derive(Debug)]
@@ -103,6 +47,7 @@ pub struct Prepared {
     pub(super) needs_dhcp: bool,
     pub(super) counts_in_panic: bool,
     pub(super) emulator: Emulator,
+    pub(super) os: &'static dyn GuestOs,
 }
 
 impl Prepared {
@@ -125,13 +70,11 @@ impl Prepared {
             needs_dhcp,
             counts_in_panic,
             emulator,
+            os,
         } = self;
         let program = emulator.program;
-        let (ours, theirs) = (scratch.join("net"), scratch.join("net-qemu"));
-        machine.nic = match &emulator.container {
-            None => Nic::Tap(tap.as_raw_fd()),
-            Some(_) => Nic::Datagram { local: theirs.clone(), remote: ours.clone() },
-        };
+        let attached = emulator.host.attach(tap, &scratch)?;
+        machine.nic = attached.nic;
         let sockets = Sockets {
             qmp: scratch.join("qmp"),
             agent: scratch.join("agent"),
@@ -142,15 +85,19 @@ impl Prepared {
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
-        let (mut child, relay) = match &emulator.container {
-            None => (local(program, &command, &tap, &stderr_path)?, None),
-            Some(host) => {
-                let needs = needs(&machine, &users_files, &scratch, &evidence, &stderr_path);
-                let relay = Relay::start(tap, &ours, theirs)?;
-                let args = command.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
-                (container::start(host, program, args, needs).await?, Some(relay))
-            }
+        let (reads, writes) = files(&machine, &users_files, &scratch, &evidence);
+        let launch = Launch {
+            args: command.args(),
+            tap: attached.tap.as_ref(),
+            reads,
+            writes,
+            kvm: machine.accel == Accel::Kvm,
+            scratch: &scratch,
+            stderr: &stderr_path,
         };
+        let mut child = emulator.host.start(&emulator, launch).await?;
+        // QEMU has its own now.
+        drop(attached.tap);
         let deadline = Instant::now() + QMP_LIMIT;
         let transcript = |name: &str| {
             Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin.into_std())
@@ -171,7 +118,7 @@ impl Prepared {
         let pid = child.pid;
         // Until then the child is ours and dies with this function's failure.
         if let Some(state) = state
-            && let Err(e) = template::restore(&qmp, &scratch, &state).await
+            && let Err(e) = migration::restore(&qmp, &scratch, &state).await
         {
             return Err(ended(&mut child, &stderr_path).await.unwrap_or(e));
         }
@@ -196,13 +143,14 @@ impl Prepared {
             port: port_state,
             netns,
             _dhcp: dhcp,
-            _relay: relay,
+            _relay: attached.relay,
             pid,
             vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids, revives)),
             counts_in_panic,
             lost,
             signalled: Cell::default(),
             serial: sockets.serial,
+            os,
             scratch,
         };
         Ok((live, from_guest))
@@ -224,7 +172,7 @@ async fn wait_for_socket(child: &mut Process, path: &Path, deadline: Instant, st
             return Err(died(end, stderr));
         }
         if Instant::now() >= deadline {
-            return Err(StartError::Late { stderr: last_words(stderr) });
+            return Err(StartError::Late { limit: QMP_LIMIT, stderr: last_words(stderr) });
         }
         tokio::time::sleep(SOCKET_POLL).await;
     }
@@ -245,21 +193,9 @@ fn died(end: End, stderr: &Path) -> StartError {
     StartError::Died { status, stderr: last_words(stderr) }
 }
 
-/// A child that inherits the TAP.
-fn local(program: &str, command: &QemuCommand, tap: &OwnedFd, stderr: &Path) -> Result<Process, StartError> {
-    let stderr = File::create(stderr).map_err(StartError::io("keep QEMU's stderr"))?;
-    let child = guarded(program, &[tap.as_raw_fd()])
-        .args(command.args())
-        .stdout(Stdio::null())
-        .stderr(stderr)
-        .spawn()
-        .map_err(StartError::io("run QEMU (cargo xtask doctor)"))?;
-    Ok(Process::local(child))
-}
-
-/// What a container's QEMU opens: the image, which it only reads; its own folders, and the template's, whose memory it maps
-/// privately and opens for writing all the same.
-fn needs(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &Path, stderr: &Path) -> Needs {
+/// What QEMU opens. It reads the image only; it writes to its own folders and to the template's, whose memory it maps privately
+/// and opens for writing all the same.
+fn files(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let folder = |path: &Path| path.parent().map(Path::to_owned);
     let boot = match &machine.boot {
         Boot::Kernel(kernel) => folder(&kernel.file),
@@ -278,14 +214,7 @@ fn needs(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &
     let mut writes: BTreeSet<PathBuf> =
         memory.into_iter().chain([disk]).chain(&machine.seed).filter_map(|p| folder(p)).collect();
     writes.extend([scratch.to_owned(), evidence.to_owned()]);
-    Needs {
-        reads: reads.into_iter().collect(),
-        writes: writes.into_iter().collect(),
-        kvm: machine.accel == Accel::Kvm,
-        lock: scratch::lock_of(scratch),
-        mark: scratch.to_owned(),
-        stderr: stderr.to_owned(),
-    }
+    (reads.into_iter().collect(), writes.into_iter().collect())
 }
 
 fn last_words(stderr: &Path) -> String {

@@ -1,27 +1,29 @@
 //! What a guest is to be: manifest, profile, image, accelerator.
 
-use super::prepared::{Prepared, StartError};
+use super::error::StartError;
+use super::prepared::Prepared;
 use super::verify::Expected;
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
+use crate::image::Image;
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
-use crate::platform::{Image, Platform};
+use crate::platform::Platform;
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, host_tsc_khz, ovmf};
-use crate::template::Template;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use vmhealth_sim::manifest::{Architecture, Firmware, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 
 /// Guest memory where the manifest does not say.
 const DEFAULT_MEMORY_MIB: u64 = 512;
 
-/// Where a guest's life begins.
+/// How a guest comes to run.
 #[derive(Debug, Clone)]
-pub enum Birth {
-    /// At power-on.
+pub enum BootMode {
+    /// It boots.
     Cold,
-    /// At power-on, with everything that outlives it in these files of a template.
+    /// It boots, and everything that a template keeps of it is in these files.
     Template {
         /// Its memory.
         ram: PathBuf,
@@ -30,8 +32,23 @@ pub enum Birth {
         /// Its seed.
         seed: PathBuf,
     },
-    /// At a template's capture.
-    Fork(Arc<Template>),
+    /// It goes on from a template's capture.
+    Fork(Captured),
+}
+
+/// What was captured of a guest that a fork goes on from. Whoever forks keeps the template from being evicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Its memory, which is mapped privately.
+    pub ram: PathBuf,
+    /// Its device state, as a migration stream without memory.
+    pub state: PathBuf,
+    /// Its disk's overlay, which nobody writes to any more.
+    pub disk: PathBuf,
+    /// Its seed.
+    pub seed: PathBuf,
+    /// How long after its vCPUs first ran.
+    pub after: Duration,
 }
 
 /// A guest as described.
@@ -53,21 +70,21 @@ impl VmSpec {
 
     /// Makes everything that a guest needs before its process: seed, overlay, network. `scratch` is short and ours
     /// alone, `evidence` outlives us.
-    pub fn prepare(self, birth: Birth, number: u32, scratch: &Path, evidence: &Path) -> Result<Prepared, StartError> {
-        let (memory, disk, seed) = match &birth {
-            Birth::Cold => (Memory::Anonymous, scratch.join("disk.qcow2"), scratch.join("seed.img")),
-            Birth::Template { ram, disk, seed } => (Memory::Shared(ram.clone()), disk.clone(), seed.clone()),
-            Birth::Fork(template) => (Memory::Private(template.ram()), template.disk(), template.seed()),
+    pub fn prepare(self, mode: BootMode, number: u32, scratch: &Path, evidence: &Path) -> Result<Prepared, StartError> {
+        let (memory, disk, seed, state) = match mode {
+            BootMode::Cold => (Memory::Anonymous, scratch.join("disk.qcow2"), scratch.join("seed.img"), None),
+            BootMode::Template { ram, disk, seed } => (Memory::Shared(ram), disk, seed, None),
+            BootMode::Fork(of) => (Memory::Private(of.ram), of.disk, of.seed, Some(of.state)),
         };
-        let (disk, state) = match &birth {
-            Birth::Fork(template) => (Disk::Snapshot(disk), Some(template.state())),
-            Birth::Cold | Birth::Template { .. } => {
+        let disk = match state {
+            Some(_) => Disk::Snapshot(disk),
+            None => {
                 let data = self.seed();
                 write_seed(&seed, &data).map_err(StartError::io("write the cloud-init seed"))?;
                 std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
                     .map_err(StartError::io("keep the user data"))?;
                 overlay(&self.platform.image, &disk)?;
-                (Disk::Overlay(disk), None)
+                Disk::Overlay(disk)
             }
         };
         let (boot, seed) = (self.boot(scratch)?, self.has_seed().then_some(seed));
@@ -87,6 +104,7 @@ impl VmSpec {
             needs_dhcp: self.manifest.vmi.cloud_init.network_data.is_some() || self.platform.image.is_users(),
             counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
             emulator: self.platform.emulator.clone(),
+            os: self.platform.image.os,
         })
     }
 
@@ -109,12 +127,19 @@ impl VmSpec {
     fn has_seed(&self) -> bool {
         let cloud_init = &self.manifest.vmi.cloud_init;
         let users = cloud_init.user_data.is_some() || cloud_init.network_data.is_some();
-        users || !self.platform.image.is_users() || cloud_config(&self.profile, &self.manifest.vmi).is_some()
+        users
+            || !self.platform.image.is_users()
+            || cloud_config(&self.profile, &self.manifest.vmi, self.platform.image.os).is_some()
     }
 
     /// What the guest is to be once it has booted.
     pub(crate) fn expected(&self) -> Expected<'_> {
-        Expected { vmi: &self.manifest.vmi, profile: &self.profile, seeded: self.has_seed() }
+        Expected {
+            os: self.platform.image.os,
+            vmi: &self.manifest.vmi,
+            profile: &self.profile,
+            seeded: self.has_seed(),
+        }
     }
 
     /// The machine without its network.
@@ -145,7 +170,7 @@ impl VmSpec {
     }
 
     pub(crate) fn seed(&self) -> Seed {
-        let ours = cloud_config(&self.profile, &self.manifest.vmi);
+        let ours = cloud_config(&self.profile, &self.manifest.vmi, self.platform.image.os);
         let cloud_init = &self.manifest.vmi.cloud_init;
         // As KubeVirt does: the instance is the VMI (cloud-init.go).
         let meta_data = format!(

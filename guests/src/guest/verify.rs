@@ -1,5 +1,6 @@
 //! Is the guest what its profile says? Asked in the guest, before anything is done to it.
 
+use crate::os::GuestOs;
 use crate::wire::{Agent, AgentError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -7,8 +8,6 @@ use vmhealth_sim::engine::GuestReport;
 use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::GuestProfile;
 
-const SCRIPT: &str = include_str!("../../assets/verify.sh");
-const REFRESH: &str = include_str!("../../assets/refresh.sh");
 /// The script's own limit is this much shorter than ours, so that it is the one to say what it waited for.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -21,9 +20,9 @@ pub enum NotReady {
     Reason(String),
 }
 
-/// What the guest is looked at for.
+/// After what the guest is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum VerifyMode {
     /// It has booted.
     Booted,
     /// It was forked: first it is made a machine of its own; what was found out before its capture and cannot have changed
@@ -32,15 +31,17 @@ pub enum Look {
 }
 
 /// What makes a fork a machine of its own.
-fn refresh(reseeds: bool) -> String {
+fn refresh(os: &dyn GuestOs, reseeds: bool) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // vmgenid is ACPI's: without it the kernel is not told that it was forked.
-    format!("NOW={:.6} RESEED={}\n{REFRESH}", now.as_secs_f64(), u8::from(!reseeds))
+    format!("NOW={:.6} RESEED={}\n{}", now.as_secs_f64(), u8::from(!reseeds), os.refresh_script())
 }
 
 /// What a guest is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
+    /// What runs in it.
+    pub os: &'static dyn GuestOs,
     /// The manifest's.
     pub vmi: &'a VmiSpec,
     /// What was added to it.
@@ -53,17 +54,17 @@ pub struct Expected<'a> {
 pub async fn verify(
     agent: &Agent,
     expected: Expected<'_>,
-    look: Look,
+    mode: VerifyMode,
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
-    let Expected { vmi, profile, seeded } = expected;
+    let Expected { os, vmi, profile, seeded } = expected;
     let model = vmi.watchdog_in_guest(profile.watchdog_daemon.as_ref().and_then(|d| d.device));
     let module = model.map_or("", WatchdogModel::module);
     let identity = model.map_or("", WatchdogModel::identity);
     let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
-    let (refresh, forked) = match look {
-        Look::Booted => (String::new(), 0),
-        Look::Forked => (refresh(vmi.architecture.has_acpi()), 1),
+    let (refresh, forked) = match mode {
+        VerifyMode::Booted => (String::new(), 0),
+        VerifyMode::Forked => (refresh(os, vmi.architecture.has_acpi()), 1),
     };
     let daemon = match profile.watchdog_daemon {
         Some(_) => "ours",
@@ -71,18 +72,20 @@ pub async fn verify(
         None => "none",
     };
     let script = format!(
-        "{refresh}SEEDED={} DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={daemon} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{SCRIPT}",
+        "{refresh}SEEDED={} DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={daemon} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{}",
         u8::from(seeded),
         u8::from(model.is_some()),
         u8::from(profile.health_server),
         profile.kernel_panic_seconds,
         limit.as_secs(),
+        os.verify_script(),
     );
     let output = agent.shell(&script, Instant::now() + limit + MARGIN).await.map_err(|e| match e {
         AgentError::Over => NotReady::SessionOver,
         e if e.is_blocked() => NotReady::Reason(format!(
             "{e}; the guest's agent must allow guest-exec and guest-exec-status, which exec probes need too: take them out of \
-             BLACKLIST_RPC, FILTER_RPC_ARGS or block-rpcs in /etc/sysconfig/qemu-ga or /etc/qemu/qemu-ga.conf"
+             BLACKLIST_RPC, FILTER_RPC_ARGS or block-rpcs in {}",
+            os.agent_configuration()
         )),
         e => NotReady::Reason(e.to_string()),
     })?;

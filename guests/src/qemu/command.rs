@@ -6,147 +6,11 @@
 //! The x86 machine is `pc` unless the manifest says q35, which has an iTCO watchdog of its own (trap list there). An s390x
 //! machine has its devices on the channel subsystem, its console on SCLP, and neither ACPI nor a vmgenid.
 
-use crate::platform::Kernel;
+use super::machine::{Accel, Boot, Disk, Machine, Memory, Nic, Sockets};
+use crate::image::Kernel;
 use std::ffi::OsString;
-use std::os::fd::RawFd;
-use std::path::{Path, PathBuf};
-use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy, WatchdogAction, WatchdogModel};
-
-/// The accelerator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accel {
-    /// Hardware virtualization.
-    Kvm,
-    /// QEMU's own translator.
-    Tcg,
-}
-
-impl Accel {
-    /// `kvm` or `tcg`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Accel::Kvm => "kvm",
-            Accel::Tcg => "tcg",
-        }
-    }
-
-    /// How much slower than under KVM a guest is taken to be; multiplies every deadline that the guest's speed decides.
-    pub const fn guest_scale(self) -> f64 {
-        match self {
-            Accel::Kvm => 1.0,
-            Accel::Tcg => 4.0,
-        }
-    }
-}
-
-/// Where the guest's memory is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Memory {
-    /// QEMU's own.
-    Anonymous,
-    /// A file that the guest writes to: a template's.
-    Shared(PathBuf),
-    /// A file that is mapped and never written to: a fork's.
-    Private(PathBuf),
-}
-
-/// What QEMU enters first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Boot {
-    /// A kernel, without firmware.
-    Kernel(Kernel),
-    /// The machine's own firmware, which reads the root disk.
-    Bios,
-    /// OVMF, which reads the root disk.
-    Uefi {
-        /// Its code, read-only.
-        code: PathBuf,
-        /// The guest's own variables.
-        vars: PathBuf,
-        /// It starts only what is signed, and keeps its variables in system management mode.
-        secure: bool,
-    },
-}
-
-/// The root disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disk {
-    /// A qcow2 overlay of the guest's own.
-    Overlay(PathBuf),
-    /// A qcow2 that is never written to: QEMU makes an unlinked overlay of its own.
-    Snapshot(PathBuf),
-}
-
-/// What the virtual machine is made of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Machine {
-    /// The guest's architecture.
-    pub architecture: Architecture,
-    /// Which of its machines.
-    pub machine_type: MachineType,
-    /// The accelerator.
-    pub accel: Accel,
-    /// MiB.
-    pub memory_mib: u64,
-    /// Where they are.
-    pub memory: Memory,
-    /// The device state comes over `migrate-incoming`.
-    pub incoming: bool,
-    /// vCPUs.
-    pub vcpus: u32,
-    /// The watchdog device that is added.
-    pub watchdog: Option<WatchdogModel>,
-    /// What any watchdog does when it fires.
-    pub watchdog_action: WatchdogAction,
-    /// A pvpanic device.
-    pub panic_device: bool,
-    /// What a guest reboot does.
-    pub reboot_policy: RebootPolicy,
-    /// What is entered first.
-    pub boot: Boot,
-    /// Of the time-stamp counter that the guest reads, where its kernel would measure it wrongly.
-    pub tsc_khz: Option<u32>,
-    /// The root disk.
-    pub disk: Disk,
-    /// The NoCloud seed, raw and read-only.
-    pub seed: Option<PathBuf>,
-    /// Its network.
-    pub nic: Nic,
-}
-
-impl Machine {
-    /// One that is added, or the machine's own.
-    pub fn has_watchdog(&self) -> bool {
-        self.watchdog.is_some() || self.machine_type == MachineType::Q35
-    }
-}
-
-/// Our end of the guest's network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nic {
-    /// There is none.
-    None,
-    /// A TAP's descriptor, which QEMU inherits.
-    Tap(RawFd),
-    /// A pair of unix datagram sockets, for a QEMU that inherits nothing.
-    Datagram {
-        /// QEMU's own.
-        local: PathBuf,
-        /// Ours.
-        remote: PathBuf,
-    },
-}
-
-/// Where the sockets and the serial log go.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sockets {
-    /// QMP.
-    pub qmp: PathBuf,
-    /// The guest agent's channel.
-    pub agent: PathBuf,
-    /// Raw bytes of the serial console.
-    pub serial: PathBuf,
-}
+use std::path::Path;
+use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy};
 
 /// The id of the agent's port, named in VSERPORT_CHANGE.
 pub const AGENT_PORT: &str = "agent0";
@@ -166,7 +30,7 @@ impl Board {
             Architecture::S390x => {
                 Board { machine: "s390-ccw-virtio", bus: "ccw", console: ("-device", "sclpconsole,chardev=serial") }
             }
-            // Nothing here boots arm64 ([`super::Emulator::local`]).
+            // Nothing here boots arm64: no host has an emulator for it.
             Architecture::Amd64 | Architecture::Arm64 => {
                 let name = match machine.machine_type {
                     MachineType::Pc => "pc,usb=off",
@@ -333,6 +197,7 @@ impl std::fmt::Display for QemuCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmhealth_sim::manifest::{WatchdogAction, WatchdogModel};
 
     #[test]
     fn command_line() {

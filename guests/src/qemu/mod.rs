@@ -1,14 +1,14 @@
-//! QEMU as libvirt runs it for KubeVirt: the typed command line, and which QEMU that is.
+//! QEMU as libvirt runs it for KubeVirt: the machine as data, its command line, and which QEMU that is.
 
 mod command;
-mod emulator;
 mod firmware;
+mod machine;
 mod tsc;
 mod version;
 
-pub use command::{AGENT_PORT, Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
-pub use emulator::{Emulator, QEMU_S390X, QEMU_X86};
+pub use command::{AGENT_PORT, QemuCommand};
 pub use firmware::{Ovmf, ovmf};
+pub use machine::{Accel, Boot, Disk, Machine, Memory, Nic, Sockets};
 pub(crate) use tsc::host_tsc_khz;
 pub(crate) use version::parse as parse_version;
-pub use version::{QemuVersion, version};
+pub use version::{QEMU_S390X, QEMU_X86, QemuVersion, version};

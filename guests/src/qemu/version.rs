@@ -4,6 +4,11 @@ use std::fmt;
 use std::process::Command;
 use vmhealth_images::digest;
 
+/// The program for x86 guests.
+pub const QEMU_X86: &str = "qemu-system-x86_64";
+/// The program for s390x guests.
+pub const QEMU_S390X: &str = "qemu-system-s390x";
+
 /// A QEMU's version as it says it itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QemuVersion {

@@ -2,8 +2,8 @@
 //!
 //! It does what it is told and decides nothing; when a guest is there and whose a command is, is the world's.
 
-use crate::guest::{GuestEvent, Look, Waited};
-use crate::template::{History, Met};
+use crate::guest::{GuestEvent, VerifyMode, Waited};
+use crate::template::{History, PortReply};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -69,10 +69,10 @@ pub(super) trait Running: 'static {
     fn waited_for_core(&self) -> Option<Waited>;
 
     /// Carries out a command; what to tell of it.
-    async fn carry_out(&self, vmi: u32, what: Request, look: Look) -> Vec<Input>;
+    async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input>;
 
     /// One attempt of a probe, whose connection meets this.
-    async fn probe(&self, met: Met, request: &ProbeRequest, timeout: Duration) -> Attempt;
+    async fn probe(&self, met: PortReply, request: &ProbeRequest, timeout: Duration) -> Attempt;
 
     /// Kills it and waits until it is gone.
     async fn kill(&self);

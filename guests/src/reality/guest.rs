@@ -3,7 +3,7 @@
 use super::backend::{Backend, Past, Running, Start};
 use super::shared::{Fork, Shared};
 use crate::console::Watched;
-use crate::guest::{GuestEvent, Look};
+use crate::guest::{GuestEvent, VerifyMode};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,10 +70,10 @@ impl<G> Guest<G> {
         Some(guest)
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> VerifyMode {
         match &*self.state.borrow() {
-            State::Fork(_) => Look::Forked,
-            State::Launching | State::Live(_) | State::Doomed(_) => Look::Booted,
+            State::Fork(_) => VerifyMode::Forked,
+            State::Launching | State::Live(_) | State::Doomed(_) => VerifyMode::Booted,
         }
     }
 

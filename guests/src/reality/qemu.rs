@@ -3,10 +3,10 @@
 use super::backend::{Backend, Past, Running, Start};
 use super::run::Setup;
 use crate::fault::{self, NotInjected};
-use crate::guest::{Birth, GuestEvent, Live, Look, Moment, NotReady, VmSpec, Waited, verify};
+use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmSpec, Waited, verify};
 use crate::net::GUEST_ADDRESS;
 use crate::probe::{self, HttpTarget, Network};
-use crate::template::{Met, Template};
+use crate::template::{PortReply, Template};
 use crate::traffic::Service;
 use crate::wire::QmpError;
 use nix::sys::signal::Signal;
@@ -65,8 +65,8 @@ impl Backend for Qemu {
     ) -> Result<(QemuGuest, mpsc::UnboundedReceiver<GuestEvent>), String> {
         // A fork that is given up may outlive its successor's start.
         let (birth, folder) = match (start, &self.template) {
-            (Start::Fork, Some(template)) => (Birth::Fork(template.clone()), format!("{vmi}f")),
-            _ => (Birth::Cold, vmi.to_string()),
+            (Start::Fork, Some(template)) => (BootMode::Fork(template.captured()), format!("{vmi}f")),
+            _ => (BootMode::Cold, vmi.to_string()),
         };
         let paused = start == Start::Cold { paused: true };
         let (spec, scratch, evidence) = (self.spec.clone(), self.scratch.join(folder), self.evidence.clone());
@@ -119,12 +119,12 @@ impl Running for QemuGuest {
         self.live.vcpus.as_ref()?.waited_for_core()
     }
 
-    async fn carry_out(&self, vmi: u32, what: Request, look: Look) -> Vec<Input> {
+    async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {
         match what {
             Request::Verify => Vec::from_iter(self.verify(vmi, look).await),
             Request::Inject { step, fault } => self.inject(vmi, step, &fault).await,
             Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
-                let attempt = self.probe(Met::AsCaptured, &request, timeout).await;
+                let attempt = self.probe(PortReply::AsCaptured, &request, timeout).await;
                 vec![VmiInput::Probe { kind, attempt }.of(vmi)]
             }
             Request::Cluster(VmiCommand::Pause) => Vec::from_iter(self.set_running(false).await),
@@ -147,15 +147,15 @@ impl Running for QemuGuest {
         }
     }
 
-    async fn probe(&self, met: Met, request: &ProbeRequest, timeout: Duration) -> Attempt {
+    async fn probe(&self, met: PortReply, request: &ProbeRequest, timeout: Duration) -> Attempt {
         let (netns, agent) = (&self.live.netns, &self.live.agent);
         let (host, network) = match (request.destination(), met) {
             // nftables in the pod: what masquerade does not forward, nobody answers for.
             (Some(Destination::NotForwarded { .. }), _) => (GUEST_ADDRESS.to_string(), Network::Refusing),
             (Some(Destination::Elsewhere { host, .. }), _) => (host.clone(), Network::Namespace(netns)),
-            (_, Met::AsCaptured) => (GUEST_ADDRESS.to_string(), Network::Namespace(netns)),
-            (_, Met::Refusal) => (GUEST_ADDRESS.to_string(), Network::Refusing),
-            (_, Met::Silence) => (GUEST_ADDRESS.to_string(), Network::Silent),
+            (_, PortReply::AsCaptured) => (GUEST_ADDRESS.to_string(), Network::Namespace(netns)),
+            (_, PortReply::Refusal) => (GUEST_ADDRESS.to_string(), Network::Refusing),
+            (_, PortReply::Silence) => (GUEST_ADDRESS.to_string(), Network::Silent),
         };
         match request {
             ProbeRequest::Http { to, scheme, path, headers } => {
@@ -177,7 +177,7 @@ impl Running for QemuGuest {
 
 impl QemuGuest {
     /// Nothing if its agent is not there: the engine asks again when the port opens again.
-    async fn verify(&self, vmi: u32, look: Look) -> Option<Input> {
+    async fn verify(&self, vmi: u32, look: VerifyMode) -> Option<Input> {
         let agent = self.live.agent.present().ok()?;
         let verified = verify(&agent, self.spec.expected(), look, self.config.scaled_boot_deadline()).await;
         self.live.vcpus_at(Moment::Settled);

@@ -10,7 +10,7 @@ use super::backend::{Backend, Running};
 use super::shared::Fork;
 use super::world::World;
 use crate::probe;
-use crate::template::Met;
+use crate::template::PortReply;
 use std::time::Duration;
 use tokio::time::Instant;
 use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
@@ -116,13 +116,13 @@ impl<B: Backend> Replay<'_, B> {
             ProbeRequest::Http { to: Destination::Guest { port }, .. }
             | ProbeRequest::Tcp { to: Destination::Guest { port } } => history.met(*port, at, timeout),
             // Another host was there all the time.
-            _ => (Met::AsCaptured, Duration::ZERO),
+            _ => (PortReply::AsCaptured, Duration::ZERO),
         };
         // Silence waits for all of its time, and we need not.
-        let limit = if met == Met::Silence { Duration::ZERO } else { timeout };
+        let limit = if met == PortReply::Silence { Duration::ZERO } else { timeout };
         let begun = Instant::now();
         let attempt = self.fork.guest.probe(met, &request, limit).await;
-        let measured = met == Met::AsCaptured && waited.is_zero();
+        let measured = met == PortReply::AsCaptured && waited.is_zero();
         (attempt, if measured { begun.elapsed() } else { waited })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, Past};
 use super::clock::Clock;
-use crate::template::Met;
+use crate::template::PortReply;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl<B: Backend> Shared<B> {
     pub(super) async fn connect_past(&self, fork: &Fork<B::Guest>, at: Duration) -> Option<Connection> {
         let port = self.traffic.as_ref()?.port;
         let (met, _) = fork.past.history.met(port, at, Duration::ZERO);
-        if met != Met::AsCaptured && self.endpoint.get() == Some(fork.vmi) {
+        if met != PortReply::AsCaptured && self.endpoint.get() == Some(fork.vmi) {
             // There was an endpoint, and the guest did not answer yet.
             return Some(Connection::Lost);
         }

@@ -4,8 +4,8 @@ use super::backend::{Backend, Past, Running, Start};
 use super::replay::replay;
 use super::shared::{Fork, News, Shared};
 use super::world::World;
-use crate::guest::{GuestEvent, Look, Waited};
-use crate::template::{History, Met};
+use crate::guest::{GuestEvent, VerifyMode, Waited};
+use crate::template::{History, PortReply};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -88,7 +88,7 @@ impl Running for FakeGuest {
         None
     }
 
-    async fn carry_out(&self, vmi: u32, what: Request, look: Look) -> Vec<Input> {
+    async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {
         match what {
             Request::Verify => {
                 self.log.borrow_mut().push(format!("{} is looked at: {look:?}", self.name));
@@ -98,8 +98,8 @@ impl Running for FakeGuest {
         }
     }
 
-    async fn probe(&self, met: Met, _: &ProbeRequest, _: Duration) -> Attempt {
-        let verdict = if met == Met::AsCaptured { Verdict::Success } else { Verdict::Failure };
+    async fn probe(&self, met: PortReply, _: &ProbeRequest, _: Duration) -> Attempt {
+        let verdict = if met == PortReply::AsCaptured { Verdict::Success } else { Verdict::Failure };
         Attempt { verdict, text: format!("{met:?}") }
     }
 

@@ -3,8 +3,7 @@
 use super::history::{History, PortHistory};
 use super::key::key;
 use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates};
-use super::stream;
-use crate::guest::{Birth, GuestEvent, Live, Look, NotReady, StartError, VmSpec, verify};
+use crate::guest::{BootMode, GuestEvent, Live, NotReady, StartError, VerifyMode, VmSpec, migration, verify};
 use crate::net::Netns;
 use crate::probe::Network;
 use crate::wire::AgentError;
@@ -20,10 +19,6 @@ use vmhealth_images::entries::{EntryError, Slot, Vacant};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
 
-/// Part of every key: raise it when what is captured, or how, changes.
-pub(super) const PROCEDURE: &str =
-    concat!("2\n", include_str!("../../assets/verify.sh"), include_str!("../../assets/quiesce.sh"));
-const QUIESCE: &str = include_str!("../../assets/quiesce.sh");
 const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at a port while the guest boots; the resolution of its history.
@@ -102,26 +97,26 @@ async fn capture(
     let folder = vacant.folder();
     let evidence = folder.join("evidence");
     std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
-    let birth = Birth::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
-    let prepared = spec.clone().prepare(birth, 0, scratch, &evidence)?;
+    let mode = BootMode::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
+    let prepared = spec.clone().prepare(mode, 0, scratch, &evidence)?;
     let (live, mut events) = prepared.launch(Instant::now(), false).await?;
     let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));
     };
     // A QEMU that cannot capture says so before the guest is waited for.
-    stream::ignore_shared(&live.qmp).await?;
+    migration::ignore_shared(&live.qmp).await?;
     let report = tokio::select! {
         ready = ready(spec, &live, limit) => ready?,
         never = watch_ports(&live.netns, started, &ports) => match never {},
     };
-    quiesce(&live).await?;
+    quiesce(spec, &live).await?;
     live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
     let mut history = read_events(started, &mut events).await?;
     history.boot_id = report.boot_id;
     history.facts = report.facts;
     history.ports = ports.into_inner();
-    stream::save(&live.qmp, scratch, &folder.join(STATE)).await?;
+    migration::save(&live.qmp, scratch, &folder.join(STATE)).await?;
     // Its reply may be lost with it.
     let _ = live.qmp.execute(qmp::quit {}, QMP_LIMIT).await;
     live.exited(QMP_LIMIT).await;
@@ -146,7 +141,7 @@ async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepor
             Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
         }
         let Ok(agent) = live.agent.present() else { continue };
-        match verify(&agent, spec.expected(), Look::Booted, left()).await {
+        match verify(&agent, spec.expected(), VerifyMode::Booted, left()).await {
             Ok(report) => return Ok(report),
             Err(NotReady::Reason(reason)) => return Err(CaptureError::NotReady(reason)),
             // Its agent was restarted while it booted.
@@ -156,10 +151,11 @@ async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestRepor
 }
 
 /// Waits until nothing of the boot is left to do.
-async fn quiesce(live: &Live) -> Result<(), CaptureError> {
+async fn quiesce(spec: &VmSpec, live: &Live) -> Result<(), CaptureError> {
     let quiesce = |e: AgentError| CaptureError::Quiesce(e.to_string());
     let agent = live.agent.present().map_err(quiesce)?;
-    let output = agent.shell(QUIESCE, Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
+    let output =
+        agent.shell(spec.platform.image.os.quiesce_script(), Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
     if output.exit_code != Some(0) {
         return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
     }

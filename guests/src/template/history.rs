@@ -30,9 +30,9 @@ pub struct PortHistory {
     pub open: Option<Duration>,
 }
 
-/// What a connection meets at some moment.
+/// How a port answers a connection at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Met {
+pub enum PortReply {
     /// Nothing.
     Silence,
     /// A reset.
@@ -58,18 +58,18 @@ impl PortHistory {
 impl History {
     /// What a connection to `port` met that was made at `at` and kept trying for `timeout`, and after how long. A port that
     /// was not watched is closed if it is closed in the fork.
-    pub fn met(&self, port: u16, at: Duration, timeout: Duration) -> (Met, Duration) {
+    pub fn met(&self, port: u16, at: Duration, timeout: Duration) -> (PortReply, Duration) {
         let answers = self.ports.values().filter_map(|p| p.answers).min();
         let waited = match answers {
             Some(answers) if answers <= at => Duration::ZERO,
             Some(answers) if answers < at + timeout => answers - at,
-            _ => return (Met::Silence, timeout),
+            _ => return (PortReply::Silence, timeout),
         };
-        let met = match self.ports.get(&port) {
-            Some(PortHistory { open: Some(open), .. }) if at + waited < *open => Met::Refusal,
-            _ => Met::AsCaptured,
+        let reply = match self.ports.get(&port) {
+            Some(PortHistory { open: Some(open), .. }) if at + waited < *open => PortReply::Refusal,
+            _ => PortReply::AsCaptured,
         };
-        (met, waited)
+        (reply, waited)
     }
 
     /// Whether the agent's port was open at `at`.
@@ -99,13 +99,13 @@ mod tests {
             ..History::default()
         };
         for (port, at, timeout, met, waited) in [
-            (1500, 4, 1, Met::Silence, 1),
-            (1500, 3, 5, Met::Refusal, 2),
-            (1500, 5, 1, Met::Refusal, 0),
-            (1500, 8, 1, Met::Refusal, 0),
-            (1500, 9, 1, Met::AsCaptured, 0),
-            (80, 2, 2, Met::Silence, 2),
-            (80, 6, 1, Met::AsCaptured, 0),
+            (1500, 4, 1, PortReply::Silence, 1),
+            (1500, 3, 5, PortReply::Refusal, 2),
+            (1500, 5, 1, PortReply::Refusal, 0),
+            (1500, 8, 1, PortReply::Refusal, 0),
+            (1500, 9, 1, PortReply::AsCaptured, 0),
+            (80, 2, 2, PortReply::Silence, 2),
+            (80, 6, 1, PortReply::AsCaptured, 0),
         ] {
             let found = history.met(port, second(at), second(timeout));
             assert_eq!(found, (met, second(waited)), "port {port} at {at} s");

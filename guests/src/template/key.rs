@@ -4,15 +4,16 @@
 //! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, and how it is captured. What only
 //! steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset share a template.
 
-use super::capture::PROCEDURE;
 use crate::guest::VmSpec;
-use crate::platform::Kernel;
+use crate::image::Kernel;
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;
 use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
 
 const LENGTH: usize = 16;
+/// Raise it when what is captured, or how, changes otherwise than by the scripts.
+const PROCEDURE: &str = "2\n";
 
 /// The key of the template that `spec` forks from.
 pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
@@ -40,9 +41,9 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         Accel::Tcg => String::new(),
     };
     let cpu = cpu.lines().filter(|l| l.starts_with("model name") || l.starts_with("flags")).take(2);
-    let seed = spec.seed();
+    let (seed, os) = (spec.seed(), platform.image.os);
     let parts = [
-        PROCEDURE.to_owned(),
+        [PROCEDURE, os.verify_script(), os.quiesce_script()].concat(),
         qemu.line.clone(),
         qemu.digest.clone(),
         QemuCommand::new(&machine, &sockets).to_string(),

@@ -9,10 +9,8 @@ mod capture;
 mod history;
 mod key;
 mod store;
-mod stream;
 
 pub use capture::{CaptureError, ensure};
-pub use history::{History, Met, PortHistory};
+pub use history::{History, PortHistory, PortReply};
 pub use key::key;
 pub use store::{Template, Templates};
-pub(crate) use stream::restore;

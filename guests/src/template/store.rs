@@ -1,7 +1,8 @@
 //! Where templates are kept, and one of them.
 
 use super::history::History;
-use std::path::{Path, PathBuf};
+use crate::guest::Captured;
+use std::path::Path;
 use vmhealth_images::entries::{Entries, EntryFile, Held};
 
 /// An ordinary user's QEMU opens the memory for writing even where it maps it privately.
@@ -55,19 +56,15 @@ impl Template {
         self.held.folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    pub(crate) fn ram(&self) -> PathBuf {
-        self.held.folder.join(RAM)
-    }
-
-    pub(crate) fn state(&self) -> PathBuf {
-        self.held.folder.join(STATE)
-    }
-
-    pub(crate) fn disk(&self) -> PathBuf {
-        self.held.folder.join(DISK)
-    }
-
-    pub(crate) fn seed(&self) -> PathBuf {
-        self.held.folder.join(SEED)
+    /// What a fork goes on from, for as long as this lives.
+    pub fn captured(&self) -> Captured {
+        let file = |name| self.held.folder.join(name);
+        Captured {
+            ram: file(RAM),
+            state: file(STATE),
+            disk: file(DISK),
+            seed: file(SEED),
+            after: self.history.captured,
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
-use vmhealth_guests::guest::{Birth, GuestEvent, Live};
+use vmhealth_guests::guest::{BootMode, GuestEvent, Live};
 use vmhealth_guests::net::GUEST_ADDRESS;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::probe::{self, HttpTarget, Network};
@@ -118,14 +118,14 @@ pub async fn fork(
         let mut bench = Bench { case, platform, scratch: &scratch, evidence: evidence.to_owned(), number: 0 };
         let mut cold = Series::default();
         for n in 1..=plan.colds {
-            cold.push(bench.one(Birth::Cold, true, true).await?);
+            cold.push(bench.one(BootMode::Cold, true, true).await?);
             progress(&format!("cold boot {n} of {}: HTTP after {:.1} s", plan.colds, cold.http.last().unwrap_or(&0.0)));
         }
         let mut forks = Series::default();
         // What is asked of a fork is all it does: one fork for each question.
         for _ in 0..plan.forks {
-            forks.push(bench.one(Birth::Fork(template.clone()), true, false).await?);
-            forks.push(bench.one(Birth::Fork(template.clone()), false, true).await?);
+            forks.push(bench.one(BootMode::Fork(template.captured()), true, false).await?);
+            forks.push(bench.one(BootMode::Fork(template.captured()), false, true).await?);
         }
         progress(&format!("{} forks", plan.forks));
         let (fork, cold) = (forks.times(), cold.times());
@@ -177,20 +177,20 @@ type Guest = (Live, mpsc::UnboundedReceiver<GuestEvent>);
 
 impl Bench<'_> {
     /// Starts a guest; returns it with the moment of its exec and its number.
-    async fn start(&mut self, birth: Birth) -> io::Result<(Guest, Instant, u32)> {
+    async fn start(&mut self, mode: BootMode) -> io::Result<(Guest, Instant, u32)> {
         self.number += 1;
         let number = self.number;
         let scratch = self.scratch.subdir(&format!("b{number}"))?;
         let prepared = templates::spec(self.case, self.platform)
-            .prepare(birth, number, &scratch, &self.evidence)
+            .prepare(mode, number, &scratch, &self.evidence)
             .map_err(io::Error::other)?;
         let exec = Instant::now();
         Ok((prepared.launch(exec, false).await.map_err(io::Error::other)?, exec, number))
     }
 
     /// One guest alone: seconds from exec to QMP, to the agent's reply and to HTTP 200 as far as they are asked for.
-    async fn one(&mut self, birth: Birth, agent: bool, http: bool) -> io::Result<(f64, Option<f64>, Option<f64>)> {
-        let ((live, _events), exec, number) = self.start(birth).await?;
+    async fn one(&mut self, mode: BootMode, agent: bool, http: bool) -> io::Result<(f64, Option<f64>, Option<f64>)> {
+        let ((live, _events), exec, number) = self.start(mode).await?;
         let agent = async { if agent { answers_agent(&live).await.map(Some) } else { Ok(None) } };
         let http = async { if http { answers_http(&live).await.map(Some) } else { Ok(None) } };
         let (agent, http) = tokio::join!(agent, http);
@@ -206,7 +206,7 @@ impl Bench<'_> {
         while alive.len() < guests {
             let mut batch = Vec::new();
             for _ in 0..host::cores().min(guests - alive.len()) {
-                batch.push(self.start(Birth::Fork(template.clone())).await?.0);
+                batch.push(self.start(BootMode::Fork(template.captured())).await?.0);
             }
             for (live, _) in &batch {
                 answers_http(live).await?;

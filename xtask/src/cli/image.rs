@@ -61,7 +61,7 @@ impl Image {
             Image::List => {
                 for entry in store.list().map_err(infra)? {
                     let what = match (&entry.image, entry.current) {
-                        (Ok(image), Some(architecture)) => format!("{} {architecture}, current", image.digest),
+                        (Ok(image), Some(recipe)) => format!("{} {}, current", image.digest, recipe.name),
                         (Ok(image), None) => format!("{} not current: of another recipe or lock", image.digest),
                         (Err(problem), _) => format!("damaged: {problem}"),
                     };

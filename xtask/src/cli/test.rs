@@ -10,7 +10,7 @@ use crate::workspace;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::path::Path;
-use vmhealth_guests::container::{self, RELEASES};
+use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_sim::manifest::Architecture;
 
 /// The architectures of the guests that it boots.
@@ -60,7 +60,7 @@ pub(super) async fn run() -> Result<Status, Failure> {
     let contained = catalogue::select(all.clone(), &[IN_CONTAINERS.to_owned()]).map_err(usage)?;
     match engine {
         Ok(_) => {
-            let newest = RELEASES.last().map(HostChoice::Container).into_iter().collect();
+            let newest = RELEASES.last().map(|release| HostChoice(release)).into_iter().collect();
             runs.push(
                 run_cases(contained, World::Qemu, GuestOptions { hosts: newest, ..GuestOptions::default() }, None)
                     .await?,

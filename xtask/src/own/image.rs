@@ -5,7 +5,7 @@ use crate::prepare::{self, say};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use vmhealth_guests::platform::Image;
+use vmhealth_guests::image::Image;
 use vmhealth_sim::manifest::{Architecture, Firmware, MachineType, VirtualMachine, Volume, VolumeKind};
 use vmhealth_sim::yaml;
 

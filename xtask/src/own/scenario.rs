@@ -9,7 +9,7 @@ use crate::run::catalogue::Case;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use vmhealth_guests::platform::Image;
+use vmhealth_guests::image::Image;
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
 

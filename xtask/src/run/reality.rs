@@ -4,7 +4,7 @@ use super::catalogue::Case;
 use crate::report::LOCAL;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use vmhealth_guests::container;
+use vmhealth_guests::host::container;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::scratch::{Scratch, lock_of};
 use vmhealth_sim::manifest::Architecture;
@@ -31,6 +31,15 @@ pub enum HostError {
     /// It should, and something is missing or does not work: infrastructure.
     #[error("{0}")]
     NotReady(String),
+}
+
+impl From<vmhealth_guests::host::HostError> for HostError {
+    fn from(error: vmhealth_guests::host::HostError) -> HostError {
+        match error {
+            vmhealth_guests::host::HostError::Unsupported(why) => HostError::Unsupported(why),
+            other => HostError::NotReady(other.to_string()),
+        }
+    }
 }
 
 impl Reality {

@@ -6,9 +6,14 @@
 
 mod engine;
 mod image;
+mod label;
+mod release;
 mod run;
+mod sweep;
 
-pub use engine::{EngineError, connect, here, remove_run, sweep};
-pub use image::{ContainerHost, ContainerImage, ImageRecipe, RELEASES, Release};
+pub use engine::{EngineError, connect};
+pub use image::{ContainerImage, ImageRecipe};
+pub use label::here;
+pub use release::{ContainerHost, RELEASES};
 pub use run::set_owner;
-pub(crate) use run::{Needs, start};
+pub use sweep::{remove_run, sweep};

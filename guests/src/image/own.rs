@@ -2,7 +2,8 @@
 //!
 //! Looked at and never written to. Whether it boots is found out by booting it.
 
-use crate::platform::{DiskFormat, Image};
+use super::boot::{DiskFormat, Image};
+use crate::os::DEBIAN;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -125,7 +126,7 @@ fn look(path: &Path) -> Result<Image, Problem> {
     let modified = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     // It may have many gigabytes: a checksum would take longer than its boot.
     let digest = format!("{} ({} bytes, modified at {modified})", path.display(), metadata.len());
-    Ok(Image { kernel: None, disk: path, format, files: files.into_iter().collect(), digest })
+    Ok(Image { kernel: None, disk: path, format, files: files.into_iter().collect(), os: &DEBIAN, digest })
 }
 
 /// The image and what it is an overlay of. qemu-img opens them all: one that a running guest has locked is refused.

@@ -3,7 +3,7 @@
 //! Not `exec:`: QEMU's sandbox forbids it to spawn. The guest's memory is not in the stream: it is shared (to QEMU, also a
 //! private mapping of a file counts as that), which is what `x-ignore-shared` leaves out.
 
-use crate::guest::StartError;
+use super::error::StartError;
 use crate::wire::Qmp;
 use qapi::qmp;
 use std::fs::File;
@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 256 << 20;
 const POLL: Duration = Duration::from_millis(1);
 
 /// Writes the device state of a stopped guest to `state`; [`ignore_shared`] comes first.
-pub(super) async fn save(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), StartError> {
+pub(crate) async fn save(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), StartError> {
     let socket = scratch.join("migration");
     let listener = UnixListener::bind(&socket).map_err(StartError::io("make the migration's socket"))?;
     let migrate =
@@ -42,7 +42,7 @@ pub(super) async fn save(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), 
 }
 
 /// Gives a QEMU that waits (`-incoming defer`) its device state; the guest stays stopped.
-pub(crate) async fn restore(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), StartError> {
+pub(super) async fn restore(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), StartError> {
     ignore_shared(qmp).await?;
     let socket = scratch.join("migration");
     let incoming =
@@ -59,7 +59,7 @@ pub(crate) async fn restore(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(
 }
 
 /// Leaves the guest's memory out of the stream; an error is one of a QEMU that is too old.
-pub(super) async fn ignore_shared(qmp: &Qmp) -> Result<(), StartError> {
+pub(crate) async fn ignore_shared(qmp: &Qmp) -> Result<(), StartError> {
     let capability =
         qmp::MigrationCapabilityStatus { capability: qmp::MigrationCapability::x_ignore_shared, state: true };
     Ok(qmp.execute(qmp::migrate_set_capabilities { capabilities: vec![capability] }, LIMIT).await.map(drop)?)

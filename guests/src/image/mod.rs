@@ -1,0 +1,7 @@
+//! What guests boot: an image of ours out of the store, or a disk image that the user brought.
+
+mod boot;
+mod own;
+
+pub use boot::{DiskFormat, Image, Kernel};
+pub use own::ImageProblem;

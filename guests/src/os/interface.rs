@@ -1,0 +1,71 @@
+//! What vmhealth asks of every guest's operating system.
+
+use serde_json::Value;
+use std::fmt::Debug;
+use std::time::Duration;
+use vmhealth_sim::manifest::VmiSpec;
+use vmhealth_sim::scenario::{Health, WatchdogDaemon};
+
+/// What is added to a guest's user data.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Additions {
+    /// For `write_files`.
+    pub files: Vec<Value>,
+    /// For `runcmd`: a shell's line, or a list of arguments.
+    pub commands: Vec<Value>,
+    /// Services to be enabled and started after that, all of them at once.
+    pub services: Vec<&'static str>,
+}
+
+/// A distribution of Linux with systemd, cloud-init and QEMU's guest agent. Scripts are POSIX shell, run by the agent as root; one
+/// that exits with another status than 0 says on stderr what the guest lacks.
+pub trait GuestOs: Debug + Send + Sync {
+    /// Sets up the watchdog daemon that the profile asks for.
+    fn watchdog_daemon(&self, daemon: &WatchdogDaemon, vmi: &VmiSpec) -> Additions;
+
+    /// Installs and starts the health server on port 1500.
+    fn health_server(&self) -> Additions;
+
+    /// Makes a panicked kernel reboot by itself after so many seconds.
+    fn panic_reboot(&self, seconds: u32) -> Additions;
+
+    /// The command (for `runcmd`) that enables and starts services.
+    fn enable(&self, services: &[&str]) -> Value;
+
+    /// Waits until the guest is as its profile says: `assets/verify.sh` says what goes in and comes out.
+    fn verify_script(&self) -> &'static str;
+
+    /// Makes a fork a machine of its own: `assets/refresh.sh`.
+    fn refresh_script(&self) -> &'static str;
+
+    /// Waits until nothing of the boot is left to do, and the disk has what the page cache has.
+    fn quiesce_script(&self) -> &'static str;
+
+    /// Kills the watchdog daemon. Its first line says how that was seen; a line `petter NAME` who writes to the device now, or
+    /// `petter nobody`.
+    fn kill_watchdog_daemon(&self) -> String;
+
+    /// Stops the watchdog daemon with SIGSTOP, and says so once it has stopped.
+    fn stop_watchdog_daemon(&self) -> String;
+
+    /// The command that kills the agent, which its supervisor starts again.
+    fn kill_agent(&self) -> &'static [&'static str];
+
+    /// Stops the agent for some time; outlives the agent that runs it.
+    fn stop_agent(&self, lasting: Duration) -> String;
+
+    /// The files in which the agent's commands can be allowed and forbidden, for messages.
+    fn agent_configuration(&self) -> &'static str;
+
+    /// Changes what the health server answers, or whether it runs.
+    fn set_health(&self, health: &Health) -> String;
+
+    /// The command that asks for a clean poweroff and does not wait for it.
+    fn power_off(&self) -> &'static [&'static str];
+
+    /// The same for a reboot.
+    fn reboot(&self) -> &'static [&'static str];
+
+    /// The command that makes the kernel panic; nobody sees it end.
+    fn panic_kernel(&self) -> &'static [&'static str];
+}
