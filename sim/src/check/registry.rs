@@ -48,9 +48,9 @@ pub(super) fn apply<'a>(
                 let report = &mut findings.of(rule);
                 match (&rule.check, vm) {
                     (Check::Manifest(find), _) => find(context, report),
-                    (Check::Probe(find), _) => find(&context.probes[round], report),
+                    (Check::Probe(find), _) => context.probes.get(round).into_iter().for_each(|p| find(p, report)),
                     (Check::Running(find), Some(vm)) => find(context, vm, report),
-                    (Check::RunningProbe(find), _) => find(&running[round], report),
+                    (Check::RunningProbe(find), _) => running.get(round).into_iter().for_each(|p| find(p, report)),
                     (Check::OnTheWay, _) | (Check::Running(_), None) => {}
                 }
             }

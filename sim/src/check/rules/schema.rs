@@ -5,7 +5,7 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Findings, Rule};
 use crate::check::schema_table::{Field, Type, schema};
 use crate::manifest::is_quantity;
-use crate::yaml::{Cursor, Value};
+use crate::yaml::{Cursor, Key, Value};
 
 pub(super) static RULES: &[&Rule] = &[&UNKNOWN_FIELD, &WRONG_TYPE, &MISSING_FIELD, &UNKNOWN_WORD];
 
@@ -66,12 +66,7 @@ const ALIKE: f64 = 0.8;
 pub(in crate::check) fn walk<'a>(kind: &str, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
     let root = context.root;
     let fields = schema().object(kind).map_or(&[][..], |object| schema().fields(object));
-    for (key, value) in root.members().filter(|(key, _)| key.name != "status") {
-        match field_of(fields, &key.name) {
-            Some(field) => visit(&field.kind, value, context, findings),
-            None => unknown(&key.name, value, fields, context, findings),
-        }
-    }
+    visit_members(fields, root.members().filter(|(key, _)| key.name != "status"), context, findings);
     if root.get("spec").is_none() {
         findings.of(&MISSING_FIELD).add(root.place("spec"), "spec is required", "add the VM's spec");
     }
@@ -103,16 +98,25 @@ fn visit<'a>(kind: &'static Type, at: Cursor<'a>, context: &CheckContext<'a>, fi
 }
 
 fn visit_object<'a>(fields: &'static [Field], at: Cursor<'a>, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
-    for (key, value) in at.members() {
-        match field_of(fields, &key.name) {
-            Some(field) => visit(&field.kind, value, context, findings),
-            None => unknown(&key.name, value, fields, context, findings),
-        }
-    }
+    visit_members(fields, at.members(), context, findings);
     for field in fields.iter().filter(|f| f.required && at.get(f.name).is_none()) {
         let help = format!("add {}: {}", field.name, field.kind.describe());
         let message = format!("{} is required", field.name);
         findings.of(&MISSING_FIELD).add(at.place(field.name), message, help);
+    }
+}
+
+fn visit_members<'a>(
+    fields: &'static [Field],
+    members: impl Iterator<Item = (&'a Key, Cursor<'a>)>,
+    context: &CheckContext<'a>,
+    findings: &mut Findings<'a>,
+) {
+    for (key, value) in members {
+        match field_of(fields, &key.name) {
+            Some(field) => visit(&field.kind, value, context, findings),
+            None => unknown(&key.name, value, fields, context, findings),
+        }
     }
 }
 
