@@ -38,6 +38,18 @@ pub(crate) struct Place {
     pub(crate) counted: AtomicI64,
 }
 
+impl Place {
+    const fn free() -> Place {
+        Place {
+            role: AtomicU32::new(Role::Free as u32),
+            state: AtomicU32::new(RUNS),
+            condition: AtomicUsize::new(0),
+            thread: AtomicU32::new(0),
+            counted: AtomicI64::new(0),
+        }
+    }
+}
+
 /// All threads that count.
 #[derive(Debug)]
 pub(crate) struct Sleepers {
@@ -49,15 +61,8 @@ pub(crate) struct Sleepers {
 
 impl Sleepers {
     pub(crate) const fn new() -> Sleepers {
-        const FREE: Place = Place {
-            role: AtomicU32::new(Role::Free as u32),
-            state: AtomicU32::new(RUNS),
-            condition: AtomicUsize::new(0),
-            thread: AtomicU32::new(0),
-            counted: AtomicI64::new(0),
-        };
         Sleepers {
-            places: [FREE; PLACES],
+            places: [const { Place::free() }; PLACES],
             used: AtomicUsize::new(0),
             overflowed: AtomicBool::new(false),
             lock: AtomicBool::new(false),

@@ -4,6 +4,7 @@ use super::error::StartError;
 use super::live::{GuestEvent, Live, pump};
 use super::migration;
 use super::threads::VcpuThreads;
+use crate::guest_time::GuestClock;
 use crate::host::{Emulator, Launch};
 use crate::net::Netns;
 use crate::os::GuestOs;
@@ -13,12 +14,14 @@ use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use vmhealth_clock::page::TSC_KHZ;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::manifest::WatchdogAction;
 
@@ -48,9 +51,20 @@ pub struct Prepared {
     pub(super) counts_in_panic: bool,
     pub(super) emulator: Emulator,
     pub(super) os: &'static dyn GuestOs,
+    /// What is loaded into QEMU to steer its clock, and the environment that it needs.
+    pub(super) clock: Option<(PathBuf, Vec<(&'static str, OsString)>)>,
 }
 
 impl Prepared {
+    /// QEMU's clock is `clock`'s from the start: it stands still until it is told how far it may go. `object` is what
+    /// [`crate::guest_time::install`] gave.
+    pub fn in_guest_time(mut self, clock: &GuestClock, object: &Path) -> Prepared {
+        self.machine.tsc_khz = self.machine.tsc_khz.map(|_| TSC_KHZ);
+        self.machine.names_threads = true;
+        self.clock = Some((object.to_owned(), clock.environment(object).into()));
+        self
+    }
+
     /// Starts QEMU and lets the vCPUs run, unless it is to begin `paused`; call it from the thread that lives as long as
     /// the run. Times in the transcripts are seconds since `origin`.
     pub async fn launch(
@@ -71,6 +85,7 @@ impl Prepared {
             counts_in_panic,
             emulator,
             os,
+            clock,
         } = self;
         let program = emulator.program;
         let attached = emulator.host.attach(tap, &scratch)?;
@@ -85,9 +100,12 @@ impl Prepared {
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
-        let (reads, writes) = files(&machine, &users_files, &scratch, &evidence);
+        let (mut reads, writes) = files(&machine, &users_files, &scratch, &evidence);
+        let (object, environment) = clock.unzip();
+        reads.extend(object);
         let launch = Launch {
             args: command.args(),
+            environment: &environment.unwrap_or_default(),
             tap: attached.tap.as_ref(),
             reads,
             writes,

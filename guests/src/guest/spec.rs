@@ -105,6 +105,7 @@ impl VmSpec {
             counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
             emulator: self.platform.emulator.clone(),
             os: self.platform.image.os,
+            clock: None,
         })
     }
 
@@ -166,6 +167,7 @@ impl VmSpec {
             disk,
             seed,
             nic: Nic::None,
+            names_threads: false,
         }
     }
 

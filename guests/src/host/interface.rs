@@ -69,6 +69,8 @@ pub struct Attachment {
 pub struct Launch<'a> {
     /// Its arguments, without the program.
     pub args: &'a [OsString],
+    /// Variables of its environment beside the host's own.
+    pub environment: &'a [(&'static str, OsString)],
     /// The descriptor that stands in them.
     pub tap: Option<&'a OwnedFd>,
     /// Files and folders that it only reads.

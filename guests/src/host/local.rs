@@ -32,6 +32,7 @@ impl LocalHost {
         let inherited: Vec<_> = launch.tap.iter().map(|tap| tap.as_raw_fd()).collect();
         let child = guarded(program, &inherited)
             .args(launch.args)
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()

@@ -64,6 +64,9 @@ impl QemuCommand {
             Memory::Shared(path) => c.memory_file(&board, machine.memory_mib, "on", path),
             Memory::Private(path) => c.memory_file(&board, machine.memory_mib, "off", path),
         };
+        if machine.names_threads {
+            c.option("-name", "guest,debug-threads=on");
+        }
         if machine.incoming {
             c.option("-incoming", "defer");
         }
@@ -222,6 +225,7 @@ mod tests {
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: Some("/run/seed.img".into()),
             nic: Nic::Tap(7),
+            names_threads: false,
         };
         let sockets =
             Sockets { qmp: "/run/qmp".into(), agent: "/run/agent".into(), serial: "/evidence/serial.log".into() };
@@ -267,9 +271,15 @@ mod tests {
         );
         let bios = QemuCommand::new(&Machine { boot: Boot::Bios, ..machine.clone() }, &sockets).to_string();
         assert!(bios.contains("serial=root,bootindex=1") && !bios.contains("-kernel"), "{bios}");
-        let template = Machine { memory: Memory::Shared("/cache/ram".into()), tsc_khz: Some(2_596_000), ..machine };
+        let template = Machine {
+            memory: Memory::Shared("/cache/ram".into()),
+            tsc_khz: Some(2_596_000),
+            names_threads: true,
+            ..machine
+        };
         let text = QemuCommand::new(&template, &sockets).to_string();
         assert!(text.contains("console=ttyS0 tsc_early_khz=2596000'"), "{text}");
         assert!(text.contains("share=on") && !text.contains("-incoming"), "{text}");
+        assert!(text.contains("-name guest,debug-threads=on"), "{text}");
     }
 }

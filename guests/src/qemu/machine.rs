@@ -105,6 +105,8 @@ pub struct Machine {
     pub seed: Option<PathBuf>,
     /// Its network.
     pub nic: Nic,
+    /// Its threads say what they are, which a clock of ours needs.
+    pub names_threads: bool,
 }
 
 impl Machine {

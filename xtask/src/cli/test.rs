@@ -42,6 +42,8 @@ pub(super) async fn run() -> Result<Status, Failure> {
                 "registers",
                 "--test",
                 "own_image",
+                "--test",
+                "guest_time",
                 "--",
                 "--ignored",
                 "--test-threads=1",

@@ -8,6 +8,7 @@ use crate::process::{End, GivenUp, Process};
 use crate::scratch::lock_of;
 use nix::sys::resource::{Resource, getrlimit};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,6 +93,8 @@ async fn run(container: Value, mark: &Path, stderr: PathBuf) -> Result<Process, 
 fn container(image: &str, program: &str, launch: &Launch<'_>, (uid, gid): (u32, u32)) -> Result<Value, EngineError> {
     let lock = lock_of(launch.scratch).ok_or(EngineError::NoRun)?;
     let args: Vec<_> = launch.args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let variable = |(name, value): &(&str, OsString)| format!("{name}={}", value.to_string_lossy());
+    let environment: Vec<String> = launch.environment.iter().map(variable).collect();
     let mount = |path: &PathBuf, read_only: bool| json!({ "Type": "bind", "Source": path, "Target": path, "ReadOnly": read_only });
     let reads = launch.reads.iter().map(|path| mount(path, true));
     let devices = launch
@@ -101,6 +104,7 @@ fn container(image: &str, program: &str, launch: &Launch<'_>, (uid, gid): (u32, 
         "Image": image,
         "Entrypoint": [program],
         "Cmd": args,
+        "Env": environment,
         "User": format!("{uid}:{gid}"),
         "Labels": { LOCK: lock, PLACE: here() },
         "HostConfig": {
@@ -166,7 +170,6 @@ async fn wait(docker: Docker, id: String, stderr: PathBuf, given_up: GivenUp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsString;
 
     #[test]
     fn what_the_engine_is_asked_for() {
@@ -174,6 +177,7 @@ mod tests {
         let ask = |scratch: &Path| {
             let launch = Launch {
                 args: &args,
+                environment: &[],
                 tap: None,
                 reads: vec!["/cache/kernel".into()],
                 writes: vec![scratch.to_owned()],
