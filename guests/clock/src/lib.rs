@@ -17,7 +17,7 @@
 //!        --a byte into `wake`----->      <--a byte into `stop`--
 //! ```
 //!
-//! [`calls`] lists every call that is taken over, and why. Nothing here knows QMP, guests or scenarios.
+//! `calls.rs` lists every call that is taken over, and why. Nothing here knows QMP, guests or scenarios.
 
 pub mod page;
 
