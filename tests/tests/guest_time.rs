@@ -23,7 +23,7 @@ use xtask::run::catalogue;
 /// A TCG guest whose CPU looks four times as fast boots about as one under KVM does.
 const LIKE_KVM: f64 = 0.25;
 /// A panicked kernel only spins.
-const SPINNING: f64 = 1000.0;
+const SPINNING: f64 = 50.0;
 /// No step of these takes as long on any host that can run them.
 const REAL_LIMIT: Duration = Duration::from_secs(300);
 /// Of guest time, while the guest is asked something.
@@ -167,7 +167,8 @@ async fn a_guest_lives_by_our_clock() {
     let panicked = guest.clock.now();
     guest.clock.set_speed(SPINNING);
     let at = guest.run(panicked + 2 * HEARTBEAT, fired).await.expect("WATCHDOG after a panic");
-    assert!(at - panicked <= HEARTBEAT + Duration::from_millis(500), "{:?}", at - panicked);
+    // The main loop of QEMU wakes some milliseconds late, which are so many times longer in the guest.
+    assert!(at - panicked <= HEARTBEAT + Duration::from_secs(1), "{:?}", at - panicked);
 
     // A QEMU that is killed ends the wait for its clock's owner by its event.
     guest.live.signal(Signal::SIGKILL);
