@@ -2,7 +2,7 @@
 //!
 //! Trouble with the agent is a failure, not an error: virt-probe exits with a status other than 0.
 
-use super::{failure, success};
+use super::attempt::{failure, success};
 use crate::wire::{Agent, AgentError};
 use qapi::qga;
 use std::time::Duration;

@@ -1,8 +1,10 @@
 //! httpGet (kubelet `pkg/probe/http`; kubelet-prober.md 9): a new connection per request, redirects by host name, the
 //! body read before the status is judged, one deadline over everything.
 
+use super::attempt::{attempt, error, failure, success};
+use super::network::{Network, dial};
 use super::target::{is_reference, request_target};
-use super::{Network, dial, error, failure, success, tls};
+use super::tls;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -212,7 +214,7 @@ async fn judge(response: Response<Incoming>, chain: &Chain<'_>) -> Attempt {
     let body = String::from_utf8_lossy(&body);
     match status.as_u16() {
         200..=299 => success(body),
-        300..=399 => super::attempt(Verdict::Warning, format!("Probe terminated redirects, Response body: {body}")),
+        300..=399 => attempt(Verdict::Warning, format!("Probe terminated redirects, Response body: {body}")),
         n => failure(format!("HTTP probe failed with statuscode: {n}")),
     }
 }

@@ -4,101 +4,14 @@
 //! of its troubles are which.
 
 mod agent;
+mod attempt;
 mod http;
+mod network;
 mod target;
+mod tcp;
 mod tls;
 
 pub use agent::{exec, no_agent, ping};
 pub use http::{HttpTarget, Sent, get, get_logged};
-
-use crate::net::{NetError, Netns};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
-use vmhealth_sim::kubelet::{Attempt, Verdict};
-
-/// Where a probe connects from.
-#[derive(Debug, Clone, Copy)]
-pub enum Network<'a> {
-    /// This process's own network.
-    Host,
-    /// A guest's namespace.
-    Namespace(&'a Netns),
-    /// A guest that was not there yet: nothing ever answers.
-    Silent,
-    /// A guest in which nothing listened yet.
-    Refusing,
-}
-
-impl Network<'_> {
-    pub(crate) async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
-        match self {
-            Network::Host => TcpStream::connect(address).await,
-            Network::Namespace(netns) => {
-                let socket = netns.tcp_socket(&address).map_err(|e: NetError| io::Error::other(e.to_string()))?;
-                TcpSocket::from_std_stream(socket.into()).connect(address).await
-            }
-            Network::Silent => std::future::pending().await,
-            Network::Refusing => Err(io::ErrorKind::ConnectionRefused.into()),
-        }
-    }
-}
-
-/// A TCP probe: a completed handshake is success; nothing is sent. There is no error class here, also not for a name
-/// that cannot be resolved.
-pub async fn tcp(network: Network<'_>, host: &str, port: u16, timeout: Duration) -> Attempt {
-    match tokio::time::timeout(timeout, dial(network, host, port)).await {
-        Ok(Ok(_)) => success(String::new()),
-        Ok(Err(text)) => failure(text),
-        Err(_) => failure(format!("dial tcp {host}:{port}: i/o timeout")),
-    }
-}
-
-/// Connects to a name or an address, without brackets; a name is resolved by the node, and its addresses are tried in turn.
-async fn dial(network: Network<'_>, host: &str, port: u16) -> Result<TcpStream, String> {
-    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-        Ok(ip) => vec![(ip, port).into()],
-        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(|_| no_such_host(host))?.collect(),
-    };
-    let mut failed = no_such_host(host);
-    for address in addresses {
-        match network.connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(e) => failed = format!("dial tcp {address}: {}", dial_error(&e)),
-        }
-    }
-    Err(failed)
-}
-
-fn no_such_host(name: &str) -> String {
-    format!("dial tcp: lookup {name}: no such host")
-}
-
-/// The operating system's error in Go's words.
-fn dial_error(e: &io::Error) -> String {
-    match e.kind() {
-        io::ErrorKind::ConnectionRefused => "connect: connection refused".into(),
-        io::ErrorKind::HostUnreachable => "connect: no route to host".into(),
-        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".into(),
-        io::ErrorKind::ConnectionReset => "connect: connection reset by peer".into(),
-        _ => e.to_string(),
-    }
-}
-
-fn attempt(verdict: Verdict, text: impl Into<String>) -> Attempt {
-    Attempt { verdict, text: text.into() }
-}
-
-fn success(text: impl Into<String>) -> Attempt {
-    attempt(Verdict::Success, text)
-}
-
-fn failure(text: impl Into<String>) -> Attempt {
-    attempt(Verdict::Failure, text)
-}
-
-/// An error: three tries, then thrown away.
-pub fn error(text: impl Into<String>) -> Attempt {
-    attempt(Verdict::Error, text)
-}
+pub use network::Network;
+pub use tcp::tcp;
