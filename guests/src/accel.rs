@@ -29,7 +29,7 @@ pub enum AccelChoice {
 /// The accelerator and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Which.
+    /// What guests run under.
     pub accel: Accel,
     /// Why, for people.
     pub why: String,

@@ -8,12 +8,12 @@ use vmhealth_sim::manifest::Architecture;
 /// What guests of one architecture run on.
 #[derive(Debug, Clone)]
 pub struct Platform {
-    /// Theirs.
+    /// The guests' architecture.
     pub architecture: Architecture,
-    /// What they boot.
+    /// The root disk and the kernel.
     pub image: Image,
-    /// What runs them.
+    /// The QEMU, and the host that it runs on.
     pub emulator: Emulator,
-    /// How.
+    /// What executes the guests' instructions.
     pub accel: Accel,
 }

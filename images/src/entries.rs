@@ -70,7 +70,7 @@ pub enum Slot {
 pub struct Found {
     /// Its name.
     pub key: String,
-    /// Where.
+    /// Its folder.
     pub folder: PathBuf,
     /// Bytes allocated on disk.
     pub bytes: u64,
@@ -78,13 +78,13 @@ pub struct Found {
     pub digest: Result<String, String>,
 }
 
-/// The cache folder.
+/// A file of the cache could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("the cache {}: {source}", path.display())]
 pub struct EntryError {
-    /// Which file.
+    /// The file or folder that could not be used.
     path: PathBuf,
-    /// Why.
+    /// The system's error.
     source: io::Error,
 }
 

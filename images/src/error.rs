@@ -7,15 +7,15 @@ use std::io;
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A file.
+    /// A file could not be read or written, or a program not run.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was tried.
+        /// What was tried: a verb and its object.
         what: String,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// The lock file.
+    /// A line of the lock cannot be read.
     #[error("{lock}: {source}")]
     Lock {
         /// Where it is.
@@ -28,23 +28,23 @@ pub enum BuildError {
     LockStale {
         /// Where it is.
         lock: &'static str,
-        /// Of which image.
+        /// The image's, as `--arch` takes it.
         architecture: &'static str,
         /// What differs.
         difference: Vec<String>,
     },
     /// The programs of another architecture.
-    #[error("programs of {architecture} cannot be run here: {why}; {mend}")]
+    #[error("programs of {architecture} cannot be run here: {why}; {fix}")]
     Foreign {
-        /// Which.
+        /// Debian's word for it.
         architecture: &'static str,
-        /// Why.
+        /// What is missing.
         why: String,
         /// What to do about it.
-        mend: &'static str,
+        fix: &'static str,
     },
-    /// mmdebstrap.
-    #[error("mmdebstrap failed ({status}):\n{log}{}", mend(.log))]
+    /// mmdebstrap made no root.
+    #[error("mmdebstrap failed ({status}):\n{log}{}", fix(.log))]
     Mmdebstrap {
         /// How it ended.
         status: String,
@@ -53,12 +53,12 @@ pub enum BuildError {
         /// What it says of packages that the mirror does not have.
         gone: Vec<String>,
     },
-    /// The kernel.
+    /// The kernel cannot be unpacked.
     #[error(transparent)]
     Kernel(#[from] kernel::KernelError),
 }
 
-fn mend(log: &str) -> &'static str {
+fn fix(log: &str) -> &'static str {
     if log.contains("unshare") || log.contains("subuid") || log.contains("newuidmap") {
         "\nan ordinary user needs user namespaces, newuidmap (package uidmap) and a line in /etc/subuid and /etc/subgid; or build once as root"
     } else {

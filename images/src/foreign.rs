@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
-const MEND: &str = "as root on Debian: apt-get install -y --no-install-recommends qemu-user-static arch-test (qemu-user in \
+const FIX: &str = "as root on Debian: apt-get install -y --no-install-recommends qemu-user-static arch-test (qemu-user in \
                     Debian 13), and once: mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc";
 /// The head of an s390x ELF as binfmt_misc compares it: 64 bits, big-endian, any ABI, executable or shared, machine 22.
 const S390X: (&str, &str) = (
@@ -28,7 +28,7 @@ impl Emulation {
     /// Registers QEMU's emulator with the kernel, unless somebody has.
     pub(crate) fn begin(recipe: &Recipe) -> Result<Emulation, BuildError> {
         let architecture = recipe.architecture;
-        let foreign = |why: String| BuildError::Foreign { architecture, why, mend: MEND };
+        let foreign = |why: String| BuildError::Foreign { architecture, why, fix: FIX };
         // The name that mmdebstrap looks for.
         let entry = Path::new(BINFMT).join(format!("qemu-{architecture}"));
         if fs::read_to_string(&entry).is_ok_and(|text| text.starts_with("enabled")) {

@@ -34,7 +34,7 @@ pub struct Lock {
 pub struct LockError {
     /// From 1.
     pub line: usize,
-    /// The line.
+    /// Its text.
     pub text: String,
 }
 

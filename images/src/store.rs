@@ -54,7 +54,7 @@ pub enum StoreError {
     /// The cache folder.
     #[error(transparent)]
     Cache(#[from] EntryError),
-    /// The build.
+    /// The image could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
 }

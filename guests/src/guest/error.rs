@@ -12,27 +12,27 @@ pub enum StartError {
     /// A file or a process.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was tried.
+        /// What was tried: a verb and its object.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// qemu-img.
     #[error("qemu-img cannot make the overlay: {0}")]
     Overlay(String),
-    /// OVMF.
+    /// The manifest wants UEFI, whose firmware is not installed.
     #[error("the manifest asks for UEFI, and there is no OVMF here; type: apt-get install ovmf")]
     NoOvmf,
     /// A template's device state.
     #[error("the migration did not come to its end; QEMU's run state is {0}")]
     Migration(String),
-    /// The network.
+    /// The guest's namespace, TAP or relay.
     #[error(transparent)]
     Net(#[from] NetError),
     /// QEMU ended before it was ready.
     #[error("QEMU ended at start with {status}; it said: {stderr}")]
     Died {
-        /// How.
+        /// Its exit status or signal.
         status: String,
         /// Its last words.
         stderr: String,
@@ -45,7 +45,7 @@ pub enum StartError {
         /// Its last words.
         stderr: String,
     },
-    /// QMP.
+    /// A command to QEMU failed.
     #[error(transparent)]
     Qmp(#[from] QmpError),
     /// The agent's socket.

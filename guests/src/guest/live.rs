@@ -22,7 +22,7 @@ use vmhealth_sim::manifest::WatchdogAction;
 pub struct GuestEvent {
     /// When it happened.
     pub at: SystemTime,
-    /// What.
+    /// What it was, in libvirt's terms.
     pub event: DomainEvent,
 }
 

@@ -97,9 +97,9 @@ pub enum HostError {
     /// A file or a process.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was tried.
+        /// What was tried: a verb and its object.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
     /// What this kind of host alone can have.

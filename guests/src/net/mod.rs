@@ -33,12 +33,12 @@ pub enum NetError {
         "cannot make a TAP device: {0}; load the module with `modprobe tun` and check that /dev/net/tun may be opened"
     )]
     Tap(#[source] std::io::Error),
-    /// An address or a link.
+    /// An address, a link or a socket could not be set up.
     #[error("cannot configure {what}: {source}")]
     Configure {
-        /// What.
+        /// What was to be set up.
         what: &'static str,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The thread that holds the namespace is gone.

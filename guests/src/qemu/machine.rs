@@ -75,13 +75,13 @@ pub enum Disk {
 pub struct Machine {
     /// The guest's architecture.
     pub architecture: Architecture,
-    /// Which of its machines.
+    /// QEMU's board: KubeVirt's `machine.type`.
     pub machine_type: MachineType,
-    /// The accelerator.
+    /// What executes the guest's instructions.
     pub accel: Accel,
-    /// MiB.
+    /// Guest memory in MiB.
     pub memory_mib: u64,
-    /// Where they are.
+    /// What backs it.
     pub memory: Memory,
     /// The device state comes over `migrate-incoming`.
     pub incoming: bool,
@@ -97,7 +97,7 @@ pub struct Machine {
     pub reboot_policy: RebootPolicy,
     /// What is entered first.
     pub boot: Boot,
-    /// Of the time-stamp counter that the guest reads, where its kernel would measure it wrongly.
+    /// The frequency of the time-stamp counter that the guest reads, where its kernel would measure it wrongly.
     pub tsc_khz: Option<u32>,
     /// The root disk.
     pub disk: Disk,
@@ -132,12 +132,12 @@ pub enum Nic {
     },
 }
 
-/// Where the sockets and the serial log go.
+/// The files that QEMU makes: two sockets and the serial log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sockets {
-    /// QMP.
+    /// The socket that QEMU serves QMP at.
     pub qmp: PathBuf,
-    /// The guest agent's channel.
+    /// The socket of the guest agent's channel.
     pub agent: PathBuf,
     /// Raw bytes of the serial console.
     pub serial: PathBuf,

@@ -29,16 +29,16 @@ const PORT_LIMIT: Duration = Duration::from_millis(300);
 /// Why there is no template: a reason to boot cold.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// The store.
+    /// The store could not be read or written.
     #[error(transparent)]
     Cache(#[from] EntryError),
-    /// QEMU.
+    /// QEMU could not be started, or refused a command.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The guest.
+    /// The guest did not become what its profile says.
     #[error("the guest that was to be captured was not ready: {0}")]
     NotReady(String),
-    /// The agent.
+    /// The guest still had jobs, or its agent did not answer.
     #[error("the guest that was to be captured could not be quieted: {0}")]
     Quiesce(String),
     /// It did something that cannot be replayed.

@@ -29,7 +29,7 @@ pub enum EngineError {
     /// An image could not be built.
     #[error(transparent)]
     Build(#[from] vmhealth_images::BuildError),
-    /// A file.
+    /// The image's archive could not be read or removed.
     #[error("the container's image: {0}")]
     Io(#[from] io::Error),
 }

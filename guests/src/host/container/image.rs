@@ -15,9 +15,9 @@ pub struct ImageRecipe {
     pub repository: &'static str,
     /// The tag begins with it.
     pub name: &'static str,
-    /// Debian's.
+    /// Code name of the Debian release: `trixie`.
     pub suite: &'static str,
-    /// Debian's.
+    /// What is installed besides a minimal Debian.
     pub packages: &'static [&'static str],
     /// What says in the image which version it is.
     pub version: &'static str,
