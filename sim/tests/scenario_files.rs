@@ -135,7 +135,7 @@ fn all_problems_are_reported_at_once() {
         let error = Scenario::read(&file).expect_err("it is wrong");
         assert_eq!(error.problems.len(), 2, "{error}");
         for (problem, expected) in error.problems.iter().zip(expected) {
-            assert!(problem.contains(expected), "{error}");
+            assert!(problem.to_string().contains(expected), "{error}");
         }
     }
 }

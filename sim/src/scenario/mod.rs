@@ -19,7 +19,7 @@ pub use file::{
 };
 pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;
-pub use reading::ScenarioError;
+pub use reading::{ScenarioError, ScenarioProblem};
 pub use script::{Due, Script, StepAction};
 pub use user::{TemplateEdit, UserRequest};
 pub use window::Window;

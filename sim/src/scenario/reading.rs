@@ -5,22 +5,41 @@ use super::pattern::Pattern;
 use super::user::UserRequest;
 use crate::fault::Needs;
 use crate::manifest::{self, WatchdogModel};
-use crate::yaml::{self, Node, Value, YamlError};
+use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
 
 /// Debian's daemon wants more than its interval, seconds.
 const SHORTEST_HEARTBEAT: u32 = 3;
 
-/// Why a scenario file cannot be used: one line for each problem, with line and column, or the field's path.
+/// Why a scenario file cannot be used: everything that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScenarioError {
-    /// What is wrong, in the order of the file where that is known.
-    pub problems: Vec<String>,
+    /// In the order of the file where that is known.
+    pub problems: Vec<ScenarioProblem>,
+}
+
+/// One thing that is wrong with a scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioProblem {
+    /// Where; `None`: the message names the field instead.
+    pub pos: Option<Pos>,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for ScenarioProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Pos { line, column }) = self.pos {
+            write!(f, "{line}:{column}: ")?;
+        }
+        f.write_str(&self.message)
+    }
 }
 
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("\n"))
+        let lines: Vec<String> = self.problems.iter().map(ScenarioProblem::to_string).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -32,7 +51,7 @@ impl Scenario {
         let problems = match yaml::read::<Scenario>(text) {
             Ok(scenario) => match problems(&scenario) {
                 problems if problems.is_empty() => return Ok(scenario),
-                problems => problems,
+                problems => problems.into_iter().map(|message| ScenarioProblem { pos: None, message }).collect(),
             },
             Err(first) => of_its_text(text, first),
         };
@@ -41,13 +60,14 @@ impl Scenario {
 }
 
 /// The reader stops at the first error; misspelt events after it are found here.
-fn of_its_text(text: &str, first: YamlError) -> Vec<String> {
+fn of_its_text(text: &str, first: YamlError) -> Vec<ScenarioProblem> {
     let mut errors = Vec::new();
     if let Ok(file) = yaml::read::<Node>(text) {
         misspelt(&file, &mut errors);
     }
     errors.retain(|error| error.pos > first.pos);
-    [first].iter().chain(&errors).map(YamlError::to_string).collect()
+    let problem = |YamlError { pos, message }| ScenarioProblem { pos: Some(pos), message };
+    std::iter::once(first).chain(errors).map(problem).collect()
 }
 
 fn misspelt(node: &Node, errors: &mut Vec<YamlError>) {

@@ -98,15 +98,7 @@ impl OwnRun {
 
 /// Without the position, which is in a text that the user has never seen.
 pub(super) fn invalid_options(error: ScenarioError) -> OwnError {
-    let without_place = |problem: &String| {
-        let is_place = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let mut parts = problem.splitn(3, ':');
-        match (parts.next().filter(is_place), parts.next().filter(is_place), parts.next()) {
-            (Some(_), Some(_), Some(rest)) => rest.trim_start().to_owned(),
-            _ => problem.clone(),
-        }
-    };
-    let problems: Vec<String> = error.problems.iter().map(without_place).collect();
+    let problems: Vec<&str> = error.problems.iter().map(|problem| problem.message.as_str()).collect();
     OwnError::Invalid(format!("invalid options: {}", problems.join("; ")))
 }
 
