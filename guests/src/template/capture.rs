@@ -1,8 +1,10 @@
 //! Boots a guest once, watches its boot, and captures it when it is ready and quiet.
 
+use super::error::CaptureError;
 use super::history::{History, PortHistory};
 use super::key::key;
-use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates};
+use super::store::{DISK, HISTORY, RAM, SEED, STATE, Template, Templates, captured};
+use super::trial::fork_lives;
 use crate::guest::{BootMode, GuestEvent, Live, NotReady, StartError, VerifyMode, VmSpec, migration, verify};
 use crate::net::Netns;
 use crate::probe::Network;
@@ -15,39 +17,18 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use vmhealth_images::entries::{EntryError, Slot, Vacant};
+use vmhealth_images::entries::{Slot, Vacant};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
 
+/// Beside a template's files: what its boot left.
+const EVIDENCE: &str = "evidence";
 const QUIESCE_LIMIT: Duration = Duration::from_secs(60);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at a port while the guest boots; the resolution of its history.
 const PORT_INTERVAL: Duration = Duration::from_millis(100);
 /// A connection that meets silence is given up after this.
 const PORT_LIMIT: Duration = Duration::from_millis(300);
-
-/// Why there is no template: a reason to boot cold.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// The store could not be read or written.
-    #[error(transparent)]
-    Cache(#[from] EntryError),
-    /// QEMU could not be started, or refused a command.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The guest did not become what its profile says.
-    #[error("the guest that was to be captured was not ready: {0}")]
-    NotReady(String),
-    /// The guest still had jobs, or its agent did not answer.
-    #[error("the guest that was to be captured could not be quieted: {0}")]
-    Quiesce(String),
-    /// It did something that cannot be replayed.
-    #[error("the guest did more than boot: QEMU reported {0}")]
-    Eventful(String),
-    /// A file of the template.
-    #[error("the template's {0}")]
-    File(String),
-}
 
 /// The template that `spec` forks from: out of the store, or booted and captured now. `watched` are the ports whose history
 /// is wanted, `limit` is for the boot. `scratch` is short and ours alone.
@@ -78,8 +59,10 @@ pub async fn ensure(
         Slot::Held(held) => held,
         Slot::Vacant(vacant) => {
             progress(&format!("template {key}: booting the guest that is forked from now on"));
-            let captured = capture(spec, &vacant, watched, limit, scratch).await?;
-            progress(&format!("template {key}: captured {:.1} s after its power-on", captured.as_secs_f64()));
+            let after = capture(spec, &vacant, watched, limit, scratch).await?;
+            let folder = vacant.folder();
+            fork_lives(spec, captured(&folder, after), scratch, &folder.join(EVIDENCE)).await?;
+            progress(&format!("template {key}: captured {:.1} s after its power-on", after.as_secs_f64()));
             // Half a gigabyte is read for its checksum.
             tokio::task::spawn_blocking(|| vacant.commit()).await.map_err(|e| CaptureError::File(e.to_string()))??
         }
@@ -95,7 +78,7 @@ async fn capture(
     scratch: &Path,
 ) -> Result<Duration, CaptureError> {
     let folder = vacant.folder();
-    let evidence = folder.join("evidence");
+    let evidence = folder.join(EVIDENCE);
     std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
     let mode = BootMode::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
     let prepared = spec.clone().prepare(mode, 0, scratch, &evidence)?;

@@ -6,11 +6,14 @@
 //! scenario's trace (`reality::replay`). Whatever goes wrong here is a reason to boot cold, never a verdict.
 
 mod capture;
+mod error;
 mod history;
 mod key;
 mod store;
+mod trial;
 
-pub use capture::{CaptureError, ensure};
+pub use capture::ensure;
+pub use error::CaptureError;
 pub use history::{History, PortHistory, PortReply};
 pub use key::key;
 pub use store::{Template, Templates};

@@ -3,6 +3,7 @@
 use super::history::History;
 use crate::guest::Captured;
 use std::path::Path;
+use std::time::Duration;
 use vmhealth_images::entries::{Entries, EntryFile, Held};
 
 /// An ordinary user's QEMU opens the memory for writing even where it maps it privately.
@@ -58,13 +59,12 @@ impl Template {
 
     /// What a fork goes on from, for as long as this lives.
     pub fn captured(&self) -> Captured {
-        let file = |name| self.held.folder.join(name);
-        Captured {
-            ram: file(RAM),
-            state: file(STATE),
-            disk: file(DISK),
-            seed: file(SEED),
-            after: self.history.captured,
-        }
+        captured(&self.held.folder, self.history.captured)
     }
+}
+
+/// What stands in a template's folder.
+pub(super) fn captured(folder: &Path, after: Duration) -> Captured {
+    let file = |name| folder.join(name);
+    Captured { ram: file(RAM), state: file(STATE), disk: file(DISK), seed: file(SEED), after }
 }
