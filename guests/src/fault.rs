@@ -6,6 +6,7 @@
 use self::NotInjected::{Guest, Host};
 use crate::console;
 use crate::guest::{Live, Moment};
+use crate::time;
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -46,7 +47,7 @@ const SERIAL_POLL: Duration = Duration::from_millis(20);
 
 /// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
 pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
-    let deadline = Instant::now() + LIMIT.mul_f64(guest_scale);
+    let deadline = time::now() + LIMIT.mul_f64(guest_scale);
     let how = match fault {
         Fault::KernelPanic => kernel_panic(live, deadline).await?,
         Fault::KillWatchdog => {
@@ -74,10 +75,10 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
 /// Confirmed by the process being reaped.
 async fn end_qemu(live: &Live, signal: Signal, deadline: Instant) -> Result<String, NotInjected> {
     live.signal(signal);
-    let mut port = live.port.clone();
-    let gone = async { while port.changed().await.is_ok() {} };
-    tokio::time::timeout_at(deadline, gone).await.map_err(|_| Host(format!("QEMU is still there after {signal}")))?;
-    Ok(format!("QEMU was ended by {signal} and reaped"))
+    match live.exited(left(deadline)).await {
+        true => Ok(format!("QEMU was ended by {signal} and reaped")),
+        false => Err(Host(format!("QEMU is still there after {signal}"))),
+    }
 }
 
 /// Confirmed by systemd taking the request, or by the agent that goes down with the rest before it could say so.
@@ -92,7 +93,7 @@ async fn ask(live: &Live, command: &[&str], deadline: Instant) -> Result<String,
 }
 
 fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
+    deadline.saturating_duration_since(time::now())
 }
 
 fn first_line(text: &str) -> &str {
@@ -125,9 +126,9 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjec
         tokio::select! {
             // The reply may or may not come out before the panic; an error is one only if no panic follows.
             _ = &mut trigger, if !triggered => triggered = true,
-            () = tokio::time::sleep(SERIAL_POLL) => {}
+            () = time::sleep(SERIAL_POLL) => {}
         }
-        if Instant::now() >= deadline {
+        if time::now() >= deadline {
             let end = String::from_utf8_lossy(&console).into_owned();
             return Err(Guest(format!(
                 "no panic on the console (a kernel speaks there with console=ttyS0); its end: {end}"
@@ -144,7 +145,7 @@ async fn kill_agent(live: &Live, deadline: Instant) -> Result<String, NotInjecte
     // Its reply dies with it.
     let _ = agent.start(live.os.kill_agent(), left(deadline)).await;
     let again = port.wait_for(|s| s.open && s.session > session);
-    match tokio::time::timeout_at(deadline, again).await {
+    match time::timeout_at(deadline, again).await {
         Ok(Ok(_)) => Ok("the agent's port closed and opened again".into()),
         Ok(Err(_)) => Err(Host("QEMU ended meanwhile".into())),
         Err(_) => Err(Guest("the agent's port did not close and open again".into())),
@@ -158,7 +159,7 @@ async fn stop_agent(live: &Live, lasting: Duration, deadline: Instant) -> Result
     let script = live.os.stop_agent(lasting);
     // Its reply may die with the agent; the port tells.
     let _ = agent.start(&["/bin/sh", "-c", &script], left(deadline)).await;
-    match tokio::time::timeout_at(deadline, port.wait_for(|s| !s.open)).await {
+    match time::timeout_at(deadline, port.wait_for(|s| !s.open)).await {
         Ok(Ok(_)) => Ok("the agent's port closed".into()),
         Ok(Err(_)) => Err(Host("QEMU ended meanwhile".into())),
         Err(_) => Err(Guest("the agent's port did not close".into())),

@@ -23,5 +23,6 @@ pub mod reality;
 pub mod registers;
 pub mod scratch;
 pub mod template;
+pub mod time;
 pub mod traffic;
 pub mod wire;

@@ -91,7 +91,7 @@ impl Machine {
         };
         let (sender, events) = mpsc::unbounded_channel();
         // Nobody reads a million lines of cont and STOP.
-        let transcript = Transcript::create(Path::new("/dev/null"), begun.into_std())?;
+        let transcript = Transcript::create(Path::new("/dev/null"), begun)?;
         let qmp = Qmp::connect(&monitor, transcript, sender).await?;
         let mut machine = Machine { qmp, events, qtest: BufStream::new(stream), _child: child };
         machine.set_up().await?;

@@ -6,6 +6,7 @@
 use crate::guest::Live;
 use crate::net::{NetError, Netns};
 use crate::probe::Network;
+use crate::time;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -58,7 +59,7 @@ impl Service {
 
     /// One connection of the client.
     pub async fn connect(&self) -> Connection {
-        match tokio::time::timeout(CLIENT_LIMIT, self.ask()).await {
+        match time::timeout(CLIENT_LIMIT, self.ask()).await {
             Ok(Ok(())) => Connection::Delivered,
             // Reset: the listener went away while the connection was in its backlog.
             Ok(Err(e)) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {

@@ -10,10 +10,11 @@ use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::host::container::{self, RELEASES};
+use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
 use vmhealth_guests::host::{Host, LOCAL_HOST, named};
 use vmhealth_guests::image::{Image, Kernel};
 use vmhealth_guests::platform::Platform;
-use vmhealth_guests::qemu::QEMU_X86;
+use vmhealth_guests::qemu::{Accel, QEMU_X86};
 use vmhealth_guests::scratch;
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
@@ -104,11 +105,30 @@ impl std::str::FromStr for HostChoice {
     }
 }
 
+/// The clock that guests are to live by. A speed is that of [`Timekeeping::Guest`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ClockChoice {
+    /// Guest time where it can be had: under TCG, on this host.
+    Auto {
+        /// Of guest time.
+        speed: f64,
+    },
+    /// Guest time; where it cannot be had no guest runs.
+    Guest {
+        /// Of guest time.
+        speed: f64,
+    },
+    /// The host's.
+    Real,
+}
+
 /// How guests are to run.
 #[derive(Debug, Clone)]
 pub struct GuestOptions {
     /// The accelerator, or how it is found.
     pub accel: AccelChoice,
+    /// The clock that they live by.
+    pub clock: ClockChoice,
     /// Every guest boots from power-on; none is forked from a template.
     pub cold: bool,
     /// At most so many guests at once; `None`: as memory and cores allow.
@@ -121,7 +141,8 @@ pub struct GuestOptions {
 
 impl Default for GuestOptions {
     fn default() -> Self {
-        GuestOptions { accel: AccelChoice::Auto, cold: false, jobs: None, image: None, hosts: Vec::new() }
+        let clock = ClockChoice::Auto { speed: LIKE_KVM };
+        GuestOptions { accel: AccelChoice::Auto, clock, cold: false, jobs: None, image: None, hosts: Vec::new() }
     }
 }
 
@@ -149,7 +170,7 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     for host in hosts {
         let mut platforms = BTreeMap::new();
         for architecture in &architectures {
-            let platform = platform(*architecture, host, options.accel, options.image.clone()).await;
+            let platform = platform(*architecture, host, &options).await;
             match &platform {
                 Ok((_, report)) => machine.add(&host.0.name(), *architecture, report),
                 Err(e) => say(&format!("{architecture} guests cannot run on {}: {e}", host.0.name())),
@@ -187,8 +208,7 @@ async fn default_host() -> HostChoice {
 async fn platform(
     architecture: Architecture,
     host: HostChoice,
-    choice: AccelChoice,
-    users: Option<Image>,
+    options: &GuestOptions,
 ) -> Result<(Platform, PlatformReport), HostError> {
     let HostChoice(host) = host;
     host.program(architecture)?;
@@ -202,20 +222,44 @@ async fn platform(
     // Also for an image of the user's own: booting vmhealth's tells whether KVM works.
     let stored = Store::new(&cache).ensure(recipe, &say).map_err(not_ready)?;
     let kernel = Kernel::new(&stored, recipe);
-    let found = accel::find(choice, architecture, &kernel, &emulator, &cache).await;
-    let image = users.unwrap_or_else(|| Image::new(stored, recipe));
-    let (scale, version) = (found.accel.guest_scale(), &emulator.version);
-    say(&format!(
-        "{}, {architecture}: QEMU {version}, {} ({}), guest-time deadlines x{scale}",
-        host.name(),
-        found.accel.as_str(),
-        found.why
-    ));
+    let found = accel::find(options.accel, architecture, &kernel, &emulator, &cache).await;
+    let image = options.image.clone().unwrap_or_else(|| Image::new(stored, recipe));
+    let (time, clock) = timekeeping(options.clock, host, found.accel)?;
+    let accel = format!("{} ({})", found.accel.as_str(), found.why);
+    let platform = Platform { architecture, image, emulator, accel: found.accel, time };
+    let (scale, version) = (platform.guest_scale(), &platform.emulator.version);
+    say(&format!("{}, {architecture}: QEMU {version}, {accel}, {clock}", host.name()));
     let report = PlatformReport {
         qemu: version.line.clone(),
-        accel: format!("{} ({})", found.accel.as_str(), found.why),
+        accel,
+        clock,
         guest_scale: scale,
-        image: image.digest.clone(),
+        image: platform.image.digest.clone(),
     };
-    Ok((Platform { architecture, image, emulator, accel: found.accel }, report))
+    Ok((platform, report))
+}
+
+/// The clock that guests live by, and the same in words.
+fn timekeeping(choice: ClockChoice, host: &dyn Host, accel: Accel) -> Result<(Timekeeping, String), HostError> {
+    let cannot = match (accel, host.runs_installed_qemu()) {
+        (Accel::Kvm, _) => Some("under KVM the clock is the host's CPU's"),
+        (Accel::Tcg, false) => Some("QEMU's clock cannot be steered in a container yet"),
+        (Accel::Tcg, true) => None,
+    };
+    let real = |why: &str| {
+        let scale = accel.guest_scale();
+        Ok((Timekeeping::Real, format!("real time{why}, deadlines of what a guest does x{scale}")))
+    };
+    match (choice, cannot) {
+        (ClockChoice::Real, _) => real(""),
+        (ClockChoice::Auto { .. }, Some(why)) => real(&format!(" ({why})")),
+        (ClockChoice::Guest { .. }, Some(why)) => {
+            Err(HostError::Unsupported(format!("guest time cannot be had: {why}; type: --clock real")))
+        }
+        (ClockChoice::Auto { speed } | ClockChoice::Guest { speed }, None) => {
+            let object = guest_time::install(&host::cache_folder()).map_err(not_ready)?;
+            let words = format!("guest time (a second of CPU time is {speed} s)");
+            Ok((Timekeeping::Guest { object, speed }, words))
+        }
+    }
 }

@@ -198,7 +198,7 @@ fn host_and_port(text: &str, default: Option<u16>) -> Result<(String, u16), Stri
 
 async fn connect(socket: &Path) -> Result<(Agent, watch::Sender<PortState>), ProbeError> {
     let folder = tempfile::tempdir()?;
-    let transcript = Transcript::create(&folder.path().join("agent"), Instant::now())?;
+    let transcript = Transcript::create(&folder.path().join("agent"), tokio::time::Instant::now())?;
     // Whether the guest has its end open cannot be known here; if not, nobody answers.
     let (session, port) = watch::channel(PortState { open: true, session: 1 });
     let agent = Agent::connect(socket, transcript, port).await;

@@ -12,16 +12,16 @@ use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering::SeqCst};
 pub(crate) static SLEEPERS: Sleepers = Sleepers::new();
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(std::ptr::null_mut());
-/// What guest time 0 is on CLOCK_MONOTONIC and CLOCK_REALTIME.
+/// What guest time 0 is on CLOCK_MONOTONIC.
 static MONOTONIC: AtomicI64 = AtomicI64::new(0);
-static WALL: AtomicI64 = AtomicI64::new(0);
+/// The main loop's next timer, while it waits for that.
+static DUE: AtomicI64 = AtomicI64::new(i64::MAX);
 
 /// Takes the clock over, from now on.
 pub(crate) fn begin(page: &'static Page) {
     // Guests of one scenario begin at different times of it: what is 0 for them all is as long ago.
     let now = page.now.load(SeqCst);
     MONOTONIC.store(real::clock(libc::CLOCK_MONOTONIC) - now, SeqCst);
-    WALL.store(real::clock(libc::CLOCK_REALTIME) - now, SeqCst);
     PAGE.store(std::ptr::from_ref(page).cast_mut(), SeqCst);
 }
 
@@ -42,14 +42,20 @@ pub(crate) fn now(page: &Page) -> i64 {
     }
     if grown > 0 {
         // Two vCPUs that run side by side are one second, not two: the one that got most counts.
-        advance(page, scaled(grown, page.speed_milli.load(SeqCst)));
+        advance(page, scaled(grown, speed_milli(page)));
     }
     page.now.load(SeqCst)
 }
 
-/// Lets guest time go on by `span`, to the limit at most; how far it got.
+/// The main loop waits for its next timer, at `due`: guest time does not pass it before the main loop has seen it. So a
+/// timer is never late, however long the host keeps the main loop from a core.
+pub(crate) fn main_loop_waits_for(due: i64) {
+    DUE.store(due, SeqCst);
+}
+
+/// Lets guest time go on by `span`, to the limit or the main loop's next timer at most; how far it got.
 pub(crate) fn advance(page: &Page, span: i64) -> i64 {
-    let limit = page.limit.load(SeqCst);
+    let limit = page.limit.load(SeqCst).min(DUE.load(SeqCst));
     let grow = |now: i64| (now < limit).then(|| now.saturating_add(span).min(limit));
     match page.now.fetch_update(SeqCst, SeqCst, grow) {
         Ok(before) => before.saturating_add(span).min(limit) - before,
@@ -63,11 +69,19 @@ pub(crate) fn on(page: &Page, id: libc::clockid_t) -> Option<i64> {
         libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_BOOTTIME => {
             Some(MONOTONIC.load(SeqCst) + now(page))
         }
-        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(WALL.load(SeqCst) + now(page)),
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(page.wall.load(SeqCst) + now(page)),
         _ => None,
     }
 }
 
+/// Thousandths of guest time for CPU time. What has just been sent may change the speed: until the runner has seen it, the
+/// guest is not faster than its CPU.
+pub(crate) fn speed_milli(page: &Page) -> i64 {
+    let speed = page.speed_milli.load(SeqCst).max(1);
+    let unseen = page.sent.load(SeqCst) != page.dealt_with.load(SeqCst);
+    if unseen { speed.min(1000) } else { speed }
+}
+
 fn scaled(span: i64, milli: i64) -> i64 {
-    i64::try_from(i128::from(span) * i128::from(milli.max(1)) / 1000).unwrap_or(i64::MAX)
+    i64::try_from(i128::from(span) * i128::from(milli) / 1000).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@
 //!   it stands still until the runner says how to go on.
 //!
 //! ```text
-//! runner --limit, speed, granted--> Page <--now, asked, sent-- QEMU's main loop, vCPUs
+//! runner --limit, speed, dealt with--> Page <--now, stand, sent-- QEMU's main loop, vCPUs
 //!        --a byte into `wake`----->      <--a byte into `stop`--
 //! ```
 //!

@@ -3,7 +3,7 @@
 use crate::page::{Page, Stand};
 use crate::{clock, link, real};
 use libc::{c_int, nfds_t, pollfd, sigset_t};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// More descriptors than QEMU has here: with more it is woken by time alone.
 const MOST: usize = 510;
@@ -13,9 +13,6 @@ const SHORTEST_NAP: i64 = 20_000;
 
 /// It naps while vCPUs run, and wants to know when the last of them sleeps.
 static NAPS: AtomicBool = AtomicBool::new(false);
-
-/// The last question whose answer has been acted on, or came too late.
-static ANSWER_USED: AtomicU64 = AtomicU64::new(0);
 
 /// The last thread that ran went to sleep.
 pub(crate) fn all_sleep_now() {
@@ -37,6 +34,7 @@ pub(crate) unsafe fn wait(
 ) -> c_int {
     let begun = clock::now(page);
     let due = limit.map_or(i64::MAX, |span| begun.saturating_add(span));
+    clock::main_loop_waits_for(due);
     loop {
         // Asked before the descriptors are: what a thread did before it slept is seen in them.
         let idle = clock::SLEEPERS.all_sleep();
@@ -51,26 +49,19 @@ pub(crate) unsafe fn wait(
         }
         let room = page.limit.load(SeqCst);
         let ready = if now >= room {
-            stand(page, Stand::AtLimit, due);
+            stand(page, Stand::AtLimit);
             // SAFETY: the caller's.
             unsafe { listen(fds, count, None, mask) }
-        } else if idle && (may_jump(page) && due.min(room) < i64::MAX) {
+        } else if idle && page.sent.load(SeqCst) != page.dealt_with.load(SeqCst) {
+            stand(page, Stand::Asks);
+            // SAFETY: the caller's.
+            unsafe { listen(fds, count, None, mask) }
+        } else if idle {
             let jumped = clock::advance(page, due.min(room) - now);
             page.jumped.fetch_add(jumped, SeqCst);
-            page.jumps.fetch_add(1, SeqCst);
             0
-        } else if idle {
-            let question = page.asked.fetch_add(1, SeqCst) + 1;
-            stand(page, Stand::Asks, due);
-            // SAFETY: the caller's.
-            let ready = unsafe { listen(fds, count, None, mask) };
-            if ready != 0 {
-                // Something came meanwhile: what is asked after that is another question.
-                ANSWER_USED.store(question, SeqCst);
-            }
-            ready
         } else {
-            let speed = i128::from(page.speed_milli.load(SeqCst).max(1));
+            let speed = i128::from(clock::speed_milli(page));
             let nap = i64::try_from(i128::from(due.min(room) - now) * 1000 / speed).unwrap_or(i64::MAX);
             NAPS.store(true, SeqCst);
             // It may have become idle before that was said.
@@ -87,17 +78,7 @@ pub(crate) unsafe fn wait(
     }
 }
 
-/// Whether it may jump without asking: nothing was sent that the runner does not know of.
-fn may_jump(page: &Page) -> bool {
-    let (asked, granted) = (page.asked.load(SeqCst), page.granted.load(SeqCst));
-    if granted == asked && ANSWER_USED.swap(asked, SeqCst) != asked {
-        return true;
-    }
-    page.ask_always.load(SeqCst) == 0 && page.sent.load(SeqCst) == page.dealt_with.load(SeqCst)
-}
-
-fn stand(page: &Page, how: Stand, due: i64) {
-    page.next_timer.store(due, SeqCst);
+fn stand(page: &Page, how: Stand) {
     page.stand.store(how as u32, SeqCst);
     link::tell_runner();
 }

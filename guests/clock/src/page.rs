@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
 /// Of the layout; the object refuses to steer by another.
-pub const LAYOUT: u64 = 0x766d_6863_6c6b_0001;
+pub const LAYOUT: u64 = 0x766d_6863_6c6b_0002;
 /// The variable that tells QEMU's side which folder the files are in.
 pub const FOLDER_VARIABLE: &str = "VMHEALTH_CLOCK";
 /// Of the guest's time-stamp counter, whatever the host's own is: a template's guest goes on counting on any host.
@@ -19,32 +19,22 @@ pub const TSC_KHZ: u32 = 2_000_000;
 pub struct Page {
     /// [`LAYOUT`], once the runner has filled the page.
     pub layout: AtomicU64,
+    /// Runner: what guest time 0 is on the wall clock: of all guests of a scenario the same.
+    pub wall: AtomicI64,
     /// Runner: guest time never passes this.
     pub limit: AtomicI64,
     /// Runner: thousandths of guest time for the CPU time of a running vCPU. 250: the guest's CPU looks four times as fast.
     pub speed_milli: AtomicI64,
-    /// Runner: 1: QEMU asks before every jump, not only after it has sent something.
-    pub ask_always: AtomicU32,
     /// QEMU: how it stands, a [`Stand`].
     pub stand: AtomicU32,
-    /// Runner: the last of QEMU's questions that was answered: it may jump.
-    pub granted: AtomicU64,
-    /// QEMU: how many questions it has asked.
-    pub asked: AtomicU64,
     /// QEMU: how many messages and frames it has sent so far.
     pub sent: AtomicU64,
     /// Runner: so many of those were dealt with.
     pub dealt_with: AtomicU64,
     /// QEMU: guest time.
     pub now: AtomicI64,
-    /// QEMU: when it stands still, the time of its next timer; [`i64::MAX`] if it has none.
-    pub next_timer: AtomicI64,
-    /// QEMU: how often guest time jumped.
-    pub jumps: AtomicU64,
     /// QEMU: guest time that was jumped over.
     pub jumped: AtomicI64,
-    /// QEMU: how often a vCPU has read its time-stamp counter.
-    pub counter_reads: AtomicU64,
 }
 
 /// How QEMU's main loop stands.
@@ -57,7 +47,8 @@ pub enum Stand {
     Runs = 1,
     /// Guest time has reached the limit.
     AtLimit = 2,
-    /// Nothing runs in the guest; it would jump to its next timer and asks whether it may.
+    /// Nothing runs in the guest, and it would jump to its next timer; but it has sent something that the runner has not dealt
+    /// with yet.
     Asks = 3,
 }
 

@@ -53,7 +53,6 @@ mod x86_64 {
                 libc::prctl(libc::PR_SET_TSC, libc::PR_TSC_SIGSEGV);
                 counter
             } else {
-                page.counter_reads.fetch_add(1, SeqCst);
                 let ticks = i128::from(clock::now(page)) * i128::from(TSC_KHZ) / 1_000_000;
                 // A kernel takes a counter of 0 for a broken one.
                 ticks as u64 + u64::from(TSC_KHZ) * 1000

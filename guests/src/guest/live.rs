@@ -1,10 +1,12 @@
 //! A running QEMU.
 
-use super::threads::{Moment, VcpuThreads};
+use super::cpus::Cpus;
+use super::threads::{Moment, Waited};
 use crate::net::{DhcpServer, Netns, Relay};
 use crate::os::GuestOs;
 use crate::process::Process;
 use crate::qemu::AGENT_PORT;
+use crate::time;
 use crate::wire::{Agent, PortState, Qmp, QmpEvent};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -42,8 +44,7 @@ pub struct Live {
     /// Held for as long as it has a network.
     pub(super) _relay: Option<Relay>,
     pub(super) pid: Option<u32>,
-    /// Its vCPU threads, where QEMU says which they are.
-    pub vcpus: Option<VcpuThreads>,
+    pub(super) cpus: Cpus,
     /// Its kernel reboots by itself some seconds after a panic.
     pub(crate) counts_in_panic: bool,
     /// Why nobody can tell how it ended.
@@ -77,17 +78,21 @@ impl Live {
 
     /// What happens to it and makes its vCPUs more or less urgent.
     pub(crate) fn vcpus_at(&self, moment: Moment) {
-        if let Some(vcpus) = &self.vcpus {
-            vcpus.at(moment);
-        }
+        self.cpus.at(moment);
     }
 
-    /// Waits until the process is reaped, at most so long.
-    pub async fn exited(&self, limit: Duration) {
+    /// How long its vCPUs were kept from a core; `None`: nobody knows, or it makes no difference.
+    pub(crate) fn waited_for_core(&self) -> Option<Waited> {
+        self.cpus.waited_for_core()
+    }
+
+    /// Waits until the process is reaped, at most so long; whether it is. That takes no guest time.
+    pub async fn exited(&self, limit: Duration) -> bool {
+        let _hold = time::hold();
         let mut port = self.port.clone();
         // The port's sender lives as long as the process's watcher.
         let gone = async { while port.changed().await.is_ok() {} };
-        let _ = tokio::time::timeout(limit, gone).await;
+        tokio::time::timeout(limit, gone).await.is_ok()
     }
 }
 
@@ -113,7 +118,7 @@ pub(super) async fn pump(
     lost: Arc<OnceLock<String>>,
 ) {
     let mut take = |event: QmpEvent| {
-        let at = event.at.unwrap_or_else(SystemTime::now);
+        let at = event.at.unwrap_or_else(time::wall);
         let Some(mut event) = domain_event(&event) else { return };
         // `cont` after -S: the guest's first breath.
         if event == DomainEvent::Resume && !std::mem::replace(&mut started, true) {
@@ -149,7 +154,7 @@ pub(super) async fn pump(
         let _ = lost.set(why);
         Exit::Status(-1)
     });
-    let _ = to_us.send(GuestEvent { at: SystemTime::now(), event: DomainEvent::Exited(exit) });
+    let _ = to_us.send(GuestEvent { at: time::wall(), event: DomainEvent::Exited(exit) });
 }
 
 /// Events that say nothing about the domain, and unknown ones, are only in the transcript.

@@ -1,6 +1,7 @@
 //! One guest from description to running process: [`VmSpec`] -> [`Prepared`] -> [`Live`], each consuming the last. Its evidence is
 //! on disk from the first moment; dropping [`Live`] ends the process and leaves only that.
 
+pub(crate) mod cpus;
 mod error;
 mod live;
 pub(crate) mod migration;

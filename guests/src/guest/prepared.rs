@@ -1,10 +1,10 @@
 //! A guest whose files and network exist, and whose process does not yet.
 
+use super::cpus::{ClockSpeed, Cpus};
 use super::error::StartError;
 use super::live::{GuestEvent, Live, pump};
 use super::migration;
-use super::threads::VcpuThreads;
-use crate::guest_time::GuestClock;
+use crate::guest_time::Timekeeping;
 use crate::host::{Emulator, Launch};
 use crate::net::Netns;
 use crate::os::GuestOs;
@@ -14,16 +14,13 @@ use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use vmhealth_clock::page::TSC_KHZ;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::manifest::WatchdogAction;
 
 /// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
 const QMP_LIMIT: Duration = Duration::from_secs(30);
@@ -51,20 +48,11 @@ pub struct Prepared {
     pub(super) counts_in_panic: bool,
     pub(super) emulator: Emulator,
     pub(super) os: &'static dyn GuestOs,
-    /// What is loaded into QEMU to steer its clock, and the environment that it needs.
-    pub(super) clock: Option<(PathBuf, Vec<(&'static str, OsString)>)>,
+    /// By which clock it is going to live.
+    pub(super) time: Timekeeping,
 }
 
 impl Prepared {
-    /// QEMU's clock is `clock`'s from the start: it stands still until it is told how far it may go. `object` is what
-    /// [`crate::guest_time::install`] gave.
-    pub fn in_guest_time(mut self, clock: &GuestClock, object: &Path) -> Prepared {
-        self.machine.tsc_khz = self.machine.tsc_khz.map(|_| TSC_KHZ);
-        self.machine.names_threads = true;
-        self.clock = Some((object.to_owned(), clock.environment(object).into()));
-        self
-    }
-
     /// Starts QEMU and lets the vCPUs run, unless it is to begin `paused`; call it from the thread that lives as long as
     /// the run. Times in the transcripts are seconds since `origin`.
     pub async fn launch(
@@ -85,8 +73,10 @@ impl Prepared {
             counts_in_panic,
             emulator,
             os,
-            clock,
+            time,
         } = self;
+        // Nothing of this takes guest time: not for this guest, and not for another.
+        let _hold = crate::time::hold();
         let program = emulator.program;
         let attached = emulator.host.attach(tap, &scratch)?;
         machine.nic = attached.nic;
@@ -101,11 +91,19 @@ impl Prepared {
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
         let (mut reads, writes) = files(&machine, &users_files, &scratch, &evidence);
-        let (object, environment) = clock.unzip();
-        reads.extend(object);
+        let clock = match &time {
+            Timekeeping::Real => None,
+            Timekeeping::Guest { object, speed } => {
+                let create = crate::time::create_clock(&scratch, *speed);
+                let (clock, place) = create.map_err(StartError::io("make QEMU's clock"))?;
+                reads.push(object.clone());
+                Some((ClockSpeed::new(clock, *speed), place, object))
+            }
+        };
+        let environment = clock.as_ref().map(|(clock, _, object)| clock.environment(object));
         let launch = Launch {
             args: command.args(),
-            environment: &environment.unwrap_or_default(),
+            environment: environment.as_ref().map_or(&[], |e| e.as_slice()),
             tap: attached.tap.as_ref(),
             reads,
             writes,
@@ -118,7 +116,7 @@ impl Prepared {
         drop(attached.tap);
         let deadline = Instant::now() + QMP_LIMIT;
         let transcript = |name: &str| {
-            Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin.into_std())
+            Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin)
                 .map_err(StartError::io("keep a transcript"))
         };
         wait_for_socket(&mut child, &sockets.agent, deadline, &stderr_path).await?;
@@ -144,17 +142,23 @@ impl Prepared {
             // libvirt has started it, and its vCPUs stand still: QEMU itself has nothing to say about that.
             for event in [DomainEvent::Started, DomainEvent::Stop] {
                 // The receiver is ours.
-                let _ = to_us.send(GuestEvent { at: SystemTime::now(), event });
+                let _ = to_us.send(GuestEvent { at: crate::time::wall(), event });
             }
         } else {
             qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         }
         let lost = Arc::new(OnceLock::new());
-        tokio::spawn(pump(child, from_qmp, port, to_us, paused, lost.clone()));
-        // Only niceties need them: a QEMU that words its answer otherwise goes without.
-        let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
-        let revives = machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset;
-        let tids = cpus.map(|cpus| cpus.iter().filter_map(thread_id).collect());
+        let (speed, place) = clock.map(|(speed, place, _)| (speed, place)).unzip();
+        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone());
+        tokio::spawn(async move {
+            pumping.await;
+            // Its time is waited for until its end was told.
+            drop(place);
+        });
+        let cpus = match speed {
+            Some(speed) => Cpus::InGuestTime(speed),
+            None => Cpus::of_host(&qmp, pid, &machine).await,
+        };
         let live = Live {
             qmp,
             agent,
@@ -163,7 +167,7 @@ impl Prepared {
             _dhcp: dhcp,
             _relay: attached.relay,
             pid,
-            vcpus: pid.zip(tids).map(|(pid, tids)| VcpuThreads::new(pid, tids, revives)),
+            cpus,
             counts_in_panic,
             lost,
             signalled: Cell::default(),
@@ -172,14 +176,6 @@ impl Prepared {
             scratch,
         };
         Ok((live, from_guest))
-    }
-}
-
-fn thread_id(cpu: &qmp::CpuInfoFast) -> Option<i64> {
-    match cpu {
-        qmp::CpuInfoFast::x86_64(base) | qmp::CpuInfoFast::aarch64(base) => Some(base.thread_id),
-        qmp::CpuInfoFast::s390x { base, .. } => Some(base.thread_id),
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::error::StartError;
 use super::prepared::Prepared;
 use super::verify::Expected;
 use crate::cloudinit::{Seed, cloud_config, user_data, write_seed};
+use crate::guest_time::Timekeeping;
 use crate::image::Image;
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
 use crate::platform::Platform;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
+use vmhealth_clock::page::TSC_KHZ;
 use vmhealth_sim::manifest::{Architecture, Firmware, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 
@@ -105,7 +107,7 @@ impl VmSpec {
             counts_in_panic: self.profile.kernel_panic_seconds > 0 && !self.platform.architecture.reports_panics(),
             emulator: self.platform.emulator.clone(),
             os: self.platform.image.os,
-            clock: None,
+            time: self.platform.time.clone(),
         })
     }
 
@@ -160,14 +162,17 @@ impl VmSpec {
             reboot_policy: vmi.reboot_policy,
             boot,
             tsc_khz: match (self.platform.accel, self.platform.architecture) {
-                (Accel::Tcg, Architecture::Amd64) => host_tsc_khz(),
+                (Accel::Tcg, Architecture::Amd64) => match self.platform.time {
+                    Timekeeping::Real => host_tsc_khz(),
+                    Timekeeping::Guest { .. } => Some(TSC_KHZ),
+                },
                 // A clock of KVM's own, or of another architecture.
                 _ => None,
             },
             disk,
             seed,
             nic: Nic::None,
-            names_threads: false,
+            names_threads: matches!(self.platform.time, Timekeeping::Guest { .. }),
         }
     }
 

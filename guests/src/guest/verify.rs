@@ -1,9 +1,9 @@
 //! Is the guest what its profile says? Asked in the guest, before anything is done to it.
 
 use crate::os::GuestOs;
+use crate::time;
 use crate::wire::{Agent, AgentError};
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
 use vmhealth_sim::engine::GuestReport;
 use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::GuestProfile;
@@ -32,7 +32,7 @@ pub enum VerifyMode {
 
 /// What makes a fork a machine of its own.
 fn refresh(os: &dyn GuestOs, reseeds: bool) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = time::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // vmgenid is ACPI's: without it the kernel is not told that it was forked.
     format!("NOW={:.6} RESEED={}\n{}", now.as_secs_f64(), u8::from(!reseeds), os.refresh_script())
 }
@@ -80,7 +80,7 @@ pub async fn verify(
         limit.as_secs(),
         os.verify_script(),
     );
-    let output = agent.shell(&script, Instant::now() + limit + MARGIN).await.map_err(|e| match e {
+    let output = agent.shell(&script, time::now() + limit + MARGIN).await.map_err(|e| match e {
         AgentError::Over => NotReady::SessionOver,
         e if e.is_blocked() => NotReady::Reason(format!(
             "{e}; the guest's agent must allow guest-exec and guest-exec-status, which exec probes need too: take them out of \

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use vmhealth_clock::page::{FOLDER_VARIABLE, LAYOUT};
 use vmhealth_clock::{Page, Paths, Stand};
@@ -30,18 +30,14 @@ pub struct GuestClock {
 pub enum Still {
     /// It has reached the limit.
     AtLimit,
-    /// Nothing runs in the guest, and it would jump. It asks first, because it has sent something, or because it is to ask
-    /// always.
-    Asks {
-        /// When its next timer is due; `None`: it has none.
-        next: Option<Duration>,
-    },
+    /// Nothing runs in the guest, and time would jump; but QEMU has sent something that was not dealt with yet.
+    Asks,
 }
 
 impl GuestClock {
     /// The clock of a QEMU that is to be started, with its files in `folder`; its guest begins at `now` on the scenario's
-    /// clock. `speed`: how much guest time a second of a vCPU's CPU time is.
-    pub fn create(folder: &Path, now: Duration, speed: f64) -> io::Result<GuestClock> {
+    /// clock, whose 0 is `wall`. `speed`: how much guest time a second of a vCPU's CPU time is.
+    pub fn create(folder: &Path, now: Duration, wall: SystemTime, speed: f64) -> io::Result<GuestClock> {
         let paths = Paths::in_folder(folder);
         let page = Mapped::create(&paths.page)?;
         for fifo in [&paths.stop, &paths.wake] {
@@ -53,6 +49,8 @@ impl GuestClock {
         let clock = GuestClock { page, stop, wake, folder: folder.to_owned() };
         clock.page().now.store(nanoseconds(now), SeqCst);
         clock.page().limit.store(nanoseconds(now), SeqCst);
+        let wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        clock.page().wall.store(nanoseconds(wall), SeqCst);
         clock.set_speed(speed);
         clock.page().layout.store(LAYOUT, SeqCst);
         Ok(clock)
@@ -73,23 +71,23 @@ impl GuestClock {
         self.page().speed_milli.store((speed * 1000.0).max(1.0) as i64, SeqCst);
     }
 
-    /// Whether it asks before every jump, not only after it has sent something.
-    pub fn ask_always(&self, yes: bool) {
-        self.page().ask_always.store(yes.into(), SeqCst);
+    /// How much QEMU has sent so far: messages and frames.
+    pub fn sent(&self) -> u64 {
+        self.page().sent.load(SeqCst)
     }
 
-    /// Lets guest time run on, to `limit` at most.
-    pub fn run_to(&self, limit: Duration) -> io::Result<()> {
-        self.page().limit.store(nanoseconds(limit), SeqCst);
-        self.wake()
-    }
-
-    /// Answers a question of a QEMU that stands still: all that it has sent is dealt with, and it may jump.
-    pub fn grant(&self) -> io::Result<()> {
+    /// Lets guest time run on, to `limit` at most. What it had `sent` was dealt with.
+    pub fn go_on(&self, limit: Duration, sent: u64) -> io::Result<()> {
         let page = self.page();
-        page.dealt_with.store(page.sent.load(SeqCst), SeqCst);
-        page.granted.store(page.asked.load(SeqCst), SeqCst);
+        page.dealt_with.store(sent, SeqCst);
+        page.limit.store(nanoseconds(limit), SeqCst);
         self.wake()
+    }
+
+    /// Guest time stands still from here on, wherever it is.
+    pub fn halt(&self) {
+        let page = self.page();
+        page.limit.store(page.now.load(SeqCst), SeqCst);
     }
 
     /// Why it stands still; `None`: it does not.
@@ -98,10 +96,7 @@ impl GuestClock {
         match Stand::of(page.stand.load(SeqCst)) {
             // It may not have seen a limit that was moved since.
             Stand::AtLimit if page.now.load(SeqCst) >= page.limit.load(SeqCst) => Some(Still::AtLimit),
-            Stand::Asks if page.granted.load(SeqCst) != page.asked.load(SeqCst) => {
-                let next = page.next_timer.load(SeqCst);
-                Some(Still::Asks { next: (next != i64::MAX).then(|| duration(next)) })
-            }
+            Stand::Asks if page.sent.load(SeqCst) != page.dealt_with.load(SeqCst) => Some(Still::Asks),
             _ => None,
         }
     }

@@ -3,10 +3,10 @@
 //! Trouble with the agent is a failure, not an error: virt-probe exits with a status other than 0.
 
 use super::attempt::{failure, success};
+use crate::time;
 use crate::wire::{Agent, AgentError};
 use qapi::qga;
 use std::time::Duration;
-use tokio::time::Instant;
 use vmhealth_sim::kubelet::Attempt;
 
 /// libvirt's own limit for an agent command; the probe's timeout is not used for a ping.
@@ -15,7 +15,7 @@ const LIBVIRT_AGENT_LIMIT: Duration = Duration::from_secs(5);
 /// `guest-ping`; the kubelet cuts it at `timeout` (the VMI's and one second).
 pub async fn ping(agent: &Agent, timeout: Duration) -> Attempt {
     let asked = async { agent.present()?.execute(qga::guest_ping {}, LIBVIRT_AGENT_LIMIT).await };
-    match tokio::time::timeout(timeout, asked).await {
+    match time::timeout(timeout, asked).await {
         Ok(Ok(_)) => success(""),
         Ok(Err(e)) => failure(virt_probe_panic(&e)),
         Err(_) => failure(cut(timeout)),
@@ -26,8 +26,8 @@ pub async fn ping(agent: &Agent, timeout: Duration) -> Attempt {
 /// success; what runs too long is left running.
 pub async fn exec(agent: &Agent, command: &[String], inner: Duration, timeout: Duration) -> Attempt {
     let argv: Vec<&str> = command.iter().map(String::as_str).collect();
-    let asked = async { agent.present()?.run(&argv, Instant::now() + inner).await };
-    match tokio::time::timeout(timeout, asked).await {
+    let asked = async { agent.present()?.run(&argv, time::now() + inner).await };
+    match time::timeout(timeout, asked).await {
         Ok(Ok(output)) => match output.exit_code.unwrap_or(0) {
             0 => success(cap(output.stdout)),
             // virt-launcher reads the program's standard output only (agent/exec.go).

@@ -12,6 +12,7 @@ use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
+use crate::time;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -93,7 +94,7 @@ pub async fn get_logged(
         Err(text) => return failure(text),
     };
     let url = first.shown();
-    match tokio::time::timeout(timeout, follow(network, target, first, &chain)).await {
+    match time::timeout(timeout, follow(network, target, first, &chain)).await {
         Ok(attempt) => attempt,
         Err(_) if chain.phase.get() == Phase::Body => {
             error("context deadline exceeded (Client.Timeout or context cancellation while reading body)")
@@ -248,7 +249,7 @@ async fn shake_hands(
     limit: Duration,
 ) -> Result<TlsStream<TcpStream>, String> {
     let connector = TlsConnector::from(tls::client().map_err(|e| e.to_string())?);
-    match tokio::time::timeout(limit, connector.connect(name, stream)).await {
+    match time::timeout(limit, connector.connect(name, stream)).await {
         Ok(shaken) => shaken.map_err(|e| format!("tls: {e}")),
         Err(_) => Err("net/http: TLS handshake timeout".into()),
     }

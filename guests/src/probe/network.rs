@@ -1,6 +1,7 @@
 //! Where a probe connects from, and the errors of connecting in Go's words.
 
 use crate::net::{NetError, Netns};
+use crate::time;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
@@ -36,7 +37,11 @@ impl Network<'_> {
 pub(super) async fn dial(network: Network<'_>, host: &str, port: u16) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(ip) => vec![(ip, port).into()],
-        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(|_| no_such_host(host))?.collect(),
+        Err(_) => {
+            // The node's own resolver, which takes no guest time.
+            let _hold = time::hold();
+            tokio::net::lookup_host((host, port)).await.map_err(|_| no_such_host(host))?.collect()
+        }
     };
     let mut failed = no_such_host(host);
     for address in addresses {

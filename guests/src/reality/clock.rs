@@ -1,5 +1,6 @@
 //! The scenario's clock on this host.
 
+use crate::time;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -16,11 +17,11 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start() -> Clock {
-        Clock { origin: Instant::now(), origin_wall: SystemTime::now(), skipped: Rc::default() }
+        Clock { origin: time::now(), origin_wall: time::wall(), skipped: Rc::default() }
     }
 
     pub(super) fn now(&self) -> Time {
-        Time::ZERO + self.origin.elapsed() + self.skipped.get()
+        Time::ZERO + time::now().saturating_duration_since(self.origin) + self.skipped.get()
     }
 
     /// When a time that is not over yet comes.
@@ -28,9 +29,10 @@ impl Clock {
         self.origin + time.since_origin().saturating_sub(self.skipped.get())
     }
 
-    /// QEMU stamps its events with the wall clock; never later than now.
+    /// QEMU stamps its events with the wall clock and cuts off what is less than a microsecond: an event must not come before
+    /// what it follows. Never later than now.
     pub(super) fn time_of_wall(&self, at: SystemTime) -> Time {
-        let since = at.duration_since(self.origin_wall).unwrap_or(Duration::ZERO);
+        let since = at.duration_since(self.origin_wall).map_or(Duration::ZERO, |since| since + Duration::from_micros(1));
         (Time::ZERO + since + self.skipped.get()).min(self.now())
     }
 

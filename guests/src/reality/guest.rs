@@ -4,6 +4,7 @@ use super::backend::{Backend, Past, Running, Start};
 use super::shared::{Fork, Shared};
 use crate::console::Watched;
 use crate::guest::{GuestEvent, VerifyMode};
+use crate::time;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -193,7 +194,7 @@ impl<G: Running> Guest<G> {
     ) {
         let mut console = self.present().map(|g| Watched::new(g.console()));
         loop {
-            let event = tokio::time::timeout(LOOK, events.recv()).await;
+            let event = time::timeout(LOOK, events.recv()).await;
             if let Some(why) = console.as_mut().and_then(Watched::crash) {
                 let reason = format!("the kernel of VMI {} crashed by itself: {why}", self.vmi);
                 shared.crash.borrow_mut().get_or_insert_with(|| reason.clone());

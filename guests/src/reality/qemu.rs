@@ -7,6 +7,7 @@ use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmS
 use crate::net::GUEST_ADDRESS;
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{PortReply, Template};
+use crate::time;
 use crate::traffic::Service;
 use crate::wire::QmpError;
 use nix::sys::signal::Signal;
@@ -63,6 +64,8 @@ impl Backend for Qemu {
         start: Start,
         origin: Instant,
     ) -> Result<(QemuGuest, mpsc::UnboundedReceiver<GuestEvent>), String> {
+        // libvirt starts a domain in no time.
+        let _hold = time::hold();
         // A fork that is given up may outlive its successor's start.
         let (birth, folder) = match (start, &self.template) {
             (Start::Fork, Some(template)) => (BootMode::Fork(template.captured()), format!("{vmi}f")),
@@ -116,7 +119,7 @@ impl Running for QemuGuest {
     }
 
     fn waited_for_core(&self) -> Option<Waited> {
-        self.live.vcpus.as_ref()?.waited_for_core()
+        self.live.waited_for_core()
     }
 
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {

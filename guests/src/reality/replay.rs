@@ -11,8 +11,8 @@ use super::shared::Fork;
 use super::world::World;
 use crate::probe;
 use crate::template::PortReply;
+use crate::time;
 use std::time::Duration;
-use tokio::time::Instant;
 use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Command, Input, Request, VmiInput};
 use vmhealth_sim::kubelet::Attempt;
@@ -120,9 +120,9 @@ impl<B: Backend> Replay<'_, B> {
         };
         // Silence waits for all of its time, and we need not.
         let limit = if met == PortReply::Silence { Duration::ZERO } else { timeout };
-        let begun = Instant::now();
+        let begun = time::now();
         let attempt = self.fork.guest.probe(met, &request, limit).await;
         let measured = met == PortReply::AsCaptured && waited.is_zero();
-        (attempt, if measured { begun.elapsed() } else { waited })
+        (attempt, if measured { time::now() - begun } else { waited })
     }
 }

@@ -7,8 +7,10 @@ use super::shared::{News, Shared};
 use super::timeline::Timeline;
 use super::users_image;
 use super::world::World;
+use crate::guest_time::Timekeeping;
 use crate::platform::Platform;
 use crate::template::Template;
+use crate::time::{self, on_own_thread};
 use crate::traffic::Service;
 use std::cell::RefCell;
 use std::io;
@@ -17,7 +19,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 use vmhealth_sim::engine::{Config, Engine, Input};
 use vmhealth_sim::manifest::VirtualMachine;
@@ -58,16 +59,32 @@ pub struct Outcome {
     pub skipped: Duration,
 }
 
-/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry.
+/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry. The run has a
+/// thread of its own.
 pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
-    LocalSet::new().run_until(drive(setup, cancelled, watcher)).await
+    let (entries, mut seen) = mpsc::unbounded_channel();
+    let keeping = setup.platform.time.clone();
+    let watch = async {
+        while let Some(entry) = seen.recv().await {
+            watcher(&entry);
+        }
+    };
+    // What was sent is seen before the channel's end is, and that comes with the end of the run.
+    let run = on_own_thread(&keeping, move || drive(setup, cancelled, entries));
+    let (outcome, ()) = tokio::join!(run, watch);
+    outcome.map_err(io::Error::other)?
 }
 
-async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
+async fn drive(
+    setup: Setup,
+    mut cancelled: watch::Receiver<bool>,
+    watcher: mpsc::UnboundedSender<Entry>,
+) -> io::Result<Outcome> {
     let is_users = setup.platform.image.is_users();
-    let config = Config::of(&setup.spec, setup.platform.accel.guest_scale(), is_users);
+    let is_real = setup.platform.time == Timekeeping::Real;
+    let config = Config::of(&setup.spec, setup.platform.guest_scale(), is_users);
     let (evidence, accel, traffic) = (setup.evidence.clone(), setup.platform.accel, setup.spec.traffic.clone());
-    let mut timeline = Timeline::create(&evidence)?;
+    let mut timeline = Timeline::create(&evidence, watcher)?;
     let (news, mut from_world) = mpsc::unbounded_channel();
     let mut driver = Driver::new(Engine::new((*setup.manifest).clone(), &setup.spec, config.clone()));
     let service = traffic.as_ref().map(|t| Service::new(t.port)).transpose().unwrap_or_else(|e| {
@@ -77,10 +94,11 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
     let world = Rc::new(World::new(Shared::new(Qemu::new(&setup, config, service), traffic, news)));
     tokio::task::spawn_local(world.shared.clone().keep_connecting());
     let pressure = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
-    let watching = tokio::task::spawn_local(Watcher::watch(pressure.clone()));
+    // Guest time is not the host's: what the host does to a guest cannot be seen in it.
+    let watching = is_real.then(|| tokio::task::spawn_local(Watcher::watch(pressure.clone())));
     let verdict = loop {
         let step = driver.step_at(world.shared.clock.now());
-        timeline.keep(driver.engine().trace(), &watcher)?;
+        timeline.keep(driver.engine().trace())?;
         let wake = match step {
             Step::Do(command) => {
                 world.execute(command);
@@ -101,12 +119,13 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
                 None => break Verdict::Infra("the world is gone".into()),
             },
             () = sleep_until(wake) => {}
+            why = time::failed() => driver.tell(world.shared.clock.now(), Input::HostFailed { reason: why }),
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };
     let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
     let pressure = pressure.borrow_mut().end();
-    watching.abort();
+    watching.inspect(|watching| watching.abort());
     world.end().await;
     let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };
     Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })
@@ -114,7 +133,7 @@ async fn drive(setup: Setup, mut cancelled: watch::Receiver<bool>, watcher: impl
 
 async fn sleep_until(wake: Option<Instant>) {
     match wake {
-        Some(at) => tokio::time::sleep_until(at).await,
+        Some(at) => time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

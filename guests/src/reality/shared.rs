@@ -3,11 +3,11 @@
 use super::backend::{Backend, Past};
 use super::clock::Clock;
 use crate::template::PortReply;
+use crate::time;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
 use vmhealth_sim::engine::{Connection, Input};
 use vmhealth_sim::scenario::Traffic;
 use vmhealth_sim::time::Time;
@@ -80,8 +80,7 @@ impl<B: Backend> Shared<B> {
     /// Connects for ever, one after another, and tells what became of each connection.
     pub(super) async fn keep_connecting(self: Rc<Self>) {
         let Some(every) = self.connects_every() else { return };
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut ticks = time::Ticks::new(every);
         loop {
             ticks.tick().await;
             // While a past is replayed the replay makes the connections, at that past's times.

@@ -4,6 +4,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use tokio::sync::mpsc::UnboundedSender;
 use vmhealth_sim::trace::{Entry, Trace};
 
 /// `timeline.jsonl`.
@@ -11,15 +12,16 @@ use vmhealth_sim::trace::{Entry, Trace};
 pub(super) struct Timeline {
     file: File,
     kept: usize,
+    watcher: UnboundedSender<Entry>,
 }
 
 impl Timeline {
-    pub(super) fn create(evidence: &Path) -> io::Result<Timeline> {
-        Ok(Timeline { file: File::create(evidence.join("timeline.jsonl"))?, kept: 0 })
+    pub(super) fn create(evidence: &Path, watcher: UnboundedSender<Entry>) -> io::Result<Timeline> {
+        Ok(Timeline { file: File::create(evidence.join("timeline.jsonl"))?, kept: 0, watcher })
     }
 
-    /// Keeps what is new in the trace and shows it to `watcher`.
-    pub(super) fn keep(&mut self, trace: &Trace, watcher: &impl Fn(&Entry)) -> io::Result<()> {
+    /// Keeps what is new in the trace and shows it to the watcher.
+    pub(super) fn keep(&mut self, trace: &Trace) -> io::Result<()> {
         for entry in &trace.entries()[self.kept..] {
             let line = json!({
                 "t": entry.at.as_secs_f64(), "vmi": entry.vmi, "event": entry.event.to_string(), "detail": entry.detail,
@@ -27,7 +29,8 @@ impl Timeline {
             });
             // At once: formatted into a file it would be a write for every token.
             self.file.write_all(format!("{line}\n").as_bytes())?;
-            watcher(entry);
+            // Nobody may look any more.
+            let _ = self.watcher.send(entry.clone());
         }
         self.kept = trace.entries().len();
         Ok(())

@@ -4,6 +4,7 @@ use super::backend::{Backend, Running};
 use super::guest::{Guest, ends};
 use super::shared::Shared;
 use crate::guest::Waited;
+use crate::time;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -47,7 +48,7 @@ impl<B: Backend> World<B> {
             }
             (Request::Cluster(VmiCommand::Probe { kind, request: ProbeRequest::Answer { after, attempt }, .. }), _) => {
                 tokio::task::spawn_local(async move {
-                    tokio::time::sleep(after).await;
+                    time::sleep(after).await;
                     shared.tell(VmiInput::Probe { kind, attempt }.of(vmi));
                 });
             }

@@ -8,16 +8,16 @@ use super::trial::fork_lives;
 use crate::guest::{BootMode, GuestEvent, Live, NotReady, StartError, VerifyMode, VmSpec, migration, verify};
 use crate::net::Netns;
 use crate::probe::Network;
+use crate::time::{self, on_own_thread};
 use crate::wire::AgentError;
 use qapi::qmp;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
-use vmhealth_images::entries::{Slot, Vacant};
+use vmhealth_images::entries::Slot;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::GuestReport;
 
@@ -59,9 +59,7 @@ pub async fn ensure(
         Slot::Held(held) => held,
         Slot::Vacant(vacant) => {
             progress(&format!("template {key}: booting the guest that is forked from now on"));
-            let after = capture(spec, &vacant, watched, limit, scratch).await?;
-            let folder = vacant.folder();
-            fork_lives(spec, captured(&folder, after), scratch, &folder.join(EVIDENCE)).await?;
+            let after = boot_and_capture(spec, vacant.folder(), watched, limit, scratch).await?;
             progress(&format!("template {key}: captured {:.1} s after its power-on", after.as_secs_f64()));
             // Half a gigabyte is read for its checksum.
             tokio::task::spawn_blocking(|| vacant.commit()).await.map_err(|e| CaptureError::File(e.to_string()))??
@@ -70,19 +68,39 @@ pub async fn ensure(
     Template::open(held).map_err(CaptureError::File)
 }
 
-async fn capture(
+/// Both guests live by the clock that the forks will live by.
+async fn boot_and_capture(
     spec: &VmSpec,
-    vacant: &Vacant,
+    folder: PathBuf,
     watched: &BTreeSet<u16>,
     limit: Duration,
     scratch: &Path,
 ) -> Result<Duration, CaptureError> {
-    let folder = vacant.folder();
+    let (spec, watched, scratch) = (spec.clone(), watched.clone(), scratch.to_owned());
+    let keeping = spec.platform.time.clone();
+    let job = async move || {
+        let after = tokio::select! {
+            after = capture(&spec, &folder, &watched, limit, &scratch) => after?,
+            why = time::failed() => return Err(CaptureError::NotReady(why)),
+        };
+        fork_lives(&spec, captured(&folder, after), &scratch, &folder.join(EVIDENCE)).await?;
+        Ok(after)
+    };
+    on_own_thread(&keeping, job).await?
+}
+
+async fn capture(
+    spec: &VmSpec,
+    folder: &Path,
+    watched: &BTreeSet<u16>,
+    limit: Duration,
+    scratch: &Path,
+) -> Result<Duration, CaptureError> {
     let evidence = folder.join(EVIDENCE);
     std::fs::create_dir(&evidence).map_err(|e| CaptureError::File(format!("{}: {e}", evidence.display())))?;
     let mode = BootMode::Template { ram: folder.join(RAM), disk: folder.join(DISK), seed: folder.join(SEED) };
     let prepared = spec.clone().prepare(mode, 0, scratch, &evidence)?;
-    let (live, mut events) = prepared.launch(Instant::now(), false).await?;
+    let (live, mut events) = prepared.launch(time::now(), false).await?;
     let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
     let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
         return Err(CaptureError::Eventful("something before it was started".into()));
@@ -94,6 +112,8 @@ async fn capture(
         never = watch_ports(&live.netns, started, &ports) => match never {},
     };
     quiesce(spec, &live).await?;
+    // It does not live on, and neither does its time.
+    let _hold = time::hold();
     live.qmp.execute(qmp::stop {}, QMP_LIMIT).await.map_err(StartError::from)?;
     let mut history = read_events(started, &mut events).await?;
     history.boot_id = report.boot_id;
@@ -110,15 +130,15 @@ async fn capture(
 
 /// Waits until the guest is what its profile says.
 async fn ready(spec: &VmSpec, live: &Live, limit: Duration) -> Result<GuestReport, CaptureError> {
-    let deadline = Instant::now() + limit;
-    let left = || deadline.saturating_duration_since(Instant::now());
+    let deadline = time::now() + limit;
+    let left = || deadline.saturating_duration_since(time::now());
     let mut port = live.port.clone();
     loop {
         // A port that was open when QEMU ended stays so.
         if live.port.has_changed().is_err() || left().is_zero() {
             return Err(CaptureError::NotReady(format!("QEMU has ended, or {limit:?} are over")));
         }
-        match tokio::time::timeout(left(), port.wait_for(|s| s.open)).await {
+        match time::timeout(left(), port.wait_for(|s| s.open)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(CaptureError::NotReady("QEMU has ended".into())),
             Err(_) => return Err(CaptureError::NotReady(format!("its agent did not appear within {limit:?}"))),
@@ -138,7 +158,7 @@ async fn quiesce(spec: &VmSpec, live: &Live) -> Result<(), CaptureError> {
     let quiesce = |e: AgentError| CaptureError::Quiesce(e.to_string());
     let agent = live.agent.present().map_err(quiesce)?;
     let output =
-        agent.shell(spec.platform.image.os.quiesce_script(), Instant::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
+        agent.shell(spec.platform.image.os.quiesce_script(), time::now() + QUIESCE_LIMIT).await.map_err(quiesce)?;
     if output.exit_code != Some(0) {
         return Err(CaptureError::Quiesce(format!("{} {}", output.stdout.trim(), output.stderr.trim())));
     }
@@ -151,19 +171,17 @@ async fn watch_ports(
     started: SystemTime,
     ports: &RefCell<BTreeMap<u16, PortHistory>>,
 ) -> std::convert::Infallible {
-    let mut ticks = tokio::time::interval(PORT_INTERVAL);
-    // A guest whose network just came up must not be met with what it has missed.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        // After each look: a guest whose network just came up must not be met with what it has missed.
+        time::sleep(PORT_INTERVAL).await;
         // One that is open is left alone: every look costs the guest a process.
         let closed = |(number, history): (&u16, &PortHistory)| history.open.is_none().then_some(*number);
         let numbers: Vec<u16> = ports.borrow().iter().filter_map(closed).collect();
         for number in &numbers {
             // When it was made: what it met was so at the latest then.
-            let at = started.elapsed().unwrap_or_default();
+            let at = time::wall().duration_since(started).unwrap_or_default();
             let connect = Network::Namespace(netns).connect(Netns::guest(*number));
-            let met = match tokio::time::timeout(PORT_LIMIT, connect).await {
+            let met = match time::timeout(PORT_LIMIT, connect).await {
                 Ok(Ok(_)) => Some(true),
                 Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Some(false),
                 _ => None,

@@ -1,6 +1,7 @@
 //! Why a guest could not be captured.
 
 use crate::guest::StartError;
+use crate::time::ThreadError;
 use vmhealth_images::entries::EntryError;
 
 /// Why there is no template: a reason to boot cold.
@@ -12,6 +13,9 @@ pub enum CaptureError {
     /// QEMU could not be started, or refused a command.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The host could not run it.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
     /// The guest did not become what its profile says.
     #[error("the guest that was to be captured was not ready: {0}")]
     NotReady(String),

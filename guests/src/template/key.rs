@@ -1,10 +1,11 @@
 //! The name of a template: everything that shapes it.
 //!
 //! QEMU's binary and version, machine type, CPU model, accelerator, vCPUs, memory and devices (all of them the command
-//! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, and how it is captured. What only
+//! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, the clock that it lives by, and how it is captured. What only
 //! steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset share a template.
 
 use crate::guest::VmSpec;
+use crate::guest_time::Timekeeping;
 use crate::image::Kernel;
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
 use std::collections::BTreeSet;
@@ -53,6 +54,10 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         digest::of_bytes(&seed.meta_data),
         digest::of_bytes(&seed.network_config.unwrap_or_default()),
         format!("{watched:?}"),
+        match &platform.time {
+            Timekeeping::Real => String::new(),
+            Timekeeping::Guest { speed, .. } => format!("guest time, {speed}"),
+        },
     ];
     let mut key = digest::of_bytes(parts.map(|p| digest::of_bytes(p.as_bytes())).concat().as_bytes());
     key.truncate(LENGTH);

@@ -5,9 +5,9 @@
 
 use super::error::CaptureError;
 use crate::guest::{BootMode, Captured, NotReady, VerifyMode, VmSpec, verify};
+use crate::time;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// For a fork to be made a machine of its own, and to be seen as its profile says: seconds where it works.
 const VERIFY_LIMIT: Duration = Duration::from_secs(60);
@@ -25,12 +25,12 @@ pub(super) async fn fork_lives(
     let bad = |why: String| CaptureError::BadFork(why);
     std::fs::create_dir_all(scratch).map_err(|e| CaptureError::File(format!("{}: {e}", scratch.display())))?;
     let prepared = spec.clone().prepare(BootMode::Fork(captured), 1, scratch, evidence)?;
-    let (live, _events) = prepared.launch(Instant::now(), false).await?;
+    let (live, _events) = prepared.launch(time::now(), false).await?;
     let agent = live.agent.present().map_err(|e| bad(e.to_string()))?;
     verify(&agent, spec.expected(), VerifyMode::Forked, VERIFY_LIMIT).await.map_err(|e| match e {
         NotReady::Reason(why) => bad(why),
         NotReady::SessionOver => bad("its agent has gone".into()),
     })?;
-    let timers = agent.shell(TIMERS, Instant::now() + TIMERS_LIMIT).await;
+    let timers = agent.shell(TIMERS, time::now() + TIMERS_LIMIT).await;
     timers.map(drop).map_err(|e| bad(format!("a second of sleep has no end: {e}")))
 }

@@ -6,6 +6,7 @@
 
 use super::qmp::result;
 use super::{MAX_LINE, QmpError, Transcript};
+use crate::time;
 use qapi::Execute;
 use qapi::qga::{self, QgaCommand};
 use serde_json::Value;
@@ -136,7 +137,7 @@ impl Agent {
         tokio::select! {
             biased;
             () = self.over() => Err(AgentError::Over),
-            answer = tokio::time::timeout(limit, call) => answer.map_err(|_| AgentError::Late { what, limit })?,
+            answer = time::timeout(limit, call) => answer.map_err(|_| AgentError::Late { what, limit })?,
         }
     }
 
@@ -185,7 +186,7 @@ impl Agent {
 
     /// Runs a program in the guest and waits for its end until the deadline.
     pub async fn run(&self, argv: &[&str], deadline: Instant) -> Result<ExecOutput, AgentError> {
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let left = || deadline.saturating_duration_since(time::now());
         let limit = left();
         let pid = self.start(argv, limit).await?;
         loop {
@@ -198,7 +199,7 @@ impl Agent {
             if left().is_zero() {
                 return Err(AgentError::Late { what: "guest-exec", limit });
             }
-            tokio::time::sleep(EXEC_POLL.min(left())).await;
+            time::sleep(EXEC_POLL.min(left())).await;
         }
     }
 
@@ -268,7 +269,7 @@ mod tests {
         for (then, over) in [(open(2), true), (PortState { open: false, session: 1 }, true), (open(1), false)] {
             let (port, states) = watch::channel(open(1));
             let transcript =
-                Transcript::create(&folder.path().join("transcript"), std::time::Instant::now()).expect("a transcript");
+                Transcript::create(&folder.path().join("transcript"), Instant::now()).expect("a transcript");
             let agent = Agent::connect(&path, transcript, states).await.expect("a connection");
             let present = agent.present().expect("the port is open");
             let call = present.execute(qga::guest_ping {}, Duration::from_millis(300));

@@ -100,6 +100,8 @@ impl Qmp {
         let _forget = Forget(&self.pending, id);
         self.outgoing.send(line).map_err(|_| QmpError::Closed)?;
         let late = |_| QmpError::Late { command: C::NAME, limit };
+        // QEMU answers while guest time stands, too; and what is asked at an instant happens at that instant.
+        let _hold = crate::time::hold();
         let value = tokio::time::timeout(limit, wait).await.map_err(late)?.map_err(|_| QmpError::Closed)?;
         Ok(serde_json::from_value(result(value)?)?)
     }

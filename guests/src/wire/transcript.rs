@@ -1,10 +1,11 @@
 //! Every line of a connection, kept as evidence before anybody acts on it.
 
+use crate::time;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// A transcript stops growing here; its last line says so.
 const MAX_BYTES: usize = 64 << 20;
@@ -46,7 +47,7 @@ impl Transcript {
 
     fn keep(&self, direction: &str, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let record = format!("{:.6} {direction} {}\n", self.origin.elapsed().as_secs_f64(), text.trim_end());
+        let record = format!("{:.6} {direction} {}\n", time::now().saturating_duration_since(self.origin).as_secs_f64(), text.trim_end());
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.left == 0 {
             return;

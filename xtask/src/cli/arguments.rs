@@ -1,10 +1,12 @@
 //! Arguments that several commands share, and values of the command line from a word to what it means.
 
+use crate::prepare::ClockChoice;
 use crate::run::Worlds;
 use clap::{Args, ValueEnum};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
+use vmhealth_guests::guest_time::LIKE_KVM;
 use vmhealth_guests::qemu::Accel;
 use vmhealth_sim::manifest::WatchdogModel;
 
@@ -23,6 +25,41 @@ impl AccelArg {
             AccelWord::Tcg => AccelChoice::Fixed(Accel::Tcg),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClockArg {
+    /// The clock that guests live by: the host's (real), or one of their own that costs nothing to wait for and does not see
+    /// the host's load (guest; TCG only). auto: guest wherever it can be had
+    #[arg(long, value_enum, default_value_t = ClockWord::Auto)]
+    clock: ClockWord,
+    /// With --clock guest: the seconds of guest time in a second of CPU time. Less makes the guest look faster; 0.25 is about
+    /// what a guest has under KVM
+    #[arg(long, value_name = "RATIO", default_value_t = LIKE_KVM, value_parser = parse_speed)]
+    guest_speed: f64,
+}
+
+impl ClockArg {
+    pub(super) fn choice(&self) -> ClockChoice {
+        match self.clock {
+            ClockWord::Auto => ClockChoice::Auto { speed: self.guest_speed },
+            ClockWord::Guest => ClockChoice::Guest { speed: self.guest_speed },
+            ClockWord::Real => ClockChoice::Real,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClockWord {
+    Auto,
+    Guest,
+    Real,
+}
+
+/// `0.25`
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("{text:?} is not a number like 0.25"))?;
+    if (0.01..=10.0).contains(&speed) { Ok(speed) } else { Err("not between 0.01 and 10".into()) }
 }
 
 #[derive(Debug, Args)]

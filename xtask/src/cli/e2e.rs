@@ -1,6 +1,6 @@
 //! `e2e`: the scenarios of the catalogue, or of a folder of the user's own.
 
-use super::arguments::{AccelArg, ColdArg, Format, World, parse_shard};
+use super::arguments::{AccelArg, ClockArg, ColdArg, Format, World, parse_shard};
 use super::exit::{Failure, Status, infra, usage};
 use super::session::{architectures, run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
@@ -30,6 +30,8 @@ pub(super) struct E2e {
     pub(super) jobs: Option<u16>,
     #[command(flatten)]
     pub(super) accel: AccelArg,
+    #[command(flatten)]
+    pub(super) clock: ClockArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
@@ -85,8 +87,8 @@ impl E2e {
         }
         let cases = of_architecture(cases, self.architecture)?;
         let jobs = self.jobs.map(usize::from);
-        let options =
-            GuestOptions { accel: self.accel.choice(), cold: self.cold.cold, jobs, hosts: self.hosts, image: None };
+        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(), self.cold.cold);
+        let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, image: None };
         let results = run_cases(cases, self.world, options, self.out).await?;
         if self.format == Format::Json {
             println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);

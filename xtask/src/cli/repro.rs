@@ -1,6 +1,6 @@
 //! `repro`: one scenario again.
 
-use super::arguments::{AccelArg, ColdArg, World};
+use super::arguments::{AccelArg, ClockArg, ColdArg, World};
 use super::exit::{Failure, Status, usage};
 use super::session::{architectures, run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
@@ -23,6 +23,8 @@ pub(super) struct Repro {
     pub(super) hosts: Vec<HostChoice>,
     #[command(flatten)]
     pub(super) accel: AccelArg,
+    #[command(flatten)]
+    pub(super) clock: ClockArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
     /// The folder that the scenario is in, if it is not one of vmhealth's catalogue
@@ -52,8 +54,8 @@ impl Repro {
 
     pub(super) async fn run(self) -> Result<Status, Failure> {
         let cases = self.cases()?;
-        let (accel, cold) = (self.accel.choice(), self.cold.cold);
-        let options = GuestOptions { accel, cold, hosts: self.hosts, ..GuestOptions::default() };
+        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(), self.cold.cold);
+        let options = GuestOptions { accel, clock, cold, hosts: self.hosts, ..GuestOptions::default() };
         let results = run_cases(cases, self.world, options, None).await?;
         Ok(status_of(&results))
     }

@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ColdArg, World, parse_boot};
+use super::arguments::{AccelArg, ClockArg, ColdArg, World, parse_boot};
 use super::exit::{Failure, Status};
 use super::session::{run_cases, status_of};
 use crate::own::{ImageChoice, OwnRun, TimedFault};
@@ -42,6 +42,8 @@ pub(super) struct Run {
     pub(super) health_server: bool,
     #[command(flatten)]
     pub(super) accel: AccelArg,
+    #[command(flatten)]
+    pub(super) clock: ClockArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
@@ -89,8 +91,8 @@ impl Run {
         let (case, image) = run.prepare(program::command_line(arguments.iter().map(String::as_str)))?;
         // A template would be booted as slowly, and once more where the image lacks something.
         let cold = self.cold.cold || run.image.is_users();
-        let hosts = self.host.into_iter().collect();
-        let options = GuestOptions { accel: self.accel.choice(), cold, image, hosts, jobs: None };
+        let (accel, clock, hosts) = (self.accel.choice(), self.clock.choice(), self.host.into_iter().collect());
+        let options = GuestOptions { accel, clock, cold, image, hosts, jobs: None };
         let results = run_cases(vec![case], World::Qemu, options, self.out).await?;
         Ok(status_of(&results))
     }

@@ -216,7 +216,10 @@ pub struct PlatformReport {
     pub qemu: String,
     /// `kvm` or `tcg`, and why.
     pub accel: String,
-    /// What guest-time deadlines are multiplied by.
+    /// The clock that they lived by, in words.
+    #[serde(default)]
+    pub clock: String,
+    /// What deadlines of what a guest does were multiplied by.
     pub guest_scale: f64,
     /// The guest image's digest.
     pub image: String,

@@ -93,7 +93,11 @@ impl Jobs<'_> {
     }
 
     async fn run_together(&self, templates: &CaseTemplates, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
-        let schedule = Arc::new(Schedule::new(host::memory_budget_mib(), host::cores(), self.reality.jobs));
+        let (memory_mib, cores, jobs) = (host::memory_budget_mib(), host::cores(), self.reality.jobs);
+        let schedule = Arc::new(match self.reality.is_in_guest_time() {
+            true => Schedule::in_guest_time(memory_mib, cores, jobs),
+            false => Schedule::new(memory_mib, cores, jobs),
+        });
         for (index, (case, template)) in self.cases.iter().zip(templates).enumerate() {
             schedule.enqueue(index, forecast(case, template.is_some()));
         }

@@ -4,6 +4,7 @@ use super::catalogue::Case;
 use crate::report::LOCAL;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use vmhealth_guests::guest_time::Timekeeping;
 use vmhealth_guests::host::container;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::scratch::{Scratch, lock_of};
@@ -43,6 +44,11 @@ impl From<vmhealth_guests::host::HostError> for HostError {
 }
 
 impl Reality {
+    /// Whether any guests live in guest time.
+    pub(crate) fn is_in_guest_time(&self) -> bool {
+        self.platforms.values().flatten().any(|platform| platform.time != Timekeeping::Real)
+    }
+
     /// What a case's guests run on, or why they cannot.
     pub fn platform(&self, case: &Case) -> Result<&Platform, HostError> {
         let architecture = case.architecture();

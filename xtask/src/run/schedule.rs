@@ -92,13 +92,20 @@ pub(crate) struct Schedule {
     memory_mib: u64,
     cores: usize,
     jobs: usize,
+    /// Guests that are late are wrong: they live by the host's clock.
+    hurries: bool,
 }
 
 impl Schedule {
     /// A schedule for so much memory and so many cores; `jobs` bounds it further.
     pub(crate) fn new(memory_mib: u64, cores: usize, jobs: Option<usize>) -> Schedule {
         let jobs = jobs.unwrap_or(cores * WAITING_PER_CORE).max(1);
-        Schedule { state: Mutex::default(), changed: Notify::new(), memory_mib, cores: cores.max(1), jobs }
+        Schedule { state: Mutex::default(), changed: Notify::new(), memory_mib, cores: cores.max(1), jobs, hurries: true }
+    }
+
+    /// A schedule of guests in guest time: they never wait, and are never late.
+    pub(crate) fn in_guest_time(memory_mib: u64, cores: usize, jobs: Option<usize>) -> Schedule {
+        Schedule { hurries: false, ..Schedule::new(memory_mib, cores, Some(jobs.unwrap_or(cores))) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,7 +127,7 @@ impl Schedule {
                     return None;
                 }
                 let now = Instant::now();
-                let full = state.load.share(now) > FULL;
+                let full = self.hurries && state.load.share(now) > FULL;
                 let held = full && state.admitted.is_some_and(|at| now - at < HELD);
                 if let Some(case) = (!held).then(|| self.admit(&mut state, now)).flatten() {
                     return Some(case);
@@ -154,8 +161,11 @@ impl Schedule {
             let (from, to) = (now + *at, now + *at + BOOT);
             busy.iter().filter(|(begin, end)| *begin < to && from < *end).count()
         };
-        state.running.len() < self.jobs
-            && memory + forecast.memory_mib <= self.memory_mib
+        let has_room = state.running.len() < self.jobs && memory + forecast.memory_mib <= self.memory_mib;
+        if !self.hurries {
+            return has_room;
+        }
+        has_room
             && busy_now <= self.cores
             && forecast.boots.iter().map(overlapping).max().unwrap_or(0) < self.cores
     }

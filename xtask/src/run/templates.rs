@@ -42,13 +42,14 @@ pub(crate) async fn prepare(
         };
         let (spec, watched) = (spec(case, platform), watched(case));
         let key = template::key(&spec, &watched);
-        let scale = platform.accel.guest_scale();
+        let scale = platform.guest_scale();
         let limit = Config::of(&case.scenario.spec, scale, platform.image.is_users()).scaled_boot_deadline();
         wanted.entry(key.clone()).or_insert(Wanted { spec, watched, limit });
         keys.push(key);
     }
-    // Half of the cores: a boot that had to share one would be a slow boot in every fork's history.
-    let cores = Rc::new(Semaphore::new((host::cores() / 2).max(1)));
+    // In real time half of the cores: a boot that had to share one would be a slow boot in every fork's history.
+    let cores = if reality.is_in_guest_time() { host::cores() } else { (host::cores() / 2).max(1) };
+    let cores = Rc::new(Semaphore::new(cores));
     let mut tasks = JoinSet::new();
     for (index, (key, wanted)) in wanted.into_iter().enumerate() {
         let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());

@@ -1,0 +1,92 @@
+//! How fast a guest's vCPUs are to go: by what their host gives them, or by how their clock counts it.
+
+use super::threads::{Moment, VcpuThreads, Waited};
+use crate::guest_time::GuestClock;
+use crate::qemu::Machine;
+use crate::wire::Qmp;
+use qapi::qmp;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use vmhealth_sim::manifest::WatchdogAction;
+
+const QMP_LIMIT: Duration = Duration::from_secs(10);
+/// A panicked kernel only spins: what takes its clock ten seconds takes its host ten milliseconds.
+const SPINNING: f64 = 1000.0;
+
+/// The vCPUs of one QEMU.
+#[derive(Debug)]
+pub(crate) enum Cpus {
+    /// Their CPU time is their time: they are never late, and need no priority.
+    InGuestTime(ClockSpeed),
+    /// Threads that compete for the host's cores.
+    OnHost(VcpuThreads),
+    /// QEMU does not say which threads they are, or where: they go without niceties.
+    Unknown,
+}
+
+impl Cpus {
+    /// Those of a QEMU that lives by the host's clock.
+    pub(super) async fn of_host(qmp: &Qmp, pid: Option<u32>, machine: &Machine) -> Cpus {
+        // Only niceties need them: a QEMU that words its answer otherwise goes without.
+        let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
+        let revives = machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset;
+        match pid.zip(cpus) {
+            Some((pid, cpus)) => {
+                Cpus::OnHost(VcpuThreads::new(pid, cpus.iter().filter_map(thread_id).collect(), revives))
+            }
+            None => Cpus::Unknown,
+        }
+    }
+
+    /// What happens to the guest and makes its vCPUs more or less urgent, or its clock faster or slower.
+    pub(super) fn at(&self, moment: Moment) {
+        match self {
+            Cpus::InGuestTime(clock) => clock.at(moment),
+            Cpus::OnHost(threads) => threads.at(moment),
+            Cpus::Unknown => {}
+        }
+    }
+
+    /// How long they were kept from a core; `None`: nobody knows, or it makes no difference.
+    pub(super) fn waited_for_core(&self) -> Option<Waited> {
+        match self {
+            Cpus::OnHost(threads) => threads.waited_for_core(),
+            Cpus::InGuestTime(_) | Cpus::Unknown => None,
+        }
+    }
+}
+
+fn thread_id(cpu: &qmp::CpuInfoFast) -> Option<i64> {
+    match cpu {
+        qmp::CpuInfoFast::x86_64(base) | qmp::CpuInfoFast::aarch64(base) => Some(base.thread_id),
+        qmp::CpuInfoFast::s390x { base, .. } => Some(base.thread_id),
+        _ => None,
+    }
+}
+
+/// How fast a clock counts the CPU time of its vCPUs.
+#[derive(Debug)]
+pub(crate) struct ClockSpeed {
+    clock: Arc<GuestClock>,
+    normal: f64,
+}
+
+impl ClockSpeed {
+    pub(super) fn new(clock: Arc<GuestClock>, normal: f64) -> ClockSpeed {
+        ClockSpeed { clock, normal }
+    }
+
+    pub(super) fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
+        self.clock.environment(object)
+    }
+
+    fn at(&self, moment: Moment) {
+        match moment {
+            Moment::Panicked { .. } => self.clock.set_speed(SPINNING),
+            Moment::Boots | Moment::WatchdogEnds => self.clock.set_speed(self.normal),
+            Moment::Settled | Moment::Signalled => {}
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Lets guest time go on, as far as nobody has anything to do.
+//!
+//! First the run's tasks deal with all that has come, then the waits that are over end, and only when that has been dealt
+//! with, too, may the guests live on: to the next instant that somebody waits for. So an attempt that is answered at the
+//! last moment is answered, and what a task does at an instant, it does at that instant of the guest's.
+
+use super::shared::SharedTime;
+use super::steering::{GuestClock, Still};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So often every task gets its turn and the sockets are looked at before the guests go on: what comes passes from QEMU's
+/// socket through the event's, the guest's and the engine's tasks and back to a socket, in a turn or two each.
+const TURNS: usize = 12;
+/// How far a guest may go before another: guests of one run are together for moments only, while one replaces another.
+const APART: Duration = Duration::from_millis(10);
+/// Nobody waits for anything: look again after this.
+const FAR: Duration = Duration::from_secs(3600);
+/// Of the host's: a guest that does not live on for so long does not any more.
+const STALLED: Duration = Duration::from_secs(120);
+
+/// For as long as the run lasts; only a failure ends it.
+pub(crate) async fn pace(time: Rc<SharedTime>) {
+    loop {
+        if let Err(why) = step(&time).await {
+            time.fail(why);
+            // Guest time stands; whoever looks after the run ends it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn step(time: &SharedTime) -> Result<(), String> {
+    let steering = |e: io::Error| format!("QEMU's clock cannot be steered: {e}");
+    let clocks = time.clocks();
+    let sent: Vec<u64> = clocks.iter().map(|clock| clock.sent()).collect();
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+    if time.is_held() {
+        time.changed.notified().await;
+        return Ok(());
+    }
+    if time.end_waits() {
+        return Ok(());
+    }
+    let next = time.next_wait();
+    if clocks.is_empty() {
+        match next {
+            Some(next) => time.jump_to(next),
+            None => time.changed.notified().await,
+        }
+        return Ok(());
+    }
+    let now = time.now();
+    let mut limit = next.unwrap_or(now + FAR);
+    if clocks.len() > 1 {
+        limit = limit.min(now + APART);
+    }
+    for (clock, sent) in clocks.iter().zip(sent) {
+        clock.go_on(limit, sent).map_err(steering)?;
+    }
+    loop {
+        let before = time.now();
+        let stands = tokio::select! {
+            biased;
+            stands = stand_still(&clocks) => stands.map_err(steering),
+            () = time.changed.notified() => Ok(()),
+            () = tokio::time::sleep(STALLED) => match time.now() > before {
+                true => continue,
+                false => Err(format!("QEMU's clock has stood at {:.3} s for {STALLED:?}", before.as_secs_f64())),
+            },
+        };
+        return stands;
+    }
+}
+
+/// Until each of them stands still, or one has a question.
+async fn stand_still(clocks: &[Arc<GuestClock>]) -> io::Result<()> {
+    for clock in clocks {
+        if let Still::Asks = clock.stands_still().await? {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The time that a run lives by: the host's, or guest time.
+//!
+//! What waits for a guest, or times what it does, takes `now`, `sleep` and `timeout` from here and not from tokio: on the thread
+//! of a run in guest time they are the guests' own time, elsewhere the host's. What waits for the host (a process that
+//! starts or ends, a file) stays on tokio's, and [`hold`]s guest time meanwhile.
+//!
+//! ```text
+//! on_own_thread(Timekeeping) -> the thread of a run: its tasks, and a pacer that lets its guests' time go on
+//! ```
+
+mod thread;
+mod wait;
+
+pub use thread::{ThreadError, on_own_thread};
+pub use wait::{Elapsed, Hold, Ticks, hold, now, sleep, sleep_until, timeout, timeout_at, wall};
+pub(crate) use wait::{create_clock, failed};

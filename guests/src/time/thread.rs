@@ -1,0 +1,60 @@
+//! The thread of a run.
+
+use super::wait::live_by;
+use crate::guest_time::{SharedTime, Timekeeping, pace};
+use std::future::Future;
+use std::io;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+/// Why a job on a thread of its own has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadError {
+    /// The host could not make the thread or its runtime.
+    #[error("a thread for the run: {0}")]
+    Start(#[from] io::Error),
+    /// It has written why to stderr.
+    #[error("vmhealth crashed; its message is on stderr")]
+    Panicked,
+}
+
+/// Runs `job` on a thread of its own, whose tasks live by the clock that is given. What it starts ends with that thread
+/// (PDEATHSIG follows the thread that forks). Given up, it is dropped there.
+pub async fn on_own_thread<T, F>(
+    keeping: &Timekeeping,
+    job: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, ThreadError>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (mut answer, result) = oneshot::channel();
+    let guest_time = matches!(keeping, Timekeeping::Guest { .. });
+    let body = move || {
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(e) => return drop(answer.send(Err(ThreadError::Start(e)))),
+        };
+        let tasks = LocalSet::new();
+        let time = guest_time.then(SharedTime::begin);
+        let _lives = time.clone().map(live_by);
+        let done = tasks.block_on(&runtime, async {
+            if let Some(time) = time {
+                tokio::task::spawn_local(pace(time));
+            }
+            tokio::select! {
+                done = job() => Some(done),
+                () = answer.closed() => None,
+            }
+        });
+        // Its tasks first, while they can still ask what time it is.
+        drop(tasks);
+        if let Some(done) = done {
+            // Nobody may want it any more.
+            let _ = answer.send(Ok(done));
+        }
+    };
+    std::thread::Builder::new().name("run".into()).spawn(body)?;
+    result.await.map_err(|_| ThreadError::Panicked)?
+}
