@@ -4,35 +4,33 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use nix::sys::signal::Signal;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use vmhealth_guests::fault;
 use vmhealth_guests::guest::{BootMode, GuestEvent, Live, VmSpec};
-use vmhealth_guests::guest_time::{GuestClock, Still, install};
+use vmhealth_guests::guest_time::{LIKE_KVM, Timekeeping, install};
 use vmhealth_guests::host::LOCAL_HOST;
 use vmhealth_guests::image::Image;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::qemu::Accel;
 use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::time::{self, on_own_thread};
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::manifest::Architecture;
+use vmhealth_sim::scenario::Fault;
 use xtask::host::cache_folder;
 use xtask::run::catalogue;
 
-/// A TCG guest whose CPU looks four times as fast boots about as one under KVM does.
-const LIKE_KVM: f64 = 0.25;
-/// A panicked kernel only spins.
-const SPINNING: f64 = 50.0;
-/// No step of these takes as long on any host that can run them.
-const REAL_LIMIT: Duration = Duration::from_secs(300);
-/// Of guest time, while the guest is asked something.
-const STEP: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
 /// The daemon's, in the scenario that is used.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Of guest time: for a boot, and for all that the boot's last service still does.
+const BOOT: Duration = Duration::from_secs(60);
+/// What the kernel says when its clock or its CPU is not what it should be.
+const COMPLAINTS: &str = "dmesg | grep -iE 'unstable|lockup|stall|hung task|skew|clocksource.*wrong' || true";
 
 struct Fixture {
-    clock: GuestClock,
     live: Live,
     events: mpsc::UnboundedReceiver<GuestEvent>,
     _scratch: Scratch,
@@ -40,138 +38,158 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn boot() -> Fixture {
+    async fn boot(time: Timekeeping, vcpus: u32) -> Fixture {
         let (architecture, recipe) = (Architecture::Amd64, Recipe::default_for("amd64").unwrap());
         let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
         let emulator = LOCAL_HOST.find(architecture).unwrap();
-        let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel: Accel::Tcg };
+        let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel: Accel::Tcg, time };
         let mut cases = catalogue::read(None).unwrap().into_iter();
         let case = cases.find(|c| c.id() == "killed-daemon/watchdog/reset").unwrap();
-        let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };
+        let mut manifest = (*case.manifest).clone();
+        manifest.vmi.vcpus = Some(vcpus);
+        let spec = VmSpec { manifest: manifest.into(), profile: case.scenario.spec.guest, platform };
         let (scratch, evidence) = (Scratch::new().unwrap(), tempfile::tempdir().unwrap());
-        let folder = scratch.subdir("1").unwrap();
-        let clock = GuestClock::create(&folder, Duration::ZERO, LIKE_KVM).unwrap();
-        let prepared = spec.prepare(BootMode::Cold, 1, &folder, evidence.path()).unwrap();
-        let prepared = prepared.in_guest_time(&clock, &install(&cache_folder()).unwrap());
-        let (live, events) = prepared.launch(Instant::now(), false).await.unwrap();
-        assert_eq!(clock.now(), Duration::ZERO, "it stands still until it is told otherwise");
-        Fixture { clock, live, events, _scratch: scratch, _evidence: evidence }
+        let prepared = spec.prepare(BootMode::Cold, 1, &scratch.subdir("1").unwrap(), evidence.path()).unwrap();
+        let begun = time::now();
+        let (live, events) = prepared.launch(begun, false).await.unwrap();
+        assert_eq!(time::now(), begun, "starting QEMU takes no guest time");
+        let mut guest = Fixture { live, events, _scratch: scratch, _evidence: evidence };
+        guest.boots().await;
+        guest
     }
 
-    /// Lets guest time run to `limit`, or until an event of QEMU's is `wanted`; when that was.
-    async fn run(&mut self, limit: Duration, wanted: impl Fn(&DomainEvent) -> bool) -> Option<Duration> {
-        let clock = &self.clock;
-        clock.run_to(limit).unwrap();
-        let run = async {
+    async fn boots(&mut self) {
+        let begun = time::wall();
+        let open = self.next(BOOT, |event| matches!(event, DomainEvent::AgentPort { open: true })).await;
+        let booted = open.expect("the agent").duration_since(begun).unwrap();
+        assert!(booted < 30 * SECOND, "as fast as under KVM, not as TCG is: {booted:?}");
+        time::sleep(BOOT).await;
+    }
+
+    /// When an event that is `wanted` happened, on the guest's wall clock; `None`: not within `limit`.
+    async fn next(&mut self, limit: Duration, wanted: impl Fn(&DomainEvent) -> bool) -> Option<SystemTime> {
+        let events = &mut self.events;
+        let come = async {
             loop {
-                tokio::select! {
-                    biased;
-                    event = self.events.recv() => match event {
-                        Some(GuestEvent { event, .. }) if wanted(&event) => return Some(clock.now()),
-                        Some(_) => {}
-                        None => return None,
-                    },
-                    still = clock.stands_still() => match still.unwrap() {
-                        Still::AtLimit => return None,
-                        Still::Asks { .. } => clock.grant().unwrap(),
-                    },
+                match events.recv().await {
+                    Some(GuestEvent { at, event }) if wanted(&event) => return Some(at),
+                    Some(_) => {}
+                    None => return None,
                 }
             }
         };
-        tokio::time::timeout(REAL_LIMIT, run).await.expect("guest time does not stand still for so long")
+        time::timeout(limit, come).await.ok().flatten()
     }
 
-    async fn run_for(&mut self, span: Duration) {
-        let limit = self.clock.now() + span;
-        assert_eq!(self.run(limit, |_| false).await, None);
-        assert_eq!(self.clock.now(), limit, "it stops at the instant that it is told");
-    }
-
-    /// Runs a script in the guest; what it printed. When it ran lies between guest time before and after.
-    async fn shell(&mut self, script: &str) -> String {
+    /// Runs a script in the guest; what it printed.
+    async fn shell(&self, script: &str) -> String {
         let agent = self.live.agent.present().unwrap();
-        let clock = &self.clock;
-        let answer = agent.shell(script, Instant::now() + REAL_LIMIT);
-        tokio::pin!(answer);
-        // The agent is asked for the end again and again, at the host's pace: the guest goes no faster meanwhile.
-        let mut pace = tokio::time::interval(STEP);
-        loop {
-            tokio::select! {
-                biased;
-                output = &mut answer => return output.unwrap().stdout,
-                _ = pace.tick() => clock.run_to(clock.now() + STEP).unwrap(),
-                still = clock.stands_still() => match still.unwrap() {
-                    Still::Asks { .. } => clock.grant().unwrap(),
-                    Still::AtLimit => {
-                        pace.tick().await;
-                        clock.run_to(clock.now() + STEP).unwrap();
-                    }
-                },
-            }
-        }
+        agent.shell(script, time::now() + 10 * BOOT).await.unwrap().stdout.trim().to_owned()
+    }
+
+    async fn number(&self, script: &str) -> f64 {
+        self.shell(script).await.parse().unwrap()
+    }
+
+    async fn uptime(&self) -> f64 {
+        self.number("cut -d' ' -f1 /proc/uptime").await
     }
 }
 
-fn uptime(text: &str) -> f64 {
-    text.split_whitespace().next().unwrap().parse().unwrap()
+/// Runs `job` with a guest that has booted.
+fn with_guest<F: Future<Output = ()>>(vcpus: u32, job: impl FnOnce(Fixture) -> F + Send + 'static) {
+    let keeping = Timekeeping::Guest { object: install(&cache_folder()).unwrap(), speed: LIKE_KVM };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let time = keeping.clone();
+    let done = runtime.block_on(on_own_thread(&keeping, async move || {
+        tokio::select! {
+            () = async { job(Fixture::boot(time, vcpus).await).await } => {}
+            why = time::failed() => panic!("{why}"),
+        }
+    }));
+    done.unwrap();
 }
 
-#[tokio::test]
+fn fired(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::Watchdog(_))
+}
+
+#[test]
 #[ignore = "needs QEMU and the guest image: cargo xtask test"]
-async fn a_guest_lives_by_our_clock() {
-    let mut guest = Fixture::boot().await;
-    let open = |event: &DomainEvent| matches!(event, DomainEvent::AgentPort { open: true });
-    let booted = guest.run(Duration::from_secs(120), open).await.expect("the agent");
-    assert!(booted < Duration::from_secs(30), "as fast as under KVM, not as TCG is: {booted:?}");
-    // The daemon is set up by the last thing of the boot.
-    guest.run_for(Duration::from_secs(40)).await;
+fn a_guest_lives_by_our_clock() {
+    with_guest(1, async |mut guest| {
+        // An hour of waiting is jumped over, and the guest's own clocks go with ours.
+        let (begun, earliest) = (guest.uptime().await, time::now());
+        time::sleep(3600 * SECOND).await;
+        let least = (time::now() - earliest).as_secs_f64();
+        let passed = guest.uptime().await - begun;
+        let most = (time::now() - earliest).as_secs_f64() + 1.0;
+        // The guest's clock is refined by at most a hundredth of a percent once it has measured its counter; uptime has 10 ms.
+        assert!(passed > least - 0.4 && passed < most + 0.4, "{passed} s in the guest, {least} to {most} s on our clock");
+        let date = guest.number("date +%s.%N").await;
+        let ours = time::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!((date - ours).abs() < 2.0, "{date} in the guest, {ours} on our clock");
+        assert_eq!(guest.shell(COMPLAINTS).await, "");
+        let source = "cat /sys/devices/system/clocksource/clocksource0/current_clocksource";
+        assert_eq!(guest.shell(source).await, "tsc");
 
-    // An hour of waiting is jumped over, and the guest's own clock goes with ours.
-    let jumped = guest.clock.jumped();
-    let earliest = guest.clock.now();
-    let before = uptime(&guest.shell("cat /proc/uptime").await);
-    let begun = guest.clock.now();
-    guest.run_for(Duration::from_secs(3600)).await;
-    let ended = guest.clock.now();
-    let passed = uptime(&guest.shell("cat /proc/uptime").await) - before;
-    let (least, most) = ((ended - begun).as_secs_f64(), (guest.clock.now() - earliest).as_secs_f64());
-    // The guest's clock is refined by at most a hundredth of a percent once it has measured its counter; uptime has 10 ms.
-    assert!(passed > least - 0.4 && passed < most + 0.4, "{passed} s in the guest, {least} to {most} s on our clock");
-    assert!(guest.clock.jumped() - jumped > Duration::from_secs(3500), "{:?}", guest.clock.jumped() - jumped);
-    let complaints = guest.shell("dmesg | grep -iE 'unstable|lockup|stall|hung task|skew' || true").await;
-    assert_eq!(complaints, "");
-    let source = guest.shell("cat /sys/devices/system/clocksource/clocksource0/current_clocksource").await;
-    assert_eq!(source.trim(), "tsc");
-    let fired = |event: &DomainEvent| matches!(event, DomainEvent::Watchdog(_));
+        // Nobody writes to the device any more: it fires a heartbeat after that, to the tick of its own clock.
+        let held = "systemctl is-active watchdog.service; cat /sys/class/watchdog/watchdog0/timeout";
+        assert_eq!(guest.shell(held).await, "active\n10");
+        let before = time::wall();
+        guest.shell("pkill -9 -x watchdog").await;
+        let killed = time::wall();
+        let at = guest.next(2 * HEARTBEAT, fired).await.expect("WATCHDOG");
+        // Closing the device was the last write: 10.07 s after that (qemu-watchdog.md 2.2).
+        let (tick, late) = (Duration::from_millis(70), Duration::from_millis(1));
+        assert!(at >= before + HEARTBEAT && at <= killed + HEARTBEAT + tick + late, "{:?}", at.duration_since(before));
 
-    // Nobody writes to the device any more: it fires a heartbeat after that, to the tick of its own clock.
-    let held = guest.shell("systemctl is-active watchdog.service; cat /sys/class/watchdog/watchdog0/timeout").await;
-    assert_eq!(held, "active\n10\n");
-    let before = guest.clock.now();
-    guest.shell("pkill -9 -x watchdog").await;
-    let killed = guest.clock.now();
-    let at = guest.run(killed + 2 * HEARTBEAT, fired).await.expect("WATCHDOG");
-    // Closing the device was the last write: 10.07 s after that (qemu-watchdog.md 2.2).
-    let (tick, late) = (Duration::from_millis(70), Duration::from_millis(30));
-    assert!(
-        at >= before + HEARTBEAT && at <= killed + HEARTBEAT + tick + late,
-        "{at:?}, killed {before:?} to {killed:?}"
-    );
+        // It boots again, and a panicked kernel counts its watchdog down although it never sleeps.
+        guest.boots().await;
+        fault::inject(&guest.live, &Fault::KernelPanic, 1.0).await.unwrap();
+        let panicked = time::wall();
+        let at = guest.next(2 * HEARTBEAT, fired).await.expect("WATCHDOG after a panic");
+        assert!(at <= panicked + HEARTBEAT + tick, "{:?}", at.duration_since(panicked));
 
-    // It boots again, and a panicked kernel counts its watchdog down although it never sleeps.
-    guest.run(at + Duration::from_secs(60), open).await.expect("the agent after the reset");
-    guest.run_for(Duration::from_secs(40)).await;
-    // Later than the agent's answer in any case.
-    guest.shell("(sleep 30; echo c > /proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &").await;
-    guest.run_for(Duration::from_secs(31)).await;
-    let panicked = guest.clock.now();
-    guest.clock.set_speed(SPINNING);
-    let at = guest.run(panicked + 2 * HEARTBEAT, fired).await.expect("WATCHDOG after a panic");
-    // The main loop of QEMU wakes some milliseconds late, which are so many times longer in the guest.
-    assert!(at - panicked <= HEARTBEAT + Duration::from_secs(1), "{:?}", at - panicked);
+        // A QEMU that is killed ends, and time goes on without it.
+        guest.live.signal(Signal::SIGKILL);
+        let ended = |event: &DomainEvent| matches!(event, DomainEvent::Exited(_));
+        assert!(guest.next(SECOND, ended).await.is_some());
+        time::sleep(3600 * SECOND).await;
+    });
+}
 
-    // A QEMU that is killed ends the wait for its clock's owner by its event.
-    guest.live.signal(Signal::SIGKILL);
-    let ended = |event: &DomainEvent| matches!(event, DomainEvent::Exited(_));
-    assert!(guest.run(at + Duration::from_secs(3600), ended).await.is_some());
+/// Programs that are hard on a clock, beside each other on four vCPUs: ten seconds are ten seconds, and nobody complains.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_guest_that_never_sleeps_has_the_same_time() {
+    with_guest(4, async |guest| {
+        for busy in [
+            // Never idle.
+            "while :; do :; done",
+            // Reads the clock without a pause.
+            "while :; do read up </proc/uptime; done",
+            // Sleeps for next to nothing, again and again.
+            "perl -e 'select(undef, undef, undef, 0.000001) while 1'",
+            // Sets the clock.
+            "while :; do date -s '+1 hour' >/dev/null; sleep 0.5; date -s '-1 hour' >/dev/null; sleep 0.5; done",
+        ] {
+            let started = format!("({busy}) </dev/null >/dev/null 2>&1 & echo $! >>/run/busy");
+            guest.shell(&started).await;
+            let (begun, ours) = (guest.uptime().await, time::now());
+            time::sleep(10 * SECOND).await;
+            let passed = guest.uptime().await - begun;
+            let (least, most) = (9.9, (time::now() - ours).as_secs_f64() + 0.5);
+            assert!(passed >= least && passed <= most, "{busy}: {passed} s in the guest, at most {most} s on our clock");
+        }
+        // Stopped and continued: it has missed that, as under KVM.
+        let (begun, ours) = (guest.uptime().await, time::now());
+        guest.live.qmp.execute(qapi::qmp::stop {}, 10 * SECOND).await.unwrap();
+        time::sleep(30 * SECOND).await;
+        guest.live.qmp.execute(qapi::qmp::cont {}, 10 * SECOND).await.unwrap();
+        let passed = guest.uptime().await - begun;
+        let all = (time::now() - ours).as_secs_f64();
+        assert!(passed < all - 29.0, "{passed} s in the guest, {all} s on our clock");
+        assert_eq!(guest.shell(COMPLAINTS).await, "");
+    });
 }

@@ -183,8 +183,8 @@ impl Future for Wait {
             return Poll::Ready(());
         }
         let is_next = time.next_wait().is_none_or(|next| self.due.0 <= next);
-        time.waits.borrow_mut().insert(self.due, context.waker().clone());
-        if is_next {
+        let is_new = time.waits.borrow_mut().insert(self.due, context.waker().clone()).is_none();
+        if is_new && is_next {
             time.changed.notify_one();
         }
         Poll::Pending

@@ -93,9 +93,11 @@ async fn drive(
     });
     let world = Rc::new(World::new(Shared::new(Qemu::new(&setup, config, service), traffic, news)));
     tokio::task::spawn_local(world.shared.clone().keep_connecting());
-    let pressure = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
-    // Guest time is not the host's: what the host does to a guest cannot be seen in it.
-    let watching = is_real.then(|| tokio::task::spawn_local(Watcher::watch(pressure.clone())));
+    // In guest time nothing that the host does to a guest can be seen in it.
+    let watching = is_real.then(|| {
+        let watcher = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
+        (watcher.clone(), tokio::task::spawn_local(Watcher::watch(watcher)))
+    });
     let verdict = loop {
         let step = driver.step_at(world.shared.clock.now());
         timeline.keep(driver.engine().trace())?;
@@ -124,8 +126,10 @@ async fn drive(
         }
     };
     let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
-    let pressure = pressure.borrow_mut().end();
-    watching.inspect(|watching| watching.abort());
+    let pressure = watching.map_or_else(Pressure::default, |(watcher, watching)| {
+        watching.abort();
+        watcher.borrow_mut().end()
+    });
     world.end().await;
     let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };
     Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })

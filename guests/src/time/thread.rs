@@ -27,7 +27,7 @@ pub async fn on_own_thread<T, F>(
 ) -> Result<T, ThreadError>
 where
     T: Send + 'static,
-    F: Future<Output = T>,
+    F: Future<Output = T> + 'static,
 {
     let (mut answer, result) = oneshot::channel();
     let guest_time = matches!(keeping, Timekeeping::Guest { .. });
@@ -43,8 +43,10 @@ where
             if let Some(time) = time {
                 tokio::task::spawn_local(pace(time));
             }
+            // A task of its own: what is waited for here is looked at whenever any task has had its turn.
+            let job = tokio::task::spawn_local(job());
             tokio::select! {
-                done = job() => Some(done),
+                done = job => done.ok(),
                 () = answer.closed() => None,
             }
         });
