@@ -98,7 +98,7 @@ impl Fixture {
 
 /// Runs `job` with a guest that has booted.
 fn with_guest<F: Future<Output = ()>>(vcpus: u32, job: impl FnOnce(Fixture) -> F + Send + 'static) {
-    let keeping = Timekeeping::Guest { object: install(&cache_folder()).unwrap(), speed: LIKE_KVM };
+    let keeping = Timekeeping::Guest { object: install(&cache_folder()).unwrap(), speed: LIKE_KVM, pace: None };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let time = keeping.clone();
     let done = runtime.block_on(on_own_thread(&keeping, async move || {
@@ -125,7 +125,10 @@ fn a_guest_lives_by_our_clock() {
         let passed = guest.uptime().await - begun;
         let most = (time::now() - earliest).as_secs_f64() + 1.0;
         // The guest's clock is refined by at most a hundredth of a percent once it has measured its counter; uptime has 10 ms.
-        assert!(passed > least - 0.4 && passed < most + 0.4, "{passed} s in the guest, {least} to {most} s on our clock");
+        assert!(
+            passed > least - 0.4 && passed < most + 0.4,
+            "{passed} s in the guest, {least} to {most} s on our clock"
+        );
         let date = guest.number("date +%s.%N").await;
         let ours = time::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
         assert!((date - ours).abs() < 2.0, "{date} in the guest, {ours} on our clock");
@@ -180,7 +183,10 @@ fn a_guest_that_never_sleeps_has_the_same_time() {
             time::sleep(10 * SECOND).await;
             let passed = guest.uptime().await - begun;
             let (least, most) = (9.9, (time::now() - ours).as_secs_f64() + 0.5);
-            assert!(passed >= least && passed <= most, "{busy}: {passed} s in the guest, at most {most} s on our clock");
+            assert!(
+                passed >= least && passed <= most,
+                "{busy}: {passed} s in the guest, at most {most} s on our clock"
+            );
         }
         // Stopped and continued: it has missed that, as under KVM.
         let (begun, ours) = (guest.uptime().await, time::now());

@@ -9,8 +9,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
+use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_guests::host::{Host, LOCAL_HOST, named};
 use vmhealth_guests::image::{Image, Kernel};
 use vmhealth_guests::platform::Platform;
@@ -131,6 +131,8 @@ pub struct GuestOptions {
     pub clock: ClockChoice,
     /// Every guest boots from power-on; none is forked from a template.
     pub cold: bool,
+    /// Guest time that may pass in a second, for who watches; `None`: as much as can.
+    pub pace: Option<f64>,
     /// At most so many guests at once; `None`: as memory and cores allow.
     pub jobs: Option<usize>,
     /// The user's image, which boots in place of vmhealth's.
@@ -142,7 +144,15 @@ pub struct GuestOptions {
 impl Default for GuestOptions {
     fn default() -> Self {
         let clock = ClockChoice::Auto { speed: LIKE_KVM };
-        GuestOptions { accel: AccelChoice::Auto, clock, cold: false, jobs: None, image: None, hosts: Vec::new() }
+        GuestOptions {
+            accel: AccelChoice::Auto,
+            clock,
+            cold: false,
+            jobs: None,
+            image: None,
+            hosts: Vec::new(),
+            pace: None,
+        }
     }
 }
 
@@ -224,7 +234,7 @@ async fn platform(
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(options.accel, architecture, &kernel, &emulator, &cache).await;
     let image = options.image.clone().unwrap_or_else(|| Image::new(stored, recipe));
-    let (time, clock) = timekeeping(options.clock, host, found.accel)?;
+    let (time, clock) = timekeeping(options, host, found.accel)?;
     let accel = format!("{} ({})", found.accel.as_str(), found.why);
     let platform = Platform { architecture, image, emulator, accel: found.accel, time };
     let (scale, version) = (platform.guest_scale(), &platform.emulator.version);
@@ -240,7 +250,7 @@ async fn platform(
 }
 
 /// The clock that guests live by, and the same in words.
-fn timekeeping(choice: ClockChoice, host: &dyn Host, accel: Accel) -> Result<(Timekeeping, String), HostError> {
+fn timekeeping(options: &GuestOptions, host: &dyn Host, accel: Accel) -> Result<(Timekeeping, String), HostError> {
     let cannot = match (accel, host.runs_installed_qemu()) {
         (Accel::Kvm, _) => Some("under KVM the clock is the host's CPU's"),
         (Accel::Tcg, false) => Some("QEMU's clock cannot be steered in a container yet"),
@@ -250,7 +260,7 @@ fn timekeeping(choice: ClockChoice, host: &dyn Host, accel: Accel) -> Result<(Ti
         let scale = accel.guest_scale();
         Ok((Timekeeping::Real, format!("real time{why}, deadlines of what a guest does x{scale}")))
     };
-    match (choice, cannot) {
+    match (options.clock, cannot) {
         (ClockChoice::Real, _) => real(""),
         (ClockChoice::Auto { .. }, Some(why)) => real(&format!(" ({why})")),
         (ClockChoice::Guest { .. }, Some(why)) => {
@@ -259,7 +269,7 @@ fn timekeeping(choice: ClockChoice, host: &dyn Host, accel: Accel) -> Result<(Ti
         (ClockChoice::Auto { speed } | ClockChoice::Guest { speed }, None) => {
             let object = guest_time::install(&host::cache_folder()).map_err(not_ready)?;
             let words = format!("guest time (a second of CPU time is {speed} s)");
-            Ok((Timekeeping::Guest { object, speed }, words))
+            Ok((Timekeeping::Guest { object, speed, pace: options.pace }, words))
         }
     }
 }

@@ -35,6 +35,15 @@ pub(crate) unsafe fn wait(
     let begun = clock::now(page);
     let due = limit.map_or(i64::MAX, |span| begun.saturating_add(span));
     clock::main_loop_waits_for(due);
+    // SAFETY: the caller's.
+    let ready = unsafe { wait_until(page, fds, count, due, mask) };
+    clock::main_loop_works(page.now.load(SeqCst));
+    ready
+}
+
+/// # Safety
+/// As of ppoll.
+unsafe fn wait_until(page: &Page, fds: *mut pollfd, count: nfds_t, due: i64, mask: *const sigset_t) -> c_int {
     loop {
         // Asked before the descriptors are: what a thread did before it slept is seen in them.
         let idle = clock::SLEEPERS.all_sleep();

@@ -93,7 +93,7 @@ impl Prepared {
         let (mut reads, writes) = files(&machine, &users_files, &scratch, &evidence);
         let clock = match &time {
             Timekeeping::Real => None,
-            Timekeeping::Guest { object, speed } => {
+            Timekeeping::Guest { object, speed, .. } => {
                 let create = crate::time::create_clock(&scratch, *speed);
                 let (clock, place) = create.map_err(StartError::io("make QEMU's clock"))?;
                 reads.push(object.clone());

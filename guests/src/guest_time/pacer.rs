@@ -10,6 +10,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// So often every task gets its turn and the sockets are looked at before the guests go on: what comes passes from QEMU's
 /// socket through the event's, the guest's and the engine's tasks and back to a socket, in a turn or two each.
@@ -18,13 +19,40 @@ const TURNS: usize = 12;
 const APART: Duration = Duration::from_millis(10);
 /// Nobody waits for anything: look again after this.
 const FAR: Duration = Duration::from_secs(3600);
+/// With a pace, guest time goes on in steps of at most this of the host's.
+const STRIDE: Duration = Duration::from_millis(20);
 /// Of the host's: a guest that does not live on for so long does not any more.
 const STALLED: Duration = Duration::from_secs(120);
 
-/// For as long as the run lasts; only a failure ends it.
-pub(crate) async fn pace(time: Rc<SharedTime>) {
+/// Guest time that is slowed down for who watches.
+struct Slowed {
+    /// How much of it may pass in a second of the host's.
+    pace: f64,
+    /// It was not late then.
+    since: Instant,
+    from: Duration,
+}
+
+impl Slowed {
+    /// How far guest time may go on from `now`; waits until that is anywhere.
+    async fn allow(&mut self, now: Duration) -> Duration {
+        let stride = STRIDE.mul_f64(self.pace);
+        let due = self.from + self.since.elapsed().mul_f64(self.pace);
+        if due > now + 2 * stride {
+            // What the host was too slow for is not made up for.
+            (self.since, self.from) = (Instant::now(), now);
+        } else if now > due {
+            tokio::time::sleep((now - due).div_f64(self.pace)).await;
+        }
+        now + stride
+    }
+}
+
+/// For as long as the run lasts; only a failure ends it. `pace` as in [`super::Timekeeping`].
+pub(crate) async fn pace(time: Rc<SharedTime>, pace: Option<f64>) {
+    let mut slowed = pace.map(|pace| Slowed { pace, since: Instant::now(), from: Duration::ZERO });
     loop {
-        if let Err(why) = step(&time).await {
+        if let Err(why) = step(&time, slowed.as_mut()).await {
             time.fail(why);
             // Guest time stands; whoever looks after the run ends it.
             std::future::pending::<()>().await;
@@ -32,7 +60,7 @@ pub(crate) async fn pace(time: Rc<SharedTime>) {
     }
 }
 
-async fn step(time: &SharedTime) -> Result<(), String> {
+async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), String> {
     let steering = |e: io::Error| format!("QEMU's clock cannot be steered: {e}");
     let clocks = time.clocks();
     let sent: Vec<u64> = clocks.iter().map(|clock| clock.sent()).collect();
@@ -46,7 +74,12 @@ async fn step(time: &SharedTime) -> Result<(), String> {
     if time.end_waits() {
         return Ok(());
     }
-    let next = time.next_wait();
+    let now = time.now();
+    let allowed = match slowed {
+        Some(slowed) => Some(slowed.allow(now).await),
+        None => None,
+    };
+    let next = time.next_wait().map(|next| allowed.map_or(next, |allowed| next.min(allowed)));
     if clocks.is_empty() {
         match next {
             Some(next) => time.jump_to(next),
@@ -54,8 +87,7 @@ async fn step(time: &SharedTime) -> Result<(), String> {
         }
         return Ok(());
     }
-    let now = time.now();
-    let mut limit = next.unwrap_or(now + FAR);
+    let mut limit = next.or(allowed).unwrap_or(now + FAR);
     if clocks.len() > 1 {
         limit = limit.min(now + APART);
     }

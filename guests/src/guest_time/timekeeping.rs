@@ -18,6 +18,8 @@ pub enum Timekeeping {
         object: PathBuf,
         /// How much guest time a second of a vCPU's CPU time is.
         speed: f64,
+        /// How much guest time may pass in a second of the host's, for who watches; `None`: as much as can.
+        pace: Option<f64>,
     },
 }
 

@@ -32,7 +32,8 @@ impl Clock {
     /// QEMU stamps its events with the wall clock and cuts off what is less than a microsecond: an event must not come before
     /// what it follows. Never later than now.
     pub(super) fn time_of_wall(&self, at: SystemTime) -> Time {
-        let since = at.duration_since(self.origin_wall).map_or(Duration::ZERO, |since| since + Duration::from_micros(1));
+        let since =
+            at.duration_since(self.origin_wall).map_or(Duration::ZERO, |since| since + Duration::from_micros(1));
         (Time::ZERO + since + self.skipped.get()).min(self.now())
     }
 

@@ -30,18 +30,21 @@ where
     F: Future<Output = T> + 'static,
 {
     let (mut answer, result) = oneshot::channel();
-    let guest_time = matches!(keeping, Timekeeping::Guest { .. });
+    let paced = match keeping {
+        Timekeeping::Real => None,
+        Timekeeping::Guest { pace, .. } => Some(*pace),
+    };
     let body = move || {
         let runtime = match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(e) => return drop(answer.send(Err(ThreadError::Start(e)))),
         };
         let tasks = LocalSet::new();
-        let time = guest_time.then(SharedTime::begin);
-        let _lives = time.clone().map(live_by);
+        let time = paced.map(|pace| (SharedTime::begin(), pace));
+        let _lives = time.as_ref().map(|(time, _)| live_by(time.clone()));
         let done = tasks.block_on(&runtime, async {
-            if let Some(time) = time {
-                tokio::task::spawn_local(pace(time));
+            if let Some((time, paced)) = time {
+                tokio::task::spawn_local(pace(time, paced));
             }
             // A task of its own: what is waited for here is looked at whenever any task has had its turn.
             let job = tokio::task::spawn_local(job());

@@ -47,7 +47,11 @@ impl Transcript {
 
     fn keep(&self, direction: &str, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let record = format!("{:.6} {direction} {}\n", time::now().saturating_duration_since(self.origin).as_secs_f64(), text.trim_end());
+        let record = format!(
+            "{:.6} {direction} {}\n",
+            time::now().saturating_duration_since(self.origin).as_secs_f64(),
+            text.trim_end()
+        );
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.left == 0 {
             return;

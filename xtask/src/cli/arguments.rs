@@ -100,6 +100,12 @@ pub(super) enum Format {
     Json,
 }
 
+/// `1x`
+pub(super) fn parse_pace(text: &str) -> Result<f64, String> {
+    let pace = text.strip_suffix('x').unwrap_or(text).parse().map_err(|_| format!("{text:?} is not a pace like 1x"))?;
+    if (0.01..=1000.0).contains(&pace) { Ok(pace) } else { Err("not between 0.01x and 1000x".into()) }
+}
+
 /// `1/4`
 pub(super) fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));

@@ -49,7 +49,7 @@ pub(super) enum ProductCommand {
     Probe(Probe),
     /// Run one scenario again
     Repro(Repro),
-    /// Run the scenarios with forked guests and with cold boots, and report where the two differ
+    /// Run the scenarios in two ways that must make no difference, forked and cold, and report where they differ
     Compare(Compare),
     /// Show the table of an earlier run
     Report(Report),

@@ -1,11 +1,12 @@
-//! `compare`: every scenario forked and cold.
+//! `compare`: every scenario in two ways that must make no difference.
 
 use super::exit::{Failure, Status, usage};
 use super::session::{Interrupt, architectures, new_run_path, progress, status};
-use crate::prepare::{GuestOptions, prepare, say};
+use crate::prepare::{ClockChoice, GuestOptions, prepare, say};
 use crate::report::RunFolder;
+use crate::run::Reality;
 use crate::run::catalogue::{self, Case};
-use crate::run::forked;
+use crate::run::two_ways::{self, Way};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ use vmhealth_sim::manifest::Architecture;
 pub(super) struct Compare {
     /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
+    /// In guest time and in real time, in place of forked and cold
+    #[arg(long)]
+    pub(super) clocks: bool,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
@@ -35,8 +39,19 @@ impl Compare {
         let cases = self.cases()?;
         let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(usage)?;
         let (reality, _) = prepare(architectures(&cases), GuestOptions::default()).await;
+        let ways = match self.clocks {
+            true => {
+                let options = GuestOptions { clock: ClockChoice::Real, ..GuestOptions::default() };
+                let (real, _) = prepare(architectures(&cases), options).await;
+                [Way { name: "guest-time", reality }, Way { name: "real-time", reality: real }]
+            }
+            false => {
+                let cold = Reality { cold: true, ..reality.clone() };
+                [Way { name: "forked", reality }, Way { name: "cold", reality: cold }]
+            }
+        };
         let interrupt = Interrupt::listen();
-        let found = forked::compare(&cases, &reality, &folder, interrupt.cancelled(), progress()).await?;
+        let found = two_ways::compare(&cases, ways, &folder, interrupt.cancelled(), progress()).await?;
         print!("{found}");
         say(&format!("run folder: {}", folder.path().display()));
         interrupt.end()?;

@@ -88,7 +88,7 @@ impl E2e {
         let cases = of_architecture(cases, self.architecture)?;
         let jobs = self.jobs.map(usize::from);
         let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(), self.cold.cold);
-        let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, image: None };
+        let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, ..GuestOptions::default() };
         let results = run_cases(cases, self.world, options, self.out).await?;
         if self.format == Format::Json {
             println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);

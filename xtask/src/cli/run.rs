@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, World, parse_boot};
+use super::arguments::{AccelArg, ClockArg, ColdArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::session::{run_cases, status_of};
 use crate::own::{ImageChoice, OwnRun, TimedFault};
@@ -44,6 +44,9 @@ pub(super) struct Run {
     pub(super) accel: AccelArg,
     #[command(flatten)]
     pub(super) clock: ClockArg,
+    /// How fast guest time may go, for watching: 1x is as fast as the host's. If absent: as fast as can be
+    #[arg(long, value_name = "N", value_parser = parse_pace)]
+    pub(super) pace: Option<f64>,
     #[command(flatten)]
     pub(super) cold: ColdArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
@@ -92,7 +95,7 @@ impl Run {
         // A template would be booted as slowly, and once more where the image lacks something.
         let cold = self.cold.cold || run.image.is_users();
         let (accel, clock, hosts) = (self.accel.choice(), self.clock.choice(), self.host.into_iter().collect());
-        let options = GuestOptions { accel, clock, cold, image, hosts, jobs: None };
+        let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
         let results = run_cases(vec![case], World::Qemu, options, self.out).await?;
         Ok(status_of(&results))
     }

@@ -3,7 +3,6 @@
 //! Knows nothing of the command line, and nothing of how a host gets what its guests need.
 
 pub mod catalogue;
-pub mod forked;
 mod jobs;
 mod load;
 mod reality;
@@ -11,6 +10,7 @@ mod runner;
 mod scenario_run;
 mod schedule;
 pub mod templates;
+pub mod two_ways;
 
 pub(crate) use reality::remove_containers;
 pub use reality::{HostError, Progress, Reality};

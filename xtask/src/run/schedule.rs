@@ -100,7 +100,14 @@ impl Schedule {
     /// A schedule for so much memory and so many cores; `jobs` bounds it further.
     pub(crate) fn new(memory_mib: u64, cores: usize, jobs: Option<usize>) -> Schedule {
         let jobs = jobs.unwrap_or(cores * WAITING_PER_CORE).max(1);
-        Schedule { state: Mutex::default(), changed: Notify::new(), memory_mib, cores: cores.max(1), jobs, hurries: true }
+        Schedule {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            memory_mib,
+            cores: cores.max(1),
+            jobs,
+            hurries: true,
+        }
     }
 
     /// A schedule of guests in guest time: they never wait, and are never late.
@@ -165,9 +172,7 @@ impl Schedule {
         if !self.hurries {
             return has_room;
         }
-        has_room
-            && busy_now <= self.cores
-            && forecast.boots.iter().map(overlapping).max().unwrap_or(0) < self.cores
+        has_room && busy_now <= self.cores && forecast.boots.iter().map(overlapping).max().unwrap_or(0) < self.cores
     }
 
     /// A case is over.
