@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::guest::{BootMode, Live, VmSpec};
+use vmhealth_guests::guest_time::Timekeeping;
 use vmhealth_guests::host::LOCAL_HOST;
 use vmhealth_guests::image::{Image, Kernel};
 use vmhealth_guests::net::GUEST_ADDRESS;
@@ -37,7 +38,7 @@ async fn fixture() -> Fixture {
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
     let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel };
+    let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel, time: Timekeeping::Real };
     let mut cases = catalogue::read(None).unwrap().into_iter();
     let case = cases.find(|c| c.id() == "killed-daemon/watchdog/reset").unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };

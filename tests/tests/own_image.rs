@@ -10,9 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
 use vmhealth_guests::host::LOCAL_HOST;
 use vmhealth_guests::image::{DiskFormat, Image, Kernel};
 use vmhealth_guests::platform::Platform;
+use vmhealth_guests::qemu::Accel;
 use vmhealth_images::{Recipe, Store, digest, full_disk};
 use vmhealth_sim::manifest::{Architecture, read_for_own_image};
 use xtask::host::cache_folder;
@@ -174,7 +176,14 @@ async fn reality(disk: &Path) -> Reality {
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
     let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image: Image::of_user(disk).unwrap(), emulator, accel };
+    let time = match accel {
+        Accel::Kvm => Timekeeping::Real,
+        Accel::Tcg => {
+            let object = guest_time::install(&cache_folder()).unwrap();
+            Timekeeping::Guest { object, speed: LIKE_KVM, pace: None }
+        }
+    };
+    let platform = Platform { architecture, image: Image::of_user(disk).unwrap(), emulator, accel, time };
     Reality { host: LOCAL.into(), platforms: BTreeMap::from([(architecture, Ok(platform))]), cold: true, jobs: None }
 }
 

@@ -12,5 +12,5 @@ mod thread;
 mod wait;
 
 pub use thread::{ThreadError, on_own_thread};
-pub use wait::{Elapsed, Hold, Ticks, hold, now, sleep, sleep_until, timeout, timeout_at, wall};
-pub(crate) use wait::{create_clock, failed};
+pub(crate) use wait::create_clock;
+pub use wait::{Elapsed, Hold, Ticks, failed, hold, now, sleep, sleep_until, timeout, timeout_at, wall};

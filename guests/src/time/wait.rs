@@ -156,7 +156,7 @@ pub(crate) fn create_clock(folder: &Path, speed: f64) -> io::Result<(Arc<GuestCl
 }
 
 /// Why time does not go on; only guest time can fail so.
-pub(crate) async fn failed() -> String {
+pub async fn failed() -> String {
     match shared() {
         Some(time) => time.failed().await,
         None => std::future::pending().await,

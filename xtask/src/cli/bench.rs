@@ -4,7 +4,7 @@ use super::arguments::{Format, World};
 use super::exit::{Failure, Status, infra, usage};
 use super::session::{architectures, progress, run_cases, status_of};
 use crate::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
-use crate::prepare::{GuestOptions, prepare};
+use crate::prepare::{ClockChoice, GuestOptions, prepare};
 use crate::run::HostError;
 use crate::run::catalogue::{self, Case, unknown_scenario};
 use anyhow::anyhow;
@@ -83,7 +83,9 @@ impl Bench {
         match self {
             Bench::Fork { args, forks, colds, guests, hold } => {
                 let cases = cases(&[CASE.to_owned()])?;
-                let (reality, machine) = prepare(architectures(&cases), GuestOptions::default()).await;
+                // The host's seconds are what is measured.
+                let options = GuestOptions { clock: ClockChoice::Real, ..GuestOptions::default() };
+                let (reality, machine) = prepare(architectures(&cases), options).await;
                 let folder = tempfile::tempdir().map_err(infra)?;
                 let plan = ForkPlan { forks, colds, guests, hold };
                 let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!(unknown_scenario(CASE))))?;

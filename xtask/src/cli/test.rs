@@ -44,6 +44,8 @@ pub(super) async fn run() -> Result<Status, Failure> {
                 "own_image",
                 "--test",
                 "guest_time",
+                "--test",
+                "clocks",
                 "--",
                 "--ignored",
                 "--test-threads=1",
