@@ -108,7 +108,7 @@ impl std::str::FromStr for HostChoice {
 /// The clock that guests are to live by. A speed is that of [`Timekeeping::Guest`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockChoice {
-    /// Guest time where it can be had: under TCG, on this host.
+    /// Guest time where it can be had: under TCG.
     Auto {
         /// Of guest time.
         speed: f64,
@@ -234,7 +234,7 @@ async fn platform(
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(options.accel, architecture, &kernel, &emulator, &cache).await;
     let image = options.image.clone().unwrap_or_else(|| Image::new(stored, recipe));
-    let (time, clock) = timekeeping(options, host, found.accel)?;
+    let (time, clock) = timekeeping(options, found.accel)?;
     let accel = format!("{} ({})", found.accel.as_str(), found.why);
     let platform = Platform { architecture, image, emulator, accel: found.accel, time };
     let (scale, version) = (platform.guest_scale(), &platform.emulator.version);
@@ -250,11 +250,10 @@ async fn platform(
 }
 
 /// The clock that guests live by, and the same in words.
-fn timekeeping(options: &GuestOptions, host: &dyn Host, accel: Accel) -> Result<(Timekeeping, String), HostError> {
-    let cannot = match (accel, host.runs_installed_qemu()) {
-        (Accel::Kvm, _) => Some("under KVM the clock is the host's CPU's"),
-        (Accel::Tcg, false) => Some("QEMU's clock cannot be steered in a container yet"),
-        (Accel::Tcg, true) => None,
+fn timekeeping(options: &GuestOptions, accel: Accel) -> Result<(Timekeeping, String), HostError> {
+    let cannot = match accel {
+        Accel::Kvm => Some("under KVM the clock is the host's CPU's"),
+        Accel::Tcg => None,
     };
     let real = |why: &str| {
         let scale = accel.guest_scale();

@@ -6,6 +6,7 @@
 
 use super::shared::SharedTime;
 use super::steering::{GuestClock, Still};
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,8 +63,7 @@ pub(crate) async fn pace(time: Rc<SharedTime>, pace: Option<f64>) {
 
 async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), String> {
     let steering = |e: io::Error| format!("QEMU's clock cannot be steered: {e}");
-    let clocks = time.clocks();
-    let sent: Vec<u64> = clocks.iter().map(|clock| clock.sent()).collect();
+    let sent: BTreeMap<u64, u64> = time.clocks().iter().map(|(number, clock)| (*number, clock.sent())).collect();
     for _ in 0..TURNS {
         tokio::task::yield_now().await;
     }
@@ -79,6 +79,7 @@ async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), Stri
         Some(slowed) => Some(slowed.allow(now).await),
         None => None,
     };
+    let clocks = time.clocks();
     let next = time.next_wait().map(|next| allowed.map_or(next, |allowed| next.min(allowed)));
     if clocks.is_empty() {
         match next {
@@ -91,7 +92,9 @@ async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), Stri
     if clocks.len() > 1 {
         limit = limit.min(now + APART);
     }
-    for (clock, sent) in clocks.iter().zip(sent) {
+    for (number, clock) in &clocks {
+        // Of one that came meanwhile nothing was dealt with.
+        let sent = sent.get(number).copied().unwrap_or_default();
         clock.go_on(limit, sent).map_err(steering)?;
     }
     loop {
@@ -110,8 +113,8 @@ async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), Stri
 }
 
 /// Until each of them stands still, or one has a question.
-async fn stand_still(clocks: &[Arc<GuestClock>]) -> io::Result<()> {
-    for clock in clocks {
+async fn stand_still(clocks: &[(u64, Arc<GuestClock>)]) -> io::Result<()> {
+    for (_, clock) in clocks {
         if let Still::Asks = clock.stands_still().await? {
             break;
         }

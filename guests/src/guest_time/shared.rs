@@ -93,8 +93,9 @@ impl SharedTime {
         self.changed.notify_one();
     }
 
-    pub(super) fn clocks(&self) -> Vec<Arc<GuestClock>> {
-        self.clocks.borrow().values().cloned().collect()
+    /// The clocks that are waited for, with their numbers.
+    pub(super) fn clocks(&self) -> Vec<(u64, Arc<GuestClock>)> {
+        self.clocks.borrow().iter().map(|(number, clock)| (*number, clock.clone())).collect()
     }
 
     /// Time stands still until as many [`SharedTime::release`] it.

@@ -120,6 +120,14 @@ impl GuestClock {
         duration(self.page().jumped.load(SeqCst))
     }
 
+    /// As a QEMU would that has nothing to do.
+    #[cfg(test)]
+    pub(crate) fn reach_limit(&self) {
+        let page = self.page();
+        page.now.fetch_max(page.limit.load(SeqCst), SeqCst);
+        page.stand.store(Stand::AtLimit as u32, SeqCst);
+    }
+
     fn page(&self) -> &Page {
         self.page.get()
     }

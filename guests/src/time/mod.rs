@@ -8,6 +8,8 @@
 //! on_own_thread(Timekeeping) -> the thread of a run: its tasks, and a pacer that lets its guests' time go on
 //! ```
 
+#[cfg(test)]
+mod tests;
 mod thread;
 mod wait;
 
