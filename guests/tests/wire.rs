@@ -6,10 +6,10 @@ use qapi::{qga, qmp};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use vmhealth_guests::wire::{Agent, AgentError, PortState, Qmp, QmpError, Transcript};
 
 const LIMIT: Duration = Duration::from_secs(5);

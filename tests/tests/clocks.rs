@@ -22,9 +22,8 @@ const CASES: [&str; 4] = [
 async fn guest_time_and_real_time_tell_the_same_story() {
     let cases = catalogue::select(catalogue::read(None).unwrap(), &CASES.map(str::to_owned)).unwrap();
     assert_eq!(cases.len(), CASES.len());
-    let reality = async |clock| {
-        prepare([Architecture::Amd64].into(), GuestOptions { clock, ..GuestOptions::default() }).await.0
-    };
+    let reality =
+        async |clock| prepare([Architecture::Amd64].into(), GuestOptions { clock, ..GuestOptions::default() }).await.0;
     let guest = Way { name: "guest-time", reality: reality(GuestOptions::default().clock).await };
     let real = Way { name: "real-time", reality: reality(ClockChoice::Real).await };
     let folder = tempfile::tempdir().unwrap();

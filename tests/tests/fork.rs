@@ -38,7 +38,8 @@ async fn fixture() -> Fixture {
     let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
     let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
     let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let platform = Platform { architecture, image: Image::new(stored, recipe), emulator, accel, time: Timekeeping::Real };
+    let platform =
+        Platform { architecture, image: Image::new(stored, recipe), emulator, accel, time: Timekeeping::Real };
     let mut cases = catalogue::read(None).unwrap().into_iter();
     let case = cases.find(|c| c.id() == "killed-daemon/watchdog/reset").unwrap();
     let spec = VmSpec { manifest: case.manifest, profile: case.scenario.spec.guest, platform };

@@ -56,7 +56,9 @@ impl Config {
         let ours = Config::default();
         let longer = if users_image { USERS_IMAGE_LONGER } else { 1 };
         let boot_deadline = spec.boot_deadline.map_or(ours.boot_deadline * longer, |span| span.0);
-        Config { guest_scale, boot_deadline, users_image, ..ours }
+        // Whoever asks to watch for long has asked for a long run.
+        let longest = ours.longest + spec.observe.0;
+        Config { guest_scale, boot_deadline, users_image, longest, ..ours }
     }
 
     /// What a guest lacks: of an image of ours that is our doing, of the user's its own failure.
