@@ -14,8 +14,7 @@ const LONGEST: usize = 500;
 const MEDIAN: usize = 200;
 
 /// Circles that are there still: the crate, and the files or modules that are in one. One that is gone is to be taken out.
-const KNOWN_CIRCLES: &[(&str, &[&str])] =
-    &[("guests", &["reality::qemu", "reality::run"]), ("sim", &["engine::run", "engine::run::deadlines"])];
+const KNOWN_CIRCLES: &[(&str, &[&str])] = &[("sim", &["engine::run", "engine::run::deadlines"])];
 /// Files with logic that declare modules, too. One that has none any more is to be taken out.
 const KNOWN_LOGIC: &[&str] = &["sim/src/cluster/mod.rs"];
 
@@ -308,6 +307,40 @@ fn modules_are_declared_apart_from_logic_and_files_are_short() {
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
     assert!(found.is_empty() && median < MEDIAN, "median {median}\n{}", found.join("\n"));
+}
+
+/// Tokio's timers and the host's clocks are for what waits for the host; what waits for a guest, or times it, lives by
+/// `crate::time`, which may be the guest's. These files of `guests` wait for the host.
+const REAL_TIME: &[&str] = &[
+    "accel.rs",
+    "docker/api.rs",
+    "guest/live.rs",
+    "guest/migration.rs",
+    "guest/prepared.rs",
+    "guest_time/pacer.rs",
+    "guest_time/shared.rs",
+    "host/container/run.rs",
+    "host/container/sweep.rs",
+    "qemu/tsc.rs",
+    "reality/pressure.rs",
+    "registers.rs",
+    "template/capture.rs",
+    "time/wait.rs",
+    "wire/qmp.rs",
+];
+
+#[test]
+fn what_waits_for_a_guest_lives_by_its_clock() {
+    let hosts =
+        ["tokio::time::sleep", "tokio::time::timeout", "tokio::time::interval", "Instant::now", "SystemTime::now"];
+    let folder = root().join("guests/src");
+    let found = rust_files(&folder).into_iter().filter(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        !file.ends_with("tests.rs") && !file.ends_with("http_tests.rs") && hosts.iter().any(|call| code.contains(call))
+    });
+    let found: Vec<String> = found.map(|file| file.strip_prefix(&folder).unwrap().display().to_string()).collect();
+    assert_eq!(found, REAL_TIME);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::host::LOCAL_HOST;
 use vmhealth_guests::image::Kernel;
 use vmhealth_guests::net::Netns;
+use vmhealth_guests::qemu::Accel;
 use vmhealth_images::{Entry, Store};
 use vmhealth_sim::manifest::Architecture;
 
@@ -72,8 +73,11 @@ impl Report<'_> {
                 let kernel = Kernel::new(stored, recipe(architecture)?);
                 let cache = host::cache_folder();
                 let found = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache).await;
-                let (accel, scale) = (found.accel.as_str(), found.accel.guest_scale());
-                Ok(format!("accelerator {accel} ({}), guest-time deadlines x{scale}", found.why))
+                let clock = match found.accel {
+                    Accel::Kvm => "guests live in real time",
+                    Accel::Tcg => "guests live in guest time",
+                };
+                Ok(format!("accelerator {} ({}), {clock}", found.accel.as_str(), found.why))
             }
             (Ok(_), _) => Ok("accelerator: found by booting the guest image, once it is built".into()),
             (Err(e), _) => Err(e.to_string()),

@@ -9,6 +9,7 @@ mod pressure;
 mod qemu;
 mod replay;
 mod run;
+mod setup;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -17,4 +18,5 @@ mod users_image;
 mod world;
 
 pub use pressure::Pressure;
-pub use run::{Outcome, Setup, run};
+pub use run::{Outcome, run};
+pub use setup::Setup;

@@ -1,7 +1,7 @@
 //! The backend that is meant: QEMU, the guest's agent and network, a Service in a namespace of its own.
 
 use super::backend::{Backend, Past, Running, Start};
-use super::run::Setup;
+use super::setup::Setup;
 use crate::fault::{self, NotInjected};
 use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmSpec, Waited, verify};
 use crate::net::GUEST_ADDRESS;

@@ -3,46 +3,25 @@
 use super::pressure::{Pressure, Watcher};
 use super::qemu::Qemu;
 use super::replay::replay;
+use super::setup::Setup;
 use super::shared::{News, Shared};
 use super::timeline::Timeline;
 use super::users_image;
 use super::world::World;
 use crate::guest_time::Timekeeping;
-use crate::platform::Platform;
-use crate::template::Template;
 use crate::time::{self, on_own_thread};
 use crate::traffic::Service;
 use std::cell::RefCell;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use vmhealth_sim::engine::{Config, Engine, Input};
-use vmhealth_sim::manifest::VirtualMachine;
-use vmhealth_sim::scenario::{Spec, Verdict};
+use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Trace};
 use vmhealth_sim::world::{Driver, Step};
-
-/// What a run needs.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The user's manifest.
-    pub manifest: Arc<VirtualMachine>,
-    /// What happens to it.
-    pub spec: Spec,
-    /// What the guests run on.
-    pub platform: Platform,
-    /// What they are forked from; `None`: they boot cold.
-    pub template: Option<Arc<Template>>,
-    /// Short, ours alone, removed after the run.
-    pub scratch: PathBuf,
-    /// Where the evidence goes.
-    pub evidence: PathBuf,
-}
 
 /// What a run leaves.
 #[derive(Debug, Clone)]

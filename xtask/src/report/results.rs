@@ -185,7 +185,7 @@ pub struct Machine {
     pub qemu: String,
     /// `kvm` or `tcg`, and why.
     pub accel: String,
-    /// What guest-time deadlines are multiplied by.
+    /// What deadlines of what a guest does were multiplied by.
     pub guest_scale: f64,
     /// The guest image's digest.
     pub image: String,
