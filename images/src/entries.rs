@@ -151,6 +151,11 @@ impl Entries {
         Err(at(&entry)(io::Error::other("others make and remove it again and again")))
     }
 
+    /// Whether there is one under `key`, verified or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.entry(key).exists()
+    }
+
     /// Every entry, verified.
     pub fn list(&self) -> Result<Vec<Found>, EntryError> {
         let mut found = Vec::new();

@@ -81,6 +81,11 @@ impl Store {
         Ok(Image::of(folder, digest.clone()))
     }
 
+    /// Whether [`Store::ensure`] has nothing to build, as far as can be known without reading the image.
+    pub fn seems_built(&self, recipe: &Recipe) -> bool {
+        self.entries.has(&recipe.key())
+    }
+
     /// Every entry, verified.
     pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let entry = |Found { key, folder, bytes, digest }| Entry {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use vmhealth_guests::qemu::{QEMU_S390X, QEMU_X86};
 use vmhealth_sim::manifest::Architecture;
 
@@ -126,6 +127,9 @@ pub fn install_command(missing: &[Tool]) -> String {
 
 /// Installs what is missing on Debian as root; otherwise the error says what to type.
 pub fn install(missing: &[Tool]) -> Result<(), String> {
+    /// Two of them at once would find apt's lock taken.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let command = install_command(missing);
     let as_user = format!("missing: {}; type: sudo {command}", names(missing));
     if !can_install() {

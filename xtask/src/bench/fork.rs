@@ -4,7 +4,8 @@ use super::stats::Spread;
 use crate::host;
 use crate::report::Machine;
 use crate::run::catalogue::Case;
-use crate::run::{Progress, Reality, remove_containers, templates};
+use crate::run::templates::{self, Making};
+use crate::run::{Progress, Reality, remove_containers};
 use nix::unistd::{SysconfVar, sysconf};
 use serde::Serialize;
 use std::fmt;
@@ -109,9 +110,12 @@ pub async fn fork(
     let scratch = Scratch::new()?;
     let bench = async {
         let (_never, cancelled) = watch::channel(false);
-        let templates = templates::prepare(std::slice::from_ref(case), reality, &scratch, cancelled, progress);
-        let templates = LocalSet::new().run_until(templates).await?;
-        let Some(template) = templates.into_iter().next().flatten() else {
+        let making = async {
+            let mut making = Making::begin(std::slice::from_ref(case), reality, &scratch, cancelled, progress)?;
+            Ok::<_, io::Error>(making.next().await)
+        };
+        let ready = LocalSet::new().run_until(making).await?;
+        let Some(template) = ready.and_then(|ready| ready.template) else {
             return Err(io::Error::other("there is no template to fork from"));
         };
         let platform = reality.platform(case).map_err(io::Error::other)?;

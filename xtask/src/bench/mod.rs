@@ -1,12 +1,14 @@
 //! The benchmarks: numbers, never verdicts. Everything that is compared is measured in one run, because machines drift.
 
 mod check;
+mod clocks;
 mod e2e;
 mod fork;
 mod peers;
 mod stats;
 
 pub use check::{CheckBench, check_many};
+pub use clocks::{ClocksBench, ClocksRow};
 pub use e2e::{E2eBench, e2e_figures};
 pub use fork::{ForkBench, ForkPlan, fork};
 pub use peers::{PeersBench, peers};

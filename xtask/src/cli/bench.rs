@@ -1,12 +1,16 @@
 //! `bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
 use super::arguments::{Format, World};
+use super::compare::two_clocks;
 use super::exit::{Failure, Status, infra, usage};
-use super::session::{architectures, progress, run_cases, status_of};
-use crate::bench::{ForkPlan, check_many, e2e_figures, fork, peers};
+use super::interrupt::Interrupt;
+use super::session::{new_run_path, progress, run_cases, status_of};
+use crate::bench::{ClocksBench, ForkPlan, check_many, e2e_figures, fork, peers};
 use crate::prepare::{ClockChoice, GuestOptions, prepare};
+use crate::report::RunFolder;
 use crate::run::HostError;
 use crate::run::catalogue::{self, Case, unknown_scenario};
+use crate::run::two_ways;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -53,6 +57,14 @@ pub(super) enum Bench {
         #[command(flatten)]
         args: BenchArgs,
     },
+    /// The same scenarios in guest time and in real time, one after another
+    Clocks {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// Which scenarios: ids, parts of ids, or tags
+        #[arg(default_value = "seed")]
+        filters: Vec<String>,
+    },
     /// Time from start to the guest's first command with virtme-ng and vmtest, with the same kernel
     Peers {
         #[command(flatten)]
@@ -85,7 +97,7 @@ impl Bench {
                 let cases = cases(&[CASE.to_owned()])?;
                 // The host's seconds are what is measured.
                 let options = GuestOptions { clock: ClockChoice::Real, ..GuestOptions::default() };
-                let (reality, machine) = prepare(architectures(&cases), options).await;
+                let (reality, machine) = prepare(catalogue::architectures(&cases), options).await;
                 let folder = tempfile::tempdir().map_err(infra)?;
                 let plan = ForkPlan { forks, colds, guests, hold };
                 let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!(unknown_scenario(CASE))))?;
@@ -108,6 +120,18 @@ impl Bench {
                 eprint!("{found}");
                 deliver(&args, &found)?;
                 Ok(status_of(&results))
+            }
+            Bench::Clocks { args, filters } => {
+                let cases = cases(&filters)?;
+                let (ways, machine) =
+                    two_clocks(&cases, GuestOptions { jobs: Some(1), ..GuestOptions::default() }).await;
+                let folder = RunFolder::create(&new_run_path()).map_err(usage)?;
+                let interrupt = Interrupt::listen();
+                let found = two_ways::compare(&cases, ways, &folder, interrupt.cancelled(), progress()).await?;
+                interrupt.end()?;
+                let found = ClocksBench::new(&found, machine);
+                eprint!("{found}");
+                deliver(&args, &found)
             }
             Bench::Peers { args, scratch } => {
                 let (mut reality, machine) = prepare([Architecture::Amd64].into(), GuestOptions::default()).await;

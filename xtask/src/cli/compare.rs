@@ -1,9 +1,10 @@
 //! `compare`: every scenario in two ways that must make no difference.
 
 use super::exit::{Failure, Status, usage};
-use super::session::{Interrupt, architectures, new_run_path, progress, status};
+use super::interrupt::Interrupt;
+use super::session::{new_run_path, progress, status};
 use crate::prepare::{ClockChoice, GuestOptions, prepare, say};
-use crate::report::RunFolder;
+use crate::report::{Machine, RunFolder};
 use crate::run::Reality;
 use crate::run::catalogue::{self, Case};
 use crate::run::two_ways::{self, Way};
@@ -27,7 +28,7 @@ pub(super) struct Compare {
 impl Compare {
     /// The architectures of the guests that it boots.
     pub(super) fn guests(&self) -> BTreeSet<Architecture> {
-        architectures(&self.cases().unwrap_or_default())
+        catalogue::architectures(&self.cases().unwrap_or_default())
     }
 
     fn cases(&self) -> Result<Vec<Case>, Failure> {
@@ -38,14 +39,10 @@ impl Compare {
     pub(super) async fn run(self) -> Result<Status, Failure> {
         let cases = self.cases()?;
         let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(usage)?;
-        let (reality, _) = prepare(architectures(&cases), GuestOptions::default()).await;
         let ways = match self.clocks {
-            true => {
-                let options = GuestOptions { clock: ClockChoice::Real, ..GuestOptions::default() };
-                let (real, _) = prepare(architectures(&cases), options).await;
-                [Way { name: "guest-time", reality }, Way { name: "real-time", reality: real }]
-            }
+            true => two_clocks(&cases, GuestOptions::default()).await.0,
             false => {
+                let (reality, _) = prepare(catalogue::architectures(&cases), GuestOptions::default()).await;
                 let cold = Reality { cold: true, ..reality.clone() };
                 [Way { name: "forked", reality }, Way { name: "cold", reality: cold }]
             }
@@ -57,4 +54,12 @@ impl Compare {
         interrupt.end()?;
         Ok(status(found.exit_status()))
     }
+}
+
+/// Guest time and real time, and the machine.
+pub(super) async fn two_clocks(cases: &[Case], options: GuestOptions) -> ([Way; 2], Machine) {
+    let (guest, machine) = prepare(catalogue::architectures(cases), options.clone()).await;
+    let (real, _) =
+        prepare(catalogue::architectures(cases), GuestOptions { clock: ClockChoice::Real, ..options }).await;
+    ([Way { name: "guest-time", reality: guest }, Way { name: "real-time", reality: real }], machine)
 }

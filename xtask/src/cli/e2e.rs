@@ -2,7 +2,7 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, Format, World, parse_shard};
 use super::exit::{Failure, Status, infra, usage};
-use super::session::{architectures, run_cases, status_of};
+use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
 use crate::run::catalogue::{self, Case};
 use anyhow::anyhow;
@@ -63,7 +63,7 @@ impl E2e {
         };
         Some(match self.architecture {
             Some(only) => [only].into(),
-            None => architectures(&chosen().unwrap_or_default()),
+            None => catalogue::architectures(&chosen().unwrap_or_default()),
         })
     }
 

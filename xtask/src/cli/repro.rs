@@ -2,7 +2,7 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, World};
 use super::exit::{Failure, Status, usage};
-use super::session::{architectures, run_cases, status_of};
+use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
 use crate::run::catalogue::{self, Case, unknown_scenario};
 use anyhow::anyhow;
@@ -35,7 +35,7 @@ pub(super) struct Repro {
 impl Repro {
     /// The architectures of the guests that it boots; `None`: it boots none.
     pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
-        (self.world != World::Model).then(|| architectures(&self.cases().unwrap_or_default()))
+        (self.world != World::Model).then(|| catalogue::architectures(&self.cases().unwrap_or_default()))
     }
 
     fn cases(&self) -> Result<Vec<Case>, Failure> {

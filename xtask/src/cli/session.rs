@@ -2,57 +2,14 @@
 
 use super::arguments::World;
 use super::exit::{Failure, Status, usage};
-use crate::prepare::{GuestOptions, prepare_all, say};
+use super::interrupt::Interrupt;
+use super::parts::run_in_parts;
+use crate::prepare::{GuestOptions, say};
 use crate::report::{Results, RunFolder, table};
 use crate::run::{self, catalogue::Case};
-use anyhow::anyhow;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use vmhealth_sim::manifest::Architecture;
-
-/// The architectures of the cases' guests.
-pub(super) fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
-    cases.iter().map(Case::architecture).collect()
-}
-
-/// Ctrl-C, which ends the guests and lets what is known be written.
-pub(super) struct Interrupt {
-    cancelled: watch::Receiver<bool>,
-    listener: JoinHandle<()>,
-}
-
-impl Interrupt {
-    pub(super) fn listen() -> Interrupt {
-        let (cancel, cancelled) = watch::channel(false);
-        let listener = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                say("interrupted; ending the guests");
-                // Nobody listens once every scenario has ended.
-                let _ = cancel.send(true);
-            }
-            std::future::pending::<()>().await;
-        });
-        Interrupt { cancelled, listener }
-    }
-
-    /// Becomes true on Ctrl-C.
-    pub(super) fn cancelled(&self) -> watch::Receiver<bool> {
-        self.cancelled.clone()
-    }
-
-    /// Stops listening; an error if Ctrl-C came.
-    pub(super) fn end(self) -> Result<(), Failure> {
-        self.listener.abort();
-        if *self.cancelled.borrow() {
-            return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
-        }
-        Ok(())
-    }
-}
 
 /// Lines with the time since now.
 pub(super) fn progress() -> run::Progress {
@@ -81,13 +38,15 @@ pub(super) async fn run_cases(
     out: Option<PathBuf>,
 ) -> Result<Results, Failure> {
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
-    let (realities, machine) = match world {
-        World::Model => Default::default(),
-        World::Both | World::Qemu => prepare_all(architectures(&cases), options).await,
+    let (results, interrupt) = match world {
+        World::Model => {
+            let interrupt = Interrupt::listen();
+            let (realities, machine) = Default::default();
+            let cancelled = interrupt.cancelled();
+            (run::run(cases, world.into(), realities, machine, &folder, cancelled, progress()).await?, interrupt)
+        }
+        World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress()).await?,
     };
-    let interrupt = Interrupt::listen();
-    let cancelled = interrupt.cancelled.clone();
-    let results = run::run(cases, world.into(), realities, machine, &folder, cancelled, progress()).await?;
     eprint!("{}", table(&results));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;

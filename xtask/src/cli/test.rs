@@ -2,7 +2,7 @@
 
 use super::arguments::World;
 use super::exit::{Failure, Status, infra, usage};
-use super::session::{architectures, run_cases, status_of};
+use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice, install_missing, install_ovmf, prepare, say};
 use crate::report::{LOCAL, Results};
 use crate::run::catalogue;
@@ -16,7 +16,7 @@ use vmhealth_sim::manifest::Architecture;
 /// The architectures of the guests that it boots.
 pub(super) fn guests() -> BTreeSet<Architecture> {
     let chosen = catalogue::read(None).and_then(|all| catalogue::select(all, &[]));
-    architectures(&chosen.unwrap_or_default())
+    catalogue::architectures(&chosen.unwrap_or_default())
 }
 
 /// Unit, model and snapshot tests by cargo; then the catalogue on QEMU. The last line is the runner's own summary.

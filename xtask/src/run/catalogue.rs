@@ -4,6 +4,7 @@
 use crate::program;
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
@@ -157,6 +158,11 @@ pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
 /// What to say of an id that no scenario has.
 pub fn unknown_scenario(id: &str) -> String {
     format!("no scenario is called {id:?}; `{} e2e --list` shows them all", program::name())
+}
+
+/// The architectures of the cases' guests.
+pub fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
+    cases.iter().map(Case::architecture).collect()
 }
 
 /// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id or its tag. Without filters

@@ -8,9 +8,10 @@ use super::catalogue::Case;
 use super::reality::{HostError, Progress, Reality, remove_containers};
 use super::scenario_run::{ScenarioRun, finish, not_run, skipped};
 use super::schedule::{Forecast, Schedule};
-use super::templates::{CaseTemplates, prepare as prepare_templates};
+use super::templates::{CaseTemplates, Making, Ready};
 use crate::host;
 use crate::report::{RunFolder, VerdictWord, place};
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,23 +51,14 @@ impl Jobs<'_> {
     /// Runs them all; must be called in a LocalSet.
     pub(crate) async fn run(&self) -> io::Result<Vec<Option<ScenarioRun>>> {
         let scratch = Scratch::new()?;
-        let runs = async {
-            let templates = match self.reality.cold {
-                true => vec![None; self.cases.len()],
-                false => {
-                    prepare_templates(self.cases, self.reality, &scratch, self.cancelled.clone(), &self.progress)
-                        .await?
-                }
-            };
-            self.run_all(&templates, &scratch).await
-        };
-        let runs = runs.await;
+        let runs = self.run_all(&scratch).await;
         remove_containers(self.reality, &scratch).await;
         runs
     }
 
-    async fn run_all(&self, templates: &CaseTemplates, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
-        let mut runs = self.run_together(templates, scratch).await?;
+    async fn run_all(&self, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let templates = RefCell::new(vec![None; self.cases.len()]);
+        let mut runs = self.run_together(&templates, scratch).await?;
         if let [Some(only)] = runs.as_mut_slice() {
             only.result.starved_alone();
             return Ok(runs);
@@ -81,7 +73,7 @@ impl Jobs<'_> {
                 case.id()
             ));
             self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
-            let job = self.job(index, templates, scratch, "alone")?;
+            let job = self.job(index, &templates, scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
             again.compare_with_model(self.models[index].as_ref(), &self.cases[index]);
@@ -92,15 +84,16 @@ impl Jobs<'_> {
         Ok(runs)
     }
 
-    async fn run_together(&self, templates: &CaseTemplates, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
+    async fn run_together(
+        &self,
+        templates: &RefCell<CaseTemplates>,
+        scratch: &Scratch,
+    ) -> io::Result<Vec<Option<ScenarioRun>>> {
         let (memory_mib, cores, jobs) = (host::memory_budget_mib(), host::cores(), self.reality.jobs);
         let schedule = Arc::new(match self.reality.is_in_guest_time() {
             true => Schedule::in_guest_time(memory_mib, cores, jobs),
             false => Schedule::new(memory_mib, cores, jobs),
         });
-        for (index, (case, template)) in self.cases.iter().zip(templates).enumerate() {
-            schedule.enqueue(index, forecast(case, template.is_some()));
-        }
         let (shown, progress) = (schedule.clone(), self.progress.clone());
         let show = tokio::task::spawn_local(async move {
             loop {
@@ -109,13 +102,17 @@ impl Jobs<'_> {
             }
         });
         let mut tasks = JoinSet::new();
-        while let Some(index) = schedule.next().await {
-            let (job, schedule) = (self.job(index, templates, scratch, "")?, schedule.clone());
-            tasks.spawn_local(async move {
-                let _place = Place(&schedule, index);
-                (index, job.run(&schedule).await)
-            });
-        }
+        let serve = async {
+            while let Some(index) = schedule.next().await {
+                let (job, schedule) = (self.job(index, templates, scratch, "")?, schedule.clone());
+                tasks.spawn_local(async move {
+                    let _place = Place(&schedule, index);
+                    (index, job.run(&schedule).await)
+                });
+            }
+            Ok::<(), io::Error>(())
+        };
+        tokio::try_join!(self.enqueue_all(&schedule, templates, scratch), serve)?;
         let mut runs = vec![None; self.cases.len()];
         while let Some(done) = tasks.join_next().await {
             // A task that panicked has lost its index; its case is the one without a run below.
@@ -133,12 +130,47 @@ impl Jobs<'_> {
         Ok(runs)
     }
 
-    fn job(&self, index: usize, templates: &CaseTemplates, scratch: &Scratch, suffix: &str) -> io::Result<Job> {
+    /// Puts every case into the queue when its template is there. In real time that is when all are: their boots would keep
+    /// the cores from guests that are timed.
+    async fn enqueue_all(
+        &self,
+        schedule: &Schedule,
+        templates: &RefCell<CaseTemplates>,
+        scratch: &Scratch,
+    ) -> io::Result<()> {
+        if self.reality.cold {
+            self.cases.iter().enumerate().for_each(|(index, case)| schedule.enqueue(index, forecast(case, false)));
+            schedule.close();
+            return Ok(());
+        }
+        let mut making = Making::begin(self.cases, self.reality, scratch, self.cancelled.clone(), &self.progress)?;
+        let mut held = Vec::new();
+        while let Some(Ready { cases, template }) = making.next().await {
+            for index in cases {
+                templates.borrow_mut()[index] = template.clone();
+                held.push((index, forecast(&self.cases[index], template.is_some())));
+            }
+            if self.reality.is_in_guest_time() {
+                held.drain(..).for_each(|(index, forecast)| schedule.enqueue(index, forecast));
+            }
+        }
+        held.into_iter().for_each(|(index, forecast)| schedule.enqueue(index, forecast));
+        schedule.close();
+        Ok(())
+    }
+
+    fn job(
+        &self,
+        index: usize,
+        templates: &RefCell<CaseTemplates>,
+        scratch: &Scratch,
+        suffix: &str,
+    ) -> io::Result<Job> {
         Ok(Job {
             index,
             case: self.cases[index].clone(),
             reality: self.reality.clone(),
-            template: templates[index].clone(),
+            template: templates.borrow()[index].clone(),
             scratch: scratch.subdir(&format!("{index}{suffix}"))?,
             folder: self.folder.clone(),
             cancelled: self.cancelled.clone(),

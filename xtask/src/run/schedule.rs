@@ -80,6 +80,8 @@ struct Running {
 struct State {
     waiting: BTreeMap<(Reverse<Duration>, usize), Forecast>,
     running: BTreeMap<usize, Running>,
+    /// Nothing more comes into the queue.
+    closed: bool,
     load: Load,
     admitted: Option<Instant>,
 }
@@ -122,15 +124,22 @@ impl Schedule {
     /// Puts a case into the queue; the longest are served first.
     pub(crate) fn enqueue(&self, case: usize, forecast: Forecast) {
         self.lock().waiting.insert((Reverse(forecast.length), case), forecast);
+        self.changed.notify_waiters();
     }
 
-    /// The next case that may begin; `None` when none is left.
+    /// Nothing more comes into the queue.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    /// The next case that may begin; `None` when none is left and none comes.
     pub(crate) async fn next(&self) -> Option<usize> {
         loop {
             let changed = self.changed.notified();
             {
                 let mut state = self.lock();
-                if state.waiting.is_empty() {
+                if state.waiting.is_empty() && state.closed {
                     return None;
                 }
                 let now = Instant::now();

@@ -1,4 +1,4 @@
-//! The templates that a run's cases fork from: each booted once.
+//! The templates that a run's cases fork from: each booted once. A case can begin as soon as its own is there.
 
 use super::catalogue::Case;
 use super::reality::{Progress, Reality};
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use vmhealth_guests::guest::VmSpec;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::scratch::Scratch;
-use vmhealth_guests::template::{self, Template, Templates};
+use vmhealth_guests::template::{self, CaptureError, Template, Templates};
 use vmhealth_sim::engine::Config;
 
 /// The port of the health server that scenarios ask for (that of OpenShift's documentation).
@@ -22,75 +22,110 @@ pub(crate) const HEALTH_PORT: u16 = 1500;
 /// By case: the template that it forks from; `None`: it boots cold.
 pub(crate) type CaseTemplates = Vec<Option<Arc<Template>>>;
 
-/// Finds or makes the template of every case. Each reason why there is none is said once; those cases boot cold.
-pub(crate) async fn prepare(
-    cases: &[Case],
-    reality: &Reality,
-    scratch: &Scratch,
-    mut cancelled: watch::Receiver<bool>,
-    progress: &Progress,
-) -> io::Result<CaseTemplates> {
-    let store = Templates::new(&host::cache_folder());
-    let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
-    let mut keys = Vec::new();
-    for case in cases {
-        // A guest that cannot run needs none; its case says why. One that the cluster refuses is never started.
-        let platform = reality.platform(case).ok().filter(|_| case.manifest.vmi.refusal().is_none());
-        let Some(platform) = platform else {
-            keys.push(String::new());
-            continue;
-        };
-        let (spec, watched) = (spec(case, platform), watched(case));
-        let key = template::key(&spec, &watched);
-        let scale = platform.guest_scale();
-        let limit = Config::of(&case.scenario.spec, scale, platform.image.is_users()).scaled_boot_deadline();
-        wanted.entry(key.clone()).or_insert(Wanted { spec, watched, limit });
-        keys.push(key);
+/// A template that was found or made, or that cannot be had, and the cases that wait for it.
+pub(crate) struct Ready {
+    pub(crate) cases: Vec<usize>,
+    /// `None`: they boot cold.
+    pub(crate) template: Option<Arc<Template>>,
+}
+
+/// The templates of a run, being found or made. Each reason why there is none is said once.
+pub(crate) struct Making {
+    tasks: JoinSet<(String, Result<Template, CaptureError>)>,
+    /// By template, the cases that wait for it; of the empty name are those that need none.
+    waiting: BTreeMap<String, Vec<usize>>,
+    reasons: BTreeSet<String>,
+    store: Templates,
+    cancelled: watch::Receiver<bool>,
+    progress: Progress,
+}
+
+impl Making {
+    /// Begins; must be called in a LocalSet.
+    pub(crate) fn begin(
+        cases: &[Case],
+        reality: &Reality,
+        scratch: &Scratch,
+        cancelled: watch::Receiver<bool>,
+        progress: &Progress,
+    ) -> io::Result<Making> {
+        let store = Templates::new(&host::cache_folder());
+        let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+        let mut waiting: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, case) in cases.iter().enumerate() {
+            // A guest that cannot run needs none; its case says why. One that the cluster refuses is never started.
+            let platform = reality.platform(case).ok().filter(|_| case.manifest.vmi.refusal().is_none());
+            let Some(platform) = platform else {
+                waiting.entry(String::new()).or_default().push(index);
+                continue;
+            };
+            let (spec, watched) = (spec(case, platform), watched(case));
+            let key = template::key(&spec, &watched);
+            let scale = platform.guest_scale();
+            let limit = Config::of(&case.scenario.spec, scale, platform.image.is_users()).scaled_boot_deadline();
+            wanted.entry(key.clone()).or_insert(Wanted { spec, watched, limit });
+            waiting.entry(key).or_default().push(index);
+        }
+        // In real time half of the cores: a boot that had to share one would be a slow boot in every fork's history.
+        let cores = if reality.is_in_guest_time() { host::cores() } else { (host::cores() / 2).max(1) };
+        let cores = Rc::new(Semaphore::new(cores));
+        let mut tasks = JoinSet::new();
+        for (index, (key, wanted)) in wanted.into_iter().enumerate() {
+            let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
+            let scratch = scratch.subdir(&format!("t{index}"))?;
+            tasks.spawn_local(async move {
+                // Never closed.
+                let _core = cores.acquire().await;
+                let Wanted { spec, watched, limit } = wanted;
+                let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
+                (key, made)
+            });
+        }
+        let progress = progress.clone();
+        Ok(Making { tasks, waiting, reasons: BTreeSet::new(), store, cancelled, progress })
     }
-    // In real time half of the cores: a boot that had to share one would be a slow boot in every fork's history.
-    let cores = if reality.is_in_guest_time() { host::cores() } else { (host::cores() / 2).max(1) };
-    let cores = Rc::new(Semaphore::new(cores));
-    let mut tasks = JoinSet::new();
-    for (index, (key, wanted)) in wanted.into_iter().enumerate() {
-        let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
-        let scratch = scratch.subdir(&format!("t{index}"))?;
-        tasks.spawn_local(async move {
-            // Never closed.
-            let _core = cores.acquire().await;
-            let Wanted { spec, watched, limit } = wanted;
-            let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
-            (key, made)
-        });
-    }
-    let mut made: BTreeMap<String, Option<Arc<Template>>> = BTreeMap::new();
-    let mut reasons = BTreeSet::new();
-    loop {
-        let done = tokio::select! {
-            done = tasks.join_next() => done,
-            // The tasks end with the set; every case then says that it was interrupted.
-            _ = cancelled.wait_for(|c| *c) => None,
-        };
-        match done {
-            Some(Ok((key, Ok(template)))) => {
-                made.insert(key, Some(Arc::new(template)));
+
+    /// The next that is ready; `None` once every case has had its turn.
+    pub(crate) async fn next(&mut self) -> Option<Ready> {
+        if let Some(cases) = self.waiting.remove("") {
+            return Some(Ready { cases, template: None });
+        }
+        loop {
+            let done = tokio::select! {
+                done = self.tasks.join_next() => done,
+                // The tasks end with the set; every case then says that it was interrupted.
+                _ = self.cancelled.wait_for(|c| *c) => None,
+            };
+            let (key, template) = match done {
+                Some(Ok((key, Ok(template)))) => (key, Some(Arc::new(template))),
+                Some(Ok((key, Err(e)))) => {
+                    if self.reasons.insert(e.to_string()) {
+                        (self.progress)(&format!("no template, booting cold: {e}"));
+                    }
+                    (key, None)
+                }
+                // A task that panicked has printed why; its cases are among those that are left at the end.
+                Some(Err(_)) => continue,
+                None => return self.end(),
+            };
+            if let Some(cases) = self.waiting.remove(&key) {
+                return Some(Ready { cases, template });
             }
-            Some(Ok((key, Err(e)))) => {
-                reasons.insert(e.to_string());
-                made.insert(key, None);
-            }
-            // A task that panicked has printed why; its cases boot cold.
-            Some(Err(_)) => {}
-            None => break,
         }
     }
-    for reason in reasons {
-        progress(&format!("no template, booting cold: {reason}"));
+
+    /// Cases that are left boot cold, and the store gets room.
+    fn end(&mut self) -> Option<Ready> {
+        let cases: Vec<usize> = std::mem::take(&mut self.waiting).into_values().flatten().collect();
+        if !cases.is_empty() {
+            return Some(Ready { cases, template: None });
+        }
+        let evicted = self.store.evict();
+        if evicted > 0 {
+            (self.progress)(&format!("removed the {evicted} least recently used templates to free space"));
+        }
+        None
     }
-    let evicted = store.evict();
-    if evicted > 0 {
-        progress(&format!("removed the {evicted} least recently used templates to free space"));
-    }
-    Ok(keys.iter().map(|key| made.get(key).cloned().flatten()).collect())
 }
 
 struct Wanted {

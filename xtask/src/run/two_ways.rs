@@ -21,7 +21,7 @@ pub struct Way {
 }
 
 /// What the two runs of every case had in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// The ways.
     pub names: [&'static str; 2],
@@ -30,12 +30,14 @@ pub struct Comparison {
 }
 
 /// One case both ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
     /// The scenario's id.
     pub id: String,
     /// In the order of the ways.
     pub verdicts: [VerdictWord; 2],
+    /// How long each took of the host's time, seconds.
+    pub took_s: [f64; 2],
     /// Whether the two ways were different: a guest that was to be forked and was not is the same as a cold one.
     pub ways_differ: bool,
     /// Where they differ, side by side.
@@ -76,6 +78,7 @@ pub async fn compare(
             compared.push(Compared {
                 id: case.id().to_owned(),
                 verdicts: [first.result.verdict, second.result.verdict],
+                took_s: [first.result.duration_s, second.result.duration_s],
                 ways_differ: if one_is_cold { first.result.forked != second.result.forked } else { clocks_differ },
                 differences: differences.iter().map(ToString::to_string).collect(),
             });
