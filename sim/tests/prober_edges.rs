@@ -72,3 +72,53 @@ fn liveness_ends_when_the_pod_terminates() {
         assert_eq!(attempts.collect::<Vec<_>>(), kinds, "terminating: {terminating}");
     }
 }
+
+/// One attempt at a time: a tick or a stop that comes meanwhile has to wait for the answer.
+#[test]
+fn never_two_attempts_in_flight() {
+    for stopped in [false, true] {
+        let mut worker = Worker::new(ProbeKind::Readiness, timings(0, 1), Time::ZERO, Duration::ZERO);
+        let (pod, later) = (view(1, Time::ZERO), Time::from_secs(5));
+        assert_eq!(attempts(&worker.poll(Time::ZERO, &pod)), 1);
+        if stopped {
+            worker.stop();
+        }
+        assert_eq!(worker.next_wakeup(later), None, "stopped: {stopped}");
+        assert_eq!(worker.poll(later, &pod), [], "stopped: {stopped}");
+        worker.finish(Attempt { verdict: Verdict::Success, text: String::new() });
+        assert!(worker.next_wakeup(later).is_some_and(|at| at <= later), "stopped: {stopped}");
+        assert_eq!(worker.poll(later, &pod).contains(&Action::Exited), stopped);
+    }
+}
+
+/// A liveness failure that comes in after the container's end stops nothing: there is nothing left to stop.
+#[test]
+fn a_late_liveness_failure_stops_nothing() {
+    for (ended, stops) in [(false, true), (true, false)] {
+        let mut pod = LauncherPod::new(None, Some(timings(0, 1)), Time::ZERO);
+        pod.container_started(Time::ZERO);
+        assert!(pod.poll(Time::ZERO).iter().any(|(_, action)| matches!(action, Action::Attempt(_))));
+        if ended {
+            pod.container_ended();
+        }
+        let actions = pod.finish(ProbeKind::Liveness, Attempt { verdict: Verdict::Failure, text: String::new() });
+        assert_eq!(actions.contains(&(ProbeKind::Liveness, Action::StopContainer)), stops, "ended: {ended}");
+    }
+}
+
+/// A container that becomes not ready is probed at once, not a period later (kubelet-prober.md 8). It becomes so first when it
+/// is new.
+#[test]
+fn a_container_that_is_not_ready_any_more_is_probed_at_once() {
+    let slow = Timings { period: 10, ..timings(0, 1) };
+    let mut pod = LauncherPod::new(Some(slow), None, Time::ZERO);
+    pod.container_started(Time::ZERO);
+    let answers = [(Verdict::Success, 0), (Verdict::Success, 10), (Verdict::Failure, 10), (Verdict::Failure, 20)];
+    let mut now = Time::ZERO;
+    for (verdict, next) in answers {
+        pod.poll(now);
+        pod.finish(ProbeKind::Readiness, Attempt { verdict, text: String::new() });
+        assert_eq!(pod.next_wakeup(now), Some(Time::from_secs(next)), "{verdict:?} at {now}");
+        now = Time::from_secs(next);
+    }
+}

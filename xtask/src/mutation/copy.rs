@@ -1,10 +1,12 @@
-//! Do the tests notice a fault? Each small fault of `tests/mutants.yaml` is made in a copy of the sources; a test must notice.
+//! A copy of the workspace in which faults are made, one after another, and the tests that must notice.
 //!
-//! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched.
+//! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched. What has
+//! not changed since the last time is not copied, and so not built, again.
 
+use super::behaviour::{Mutant, sources};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -19,20 +21,6 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// The folders that are copied.
 const FOLDERS: [&str; 6] = ["sim", "images", "guests", "tests", "xtask", ".cargo"];
 
-/// One small fault.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mutant {
-    /// A few words that say what is wrong.
-    pub name: String,
-    /// The file that it is made in.
-    pub file: String,
-    /// The text that is replaced; must occur exactly once in the file.
-    pub find: String,
-    /// The text that replaces it.
-    pub replace: String,
-}
-
 /// Whether the tests noticed a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detection {
@@ -42,21 +30,6 @@ pub enum Detection {
     Unnoticed,
     /// It cannot be made or does not compile: the list is stale.
     Stale(String),
-}
-
-/// Reads the list of mutants of these sources.
-pub fn read(sources: &Path) -> Result<Vec<Mutant>, String> {
-    let file = sources.join("tests/mutants.yaml");
-    let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-    vmhealth_sim::yaml::read(&text).map_err(|e| format!("{}:{e}", file.display()))
-}
-
-/// A file's text with the fault in it.
-pub fn apply(mutant: &Mutant, text: &str) -> Result<String, String> {
-    match text.matches(&mutant.find).count() {
-        1 => Ok(text.replacen(&mutant.find, &mutant.replace, 1)),
-        n => Err(format!("{}: its text occurs {n} times in {}", mutant.name, mutant.file)),
-    }
 }
 
 /// A copy of the workspace to make mutants in.
@@ -80,9 +53,19 @@ impl SourcesCopy {
         Ok(copied_sources)
     }
 
-    /// Passes the tests as they are.
-    pub fn baseline(&self) -> Result<(), String> {
-        for stage in SIM.iter().chain(GUESTS).chain(TESTS) {
+    /// The folder of the copied workspace.
+    pub fn sources(&self) -> &Path {
+        &self.sources
+    }
+
+    /// Where it is built.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Passes the tests of these crates as they are.
+    pub fn baseline(&self, crates: &BTreeSet<&str>) -> Result<(), String> {
+        for stage in crates.iter().flat_map(|krate| stages(krate)) {
             self.build(stage)?;
             if let Some(what) = self.test(stage)? {
                 return Err(format!("without any mutant: {what}"));
@@ -93,25 +76,19 @@ impl SourcesCopy {
 
     /// Makes the mutant, runs the tests, and takes it back.
     pub fn try_out(&self, mutant: &Mutant) -> Result<Detection, String> {
-        let path = self.sources.join(&mutant.file);
-        let at = |e: io::Error| format!("{}: {e}", path.display());
-        let original = fs::read_to_string(&path).map_err(at)?;
-        let mutated = match apply(mutant, &original) {
-            Ok(mutated) => mutated,
+        let site = match mutant.site(&sources(&self.sources, &mutant.krate)?) {
+            Ok(site) => site,
             Err(why) => return Ok(Detection::Stale(why)),
         };
-        fs::write(&path, mutated).map_err(at)?;
-        let detection = self.run(mutant);
-        fs::write(&path, original).map_err(at)?;
+        let at = |e: io::Error| format!("{}: {e}", site.file.display());
+        let original = fs::read_to_string(&site.file).map_err(at)?;
+        fs::write(&site.file, &site.mutated).map_err(at)?;
+        let detection = self.run(stages(&mutant.krate));
+        fs::write(&site.file, original).map_err(at)?;
         detection
     }
 
-    fn run(&self, mutant: &Mutant) -> Result<Detection, String> {
-        let stages = match mutant.file.split('/').next() {
-            Some("sim") => SIM,
-            Some("xtask") => TESTS,
-            _ => GUESTS,
-        };
+    fn run(&self, stages: &[&[&str]]) -> Result<Detection, String> {
         for stage in stages {
             if let Err(why) = self.build(stage) {
                 return Ok(Detection::Stale(why));
@@ -168,13 +145,15 @@ impl SourcesCopy {
     }
 }
 
-/// What notices mutants of the pure core, the quick part first.
-const SIM: &[&[&str]] = &[&["-p", "vmhealth-sim"], &["-p", "vmhealth-tests", "--test", "model", "--test", "check"]];
-/// What notices mutants of the real world without a guest.
-const GUESTS: &[&[&str]] = &[&["-p", "vmhealth-guests", "--lib"]];
-
-/// What notices mutants of the runner and its reports.
-const TESTS: &[&[&str]] = &[&["-p", "xtask", "--lib"]];
+/// What notices faults of a crate, the quick part first; none of it starts a guest.
+fn stages(krate: &str) -> &'static [&'static [&'static str]] {
+    match krate {
+        "sim" => &[&["-p", "vmhealth-sim"], &["-p", "vmhealth-tests", "--test", "model", "--test", "check"]],
+        "xtask" => &[&["-p", "xtask", "--lib"]],
+        "images" => &[&["-p", "vmhealth-images", "--lib"]],
+        _ => &[&["-p", "vmhealth-guests", "--lib"]],
+    }
+}
 
 /// `false` also for one that had to be killed.
 fn wait(mut child: Child, limit: Duration) -> io::Result<bool> {
@@ -216,24 +195,4 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         copy(&from.join(&name), &to.join(&name))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_mutant_can_be_made() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let mutants = read(root).unwrap();
-        assert!(mutants.len() >= 60);
-        for mutant in &mutants {
-            let text = fs::read_to_string(root.join(&mutant.file)).unwrap();
-            let mutated = apply(mutant, &text).unwrap();
-            assert_ne!(mutated, text, "{}", mutant.name);
-        }
-        let names: BTreeSet<&str> = mutants.iter().map(|m| m.name.as_str()).collect();
-        assert_eq!(names.len(), mutants.len(), "two mutants have one name");
-    }
 }
