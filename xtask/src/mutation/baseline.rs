@@ -133,14 +133,16 @@ mod tests {
         }
     }
 
+    /// The baseline, what was tried, what survived of it, and what is said of that.
+    type Row<'a> = (&'a [(&'a str, &'a [&'a str])], Vec<Name>, Vec<Name>, Vec<Difference>);
+
     /// `m` is there twice in `a.rs`, `n` once in `b.rs`.
     #[test]
     fn only_what_is_explained_may_survive_and_must() {
         use Difference::{Gone, Unexplained, Unknown};
         let (m, n) = (name("a.rs", "m"), name("b.rs", "n"));
         let all = || vec![m.clone(), m.clone(), n.clone()];
-        // The baseline, what was tried, what survived of it, and what is said of that.
-        let cases: [(&[(&str, &[&str])], Vec<Name>, Vec<Name>, Vec<Difference>); 11] = [
+        let cases: [Row<'_>; 11] = [
             (&[], all(), vec![], vec![]),
             (&[], all(), vec![n.clone()], vec![Unexplained(n.clone())]),
             (&[("a.rs", &["m"])], all(), vec![m.clone()], vec![]),
