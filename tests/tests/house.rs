@@ -13,11 +13,6 @@ use syn::visit::{self, Visit};
 const LONGEST: usize = 500;
 const MEDIAN: usize = 200;
 
-/// Circles that are there still: the crate, and the files or modules that are in one. One that is gone is to be taken out.
-const KNOWN_CIRCLES: &[(&str, &[&str])] = &[("sim", &["engine::run", "engine::run::deadlines"])];
-/// Files with logic that declare modules, too. One that has none any more is to be taken out.
-const KNOWN_LOGIC: &[&str] = &["sim/src/cluster/mod.rs"];
-
 /// A module's path in its crate; the root's is empty.
 type ModulePath = Vec<String>;
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -265,21 +260,13 @@ fn circles(graph: &Graph) -> BTreeSet<BTreeSet<String>> {
 
 #[test]
 fn nothing_depends_on_what_depends_on_it() {
-    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut found = BTreeSet::new();
     for package in packages() {
         for circle in package.graphs().iter().flat_map(circles) {
-            let is_known = |(name, known): &(&str, &[&str])| {
-                *name == package.name && circle.iter().all(|node| known.contains(&node.as_str()))
-            };
-            match KNOWN_CIRCLES.iter().position(is_known) {
-                Some(known) => drop(seen.insert(known)),
-                None => drop(found.insert(format!("{}: {}", package.name, Vec::from_iter(circle).join(", ")))),
-            }
+            found.insert(format!("{}: {}", package.name, Vec::from_iter(circle).join(", ")));
         }
     }
     assert!(found.is_empty(), "circles:\n{}", Vec::from_iter(found).join("\n"));
-    let gone: Vec<_> = (0..KNOWN_CIRCLES.len()).filter(|i| !seen.contains(i)).map(|i| KNOWN_CIRCLES[i]).collect();
-    assert!(gone.is_empty(), "no circle any more, take it out of KNOWN_CIRCLES: {gone:?}");
 }
 
 #[test]
@@ -297,11 +284,8 @@ fn modules_are_declared_apart_from_logic_and_files_are_short() {
             syn::Item::Mod(inline) => inline.content.is_some(),
             _ => false,
         };
-        let has_logic = is_declaring(&module.file) && module.syntax.items.iter().any(is_logic);
-        match (has_logic, KNOWN_LOGIC.contains(&name.as_str())) {
-            (true, false) => found.push(format!("{name} has logic: it goes into a file of its own")),
-            (false, true) => found.push(format!("{name} has no logic any more: take it out of KNOWN_LOGIC")),
-            _ => {}
+        if is_declaring(&module.file) && module.syntax.items.iter().any(is_logic) {
+            found.push(format!("{name} has logic: it goes into a file of its own"));
         }
     }
     lengths.sort_unstable();

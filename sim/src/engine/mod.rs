@@ -6,6 +6,7 @@
 
 mod io;
 mod run;
+mod timer;
 
 pub use io::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 pub use run::{Config, Engine};

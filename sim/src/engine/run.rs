@@ -4,8 +4,8 @@ mod deadlines;
 mod status;
 mod steps;
 
-use self::deadlines::Timer;
 use super::io::*;
+use super::timer::Timer;
 use crate::cluster::{
     Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiOutput,
 };

@@ -1,22 +1,10 @@
 //! What the engine itself waits for, and what comes of it when it is due.
 
 use super::super::io::Request;
+use super::super::timer::Timer;
 use super::Engine;
 use crate::cluster::Vmi;
 use crate::scenario::Verdict;
-
-/// What the engine itself waits for; its VMI, controller, script and judge have their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    /// The present VMI's migration is over.
-    MigrationOver,
-    /// The final VMI that is being deleted is gone.
-    VmiGone,
-    /// The present boot has taken too long.
-    BootDeadline,
-    /// The run has.
-    RunDeadline,
-}
 
 impl Engine {
     /// What a timer was set for comes about.

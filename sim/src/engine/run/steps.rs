@@ -1,8 +1,8 @@
 //! The scenario's steps: what its user asks for, what it breaks, and what the world says came of that.
 
 use super::super::io::{FaultNews, Request};
+use super::super::timer::Timer;
 use super::Engine;
-use super::deadlines::Timer;
 use crate::cluster::Vmi;
 use crate::scenario::{Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict};
 use crate::time::Time;
