@@ -239,3 +239,29 @@ fn a_step_later_than_the_end_of_the_watch_is_waited_for() {
     assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
     assert!((310.0..400.0).contains(&seconds), "{seconds}");
 }
+
+/// Without a readiness probe the pod is an endpoint before its VMI runs: the pod's Ready knows nothing of the VMI's phase
+/// (kubevirt-health.md 4).
+#[test]
+fn an_endpoint_does_not_wait_for_the_phase() {
+    let vm = fixture::vm().strategy("Always").build();
+    let scenario =
+        scenario().steps("{after: guest ready, user: stop}").expect("{see: vm status Stopped, within: 0s..99s}");
+    let (verdict, trace, _) = world::run(&vm, &scenario.build().spec, Config::default(), Timings::default());
+    assert_eq!(verdict, Verdict::Pass);
+    let order = ["endpoints in", "vmi phase Running", "vmi ready True"];
+    let seen = trace.sorted().into_iter().map(|e| e.event.to_string()).filter(|line| order.contains(&line.as_str()));
+    assert_eq!(seen.collect::<Vec<_>>(), order);
+}
+
+/// The next VMI takes an edit over, and then there is nothing to restart for.
+#[test]
+fn a_restart_takes_an_edit_over() {
+    let edit = "{after: guest ready, user: {edit: {readinessProbe: {tcpSocket: {port: 9}}}}}";
+    let restart = "{after: vm condition RestartRequired True, user: restart}";
+    let expect = "{see: vmi phase Running, vmi: 2, from: user restart, within: 0s..60s}";
+    let (verdict, lines, _) = run("Always", &format!("{edit}, {restart}"), expect);
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+    let seen = lines.iter().filter(|line| line.contains("RestartRequired"));
+    assert_eq!(seen.collect::<Vec<_>>(), ["vm condition RestartRequired True", "vm condition RestartRequired gone"]);
+}

@@ -1,0 +1,106 @@
+//! What a VMI answers to a user in each of its states, and which events tell of its end (kubevirt-health.md 2.8, 5, 11); each row was
+//! missing until a mutant survived.
+
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::fixture::{self, scenario};
+use vmhealth_sim::world::{self, Timings};
+
+/// Runs the steps, and what is seen of VMI 1 and of users that begins with one of the words, a severity behind events.
+fn seen(spec: &str, steps: &str, words: &[&str]) -> Vec<String> {
+    seen_by("v1.9.0", spec, steps, words)
+}
+
+fn seen_by(version: &str, spec: &str, steps: &str, words: &[&str]) -> Vec<String> {
+    let vm = spec.lines().fold(fixture::vm().strategy("Manual"), |vm, line| vm.spec(line)).build();
+    let file = scenario().spec(&format!("kubevirtVersion: {version}")).observe("2m");
+    let start = "{user: start}, ".to_owned();
+    let file = file.steps(&(start + steps)).expect("{see: vm status, within: 0s..1h}").build();
+    let (_, trace, _) = world::run(&vm, &file.spec, Config::default(), Timings::default());
+    let mut lines = Vec::new();
+    for entry in trace.sorted().iter().filter(|e| e.vmi <= 1) {
+        let line = entry.event.to_string();
+        let wanted = words.iter().any(|word| line.starts_with(word)) && !line.starts_with("user start");
+        let severity = entry.detail.split(':').next().filter(|s| line.contains("event") && *s == "Warning");
+        lines.extend(wanted.then(|| severity.map_or(line.clone(), |severity| format!("{line} {severity}"))));
+    }
+    lines
+}
+
+#[test]
+fn what_a_user_is_answered() {
+    for (steps, answers) in [
+        ("{after: vmi phase Scheduled, user: pause}", &["user pause refused"][..]),
+        (
+            "{after: guest ready, user: pause}, {after: vmi paused True, user: pause}",
+            &["user pause accepted", "user pause refused"],
+        ),
+        ("{after: guest ready, user: deleteVmi}, {user: pause}", &["user deleteVmi accepted", "user pause refused"]),
+        ("{after: guest ready, user: unpause}", &["user unpause refused"]),
+        (
+            "{after: guest ready, user: pause}, {after: vmi paused True, user: unpause}",
+            &["user pause accepted", "user unpause accepted"],
+        ),
+        ("{after: vmi phase Scheduled, user: {migrate: {for: 5s}}}", &["user migrate refused"]),
+        (
+            "{after: guest ready, user: {migrate: {for: 5s}}}, {user: {migrate: {for: 5s}}}",
+            &["user migrate accepted", "user migrate refused"],
+        ),
+        (
+            "{after: guest ready, fault: guestPoweroff}, {after: vmi phase Succeeded, user: deletePod}",
+            &["user deletePod refused"],
+        ),
+        (
+            "{after: guest ready, user: deletePod}, {user: deleteVmi}",
+            &["user deletePod accepted", "user deleteVmi accepted"],
+        ),
+    ] {
+        assert_eq!(seen("", steps, &["user"]), answers, "{steps}");
+    }
+}
+
+/// Once, and only of a container that runs.
+#[test]
+fn when_the_kubelet_kills() {
+    for (steps, kills) in [
+        ("{after: guest ready, user: deletePod}, {user: deleteVmi}", 1),
+        ("{after: vmi phase Scheduling, user: deleteVmi}", 0),
+    ] {
+        assert_eq!(seen("", steps, &["pod event Killing"]).len(), kills, "{steps}");
+    }
+}
+
+/// virt-handler tells how a domain ended; of one that it only misses, and of a pod that never had one, it tells less.
+#[test]
+fn events_of_an_end() {
+    let end = |steps: &str| {
+        let mut events = seen("", steps, &["vmi event"]);
+        events.retain(|event| ["Deleted", "Stopped"].iter().any(|word| event.contains(word)));
+        events
+    };
+    for (steps, events) in [
+        ("{after: guest ready, fault: guestPoweroff}", &["vmi event Deleted", "vmi event Stopped"][..]),
+        ("{after: guest ready, fault: killQemu}", &["vmi event Deleted", "vmi event Stopped Warning"]),
+        ("{after: guest ready, fault: killLauncher}", &["vmi event Stopped Warning"]),
+        ("{after: vmi phase Scheduling, user: deleteVmi}", &[]),
+    ] {
+        assert_eq!(end(steps), events, "{steps}");
+    }
+}
+
+/// KubeVirt tells of a panic that ends the guest, from v1.8.0 on.
+#[test]
+fn who_is_told_of_a_panic() {
+    for (version, told) in [("v1.7.0", 0), ("v1.8.0", 1)] {
+        let device = "domain: {devices: {panicDevices: [{model: isa}]}}";
+        let panics = seen_by(version, device, "{after: guest ready, fault: kernelPanic}", &["vmi event GuestPanicked"]);
+        assert_eq!(panics.len(), told, "{version}");
+    }
+}
+
+/// While its guest shuts down the VM says so.
+#[test]
+fn a_stop_is_shown_while_it_lasts() {
+    let statuses = seen("", "{after: guest ready, user: stop}", &["vm status"]);
+    let expected = ["vm status Starting", "vm status Running", "vm status Stopping", "vm status Stopped"];
+    assert!(statuses.ends_with(&expected.map(str::to_owned)), "{statuses:?}");
+}
