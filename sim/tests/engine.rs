@@ -1,7 +1,7 @@
 //! Sequences that once went wrong: each runs a small scenario in the model and looks at the verdict and the trace.
 
 use std::time::Duration;
-use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input, Request, VmiInput};
 use vmhealth_sim::fixture::{self, ScenarioFile, scenario};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
@@ -114,6 +114,21 @@ fn a_ping_needs_a_domain() {
     let commands = advance(&mut engine, Time::from_secs(15));
     assert!(!commands.iter().any(|c| matches!(c.what, Request::Cluster(VmiCommand::Probe { .. }))), "{commands:?}");
     assert!(lines(&engine).contains(&"readiness result Success".to_owned()), "{:#?}", lines(&engine));
+}
+
+/// Where nothing answers, the attempt takes its timeout: the world is asked to wait that long.
+#[test]
+fn a_connection_to_a_missing_domain_times_out() {
+    let vm = fixture::vm().readiness("tcpSocket: {port: 1500}, timeoutSeconds: 3").build();
+    let mut engine = Engine::new(vm, &spec(""), Config::default());
+    let commands = advance(&mut engine, Time::from_secs(15));
+    let waits = commands.iter().find_map(|c| match &c.what {
+        Request::Cluster(VmiCommand::Probe { request: ProbeRequest::Answer { after, .. }, .. }) => {
+            Some(after.as_secs())
+        }
+        _ => None,
+    });
+    assert_eq!(waits, Some(3), "{commands:?}");
 }
 
 /// What comes from a VMI that is gone does not concern the present one.
