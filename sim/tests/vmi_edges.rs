@@ -3,6 +3,7 @@
 
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{self, scenario};
+use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::world::{self, Timings};
 
 /// Runs the steps, and what is seen of VMI 1 and of users that begins with one of the words, a severity behind events.
@@ -103,4 +104,19 @@ fn a_stop_is_shown_while_it_lasts() {
     let statuses = seen("", "{after: guest ready, user: stop}", &["vm status"]);
     let expected = ["vm status Starting", "vm status Running", "vm status Stopping", "vm status Stopped"];
     assert!(statuses.ends_with(&expected.map(str::to_owned)), "{statuses:?}");
+}
+
+/// `ready` of a scenario's final state is the VMI's condition.
+#[test]
+fn a_final_state_is_ready_or_not() {
+    for (readiness, ready) in
+        [("readinessProbe: {tcpSocket: {port: 9}}", false), ("terminationGracePeriodSeconds: 5", true)]
+    {
+        for expected in [true, false] {
+            let file = scenario().expect("{see: guest ready, within: 0s..2m}").end(&format!("ready: {expected}"));
+            let vm = fixture::vm().spec(readiness).build();
+            let (verdict, ..) = world::run(&vm, &file.build().spec, Config::default(), Timings::default());
+            assert_eq!(verdict == Verdict::Pass, expected == ready, "{readiness}: {verdict:?}");
+        }
+    }
 }

@@ -139,8 +139,9 @@ mod tests {
         use Difference::{Gone, Unexplained, Unknown};
         let (m, n) = (name("a.rs", "m"), name("b.rs", "n"));
         let all = || vec![m.clone(), m.clone(), n.clone()];
-        // The baseline, what was tried, what survived of it, and what is said of that.
-        let cases: [(&[(&str, &[&str])], Vec<Name>, Vec<Name>, Vec<Difference>); 11] = [
+        /// The baseline, what was tried, what survived of it, and what is said of that.
+        type Case = (&'static [(&'static str, &'static [&'static str])], Vec<Name>, Vec<Name>, Vec<Difference>);
+        let cases: [Case; 11] = [
             (&[], all(), vec![], vec![]),
             (&[], all(), vec![n.clone()], vec![Unexplained(n.clone())]),
             (&[("a.rs", &["m"])], all(), vec![m.clone()], vec![]),
