@@ -19,8 +19,8 @@ enum Then {
 }
 use Then::{Domain, Ready};
 
-/// With 15 s for a boot: when the guest is given up, if it is within three minutes.
-fn given_up(steps: &str, events: Vec<(u64, Then)>) -> Option<u64> {
+/// With 15 s for a boot: when the guest is given up and why, if it is within three minutes.
+fn given_up(steps: &str, events: Vec<(u64, Then)>) -> Option<(u64, String)> {
     let spec = scenario().spec("bootDeadline: 15s").steps(steps).observe("10m").build().spec;
     let config = Config::of(&spec, 1.0, false);
     let mut engine = Engine::new(fixture::vm().strategy("Manual").build(), &spec, config);
@@ -41,7 +41,10 @@ fn given_up(steps: &str, events: Vec<(u64, Then)>) -> Option<u64> {
     }
     advance(&mut engine, Time::from_secs(180));
     let entries = engine.trace().entries();
-    entries.iter().find(|e| e.event == Event::GuestNotReady).map(|e| e.at.since(Time::ZERO).as_secs())
+    entries
+        .iter()
+        .find(|e| e.event == Event::GuestNotReady)
+        .map(|e| (e.at.since(Time::ZERO).as_secs(), e.detail.clone()))
 }
 
 #[test]
@@ -89,6 +92,17 @@ fn what_moves_the_deadline_of_a_boot() {
             Some(54),
         ),
     ] {
-        assert_eq!(given_up(steps, events), expected, "{what}");
+        assert_eq!(given_up(steps, events).map(|(at, _)| at), expected, "{what}");
+    }
+}
+
+/// Whoever reads it learns whether an agent was there at all.
+#[test]
+fn what_was_waited_for_is_said() {
+    for (events, expected) in [
+        (vec![(5, Domain(STARTED))], "the guest's agent did not appear within 15 s"),
+        (vec![(5, Domain(STARTED)), (10, Domain(OPENED))], "the guest's agent appeared and did not answer within 30 s"),
+    ] {
+        assert_eq!(given_up("{user: start}", events).map(|(_, why)| why).as_deref(), Some(expected));
     }
 }

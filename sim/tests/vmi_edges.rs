@@ -64,6 +64,7 @@ fn what_a_user_is_answered() {
 fn when_the_kubelet_kills() {
     for (steps, kills) in [
         ("{after: guest ready, user: deletePod}, {user: deleteVmi}", 1),
+        ("{after: guest ready, user: deleteVmi}", 1),
         ("{after: vmi phase Scheduling, user: deleteVmi}", 0),
     ] {
         assert_eq!(seen("", steps, &["pod event Killing"]).len(), kills, "{steps}");
@@ -119,4 +120,18 @@ fn a_final_state_is_ready_or_not() {
             assert_eq!(verdict == Verdict::Pass, expected == ready, "{readiness}: {verdict:?}");
         }
     }
+}
+
+/// A VMI that somebody deletes goes once it is final, also where the run strategy would keep it.
+#[test]
+fn a_deleted_vmi_goes() {
+    let file = scenario()
+        .steps("{user: start}, {after: guest ready, user: deleteVmi}")
+        .expect("{see: vm status Stopped, from: user deleteVmi, within: 0s..2m}")
+        .observe("10s")
+        .end("vmi: none");
+    let vm = fixture::vm().strategy("Manual").build();
+    let (verdict, trace, _) = world::run(&vm, &file.build().spec, Config::default(), Timings::default());
+    let lines: Vec<String> = trace.sorted().iter().map(|e| e.event.to_string()).collect();
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
 }
