@@ -8,6 +8,7 @@ use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::{Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::Connection;
 use vmhealth_sim::world::{self, Timings};
 
 /// A VM with a poweroff watchdog that answers pings.
@@ -279,4 +280,19 @@ fn a_restart_takes_an_edit_over() {
     assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
     let seen = lines.iter().filter(|line| line.contains("RestartRequired"));
     assert_eq!(seen.collect::<Vec<_>>(), ["vm condition RestartRequired True", "vm condition RestartRequired gone"]);
+}
+
+/// A connection is judged by what the VMI was when it was decided, however late that is told.
+#[test]
+fn a_connection_counts_at_its_time() {
+    for (at, fails) in [(4, true), (6, false)] {
+        let mut engine = Engine::new(fixture::vm().build(), &spec(""), Config::default());
+        let started = Time::from_secs(5);
+        advance(&mut engine, started);
+        engine.handle(started, VmiInput::Domain { at: started, event: DomainEvent::Started }.of(1));
+        advance(&mut engine, Time::from_secs(6));
+        let connection = Input::Connection { at: Time::from_secs(at), outcome: Connection::Delivered };
+        engine.handle(Time::from_secs(6), connection);
+        assert_eq!(engine.verdict().is_some(), fails, "decided at {at} s");
+    }
 }
