@@ -135,3 +135,9 @@ fn a_deleted_vmi_goes() {
     let lines: Vec<String> = trace.sorted().iter().map(|e| e.event.to_string()).collect();
     assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
 }
+
+#[test]
+fn a_pause_ends_when_a_user_says_so() {
+    let steps = "{after: guest ready, user: pause}, {after: vmi paused True, user: unpause}";
+    assert_eq!(seen("", steps, &["vmi paused"]), ["vmi paused True PausedByUser", "vmi paused gone"]);
+}
