@@ -141,3 +141,13 @@ fn a_pause_ends_when_a_user_says_so() {
     let steps = "{after: guest ready, user: pause}, {after: vmi paused True, user: unpause}";
     assert_eq!(seen("", steps, &["vmi paused"]), ["vmi paused True PausedByUser", "vmi paused gone"]);
 }
+
+/// virt-controller says that it deletes the pod, if there is one.
+#[test]
+fn a_deleted_pod_is_told_of() {
+    for (steps, told) in
+        [("{after: guest ready, user: deleteVmi}", 1), ("{after: vmi phase Pending, user: deleteVmi}", 0)]
+    {
+        assert_eq!(seen("", steps, &["vmi event SuccessfulDelete"]).len(), told, "{steps}");
+    }
+}
