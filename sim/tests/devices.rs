@@ -206,6 +206,21 @@ fn guest_time_stands_still() {
     assert_eq!(watchdog.next_wakeup(), None, "a reset disarms");
 }
 
+/// Whatever the device: frozen it has no end, thawed it has what was left, and a reset of the machine disarms it.
+#[test]
+fn guest_time_stands_still_for_every_device() {
+    for model in [WatchdogModel::I6300esb, WatchdogModel::Diag288, WatchdogModel::Itco] {
+        let mut watchdog = opened(model, 30);
+        let end = watchdog.next_wakeup();
+        watchdog.freeze(second(2));
+        assert_eq!(watchdog.next_wakeup(), None, "{model:?}");
+        watchdog.thaw(second(102));
+        assert_eq!(watchdog.next_wakeup(), end.map(|t| t + Duration::from_secs(100)), "{model:?}");
+        watchdog.machine_reset(second(103));
+        assert_eq!(watchdog.next_wakeup(), None, "{model:?}: a reset disarms");
+    }
+}
+
 /// qemu-watchdog.md 3: which calls the instruction takes.
 #[test]
 fn diag288_refuses() {
@@ -302,6 +317,7 @@ fn unlocking() {
         ("half the sequence", &[(0xc, Byte, 0x80), (0, Long, 5)], whole),
         ("the other half first", &[(0xc, Byte, 0x86), (0xc, Byte, 0x80), (0, Long, 5)], whole),
         ("one write only", &[(0xc, Byte, 0x80), (0xc, Byte, 0x86), (0, Long, 5), (4, Long, 5)], one + 5),
+        ("only the other half", &[(0xc, Byte, 0x86), (0, Long, 5)], whole),
         ("used up by a word", &[(0xc, Byte, 0x80), (0xc, Byte, 0x86), (0, Word, 5), (0, Long, 5)], whole),
         ("not by a byte", &[(0xc, Byte, 0x80), (0xc, Byte, 0x86), (0, Byte, 5), (0, Long, 5)], one + 5),
         ("20 bits", &[(0xc, Byte, 0x80), (0xc, Byte, 0x86), (0, Long, 0x30_0005)], one + 5),
@@ -312,6 +328,27 @@ fn unlocking() {
             device.write(Time::ZERO, Region::Memory, *register, *width, *value);
         }
         assert_eq!(device.fires_after(), Duration::from_nanos(ticks * 983_040), "{name}");
+    }
+}
+
+/// Neither enabling it again nor a word without the pet's bit (qemu-watchdog.md 2.1).
+#[test]
+fn only_a_pet_starts_the_countdown_over() {
+    use Region::{Config, Memory};
+    use Width::{Byte, Word};
+    for (what, region, register, width, value, starts_over) in [
+        ("enabled again", Config, 0x68, Byte, 2, false),
+        ("another word", Memory, 0xc, Word, 0x1000, false),
+        ("a pet", Memory, 0xc, Word, 0x100, true),
+    ] {
+        let mut device = I6300esb::default();
+        device.write(second(0), Config, 0x68, Byte, 2);
+        let before = device.next_wakeup();
+        for unlock in [0x80, 0x86] {
+            device.write(second(5), Memory, 0xc, Byte, unlock);
+        }
+        device.write(second(5), region, register, width, value);
+        assert_eq!(device.next_wakeup() != before, starts_over, "{what}");
     }
 }
 

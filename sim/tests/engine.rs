@@ -1,13 +1,14 @@
 //! Sequences that once went wrong: each runs a small scenario in the model and looks at the verdict and the trace.
 
 use std::time::Duration;
-use vmhealth_sim::cluster::{DomainEvent, VmiCommand};
+use vmhealth_sim::cluster::{DomainEvent, ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Command, Config, Engine, FaultNews, Input, Request, VmiInput};
 use vmhealth_sim::fixture::{self, ScenarioFile, scenario};
 use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::{Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::Connection;
 use vmhealth_sim::world::{self, Timings};
 
 /// A VM with a poweroff watchdog that answers pings.
@@ -114,6 +115,21 @@ fn a_ping_needs_a_domain() {
     let commands = advance(&mut engine, Time::from_secs(15));
     assert!(!commands.iter().any(|c| matches!(c.what, Request::Cluster(VmiCommand::Probe { .. }))), "{commands:?}");
     assert!(lines(&engine).contains(&"readiness result Success".to_owned()), "{:#?}", lines(&engine));
+}
+
+/// Where nothing answers, the attempt takes its timeout: the world is asked to wait that long.
+#[test]
+fn a_connection_to_a_missing_domain_times_out() {
+    let vm = fixture::vm().readiness("tcpSocket: {port: 1500}, timeoutSeconds: 3").build();
+    let mut engine = Engine::new(vm, &spec(""), Config::default());
+    let commands = advance(&mut engine, Time::from_secs(15));
+    let waits = commands.iter().find_map(|c| match &c.what {
+        Request::Cluster(VmiCommand::Probe { request: ProbeRequest::Answer { after, .. }, .. }) => {
+            Some(after.as_secs())
+        }
+        _ => None,
+    });
+    assert_eq!(waits, Some(3), "{commands:?}");
 }
 
 /// What comes from a VMI that is gone does not concern the present one.
@@ -238,4 +254,45 @@ fn a_step_later_than_the_end_of_the_watch_is_waited_for() {
         run("Always", "{after: guest ready, plus: 300s, user: stop}", "{see: guest ready, within: 0s..60s}");
     assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
     assert!((310.0..400.0).contains(&seconds), "{seconds}");
+}
+
+/// Without a readiness probe the pod is an endpoint before its VMI runs: the pod's Ready knows nothing of the VMI's phase
+/// (kubevirt-health.md 4).
+#[test]
+fn an_endpoint_does_not_wait_for_the_phase() {
+    let vm = fixture::vm().strategy("Always").build();
+    let scenario =
+        scenario().steps("{after: guest ready, user: stop}").expect("{see: vm status Stopped, within: 0s..99s}");
+    let (verdict, trace, _) = world::run(&vm, &scenario.build().spec, Config::default(), Timings::default());
+    assert_eq!(verdict, Verdict::Pass);
+    let order = ["endpoints in", "vmi phase Running", "vmi ready True"];
+    let seen = trace.sorted().into_iter().map(|e| e.event.to_string()).filter(|line| order.contains(&line.as_str()));
+    assert_eq!(seen.collect::<Vec<_>>(), order);
+}
+
+/// The next VMI takes an edit over, and then there is nothing to restart for.
+#[test]
+fn a_restart_takes_an_edit_over() {
+    let edit = "{after: guest ready, user: {edit: {readinessProbe: {tcpSocket: {port: 9}}}}}";
+    let restart = "{after: vm condition RestartRequired True, user: restart}";
+    let expect = "{see: vmi phase Running, vmi: 2, from: user restart, within: 0s..60s}";
+    let (verdict, lines, _) = run("Always", &format!("{edit}, {restart}"), expect);
+    assert_eq!(verdict, Verdict::Pass, "{lines:#?}");
+    let seen = lines.iter().filter(|line| line.contains("RestartRequired"));
+    assert_eq!(seen.collect::<Vec<_>>(), ["vm condition RestartRequired True", "vm condition RestartRequired gone"]);
+}
+
+/// A connection is judged by what the VMI was when it was decided, however late that is told.
+#[test]
+fn a_connection_counts_at_its_time() {
+    for (at, fails) in [(4, true), (6, false)] {
+        let mut engine = Engine::new(fixture::vm().build(), &spec(""), Config::default());
+        let started = Time::from_secs(5);
+        advance(&mut engine, started);
+        engine.handle(started, VmiInput::Domain { at: started, event: DomainEvent::Started }.of(1));
+        advance(&mut engine, Time::from_secs(6));
+        let connection = Input::Connection { at: Time::from_secs(at), outcome: Connection::Delivered };
+        engine.handle(Time::from_secs(6), connection);
+        assert_eq!(engine.verdict().is_some(), fails, "decided at {at} s");
+    }
 }

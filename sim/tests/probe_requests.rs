@@ -24,6 +24,7 @@ fn answer(after: u64, verdict: Verdict, text: &str) -> ProbeRequest {
 #[test]
 fn what_a_probe_asks_for() {
     use Destination::{Elsewhere, Guest, NotForwarded};
+    use ProbeRequest::{Http, Tcp};
     let tcp = |to| ProbeRequest::Tcp { to };
     let exec =
         |command: &str| ProbeRequest::Exec { command: vec![command.into()], inner_timeout: Duration::from_secs(1) };
@@ -54,7 +55,9 @@ fn what_a_probe_asks_for() {
     ];
     for (interfaces, probe, expected) in rows {
         let (spec, read) = read(interfaces, probe);
-        assert_eq!(ProbeRequest::of(&read, &spec, false), expected, "{probe}");
+        let request = ProbeRequest::of(&read, &spec, false);
+        assert_eq!(request.destination().is_some(), matches!(request, Http { .. } | Tcp { .. }), "{probe}");
+        assert_eq!(request, expected, "{probe}");
     }
 }
 

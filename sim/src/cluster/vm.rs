@@ -235,6 +235,9 @@ mod tests {
         halted.start(None);
         assert_eq!(halted.strategy, Always, "the API switches Halted to Always");
         assert_eq!(VmController::new(RerunOnFailure).start(Some(Phase::Failed)), Answer::Refused);
+        for strategy in [RerunOnFailure, Manual, Halted] {
+            assert_eq!(VmController::new(strategy).start(Some(Phase::Running)), Answer::Refused, "{strategy}: it runs");
+        }
         let mut manual = VmController::new(Manual);
         assert_eq!(manual.start(Some(Phase::Failed)), Answer::Accepted);
         assert_eq!(manual.decide(Time::ZERO, Some(Phase::Failed)), Decision::Delete, "start deletes the final VMI");
@@ -268,6 +271,8 @@ mod tests {
             vm.gone();
             assert_eq!(vm.decide(Time::from_secs(109), None), at_once, "{strategy}");
             assert_eq!(vm.crash_looping(), crash_looping, "{strategy}");
+            let waits = [Always, RerunOnFailure].contains(&strategy);
+            assert_eq!(vm.next_wakeup(Time::from_secs(100)).is_some(), waits, "{strategy}");
             let later = if strategy == Manual { Decision::Nothing } else { Decision::Create };
             assert_eq!(vm.decide(Time::from_secs(115), None), later, "{strategy}");
             vm.running();

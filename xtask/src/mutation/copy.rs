@@ -1,7 +1,8 @@
 //! A copy of the workspace in which faults are made, one after another, and the tests that must notice.
 //!
 //! The copy and its build are below `target/mutants`, so that neither the sources nor the ordinary build is touched. What has
-//! not changed since the last time is not copied, and so not built, again.
+//! not changed since the last time is not copied, and so not built, again. What a killed run has left in the copy is taken back by
+//! the next one.
 
 use super::behaviour::{Mutant, sources};
 use nix::sys::signal::{Signal, killpg};
