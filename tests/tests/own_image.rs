@@ -3,22 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
-use vmhealth_guests::accel::{self, AccelChoice};
-use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
-use vmhealth_guests::host::LOCAL_HOST;
-use vmhealth_guests::image::{DiskFormat, Image, Kernel};
-use vmhealth_guests::platform::Platform;
-use vmhealth_guests::qemu::Accel;
-use vmhealth_images::{Recipe, Store, digest, full_disk};
+use vmhealth_guests::image::{DiskFormat, Image};
+use vmhealth_images::{digest, full_disk};
 use vmhealth_sim::manifest::{Architecture, read_for_own_image};
 use xtask::host::cache_folder;
-use xtask::report::{LOCAL, Machine, Results, RunFolder, VerdictWord};
+use xtask::prepare::{GuestOptions, prepare};
+use xtask::report::{Machine, Results, RunFolder, VerdictWord};
 use xtask::run::catalogue::{Case, read_case};
 use xtask::run::{Reality, Worlds, run};
 
@@ -172,19 +167,8 @@ spec:
 }
 
 async fn reality(disk: &Path) -> Reality {
-    let (architecture, recipe) = (Architecture::Amd64, Recipe::default_for("amd64").unwrap());
-    let stored = Store::new(&cache_folder()).ensure(recipe, &|line| eprintln!("{line}")).unwrap();
-    let (kernel, emulator) = (Kernel::new(&stored, recipe), LOCAL_HOST.find(architecture).unwrap());
-    let accel = accel::find(AccelChoice::Auto, architecture, &kernel, &emulator, &cache_folder()).await.accel;
-    let time = match accel {
-        Accel::Kvm => Timekeeping::Real,
-        Accel::Tcg => {
-            let object = guest_time::install(&cache_folder()).unwrap();
-            Timekeeping::Guest { object, speed: LIKE_KVM, pace: None }
-        }
-    };
-    let platform = Platform { architecture, image: Image::of_user(disk).unwrap(), emulator, accel, time };
-    Reality { host: LOCAL.into(), platforms: BTreeMap::from([(architecture, Ok(platform))]), cold: true, jobs: None }
+    let options = GuestOptions { image: Some(Image::of_user(disk).unwrap()), cold: true, ..GuestOptions::default() };
+    prepare([Architecture::Amd64].into(), options).await.0
 }
 
 #[tokio::test]

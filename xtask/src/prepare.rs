@@ -251,21 +251,18 @@ async fn platform(
 
 /// The clock that guests live by, and the same in words.
 fn timekeeping(options: &GuestOptions, accel: Accel) -> Result<(Timekeeping, String), HostError> {
-    let cannot = match accel {
-        Accel::Kvm => Some("under KVM the clock is the host's CPU's"),
-        Accel::Tcg => None,
-    };
-    let real = |why: &str| {
-        let scale = accel.guest_scale();
-        Ok((Timekeeping::Real, format!("real time{why}, deadlines of what a guest does x{scale}")))
-    };
-    match (options.clock, cannot) {
-        (ClockChoice::Real, _) => real(""),
-        (ClockChoice::Auto { .. }, Some(why)) => real(&format!(" ({why})")),
-        (ClockChoice::Guest { .. }, Some(why)) => {
-            Err(HostError::Unsupported(format!("guest time cannot be had: {why}; type: --clock real")))
+    let scale = accel.guest_scale();
+    let real = format!("real time, deadlines of what a guest does x{scale}");
+    match (options.clock, accel) {
+        (ClockChoice::Guest { .. }, Accel::Kvm) => {
+            let text = "there is no guest time under KVM, whose guests read the CPU's own clock; type: --accel tcg, or --clock real";
+            Err(HostError::NotReady(text.into()))
         }
-        (ClockChoice::Auto { speed } | ClockChoice::Guest { speed }, None) => {
+        (ClockChoice::Auto { .. }, Accel::Kvm) if options.pace.is_some() => {
+            Ok((Timekeeping::Real, format!("{real}, which --pace does not change")))
+        }
+        (ClockChoice::Real, _) | (ClockChoice::Auto { .. }, Accel::Kvm) => Ok((Timekeeping::Real, real)),
+        (ClockChoice::Auto { speed } | ClockChoice::Guest { speed }, Accel::Tcg) => {
             let object = guest_time::install(&host::cache_folder()).map_err(not_ready)?;
             let words = format!("guest time (a second of CPU time is {speed} s)");
             Ok((Timekeeping::Guest { object, speed, pace: options.pace }, words))

@@ -33,8 +33,6 @@ pub struct Page {
     pub dealt_with: AtomicU64,
     /// QEMU: guest time.
     pub now: AtomicI64,
-    /// QEMU: guest time that was jumped over.
-    pub jumped: AtomicI64,
 }
 
 /// How QEMU's main loop stands.

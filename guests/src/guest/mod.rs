@@ -1,7 +1,7 @@
 //! One guest from description to running process: [`VmSpec`] -> [`Prepared`] -> [`Live`], each consuming the last. Its evidence is
 //! on disk from the first moment; dropping [`Live`] ends the process and leaves only that.
 
-pub(crate) mod cpus;
+mod cpus;
 mod error;
 mod live;
 pub(crate) mod migration;
@@ -14,5 +14,5 @@ pub use error::StartError;
 pub use live::{GuestEvent, Live};
 pub use prepared::Prepared;
 pub use spec::{BootMode, Captured, VmSpec, memory_mib};
-pub use threads::{Moment, VcpuThreads, Waited};
+pub use threads::{Moment, Waited};
 pub use verify::{Expected, NotReady, VerifyMode, verify};

@@ -69,7 +69,7 @@ pub struct Waited {
 
 /// The vCPU threads of one QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VcpuThreads {
+pub(super) struct VcpuThreads {
     pid: u32,
     /// Linux thread ids, from `query-cpus-fast`.
     tids: Vec<i64>,
@@ -86,7 +86,7 @@ impl VcpuThreads {
     }
 
     /// Makes them as urgent as what happens asks for, if that can be undone or never has to be.
-    pub fn at(&self, moment: Moment) {
+    pub(super) fn at(&self, moment: Moment) {
         self.ending.set(self.ending.get() || moment == Moment::Signalled);
         let Some(priority) = moment.priority().filter(|p| *p != self.priority.get()) else { return };
         let spins = priority == Priority::Spinning;
@@ -104,7 +104,7 @@ impl VcpuThreads {
     }
 
     /// How long they have waited for a core; `None` if this kernel does not say, or if they only spin.
-    pub fn waited_for_core(&self) -> Option<Waited> {
+    pub(super) fn waited_for_core(&self) -> Option<Waited> {
         let priority = Some(self.priority.get()).filter(|p| *p != Priority::Spinning)?;
         Some(Waited { in_all: self.waited()?, gives_way: priority == Priority::Booting })
     }

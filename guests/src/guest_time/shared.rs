@@ -33,8 +33,6 @@ pub(crate) struct SharedTime {
     numbers: Cell<u64>,
     /// The pacer is to look again.
     pub(super) changed: Notify,
-    failure: RefCell<Option<String>>,
-    failed: Notify,
 }
 
 impl SharedTime {
@@ -49,8 +47,6 @@ impl SharedTime {
             holds: Cell::default(),
             numbers: Cell::default(),
             changed: Notify::new(),
-            failure: RefCell::default(),
-            failed: Notify::new(),
         })
     }
 
@@ -143,22 +139,6 @@ impl SharedTime {
     /// No guest is there: time jumps.
     pub(super) fn jump_to(&self, at: Duration) {
         self.now.set(self.now.get().max(at));
-    }
-
-    /// Guest time does not go on any more.
-    pub(super) fn fail(&self, why: String) {
-        self.failure.replace(Some(why));
-        self.failed.notify_one();
-    }
-
-    /// Why guest time does not go on, once it does not.
-    pub(crate) async fn failed(&self) -> String {
-        loop {
-            if let Some(why) = self.failure.take() {
-                return why;
-            }
-            self.failed.notified().await;
-        }
     }
 
     fn number(&self) -> u64 {

@@ -18,7 +18,7 @@ use vmhealth_clock::{Page, Paths, Stand};
 
 /// The clock of one QEMU.
 #[derive(Debug)]
-pub struct GuestClock {
+pub(crate) struct GuestClock {
     page: Mapped,
     stop: pipe::Receiver,
     wake: File,
@@ -27,7 +27,7 @@ pub struct GuestClock {
 
 /// Why guest time stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Still {
+pub(crate) enum Still {
     /// It has reached the limit.
     AtLimit,
     /// Nothing runs in the guest, and time would jump; but QEMU has sent something that was not dealt with yet.
@@ -37,7 +37,7 @@ pub enum Still {
 impl GuestClock {
     /// The clock of a QEMU that is to be started, with its files in `folder`; its guest begins at `now` on the scenario's
     /// clock, whose 0 is `wall`. `speed`: how much guest time a second of a vCPU's CPU time is.
-    pub fn create(folder: &Path, now: Duration, wall: SystemTime, speed: f64) -> io::Result<GuestClock> {
+    pub(crate) fn create(folder: &Path, now: Duration, wall: SystemTime, speed: f64) -> io::Result<GuestClock> {
         let paths = Paths::in_folder(folder);
         let page = Mapped::create(&paths.page)?;
         for fifo in [&paths.stop, &paths.wake] {
@@ -57,27 +57,27 @@ impl GuestClock {
     }
 
     /// What QEMU's environment needs; `object` is what [`super::install`] gave.
-    pub fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
+    pub(crate) fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
         [("LD_PRELOAD", object.into()), (FOLDER_VARIABLE, self.folder.clone().into())]
     }
 
     /// Guest time.
-    pub fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         duration(self.page().now.load(SeqCst))
     }
 
     /// How much guest time a second of a vCPU's CPU time is, from here on.
-    pub fn set_speed(&self, speed: f64) {
+    pub(crate) fn set_speed(&self, speed: f64) {
         self.page().speed_milli.store((speed * 1000.0).max(1.0) as i64, SeqCst);
     }
 
     /// How much QEMU has sent so far: messages and frames.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.page().sent.load(SeqCst)
     }
 
     /// Lets guest time run on, to `limit` at most. What it had `sent` was dealt with.
-    pub fn go_on(&self, limit: Duration, sent: u64) -> io::Result<()> {
+    pub(crate) fn go_on(&self, limit: Duration, sent: u64) -> io::Result<()> {
         let page = self.page();
         page.dealt_with.store(sent, SeqCst);
         page.limit.store(nanoseconds(limit), SeqCst);
@@ -85,13 +85,13 @@ impl GuestClock {
     }
 
     /// Guest time stands still from here on, wherever it is.
-    pub fn halt(&self) {
+    pub(crate) fn halt(&self) {
         let page = self.page();
         page.limit.store(page.now.load(SeqCst), SeqCst);
     }
 
     /// Why it stands still; `None`: it does not.
-    pub fn still(&self) -> Option<Still> {
+    pub(crate) fn still(&self) -> Option<Still> {
         let page = self.page();
         match Stand::of(page.stand.load(SeqCst)) {
             // It may not have seen a limit that was moved since.
@@ -102,7 +102,7 @@ impl GuestClock {
     }
 
     /// Waits until it stands still: for ever if QEMU has ended. Can be cancelled.
-    pub async fn stands_still(&self) -> io::Result<Still> {
+    pub(crate) async fn stands_still(&self) -> io::Result<Still> {
         loop {
             if let Some(still) = self.still() {
                 return Ok(still);
@@ -113,11 +113,6 @@ impl GuestClock {
                 _ => {}
             }
         }
-    }
-
-    /// How much guest time it jumped over.
-    pub fn jumped(&self) -> Duration {
-        duration(self.page().jumped.load(SeqCst))
     }
 
     /// As a QEMU would that has nothing to do.

@@ -100,7 +100,6 @@ async fn drive(
                 None => break Verdict::Infra("the world is gone".into()),
             },
             () = sleep_until(wake) => {}
-            why = time::failed() => driver.tell(world.shared.clock.now(), Input::HostFailed { reason: why }),
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };

@@ -79,10 +79,7 @@ async fn boot_and_capture(
     let (spec, watched, scratch) = (spec.clone(), watched.clone(), scratch.to_owned());
     let keeping = spec.platform.time.clone();
     let job = async move || {
-        let after = tokio::select! {
-            after = capture(&spec, &folder, &watched, limit, &scratch) => after?,
-            why = time::failed() => return Err(CaptureError::NotReady(why)),
-        };
+        let after = capture(&spec, &folder, &watched, limit, &scratch).await?;
         fork_lives(&spec, captured(&folder, after), &scratch, &folder.join(EVIDENCE)).await?;
         Ok(after)
     };

@@ -1,8 +1,9 @@
 //! The name of a template: everything that shapes it.
 //!
 //! QEMU's binary and version, machine type, CPU model, accelerator, vCPUs, memory and devices (all of them the command
-//! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, the clock that it lives by, and how it is captured. What only
-//! steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset share a template.
+//! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, the clock that it lives by, and how
+//! it is captured. What only steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset
+//! share a template.
 
 use crate::guest::VmSpec;
 use crate::guest_time::Timekeeping;

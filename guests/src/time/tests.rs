@@ -1,6 +1,6 @@
 //! Guest time without a guest, and with a QEMU that only moves its clock.
 
-use super::{hold, now, on_own_thread, sleep, timeout, wall};
+use super::{ThreadError, hold, now, on_own_thread, sleep, timeout, wall};
 use crate::guest_time::{GuestClock, Timekeeping};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -16,10 +16,18 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Of the host's: long enough to see that nothing happens.
 const MOMENT: Duration = Duration::from_millis(30);
 
-fn in_guest_time<T: Send + 'static, F: Future<Output = T> + 'static>(job: impl FnOnce() -> F + Send + 'static) -> T {
+fn try_in_guest_time<T, F>(job: impl FnOnce() -> F + Send + 'static) -> Result<T, ThreadError>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
     let keeping = Timekeeping::Guest { object: "none".into(), speed: 1.0, pace: None };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(on_own_thread(&keeping, job)).unwrap()
+    runtime.block_on(on_own_thread(&keeping, job))
+}
+
+fn in_guest_time<T: Send + 'static, F: Future<Output = T> + 'static>(job: impl FnOnce() -> F + Send + 'static) -> T {
+    try_in_guest_time(job).unwrap()
 }
 
 /// A QEMU that goes to its limit at once, and says so.
@@ -114,6 +122,19 @@ fn guests_go_on_together_and_stop_at_the_instant_that_is_waited_for() {
         sleep(DAY).await;
         assert_eq!(now() - begun, DAY + Duration::from_millis(999));
     });
+}
+
+/// A QEMU that never comes to its main loop.
+#[test]
+fn a_clock_that_stands_ends_the_job_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let stands = try_in_guest_time(async move || {
+        let _guest = super::create_clock(&path, 1.0).unwrap();
+        sleep(SECOND).await;
+    });
+    let why = stands.unwrap_err().to_string();
+    assert!(why.starts_with("QEMU's clock has stood at 0.000 s"), "{why}");
 }
 
 #[tokio::test]

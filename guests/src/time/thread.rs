@@ -14,13 +14,16 @@ pub enum ThreadError {
     /// The host could not make the thread or its runtime.
     #[error("a thread for the run: {0}")]
     Start(#[from] io::Error),
+    /// Guest time does not go on any more.
+    #[error("{0}")]
+    Stands(String),
     /// It has written why to stderr.
     #[error("vmhealth crashed; its message is on stderr")]
     Panicked,
 }
 
 /// Runs `job` on a thread of its own, whose tasks live by the clock that is given. What it starts ends with that thread
-/// (PDEATHSIG follows the thread that forks). Given up, it is dropped there.
+/// (PDEATHSIG follows the thread that forks). Given up, or without a time that goes on, it is dropped there.
 pub async fn on_own_thread<T, F>(
     keeping: &Timekeeping,
     job: impl FnOnce() -> F + Send + 'static,
@@ -43,22 +46,24 @@ where
         let time = paced.map(|pace| (SharedTime::begin(), pace));
         let _lives = time.as_ref().map(|(time, _)| live_by(time.clone()));
         let done = tasks.block_on(&runtime, async {
-            if let Some((time, paced)) = time {
-                tokio::task::spawn_local(pace(time, paced));
-            }
-            // A task of its own: what is waited for here is looked at whenever any task has had its turn.
+            // Tasks of their own: what is waited for here is looked at whenever any task has had its turn.
+            let stands = async {
+                match time {
+                    Some((time, paced)) => tokio::task::spawn_local(pace(time, paced)).await,
+                    None => std::future::pending().await,
+                }
+            };
             let job = tokio::task::spawn_local(job());
             tokio::select! {
-                done = job => done.ok(),
-                () = answer.closed() => None,
+                done = job => done.map_err(|_| ThreadError::Panicked),
+                why = stands => Err(why.map_or(ThreadError::Panicked, ThreadError::Stands)),
+                // Nobody waits for what it comes to.
+                () = answer.closed() => Err(ThreadError::Panicked),
             }
         });
         // Its tasks first, while they can still ask what time it is.
         drop(tasks);
-        if let Some(done) = done {
-            // Nobody may want it any more.
-            let _ = answer.send(Ok(done));
-        }
+        let _ = answer.send(done);
     };
     std::thread::Builder::new().name("run".into()).spawn(body)?;
     result.await.map_err(|_| ThreadError::Panicked)?

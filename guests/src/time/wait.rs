@@ -154,11 +154,3 @@ pub(crate) fn create_clock(folder: &Path, speed: f64) -> io::Result<(Arc<GuestCl
     let place = Place(time.add(clock.clone()));
     Ok((clock, place))
 }
-
-/// Why time does not go on; only guest time can fail so.
-pub async fn failed() -> String {
-    match shared() {
-        Some(time) => time.failed().await,
-        None => std::future::pending().await,
-    }
-}

@@ -1,7 +1,9 @@
 //! Arguments that several commands share, and values of the command line from a word to what it means.
 
+use super::exit::{Failure, usage};
 use crate::prepare::ClockChoice;
 use crate::run::Worlds;
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -33,18 +35,23 @@ pub(super) struct ClockArg {
     /// the host's load (guest; TCG only). auto: guest wherever it can be had
     #[arg(long, value_enum, default_value_t = ClockWord::Auto)]
     clock: ClockWord,
-    /// With --clock guest: the seconds of guest time in a second of CPU time. Less makes the guest look faster; 0.25 is about
-    /// what a guest has under KVM
-    #[arg(long, value_name = "RATIO", default_value_t = LIKE_KVM, value_parser = parse_speed)]
-    guest_speed: f64,
+    /// The seconds of guest time in a second of CPU time. Less makes the guest look faster. If absent: 0.25, with which it is
+    /// about as fast as under KVM
+    #[arg(long, value_name = "RATIO", value_parser = parse_speed)]
+    guest_speed: Option<f64>,
 }
 
 impl ClockArg {
-    pub(super) fn choice(&self) -> ClockChoice {
+    /// `pace`: guest time is to be slowed down.
+    pub(super) fn choice(&self, pace: Option<f64>) -> Result<ClockChoice, Failure> {
+        let speed = self.guest_speed.unwrap_or(LIKE_KVM);
         match self.clock {
-            ClockWord::Auto => ClockChoice::Auto { speed: self.guest_speed },
-            ClockWord::Guest => ClockChoice::Guest { speed: self.guest_speed },
-            ClockWord::Real => ClockChoice::Real,
+            ClockWord::Auto => Ok(ClockChoice::Auto { speed }),
+            ClockWord::Guest => Ok(ClockChoice::Guest { speed }),
+            ClockWord::Real if self.guest_speed.is_none() && pace.is_none() => Ok(ClockChoice::Real),
+            ClockWord::Real => {
+                Err(usage(anyhow!("--guest-speed and --pace are for guest time: leave out --clock real")))
+            }
         }
     }
 }

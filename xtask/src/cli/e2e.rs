@@ -87,7 +87,7 @@ impl E2e {
         }
         let cases = of_architecture(cases, self.architecture)?;
         let jobs = self.jobs.map(usize::from);
-        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(), self.cold.cold);
+        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(None)?, self.cold.cold);
         let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, ..GuestOptions::default() };
         let results = run_cases(cases, self.world, options, self.out).await?;
         if self.format == Format::Json {

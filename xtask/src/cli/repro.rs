@@ -54,7 +54,7 @@ impl Repro {
 
     pub(super) async fn run(self) -> Result<Status, Failure> {
         let cases = self.cases()?;
-        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(), self.cold.cold);
+        let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(None)?, self.cold.cold);
         let options = GuestOptions { accel, clock, cold, hosts: self.hosts, ..GuestOptions::default() };
         let results = run_cases(cases, self.world, options, None).await?;
         Ok(status_of(&results))

@@ -21,7 +21,7 @@ pub(super) struct Run {
     /// How long to watch the guest once it is ready
     #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
     pub(super) lasting: Duration,
-    /// How long the guest may take to get ready under KVM; four times that under TCG. If absent: 1m, or 2m with an image of
+    /// How long the guest may take to get ready; four times that under TCG in real time. If absent: 1m, or 2m with an image of
     /// your own
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
@@ -94,7 +94,8 @@ impl Run {
         let (case, image) = run.prepare(program::command_line(arguments.iter().map(String::as_str)))?;
         // A template would be booted as slowly, and once more where the image lacks something.
         let cold = self.cold.cold || run.image.is_users();
-        let (accel, clock, hosts) = (self.accel.choice(), self.clock.choice(), self.host.into_iter().collect());
+        let (accel, clock, hosts) =
+            (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
         let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
         let results = run_cases(vec![case], World::Qemu, options, self.out).await?;
         Ok(status_of(&results))

@@ -44,9 +44,9 @@ impl From<vmhealth_guests::host::HostError> for HostError {
 }
 
 impl Reality {
-    /// Whether any guests live in guest time.
+    /// Whether all guests live in guest time: beside one that lives by the host's clock the cores must not be full.
     pub(crate) fn is_in_guest_time(&self) -> bool {
-        self.platforms.values().flatten().any(|platform| platform.time != Timekeeping::Real)
+        self.platforms.values().flatten().all(|platform| platform.time != Timekeeping::Real)
     }
 
     /// What a case's guests run on, or why they cannot.

@@ -94,8 +94,8 @@ pub(crate) struct Schedule {
     memory_mib: u64,
     cores: usize,
     jobs: usize,
-    /// Guests that are late are wrong: they live by the host's clock.
-    hurries: bool,
+    /// Guests live by the host's clock, and one that is late is wrong.
+    real_time: bool,
 }
 
 impl Schedule {
@@ -108,13 +108,13 @@ impl Schedule {
             memory_mib,
             cores: cores.max(1),
             jobs,
-            hurries: true,
+            real_time: true,
         }
     }
 
     /// A schedule of guests in guest time: they never wait, and are never late.
     pub(crate) fn in_guest_time(memory_mib: u64, cores: usize, jobs: Option<usize>) -> Schedule {
-        Schedule { hurries: false, ..Schedule::new(memory_mib, cores, Some(jobs.unwrap_or(cores))) }
+        Schedule { real_time: false, ..Schedule::new(memory_mib, cores, Some(jobs.unwrap_or(cores))) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -143,7 +143,7 @@ impl Schedule {
                     return None;
                 }
                 let now = Instant::now();
-                let full = self.hurries && state.load.share(now) > FULL;
+                let full = self.real_time && state.load.share(now) > FULL;
                 let held = full && state.admitted.is_some_and(|at| now - at < HELD);
                 if let Some(case) = (!held).then(|| self.admit(&mut state, now)).flatten() {
                     return Some(case);
@@ -178,7 +178,7 @@ impl Schedule {
             busy.iter().filter(|(begin, end)| *begin < to && from < *end).count()
         };
         let has_room = state.running.len() < self.jobs && memory + forecast.memory_mib <= self.memory_mib;
-        if !self.hurries {
+        if !self.real_time {
             return has_room;
         }
         has_room && busy_now <= self.cores && forecast.boots.iter().map(overlapping).max().unwrap_or(0) < self.cores

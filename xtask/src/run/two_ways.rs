@@ -69,17 +69,18 @@ pub async fn compare(
     let [first, second] = &ways;
     let names = [first.name, second.name];
     let one_is_cold = first.reality.cold != second.reality.cold;
-    let clocks_differ = first.reality.is_in_guest_time() != second.reality.is_in_guest_time();
+    let clock = |way: &Way, case: &Case| way.reality.platform(case).ok().map(|platform| platform.time.as_str());
+    let clocks_differ = |case: &Case| clock(first, case) != clock(second, case);
     let mut compared = Vec::new();
-    if let [first, second] = runs.as_slice() {
-        for ((case, first), second) in cases.iter().zip(first).zip(second) {
-            let (Some(first), Some(second)) = (first, second) else { continue };
-            let differences = divergence::compare(names, [&first.normal, &second.normal]);
+    if let [ran_first, ran_second] = runs.as_slice() {
+        for ((case, one), other) in cases.iter().zip(ran_first).zip(ran_second) {
+            let (Some(one), Some(other)) = (one, other) else { continue };
+            let differences = divergence::compare(names, [&one.normal, &other.normal]);
             compared.push(Compared {
                 id: case.id().to_owned(),
-                verdicts: [first.result.verdict, second.result.verdict],
-                took_s: [first.result.duration_s, second.result.duration_s],
-                ways_differ: if one_is_cold { first.result.forked != second.result.forked } else { clocks_differ },
+                verdicts: [one.result.verdict, other.result.verdict],
+                took_s: [one.result.duration_s, other.result.duration_s],
+                ways_differ: if one_is_cold { one.result.forked != other.result.forked } else { clocks_differ(case) },
                 differences: differences.iter().map(ToString::to_string).collect(),
             });
         }
