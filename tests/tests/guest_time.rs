@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use nix::sys::signal::Signal;
-use std::time::{Duration, SystemTime};
+use nix::unistd::Pid;
+use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 use vmhealth_guests::fault;
 use vmhealth_guests::guest::{BootMode, GuestEvent, Live, VmSpec};
@@ -29,6 +32,38 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const BOOT: Duration = Duration::from_secs(60);
 /// What the kernel says when its clock or its CPU is not what it should be.
 const COMPLAINTS: &str = "dmesg | grep -iE 'unstable|lockup|stall|hung task|skew|clocksource.*wrong' || true";
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Read from the disk, of 4 KiB each.
+const BLOCKS: u32 = 100;
+/// Of the host's time: what a slow disk takes for each request.
+const DELAY: Duration = Duration::from_millis(50);
+
+/// While it lives, every request of a QEMU to its disks takes [`DELAY`] more.
+struct SlowDisk(Child);
+
+impl SlowDisk {
+    fn of(pid: u32) -> SlowDisk {
+        let calls = "pread64,preadv,preadv2,pwrite64,pwritev,pwritev2,fdatasync";
+        let inject = format!("--inject={calls}:delay_enter={}", DELAY.as_micros());
+        let trace =
+            Command::new("strace").args(["-f", "-q", "-o", "/dev/null", &inject, "-p", &pid.to_string()]).spawn();
+        let slow = SlowDisk(trace.expect("strace (apt-get install strace)"));
+        let status = format!("/proc/{pid}/status");
+        while !fs::read_to_string(&status).unwrap().contains(&format!("TracerPid:\t{}\n", slow.0.id())) {
+            std::thread::yield_now();
+        }
+        slow
+    }
+}
+
+impl Drop for SlowDisk {
+    fn drop(&mut self) {
+        // It lets go of QEMU when it is asked to end, and not when it is killed.
+        let _gone = nix::sys::signal::kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
+        let _ended = self.0.wait();
+    }
+}
 
 struct Fixture {
     live: Live,
@@ -155,6 +190,65 @@ fn a_guest_lives_by_our_clock() {
         let ended = |event: &DomainEvent| matches!(event, DomainEvent::Exited(_));
         assert!(guest.next(SECOND, ended).await.is_some());
         time::sleep(3600 * SECOND).await;
+    });
+}
+
+/// A simulated day: what is due once happens once, and nobody in the guest complains of its clock.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_day_is_a_day() {
+    with_guest(1, async |guest| {
+        let every_hour = "--on-calendar=hourly --timer-property=AccuracySec=1s --unit=hour";
+        guest.shell(&format!("systemd-run {every_hour} sh -c 'date +%s >>/run/hours'")).await;
+        // Nobody answers there: each SYN is sent again after 1, 2, 4 ... 64 s, and then connect gives up.
+        let nowhere = "ip neigh replace 10.0.2.99 lladdr 02:00:00:00:00:63 nud permanent dev $(ip -o route get 10.0.2.99 | sed 's/.* dev \\([^ ]*\\).*/\\1/')";
+        guest.shell(nowhere).await;
+        let (begun, earliest) = (guest.uptime().await, time::now());
+        let connect =
+            "perl -MIO::Socket::INET -e 'print defined IO::Socket::INET->new(\"10.0.2.99:80\") ? \"open\" : $!'";
+        assert_eq!(guest.shell(connect).await, "Connection timed out");
+        let passed = guest.uptime().await - begun;
+        assert!((127.0..140.0).contains(&passed), "connect gave up after {passed} s");
+
+        while time::now() - earliest < DAY {
+            time::sleep(DAY / 24).await;
+            let (date, ours) = (guest.number("date +%s.%N").await, time::wall());
+            let ours = ours.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+            assert!((date - ours).abs() < 20.0, "{date} in the guest, {ours} on our clock");
+        }
+        let hours = guest.shell("cat /run/hours").await;
+        let hours: Vec<u64> = hours.lines().map(|line| line.parse().unwrap()).collect();
+        assert!((24..=25).contains(&hours.len()), "{hours:?}");
+        assert!(hours.iter().all(|at| at % 3600 <= 2), "{hours:?}");
+        assert!(hours.windows(2).all(|pair| (3598..=3602).contains(&(pair[1] - pair[0]))), "{hours:?}");
+        assert_eq!(guest.shell(COMPLAINTS).await, "");
+        let failed =
+            "systemctl --failed --no-legend --plain; journalctl -b --no-pager | grep -i '[w]atchdog timeout' || true";
+        assert_eq!(guest.shell(failed).await, "");
+    });
+}
+
+/// A host whose disk takes its time: the guest's clock waits for it and does not jump over it.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn the_disk_of_a_slow_host_is_not_slow_for_the_guest() {
+    with_guest(1, async |guest| {
+        // Each block once, past the guest's cache. The first run warms up what it runs.
+        let read = |from: u32| {
+            let dd = format!("dd if=/dev/vda of=/dev/null bs=4k count={BLOCKS} skip={from} iflag=direct status=none");
+            format!("b=$(cut -d' ' -f1 /proc/uptime); {dd}; e=$(cut -d' ' -f1 /proc/uptime); perl -e \"print $e - $b\"")
+        };
+        guest.shell(&read(0)).await;
+        let (quick, began) = (guest.number(&read(1000)).await, Instant::now());
+        let quick_host = began.elapsed();
+        let slow_disk = SlowDisk::of(guest.live.pid().unwrap());
+        let began = Instant::now();
+        let slow = guest.number(&read(2000)).await;
+        let slow_host = began.elapsed();
+        drop(slow_disk);
+        assert!(slow_host > DELAY * BLOCKS, "the disk was not slow: {slow_host:?}, {quick_host:?} without");
+        assert!(slow < 2.0 * quick + 0.1, "{slow} s of guest time from a slow disk, {quick} s from a quick one");
+        assert_eq!(guest.shell(COMPLAINTS).await, "");
     });
 }
 

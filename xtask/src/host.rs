@@ -45,6 +45,7 @@ const OVMF: Tool = tool(
     &["ovmf"],
     "firmware of guests with UEFI",
 );
+const STRACE: Tool = tool(&["strace"], &["strace"], "makes a guest's disk slow, in a test");
 
 impl Tool {
     /// The name that it is installed under, or the first of its names.
@@ -90,6 +91,11 @@ pub fn missing(architecture: Architecture) -> Vec<Tool> {
 /// The firmware of guests with UEFI, if it is missing.
 pub fn missing_ovmf() -> Vec<Tool> {
     [OVMF].into_iter().filter(|t| t.path().is_none()).collect()
+}
+
+/// What the tests need besides, and is missing.
+pub fn missing_for_tests() -> Vec<Tool> {
+    [OVMF, STRACE].into_iter().filter(|t| t.path().is_none()).collect()
 }
 
 /// The tools that are missing where QEMU itself runs in a container.

@@ -70,6 +70,11 @@ pub fn install_ovmf() -> Result<(), HostError> {
     install(host::missing_ovmf)
 }
 
+/// What the tests need besides.
+pub fn install_for_tests() -> Result<(), HostError> {
+    install(host::missing_for_tests)
+}
+
 fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), HostError> {
     // Twice: QEMU's packages must be of one release, so apt removes the tools of another when it brings the emulator.
     for _ in 0..2 {

@@ -3,7 +3,7 @@
 use super::arguments::World;
 use super::exit::{Failure, Status, infra, usage};
 use super::session::{run_cases, status_of};
-use crate::prepare::{GuestOptions, HostChoice, install_missing, install_ovmf, prepare, say};
+use crate::prepare::{GuestOptions, HostChoice, install_for_tests, install_missing, prepare, say};
 use crate::report::{LOCAL, Results};
 use crate::run::catalogue;
 use crate::workspace;
@@ -23,7 +23,7 @@ pub(super) fn guests() -> BTreeSet<Architecture> {
 pub(super) async fn run() -> Result<Status, Failure> {
     let sources = workspace::find()?;
     install_missing(Architecture::Amd64)?;
-    install_ovmf()?;
+    install_for_tests()?;
     if !cargo_test(&sources, &["--workspace"])? {
         return Ok(Status::Failed);
     }
