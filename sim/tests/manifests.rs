@@ -1,6 +1,5 @@
 //! Manifests: what is read, what is defaulted, what is refused and in which words.
 
-use std::time::Duration;
 use vmhealth_sim::manifest::*;
 
 /// A VirtualMachine whose template's spec is `spec`, indented by six.
@@ -138,7 +137,6 @@ fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
         vm("      readinessProbe: {httpGet: {path: /}}\n"),
         vm("      readinessProbe: {httpGet: {port: 1, scheme: http}, periodSeconds: soon}\n"),
         vm("      livenessProbe: {exec: {command: uname}, periodSeconds: 3000000000}\n"),
-        vm("      domain: {devices: {watchdog: {i6300esb: {}}}}\n"),
         vm("      domain: {devices: {watchdog: {name: w, i6300esb: {action: 7}}}}\n"),
         vm("      domain: {devices: {watchdog: [{name: w}]}}\n"),
         vm("      domain: {memory: {guest: lots}}\n"),

@@ -6,7 +6,7 @@ use super::types::*;
 use super::user_data::UserData;
 use super::{boot, probe, quantity};
 use crate::devices::{WatchdogAction, WatchdogModel};
-use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity};
+use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity, Value};
 
 const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
     ("Always", RunStrategy::Always),
@@ -216,6 +216,10 @@ fn vcpu_count(spec: Cursor<'_>, parts: &[Option<i32>]) -> u32 {
 }
 
 fn watchdog(c: Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
+    let Value::Map(_) = c.value() else {
+        c.present();
+        return None;
+    };
     // The webhook fills an absent one in with nothing.
     let name = c.text_at("name").unwrap_or_default().to_owned();
     let (model, device) = match (c.get("i6300esb"), c.get("diag288")) {
