@@ -210,8 +210,8 @@ pub fn notices_silence(vmi: &VmiSpec, probe: &Probe) -> bool {
 
 /// kubevirt-health.md 5.2: how a VMI ends that liveness stops.
 fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detected: Span) -> Row {
-    let grace = vm.vmi.grace;
-    let (takes, end, action) = match (grace.is_zero(), fault.obeys() && assumptions.shutdown < grace) {
+    let grace = vm.vmi.grace.handler();
+    let (takes, end, action) = match (vm.vmi.grace.is_zero(), fault.obeys() && assumptions.shutdown < grace) {
         (true, _) => (Duration::ZERO, Phase::Succeeded, "destroyed, VMI Succeeded"),
         (false, true) => (assumptions.shutdown, Phase::Succeeded, "shut down, VMI Succeeded"),
         (false, false) if !vm.vmi.architecture.has_acpi() => {
@@ -239,7 +239,8 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
         WatchdogAction::Reset if liveness_acts_within(vm, assumptions.boot) => (fired, REBOOT_STOPPED, None),
         WatchdogAction::Reset => (fired, "reset in place", fired.map(|f| f.and(assumptions.boot))),
         WatchdogAction::Shutdown
-            if fault.obeys() && liveness_acts_within(vm, assumptions.shutdown.saturating_sub(vm.vmi.grace)) =>
+            if fault.obeys()
+                && liveness_acts_within(vm, assumptions.shutdown.saturating_sub(vm.vmi.grace.handler())) =>
         {
             let worst = fired.map(|f| Span { worst: f.worst + assumptions.shutdown, ..f });
             (worst, SHUTDOWN_CUT_SHORT, None)

@@ -106,6 +106,7 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
         excuse(checked, &mut findings, around);
     }
     let can_run = is_typed(&findings);
+    schema::duplicate_keys(object, &mut findings);
     match &vm {
         Some(vm) if can_run => apply(Layer::Runtime..=Layer::Hazard, &context, Some(vm), &mut findings),
         None if can_run => {

@@ -22,8 +22,19 @@ pub(super) fn has_counterpart<'a>(
     what: &str,
     report: &mut Report<'_, 'a>,
 ) {
+    have_counterparts(context, context.items_at(list), other, what, report);
+}
+
+/// The same of some of its items.
+pub(super) fn have_counterparts<'a>(
+    context: &CheckContext<'a>,
+    items: impl Iterator<Item = Cursor<'a>>,
+    other: &str,
+    what: &str,
+    report: &mut Report<'_, 'a>,
+) {
     let names: BTreeSet<&str> = context.items_at(other).map(name_of).collect();
-    for item in context.items_at(list).filter(|item| !names.contains(name_of(*item))) {
+    for item in items.filter(|item| !names.contains(name_of(*item))) {
         let name = name_of(item);
         let help = format!("add {what} named {name}, or remove this one");
         report.add(item.place("name"), format!("{name:?} has no {what} of that name"), help);

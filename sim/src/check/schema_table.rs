@@ -1,6 +1,6 @@
-//! KubeVirt's schema as data: which fields an object has, and of which types.
+//! KubeVirt's schema as data: which fields an object has, of which types, and what else they may not be.
 //!
-//! The table is `kubevirt-v1.schema`, taken from KubeVirt's own OpenAPI document; its head says how a line is read.
+//! The table is `kubevirt-v1.schema`, taken from KubeVirt's own OpenAPI document and CRDs; its head says how a line is read.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,6 +25,80 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) required: bool,
     pub(super) kind: Type,
+    /// Of a whole number: the least and the most that it may be.
+    pub(super) range: (i64, i64),
+    /// Items of a list or characters of a text that it takes.
+    pub(super) most: usize,
+    pub(super) unique: Unique,
+    pub(super) null: Null,
+    pub(super) unknown: Unknown,
+}
+
+/// Which items of a list must differ.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unique {
+    Nothing,
+    Items,
+    /// These members of theirs, taken together.
+    Members(Vec<&'static str>),
+}
+
+/// What becomes of a null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Null {
+    /// It is dropped before anything looks.
+    Dropped,
+    /// It stays, and the webhook refuses it.
+    Refused,
+    /// It stays, and nobody minds.
+    Taken,
+}
+
+/// Who refuses fields that an object does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Strict decoding.
+    Strict,
+    /// The webhook: the CRD keeps them.
+    Open,
+    /// The webhook, anywhere below: the CRD knows nothing of what is in it.
+    Opaque,
+}
+
+/// The whole numbers that a 64-bit float tells from each other: the webhook has no others (go-openapi swag IsFloat64AJSONInteger).
+const FLOAT_INTEGERS: (i64, i64) = (-((1 << 53) - 1), (1 << 53) - 1);
+
+impl Field {
+    fn parse(line: &'static str, objects: &BTreeMap<&str, usize>) -> Option<Field> {
+        let mut words = line.strip_prefix(' ')?.split(' ');
+        let (name, kind) = (words.next()?, type_of(words.next()?, objects));
+        let mut field = Field {
+            name: name.trim_end_matches('!'),
+            required: name.ends_with('!'),
+            range: FLOAT_INTEGERS,
+            most: usize::MAX,
+            unique: Unique::Nothing,
+            null: Null::Dropped,
+            unknown: Unknown::Strict,
+            kind,
+        };
+        for word in words {
+            match word.split_once("..").or_else(|| word.split_once('=')).unwrap_or((word, "")) {
+                ("max", n) => field.most = n.parse().ok()?,
+                ("key", members) => field.unique = Unique::Members(members.split('+').collect()),
+                ("set", _) => field.unique = Unique::Items,
+                ("null", "refused") => field.null = Null::Refused,
+                ("null", "taken") => field.null = Null::Taken,
+                ("open", _) => field.unknown = Unknown::Open,
+                ("opaque", _) => field.unknown = Unknown::Opaque,
+                (least, most) => {
+                    let end = |n: &str, open| if n.is_empty() { Some(open) } else { n.parse().ok() };
+                    field.range = (end(least, FLOAT_INTEGERS.0)?, end(most, FLOAT_INTEGERS.1)?);
+                }
+            }
+        }
+        Some(field)
+    }
 }
 
 /// What a field holds.
@@ -73,12 +147,8 @@ impl Schema {
         let by_name: BTreeMap<&str, usize> = names.enumerate().map(|(i, name)| (name, i)).collect();
         let mut objects: Vec<Vec<Field>> = Vec::new();
         for line in lines() {
-            match (line.strip_prefix(' ').and_then(|l| l.split_once(' ')), objects.last_mut()) {
-                (Some((name, kind)), Some(fields)) => fields.push(Field {
-                    name: name.trim_end_matches('!'),
-                    required: name.ends_with('!'),
-                    kind: type_of(kind, &by_name),
-                }),
+            match (Field::parse(line, &by_name), objects.last_mut()) {
+                (Some(field), Some(fields)) => fields.push(field),
                 _ => objects.push(Vec::new()),
             }
         }
@@ -126,12 +196,19 @@ mod tests {
         let schema = schema();
         assert!(schema.objects.len() > 180 && schema.by_name.len() == schema.objects.len(), "{}", schema.objects.len());
         for line in include_str!("kubevirt-v1.schema").lines().filter(|l| l.starts_with(' ')) {
-            let word = line.rsplit(' ').next().unwrap_or_default();
+            let word = line.split(' ').nth(2).unwrap_or_default();
             let any = type_of(word.trim_matches(['[', ']', '{', '}']), &schema.by_name) == Type::Any;
             assert_eq!(any, word.trim_matches(['[', ']', '{', '}']) == "any", "{line}");
         }
         let fields = |name| schema.fields(schema.object(name).unwrap());
         assert_eq!(fields("Probe").len(), 9);
-        assert!(fields("HTTPGetAction").iter().any(|f| f.name == "port" && f.required));
+        let field = |object, name| fields(object).iter().find(|f| f.name == name).unwrap();
+        assert!(field("HTTPGetAction", "port").required && !field("HTTPHeader", "name").required);
+        assert_eq!(field("CPU", "cores").range, (0, FLOAT_INTEGERS.1));
+        assert_eq!(field("StallDetectorOptions", "stallMargin").range, (0, 100));
+        assert_eq!(field("Devices", "disks").most, 256);
+        assert_eq!(field("VirtualMachineInstanceSpec", "utilityVolumes").unique, Unique::Members(vec!["name"]));
+        let metadata = field("VirtualMachineInstanceTemplateSpec", "metadata");
+        assert_eq!((metadata.null, metadata.unknown), (Null::Refused, Unknown::Opaque));
     }
 }

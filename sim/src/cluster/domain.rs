@@ -3,6 +3,7 @@
 //! kubevirt-health.md 5.1 and 7, qemu-watchdog.md 5, 6 and 16.5. QEMU runs as libvirt runs it (`-no-shutdown`):
 //! a clean end is SHUTDOWN and STOP and waits for us to quit it; a bare exit is a crash, even with status 0.
 
+use crate::manifest::Grace;
 use crate::time::Time;
 use crate::trace::{DomainEvent, PanicAction, Phase};
 use std::time::Duration;
@@ -127,7 +128,7 @@ impl Domain {
 
 /// The VMI's final phase (KubeVirt handler `calculateVmPhaseForStatusReason`): from how the guest ended, never from why.
 /// `acpi`: the domain has it; one without is not expected to shut down in order.
-pub fn final_phase(end: ShutoffReason, grace: Duration, acpi: bool) -> Phase {
+pub fn final_phase(end: ShutoffReason, grace: Grace, acpi: bool) -> Phase {
     match end {
         ShutoffReason::Crashed | ShutoffReason::Panicked => Phase::Failed,
         ShutoffReason::Shutdown => Phase::Succeeded,
@@ -146,7 +147,7 @@ mod tests {
     fn the_end_decides_the_phase() {
         let shutdown = |reason| DomainEvent::Shutdown { reason };
         let exit = DomainEvent::Exited(Exit::Status(0));
-        let rows: &[(&str, Vec<DomainEvent>, bool, u64, Phase)] = &[
+        let rows: &[(&str, Vec<DomainEvent>, bool, i64, Phase)] = &[
             (
                 "watchdog poweroff: a bare exit",
                 vec![DomainEvent::Watchdog(WatchdogAction::Poweroff), exit],
@@ -178,6 +179,7 @@ mod tests {
             ),
             ("destroyed after the grace period", vec![exit], true, 30, Phase::Failed),
             ("destroyed with grace 0", vec![exit], true, 0, Phase::Succeeded),
+            ("destroyed with a grace below 0", vec![exit], true, -1, Phase::Failed),
             ("SIGTERM", vec![shutdown(ShutdownCause::HostSignal), exit], false, 30, Phase::Succeeded),
         ];
         for (name, events, destroyed, grace, expected) in rows {
@@ -190,10 +192,10 @@ mod tests {
                 domain.take(Time::from_secs(9), event);
             }
             let end = domain.ended().expect(name);
-            assert_eq!(final_phase(end, Duration::from_secs(*grace), true), *expected, "{name}");
+            assert_eq!(final_phase(end, Grace { seconds: *grace }, true), *expected, "{name}");
             // s390x: only what is destroyed ends otherwise.
             let without_acpi = if *destroyed { Phase::Succeeded } else { *expected };
-            assert_eq!(final_phase(end, Duration::from_secs(*grace), false), without_acpi, "{name}, without ACPI");
+            assert_eq!(final_phase(end, Grace { seconds: *grace }, false), without_acpi, "{name}, without ACPI");
         }
     }
 

@@ -1,15 +1,12 @@
 //! The graceful stop and its three nested deadlines (kubevirt-health.md 5): virt-handler at G, virt-launcher at
 //! G+15, the kubelet's SIGKILL at G+30.
 
+use crate::manifest::Grace;
 use crate::time::{Time, earliest};
 use std::time::Duration;
 
 /// virt-handler asks the guest again at most this often.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// `--grace-period-seconds` of virt-launcher is G and this.
-const LAUNCHER_EXTRA: Duration = Duration::from_secs(15);
-/// The pod's own grace period is G and this.
-const POD_EXTRA: Duration = Duration::from_secs(30);
 
 /// What the stop wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub enum StopAction {
 /// One graceful stop.
 #[derive(Debug, Clone)]
 pub struct GracefulStop {
-    grace: Duration,
+    grace: Grace,
     began: Time,
     next_ask: Option<Time>,
     asked: bool,
@@ -38,11 +35,11 @@ pub struct GracefulStop {
 
 impl GracefulStop {
     /// A stop that begins at `now` with grace period G.
-    pub fn new(now: Time, grace: Duration) -> Self {
+    pub fn new(now: Time, grace: Grace) -> Self {
         let deadlines = vec![
-            (now + grace, StopAction::Destroy),
-            (now + grace + LAUNCHER_EXTRA, StopAction::Destroy),
-            (now + grace + POD_EXTRA, StopAction::Kill),
+            (now + grace.handler(), StopAction::Destroy),
+            (now + grace.launcher(), StopAction::Destroy),
+            (now + grace.pod(), StopAction::Kill),
         ];
         GracefulStop { grace, began: now, next_ask: Some(now), asked: false, deadlines }
     }
@@ -55,6 +52,11 @@ impl GracefulStop {
     /// What is due at `now`.
     pub fn poll(&mut self, now: Time) -> Vec<StopAction> {
         let mut actions = Vec::new();
+        // A grace below 0 is over before it begins, but not before the guest was asked (virt-handler `hasGracePeriodExpired`).
+        if self.grace.seconds < 0 && !self.asked {
+            actions.push(StopAction::Ask { first: true });
+            self.asked = true;
+        }
         while let Some((_, action)) = self.deadlines.first().filter(|(t, _)| *t <= now) {
             actions.push(*action);
             self.deadlines.remove(0);
@@ -64,7 +66,7 @@ impl GracefulStop {
         if self.next_ask.is_some_and(|t| t <= now) {
             actions.push(StopAction::Ask { first: !self.asked });
             self.asked = true;
-            self.next_ask = Some(now + ASK_AGAIN).filter(|t| *t < self.began + self.grace);
+            self.next_ask = Some(now + ASK_AGAIN).filter(|t| *t < self.began + self.grace.handler());
         }
         actions
     }
@@ -74,8 +76,8 @@ impl GracefulStop {
 mod tests {
     use super::*;
 
-    fn timeline(grace: u64) -> Vec<(u64, StopAction)> {
-        let mut stop = GracefulStop::new(Time::from_secs(100), Duration::from_secs(grace));
+    fn timeline(seconds: i64) -> Vec<(u64, StopAction)> {
+        let mut stop = GracefulStop::new(Time::from_secs(100), Grace { seconds });
         let mut seen = Vec::new();
         while let Some(t) = stop.next_wakeup() {
             seen.extend(stop.poll(t).into_iter().map(|a| (t.since(Time::from_secs(100)).as_secs(), a)));
@@ -91,5 +93,11 @@ mod tests {
         expected.extend(rest(20));
         assert_eq!(timeline(20), expected);
         assert_eq!(timeline(0), rest(0), "grace 0 destroys at once");
+        let below = |launcher, pod| {
+            let ask = (0, StopAction::Ask { first: true });
+            vec![ask, (0, StopAction::Destroy), (launcher, StopAction::Destroy), (pod, StopAction::Kill)]
+        };
+        assert_eq!(timeline(-5), below(10, 25), "below 0 it is asked once");
+        assert_eq!(timeline(-100), below(0, 2), "the kubelet waits for 2 s at least");
     }
 }

@@ -14,13 +14,12 @@ use super::launcher::Chance;
 use super::probe_request::ProbeRequest;
 use super::{Churn, KubevirtVersion};
 use crate::kubelet::{LauncherPod, ProbeKind};
-use crate::manifest::{PodProbe, VmiSpec};
+use crate::manifest::{Grace, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
 use crate::trace::{DomainEvent, Event, PanicAction, Phase, SyncFailure, VmiReason};
 use conditions::Shown;
 use life::{EndSeenBy, Life};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 pub use conditions::Conditions;
 
@@ -33,7 +32,7 @@ struct Settings {
     version: KubevirtVersion,
     chance: Chance,
     churn: Churn,
-    grace: Duration,
+    grace: Grace,
     acpi: bool,
     start_paused: bool,
     /// What libvirt says to the domain, if it refuses it.

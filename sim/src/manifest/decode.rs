@@ -6,11 +6,7 @@ use super::types::*;
 use super::user_data::UserData;
 use super::{boot, probe, quantity};
 use crate::devices::{WatchdogAction, WatchdogModel};
-use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity};
-use std::time::Duration;
-
-/// `DefaultGracePeriodSeconds` (KubeVirt types.go).
-const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Scalar, Severity, Value};
 
 const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
     ("Always", RunStrategy::Always),
@@ -75,7 +71,10 @@ pub fn read_probe(text: &str) -> Result<super::Probe, Problems> {
 
 fn read_as(file: &str, node: &Node, used: Use) -> Result<VirtualMachine, Problems> {
     let (document, record) = (Document::new(node), Record::new());
-    decode_as(file, Cursor::new(&document).recording(&record), used)
+    let root = Cursor::new(&document).recording(&record);
+    // `check` has a finding of its own for it.
+    root.overridden().for_each(|at| at.error("the key comes again below: keep one of them"));
+    decode_as(file, root, used)
 }
 
 /// Decodes the VirtualMachine or VirtualMachineInstance at a cursor, which records what is wrong with it and what is ignored;
@@ -161,7 +160,7 @@ fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
         architecture,
         readiness: spec.get("readinessProbe").and_then(probe::decode),
         liveness: spec.get("livenessProbe").and_then(probe::decode),
-        grace: grace.map_or(DEFAULT_GRACE, |s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
+        grace: grace.map_or_else(Grace::default, |seconds| Grace { seconds }),
         machine: match spec.at("domain.machine.type") {
             Some(c) => machine(c, architecture, used),
             None => used.machine(architecture),
@@ -217,11 +216,12 @@ fn vcpu_count(spec: Cursor<'_>, parts: &[Option<i32>]) -> u32 {
 }
 
 fn watchdog(c: Cursor<'_>, architecture: Architecture) -> Option<Watchdog> {
-    let Some(name) = c.get("name") else {
-        c.error("name is required");
+    let Value::Map(_) = c.value() else {
+        c.present();
         return None;
     };
-    let name = name.text()?.to_owned();
+    // The webhook fills an absent one in with nothing.
+    let name = c.text_at("name").unwrap_or_default().to_owned();
     let (model, device) = match (c.get("i6300esb"), c.get("diag288")) {
         (Some(_), Some(d)) => {
             d.error("i6300esb and diag288 are both set: keep one");
@@ -281,7 +281,7 @@ fn memory(spec: Cursor<'_>) -> Option<u64> {
         Scalar::Int(n) => n.to_string(),
         Scalar::Text(t) => t,
     };
-    let bytes = quantity::bytes(&text);
+    let bytes = quantity::bytes(text.trim());
     if bytes.is_none() {
         c.error(format!("{text:?} is not a quantity like 512Mi or 1Gi"));
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// `LibvirtStartupDelay`: added to every probe's initial delay (KubeVirt rendercontainer.go).
 pub(crate) const LIBVIRT_STARTUP_DELAY: i32 = 10;
+/// The program that KubeVirt puts around what the guest agent does; a command of this very name is left alone.
+pub(crate) const VIRT_PROBE: &str = "virt-probe";
 
 /// A VMI's probe with KubeVirt's defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,10 @@ impl Probe {
                 Some(format!("port: Invalid value: {n}: must be between 1 and 65535, inclusive"))
             }
             (_, Handler::Exec { command }) if command.is_empty() => Some("exec.command: Required value".into()),
+            // One second more does not fit 32 bits.
+            (_, handler) if handler.through_virt_probe() && timings.timeout == i32::MAX as u32 => {
+                Some("timeoutSeconds: Invalid value: must be greater than or equal to 0".into())
+            }
             _ => None,
         }
     }
@@ -120,7 +126,7 @@ impl Handler {
     fn through_virt_probe(&self) -> bool {
         match self {
             Handler::GuestAgentPing => true,
-            Handler::Exec { command } => command.first().is_some_and(|c| !c.starts_with("virt-probe")),
+            Handler::Exec { command } => command.first().is_some_and(|c| c != VIRT_PROBE),
             Handler::HttpGet(_) | Handler::TcpSocket { .. } => false,
         }
     }
@@ -256,7 +262,8 @@ fn decode_handler(key: &str, c: Cursor<'_>) -> Option<Handler> {
     match key {
         "httpGet" => {
             let header = |h: Cursor<'_>| {
-                let text = |key| Some(required(h, key)?.text()?.to_owned());
+                // The webhook fills an absent one in with nothing.
+                let text = |key| h.get(key).map_or(Some(String::new()), |at| at.text().map(str::to_owned));
                 text("name").zip(text("value"))
             };
             Some(Handler::HttpGet(HttpGet {

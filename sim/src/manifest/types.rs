@@ -36,8 +36,8 @@ pub struct VmiSpec {
     pub readiness: Option<Probe>,
     /// `livenessProbe`.
     pub liveness: Option<Probe>,
-    /// `terminationGracePeriodSeconds`, 30 if absent.
-    pub grace: Duration,
+    /// `terminationGracePeriodSeconds`.
+    pub grace: Grace,
     /// `domain.machine.type`.
     pub machine: MachineType,
     /// `domain.devices.watchdog`.
@@ -122,6 +122,55 @@ impl VmiSpec {
     pub fn reports_panics(&self) -> bool {
         self.panic_device || self.architecture.reports_panics()
     }
+}
+
+/// `terminationGracePeriodSeconds`, which nobody keeps from being negative; three deadlines are counted from it
+/// (kubevirt-health.md 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// As written; 30 if absent.
+    pub seconds: i64,
+}
+
+impl Grace {
+    /// `DefaultGracePeriodSeconds` (KubeVirt types.go).
+    const DEFAULT: Grace = Grace { seconds: 30 };
+    /// `--grace-period-seconds` of virt-launcher is so much longer.
+    const LAUNCHER_EXTRA: i64 = 15;
+    /// The pod's own grace period is so much longer.
+    const POD_EXTRA: i64 = 30;
+    /// The kubelet gives every container so much (kuberuntime `minimumGracePeriodInSeconds`).
+    const KUBELET_LEAST: i64 = 2;
+
+    /// virt-handler destroys the guest at once, without asking it.
+    pub fn is_zero(self) -> bool {
+        self.seconds == 0
+    }
+
+    /// How long virt-handler waits; nothing where it is negative, but the guest has been asked then.
+    pub fn handler(self) -> Duration {
+        from_seconds(self.seconds)
+    }
+
+    /// How long virt-launcher waits.
+    pub fn launcher(self) -> Duration {
+        from_seconds(self.seconds.saturating_add(Grace::LAUNCHER_EXTRA))
+    }
+
+    /// How long the kubelet waits.
+    pub fn pod(self) -> Duration {
+        from_seconds(self.seconds.saturating_add(Grace::POD_EXTRA).max(Grace::KUBELET_LEAST))
+    }
+}
+
+impl Default for Grace {
+    fn default() -> Grace {
+        Grace::DEFAULT
+    }
+}
+
+fn from_seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// `domain.machine.type`, where x86 has a choice.

@@ -1,11 +1,10 @@
 //! What a scenario's user asks the API for.
 
-use crate::manifest::{self, Probe, VmiSpec};
+use crate::manifest::{self, Grace, Probe, VmiSpec};
 use crate::time::Span;
 use crate::trace::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// A user's request to the API.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -82,7 +81,7 @@ impl TemplateEdit {
             Some(value) => manifest::read_probe(&value.to_string()).map(Some).map_err(|e| e.to_string()),
             None => Ok(before.clone()),
         };
-        let grace = self.termination_grace_period_seconds.map(|s| Duration::from_secs(s.into()));
+        let grace = self.termination_grace_period_seconds.map(|s| Grace { seconds: s.into() });
         Ok(VmiSpec {
             readiness: probe(&self.readiness_probe, &vmi.readiness)?,
             liveness: probe(&self.liveness_probe, &vmi.liveness)?,

@@ -1,8 +1,8 @@
 //! A cursor over a YAML tree: one node, the way to it, and getters of the types a manifest can have.
 //!
 //! Two readers share it. A decoder reads with the cursor of a [`Record`]: what it reads counts as used, and a value of the wrong type
-//! becomes a problem. Rules look around with a cursor that leaves no trace. Members that are null are not there
-//! (sim/docs/kubevirt-health.md 2.1). It must not know what any field means.
+//! becomes a problem. Rules look around with a cursor that leaves no trace. Members that are null are not there, unless somebody
+//! asks for them (sim/docs/kubevirt-health.md 2.1). It must not know what any field means.
 
 use super::layout::{Document, Entry, Step};
 use super::node::{ByteSpan, Key, Node, Pos, Value};
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
         match self.entry().step {
             _ if self.at == self.root => String::new(),
             Step::Root => String::new(),
-            Step::Member(key) => join(self.to(self.entry().parent).path(), &key.name),
+            Step::Member(key) | Step::Overridden(key) => join(self.to(self.entry().parent).path(), &key.name),
             Step::Item(i) => format!("{}[{i}]", self.to(self.entry().parent).path()),
         }
     }
@@ -73,9 +73,8 @@ impl<'a> Cursor<'a> {
     fn spot(self) -> (Pos, ByteSpan) {
         let node = self.node();
         match self.entry().step {
-            Step::Member(key) if self.at != self.root && matches!(node.value, Value::Map(_) | Value::Seq(_)) => {
-                (key.pos, key.span)
-            }
+            Step::Overridden(key) => (key.pos, key.span),
+            Step::Member(key) if self.at != self.root && !node.value.is_scalar() => (key.pos, key.span),
             _ => (node.pos, node.span),
         }
     }
@@ -103,12 +102,23 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The members of a mapping.
+    /// The members of a mapping that are not null.
     pub fn members(self) -> impl Iterator<Item = (&'a Key, Cursor<'a>)> {
+        self.all_members().filter(|(_, c)| *c.value() != Value::Null)
+    }
+
+    /// The members of a mapping, also those that are null.
+    pub fn all_members(self) -> impl Iterator<Item = (&'a Key, Cursor<'a>)> {
         self.below().filter_map(|c| match c.entry().step {
             Step::Member(key) => Some((key, c)),
-            Step::Root | Step::Item(_) => None,
+            Step::Root | Step::Item(_) | Step::Overridden(_) => None,
         })
+    }
+
+    /// What is anywhere below and does not count, because its key comes again.
+    pub fn overridden(self) -> impl Iterator<Item = Cursor<'a>> {
+        let all = (self.at..self.entry().end).map(move |at| self.to(at));
+        all.filter(|c| matches!(c.entry().step, Step::Overridden(_)))
     }
 
     /// The member `key`, if it is there and not null.
@@ -271,9 +281,11 @@ impl<'a> Cursor<'a> {
             if touched[i] {
                 i += 1;
             } else {
-                if *at.value() != Value::Null {
-                    let pos = if let Step::Member(key) = at.entry().step { key.pos } else { at.node().pos };
-                    found.push((at.path(), pos));
+                match at.entry().step {
+                    _ if *at.value() == Value::Null => {}
+                    Step::Overridden(_) => {}
+                    Step::Member(key) => found.push((at.path(), key.pos)),
+                    Step::Root | Step::Item(_) => found.push((at.path(), at.node().pos)),
                 }
                 i = at.entry().end - self.at;
             }

@@ -1,9 +1,9 @@
 //! A YAML tree laid out flat: every node knows its parent, so that a path costs nothing until somebody asks for it.
 
 use super::node::{Key, Node, Value};
+use std::collections::BTreeSet;
 
-/// A YAML document laid out for looking things up. Members that are null are left out: Kubernetes drops them before anything
-/// looks (sim/docs/kubevirt-health.md 2.1).
+/// A YAML document laid out for looking things up.
 #[derive(Debug)]
 pub struct Document<'a> {
     /// In the order of the file, each node before what is in it.
@@ -24,6 +24,8 @@ pub(super) struct Entry<'a> {
 pub(super) enum Step<'a> {
     Root,
     Member(&'a Key),
+    /// A member whose key comes again further down.
+    Overridden(&'a Key),
     Item(usize),
 }
 
@@ -40,8 +42,12 @@ impl<'a> Document<'a> {
         self.entries.push(Entry { node, step, parent, end: own });
         match &node.value {
             Value::Map(members) => {
-                for (key, member) in members.iter().filter(|(_, m)| m.value != Value::Null) {
-                    self.lay_out(member, Step::Member(key), own);
+                // kubectl takes the last one of a name.
+                let mut names = BTreeSet::new();
+                let mut last: Vec<bool> = members.iter().rev().map(|(key, _)| names.insert(&key.name)).collect();
+                last.reverse();
+                for ((key, member), last) in members.iter().zip(last) {
+                    self.lay_out(member, if last { Step::Member(key) } else { Step::Overridden(key) }, own);
                 }
             }
             Value::Seq(items) => {

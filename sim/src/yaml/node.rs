@@ -1,7 +1,8 @@
 //! YAML as a tree in which every key and value knows its line, its column and its bytes.
 //!
 //! The only file that knows the YAML crate. Manifests mean what they mean to kubectl, whose YAML is 1.1: `yes` and `on`
-//! are booleans, `0755` is octal. In files of our own they are texts. Duplicate keys and alias bombs are errors in both.
+//! are booleans, `0755` is octal, and a key may come twice. In files of our own those words are texts, and a key comes once.
+//! Alias bombs are errors in both.
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
@@ -91,6 +92,11 @@ impl Value {
         }
     }
 
+    /// Nothing can be below it.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Value::Seq(_) | Value::Map(_))
+    }
+
     /// What the value is, for messages: `a list`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -112,7 +118,31 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
-    serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)
+    let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)?;
+    documents.iter_mut().for_each(|node| as_go_spells(node, text));
+    Ok(documents)
+}
+
+/// YAML 1.1's words as kubectl's reader knows them (go-yaml v2 resolve.go): in three spellings, not in any.
+const GO_WORDS: [&str; 25] = [
+    "y", "Y", "yes", "Yes", "YES", "n", "N", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "true", "True",
+    "TRUE", "false", "False", "FALSE", "null", "Null", "NULL",
+];
+
+/// The crate takes these words in any spelling: `tRUE` is a text to kubectl.
+fn as_go_spells(node: &mut Node, text: &str) {
+    match &mut node.value {
+        Value::Map(members) => members.iter_mut().for_each(|(_, member)| as_go_spells(member, text)),
+        Value::Seq(items) => items.iter_mut().for_each(|item| as_go_spells(item, text)),
+        Value::Bool(_) | Value::Null => {
+            let word = text.get(node.span.range()).unwrap_or_default();
+            let is_word = GO_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word));
+            if is_word && !GO_WORDS.contains(&word) {
+                node.value = Value::Str(word.to_owned());
+            }
+        }
+        _ => {}
+    }
 }
 
 fn options() -> serde_saphyr::Options {
@@ -127,6 +157,7 @@ fn options() -> serde_saphyr::Options {
 fn as_kubectl() -> serde_saphyr::Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
     }
 }
@@ -250,6 +281,10 @@ mod tests {
             ("y", Value::Bool(true)),
             ("'yes'", Value::Str("yes".into())),
             ("TRUE", Value::Bool(true)),
+            ("tRUE", Value::Str("tRUE".into())),
+            ("oN", Value::Str("oN".into())),
+            ("Null", Value::Null),
+            ("nULL", Value::Str("nULL".into())),
             ("0755", Value::Int(0o755)),
             ("0x1F", Value::Int(31)),
             ("1_000", Value::Int(1000)),
@@ -265,9 +300,21 @@ mod tests {
         assert_eq!(read::<Vec<Value>>("[yes, 0755]").expect("valid"), ["yes", "0755"].map(|t| Value::Str(t.into())));
     }
 
+    /// What `<<` brings is no second key, and gives way to one of the mapping's own, wherever that stands.
+    #[test]
+    fn keys_that_come_twice() {
+        for (text, members) in [("{b: 1, b: 2}", 2), ("{b: 1, <<: *x}", 1), ("{<<: *x, b: 1}", 1), ("{<<: *x}", 1)] {
+            let docs = documents(&format!("a: &x {{b: 3}}\nc: {text}\n")).expect(text);
+            let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
+            let Value::Map(own) = &top[1].1.value else { panic!("{docs:?}") };
+            assert_eq!(own.len(), members, "{text}");
+        }
+    }
+
     #[test]
     fn what_is_refused() {
-        for (text, line) in [("a: 1\na: 2\n", 2), ("a: [1\n", 2), ("a: &x [1]\nb: *y\n", 2)] {
+        assert!(read::<Vec<Value>>("[{a: 1, a: 2}]").is_err(), "a key comes once in files of our own");
+        for (text, line) in [("a: [1\n", 2), ("a: &x [1]\nb: *y\n", 2)] {
             let error = documents(text).expect_err(text);
             assert!(error.pos.line >= 1 && error.pos.line <= line + 1, "{text:?}: {error:?}");
         }

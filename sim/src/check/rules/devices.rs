@@ -3,7 +3,7 @@
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::one_of;
 use crate::check::rule::{Check, Rule};
-use crate::yaml::Cursor;
+use crate::yaml::{Cursor, Value};
 
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
@@ -42,16 +42,19 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt vmi-create-admitter.go; its default emulatedMachines",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            // The default `emulatedMachines` of each architecture; the patterns are Go's filepath.Match.
+            // The default `emulatedMachines` of each architecture (virt-config.go GetEmulatedMachines).
             let allowed: &[&str] = match context.architecture {
-                "amd64" => &["q35*", "pc-q35*"],
                 "arm64" => &["virt*"],
                 "s390x" => &["s390-ccw-virtio*"],
-                _ => return,
+                _ => &["q35*", "pc-q35*"],
+            };
+            // Go's filepath.Match: a star stands for no slash.
+            let fits = |name: &str, pattern: &str| {
+                name.strip_prefix(pattern.trim_end_matches('*')).is_some_and(|rest| !rest.contains('/'))
             };
             let Some(at) = context.at("domain.machine.type") else { return };
             let Some(name) = at.text().filter(|n| !n.is_empty()) else { return };
-            if !allowed.iter().any(|a| name.starts_with(a.trim_end_matches('*'))) {
+            if !allowed.iter().any(|pattern| fits(name, pattern)) {
                 let path = at.path();
                 let message = format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "));
                 report.add(at, message, "remove machine.type: KubeVirt fills in its default");
@@ -63,8 +66,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "`bootloader: {efi: {}}` means secure boot, unless secureBoot is false, and the firmware that \
-            enforces it keeps its variables in system management mode: features.smm must be there and not disabled.",
-        source: "KubeVirt vmi-create-admitter.go validateDomainSpec",
+            enforces it keeps its variables in system management mode: features.smm must be there and not disabled. \
+            TDX brings firmware without variables. A bare VMI of arm64 gets secureBoot false before anybody looks.",
+        source: "KubeVirt vmi-create-admitter.go validateDomainSpec; pkg/defaults/arm64.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             // On unless it is said to be off; SMM is on once it is named.
@@ -75,8 +79,12 @@ pub(super) static RULES: &[&Rule] = &[
                 // A preference may bring SMM before the webhook looks.
                 None => context.root.at("spec.preference").is_some(),
             };
-            if on(efi, "secureBoot") && !has_smm {
-                report.add(
+            let defaults_to_off = !context.is_vm && context.architecture == "arm64" && efi.get("secureBoot").is_none();
+            let is_tdx = context.at("domain.launchSecurity.tdx").is_some();
+            if on(efi, "secureBoot") && !has_smm && !defaults_to_off && !is_tdx {
+                let domain = context.place("domain");
+                report.add_as(
+                    domain.path(),
                     efi,
                     "secure boot, which is on unless it is turned off, requires SMM",
                     "add `features: {smm: {enabled: true}}`, or write `efi: {secureBoot: false}`",
@@ -103,18 +111,32 @@ pub(super) static RULES: &[&Rule] = &[
         code: "no-memory",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
-        story: "No guest memory, no huge pages, no memory request or limit, and no instance type that would bring \
-            it. The VM is created, its VMI is refused, with an empty field in the message.",
+        story: "No guest memory, no huge pages, no memory request or limit but 0, and no instance type that would \
+            bring it. The VM is created, its VMI is refused, with an empty field in the message.",
         source: "sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let places = ["memory.guest", "memory.hugepages", "resources.requests.memory", "resources.limits.memory"];
-            let domain = context.at("domain");
-            let given = domain.is_some_and(|domain| places.iter().any(|path| domain.at(path).is_some()));
-            if !given && context.root.at("spec.instancetype").is_none() {
+            let set = ["domain.memory.guest", "domain.memory.hugepages"].iter().any(|path| context.at(path).is_some());
+            let asked = ["domain.resources.requests.memory", "domain.resources.limits.memory"]
+                .iter()
+                .any(|path| context.at(path).is_some_and(|at| !is_zero(at)));
+            if !set && !asked && context.root.at("spec.instancetype").is_none() {
                 let place = context.place("domain");
                 report.add_as("", place, "no memory requested", "add domain.memory.guest, like 2Gi");
             }
         }),
     },
 ];
+
+/// Whether a quantity is 0, in whichever unit.
+fn is_zero(at: Cursor<'_>) -> bool {
+    match at.value() {
+        Value::Int(n) => *n == 0,
+        Value::Float(x) => *x == 0.0,
+        Value::Str(text) => {
+            let number = text.trim().trim_start_matches(['+', '-']);
+            number.chars().take_while(|c| c.is_ascii_digit() || *c == '.').all(|c| matches!(c, '0' | '.'))
+        }
+        _ => false,
+    }
+}

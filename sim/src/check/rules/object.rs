@@ -1,11 +1,25 @@
-//! The object itself: its version, its name and its labels (Kubernetes apimachinery validation/objectmeta.go, util/validation).
+//! The object itself: its version, its name and its labels, and those that its VMI gets (Kubernetes apimachinery
+//! validation/objectmeta.go, util/validation).
 
+use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::rule::{Check, Rule};
+use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Value};
 
 /// What the API server serves.
 const VERSIONS: [&str; 2] = ["kubevirt.io/v1", "kubevirt.io/v1alpha3"];
+/// Labels that only KubeVirt's own accounts may give to a VMI (vmi-create-admitter.go restrictedVmiLabels).
+const RESERVED_LABELS: [&str; 6] = [
+    "kubevirt.io/created-by",
+    "kubevirt.io/install-strategy",
+    "kubevirt.io/migrationJobUID",
+    "kubevirt.io/migrationTargetNodeName",
+    "kubevirt.io/nodeName",
+    "kubevirt.io/schedulable",
+];
+/// Annotations of a VMI, and the feature gates that they need, which are off unless an administrator puts them on.
+const GATED_ANNOTATIONS: [(&str, &str); 2] =
+    [("kubevirt.io/ignitiondata", "ExperimentalIgnitionSupport"), ("hooks.kubevirt.io/hookSidecars", "Sidecar")];
 /// Of a name, and of a label key's prefix.
 const SUBDOMAIN_LIMIT: usize = 253;
 /// Of a label's value, and of the name in its key.
@@ -43,22 +57,91 @@ pub(super) static RULES: &[&Rule] = &[
                     format!("{name:?} is not a name: lowercase letters, digits, dashes and dots, at most 253");
                 report.add(at, message, "write a name like my-vm");
             }
-            for (list, has_label_values) in [("metadata.labels", true), ("metadata.annotations", false)] {
-                let Some(list) = context.root.at(list) else { continue };
-                for (key, value) in entries(list) {
-                    if !is_qualified(key) {
-                        let message = format!("{key:?} is not a key: [prefix/]name of letters, digits, -, _ and .");
-                        report.add(list, message, "write a key like example.com/role");
-                    } else if has_label_values && !(value.is_empty() || is_label(value)) {
-                        let message =
-                            format!("{value:?} is not a label's value: letters, digits, -, _ and ., at most 63");
-                        report.add(list, message, "write a value like web-1");
-                    }
+            // Its end is made up, after a dash or not.
+            let generated = context.root.at("metadata.generateName").and_then(|at| Some((at, at.text()?)));
+            if let Some((at, start)) = generated.filter(|(_, start)| !is_subdomain(&format!("{start}a"))) {
+                let message = format!("{start:?} begins no name: lowercase letters, digits, dashes and dots");
+                report.add(at, message, "write the beginning of a name, like my-vm-");
+            }
+            context.root.get("metadata").into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
+        }),
+    },
+    &Rule {
+        code: "bad-template-metadata",
+        layer: Layer::VmiWebhook,
+        rank: Rank::Error,
+        story: "Labels and annotations of `spec.template.metadata` become the VMI's. The VM is stored whatever they \
+            are; the API server refuses the VMI that the VM controller makes of it.",
+        source: "Kubernetes apimachinery validation; sim/docs/kubevirt-health.md 2.3",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let metadata = context.root.at("spec.template.metadata").filter(|_| context.is_vm);
+            metadata.into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
+        }),
+    },
+    &Rule {
+        code: "reserved-label",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "KubeVirt keeps its own books in six labels of a VMI and refuses them from everybody else. They come \
+            along when a VMI's YAML is copied into a VM's template.",
+        source: "sim/docs/kubevirt-health.md 2.2",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let Some(labels) = vmi_metadata(context).and_then(|m| m.get("labels")) else { return };
+            if let Some(label) = RESERVED_LABELS.into_iter().find(|label| labels.get(label).is_some()) {
+                let message =
+                    format!("{label}: creation of reserved kubevirt.io/ labels on a VMI object is prohibited");
+                report.add(labels, message, format!("remove {label}"));
+            }
+        }),
+    },
+    &Rule {
+        code: "annotation-without-its-gate",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Ignition data and hook sidecars are asked for by annotations of the VMI, and each is behind a feature \
+            gate that is off unless the cluster's administrator has put it on.",
+        source: "sim/docs/kubevirt-health.md 2.2",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let Some(annotations) = vmi_metadata(context).and_then(|m| m.get("annotations")) else { return };
+            for (annotation, gate) in GATED_ANNOTATIONS {
+                if annotations.get(annotation).and_then(|at| at.text()).is_some_and(|text| !text.is_empty()) {
+                    let message = format!("{annotation} needs the feature gate {gate}, which is off by default");
+                    report.add(
+                        annotations,
+                        message,
+                        "put the gate on in the KubeVirt object, or remove the annotation",
+                    );
                 }
             }
         }),
     },
 ];
+
+/// The metadata that the VMI has.
+fn vmi_metadata<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
+    context.root.at(if context.is_vm { "spec.template.metadata" } else { "metadata" })
+}
+
+/// Keys and values; whoever refuses them knows nothing of a template.
+fn labels_and_annotations<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
+    for (name, has_label_values) in [("labels", true), ("annotations", false)] {
+        let (Some(list), field) = (metadata.get(name), format!("metadata.{name}")) else { continue };
+        for (key, value) in entries(list) {
+            // The prefix of an annotation may be in capitals (ValidateAnnotations).
+            let qualified = if has_label_values { is_qualified(key) } else { is_qualified(&key.to_lowercase()) };
+            if !qualified {
+                let message = format!("{key:?} is not a key: [prefix/]name of letters, digits, -, _ and .");
+                report.add_as(&field, list, message, "write a key like example.com/role");
+            } else if has_label_values && !(value.is_empty() || is_label(value)) {
+                let message = format!("{value:?} is not a label's value: letters, digits, -, _ and ., at most 63");
+                report.add_as(&field, list, message, "write a value like web-1");
+            }
+        }
+    }
+}
 
 /// Keys and texts, also of those that are null.
 fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {

@@ -2,8 +2,9 @@
 
 use crate::check::context::ProbeField;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::name_of;
 use crate::check::rule::{Check, Report, Rule};
-use crate::manifest::LIBVIRT_STARTUP_DELAY;
+use crate::manifest::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE};
 use crate::yaml::{Cursor, Value};
 
 pub(super) static RULES: &[&Rule] = &[
@@ -39,6 +40,24 @@ pub(super) static RULES: &[&Rule] = &[
             {
                 let message = format!("{n} + {LIBVIRT_STARTUP_DELAY} is not a whole number of 32 bits from 0 on");
                 refuse(probe, "initialDelaySeconds", message, "write 0 or more", report);
+            }
+        }),
+    },
+    &Rule {
+        code: "timeout-overflows",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "KubeVirt adds 1 s to timeoutSeconds of what virt-probe runs. To the greatest number of 32 bits that \
+            makes the least one, which is refused with the pod.",
+        source: "sim/docs/kubevirt-health.md 2.4, 3.1",
+        shown_by: &[],
+        check: Check::Probe(|probe, report| {
+            let program = probe.cursor.items_at("exec.command").next().and_then(|at| at.text());
+            let wrapped = probe.cursor.get("guestAgentPing").is_some() || program.is_some_and(|p| p != VIRT_PROBE);
+            let timeout = probe.cursor.get("timeoutSeconds").and_then(Cursor::int32);
+            if let Some(n) = timeout.filter(|n| wrapped && n.checked_add(1).is_none()) {
+                let message = format!("{n} + 1 is not a whole number of 32 bits");
+                refuse(probe, "timeoutSeconds", message, "write a smaller one", report);
             }
         }),
     },
@@ -99,11 +118,12 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-header-name",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "A header's name is letters, digits and dashes.",
+        story: "A header's name is letters, digits and dashes. One that is left out counts as empty; a value that is \
+            left out is one.",
         source: "sim/docs/kubevirt-health.md 2.4",
         shown_by: &[],
         check: Check::Probe(|probe, report| {
-            for name in probe.cursor.items_at("httpGet.httpHeaders").filter_map(|header| header.text_at("name")) {
+            for name in probe.cursor.items_at("httpGet.httpHeaders").map(name_of) {
                 if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
                     let message = format!("{name:?} is not a header's name");
                     refuse(probe, "httpGet.httpHeaders", message, "use letters, digits and dashes", report);

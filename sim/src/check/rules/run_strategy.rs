@@ -51,7 +51,7 @@ pub(super) static RULES: &[&Rule] = &[
             if !context.is_off("DecentralizedLiveMigration") {
                 words.push("WaitAsReceiver");
             }
-            if let (true, (None, Some(strategy))) = (context.is_vm, given(context.root)) {
+            if let (true, (_, Some(strategy))) = (context.is_vm, given(context.root)) {
                 one_of(Some(strategy), &words, report);
             }
         }),

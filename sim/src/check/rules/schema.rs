@@ -1,13 +1,27 @@
-//! Strict decoding, and the schema that KubeVirt's mutating webhook and its CRD compare an object with. A status may hold anything.
+//! Strict decoding, and the schema that KubeVirt's mutating webhook and its CRD compare an object with.
+//!
+//! The API server first names the fields that the CRD does not know, also those that are null, and drops nulls. Then the webhook looks
+//! at types, words and what is required; then, with the zero values of Go's types written in, the CRD (kubevirt-health.md 2.1).
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Findings, Rule};
-use crate::check::schema_table::{Field, Type, schema};
+use crate::check::schema_table::{Field, Null, Type, Unique, Unknown, schema};
 use crate::manifest::is_quantity;
-use crate::yaml::{Cursor, Key, Value};
+use crate::yaml::{Cursor, Value};
+use std::collections::BTreeSet;
 
-pub(super) static RULES: &[&Rule] = &[&UNKNOWN_FIELD, &WRONG_TYPE, &MISSING_FIELD, &UNKNOWN_WORD];
+pub(super) static RULES: &[&Rule] = &[
+    &UNKNOWN_FIELD,
+    &FORBIDDEN_FIELD,
+    &WRONG_TYPE,
+    &MISSING_FIELD,
+    &UNKNOWN_WORD,
+    &OUT_OF_RANGE,
+    &TOO_MUCH,
+    &SAME_ITEM,
+    &DUPLICATE_KEY,
+];
 
 static UNKNOWN_FIELD: Rule = Rule {
     code: "unknown-field",
@@ -15,7 +29,20 @@ static UNKNOWN_FIELD: Rule = Rule {
     rank: Rank::Error,
     story: "kubectl asks the API server for strict decoding, so a misspelt or misplaced field is refused. A client \
         that does not ask (older kubectl, many controllers, `--validate=ignore`) has it pruned silently: the probe \
-        or watchdog that you wrote is then simply not there.",
+        or watchdog that you wrote is then simply not there. A field that is null counts, too, and so does what \
+        stands in a list where the API has a mapping.",
+    source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+static FORBIDDEN_FIELD: Rule = Rule {
+    code: "forbidden-field",
+    layer: Layer::Schema,
+    rank: Rank::Error,
+    story: "The CRD keeps whatever stands in `spec.template.metadata`, so nobody prunes it, and KubeVirt's webhook \
+        refuses what no metadata has, also with `--validate=false`. Often a probe that slipped out of \
+        `spec.template.spec`.",
     source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
@@ -37,7 +64,8 @@ pub(in crate::check) static MISSING_FIELD: Rule = Rule {
     layer: Layer::Schema,
     rank: Rank::Error,
     story: "A field that the schema requires is absent. A bare `field:` is null, and nulls are dropped before \
-        anything looks, so it counts as absent too.",
+        anything looks, so it counts as absent too. Few fields are really required: most get a zero value, and it \
+        depends on later layers whether that will do.",
     source: "sim/docs/kubevirt-health.md 2.1",
     shown_by: &[],
     check: Check::OnTheWay,
@@ -54,6 +82,49 @@ static UNKNOWN_WORD: Rule = Rule {
     check: Check::OnTheWay,
 };
 
+static OUT_OF_RANGE: Rule = Rule {
+    code: "out-of-range",
+    layer: Layer::Schema,
+    rank: Rank::Error,
+    story: "The CRD gives a range, or the field is unsigned in KubeVirt's Go types and the webhook cannot read a \
+        negative number, or the number is beyond 2^53, where the webhook's floats end.",
+    source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+static TOO_MUCH: Rule = Rule {
+    code: "too-much",
+    layer: Layer::Schema,
+    rank: Rank::Error,
+    story: "The CRD limits how many items a list may have and how long a text may be.",
+    source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+static SAME_ITEM: Rule = Rule {
+    code: "same-item-twice",
+    layer: Layer::Schema,
+    rank: Rank::Error,
+    story: "The CRD says by which members the items of this list are told apart, and no two may have the same.",
+    source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+static DUPLICATE_KEY: Rule = Rule {
+    code: "duplicate-key",
+    layer: Layer::Runtime,
+    rank: Rank::Error,
+    story: "A key stands twice in one mapping. No cluster minds: kubectl takes the last one and says nothing, so the \
+        first one, which may be a probe with all its numbers, is not there. vmhealth does not guess which of them \
+        you meant.",
+    source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
 /// Names that KubeVirt does not have and people write, where its most similar name is another thing.
 const SLIPS: [(&str, &str); 2] = [
     ("startupProbe", "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds"),
@@ -66,13 +137,19 @@ const ALIKE: f64 = 0.8;
 pub(in crate::check) fn walk<'a>(kind: &str, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
     let root = context.root;
     let fields = schema().object(kind).map_or(&[][..], |object| schema().fields(object));
-    visit_members(fields, root.members().filter(|(key, _)| key.name != "status"), context, findings);
-    if root.get("spec").is_none() {
-        findings.of(&MISSING_FIELD).add(root.place("spec"), "spec is required", "add the VM's spec");
-    }
+    Walk { context, findings }.object(fields, root, Unknown::Strict);
     if ["metadata.name", "metadata.generateName"].iter().all(|path| root.at(path).is_none()) {
         let place = root.place("metadata.name");
         findings.of(&MISSING_FIELD).add(place, "name or generateName is required", "add metadata.name");
+    }
+}
+
+/// Names the keys that stand twice in one mapping of the object.
+pub(in crate::check) fn duplicate_keys<'a>(root: Cursor<'a>, findings: &mut Findings<'a>) {
+    for at in root.overridden() {
+        let message =
+            "the key comes again below: kubectl takes the last one silently, and the cluster would accept that";
+        findings.of(&DUPLICATE_KEY).add(at, message, "keep one of them");
     }
 }
 
@@ -80,42 +157,122 @@ fn field_of(fields: &'static [Field], name: &str) -> Option<&'static Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-fn visit<'a>(kind: &'static Type, at: Cursor<'a>, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
-    match (kind, at.value()) {
-        (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| visit(kind, item, context, findings)),
-        (Type::Map(kind), Value::Map(_)) => at.members().for_each(|(_, member)| visit(kind, member, context, findings)),
-        (Type::Object(object), Value::Map(_)) => visit_object(schema().fields(*object), at, context, findings),
-        (Type::Words(words), Value::Str(text)) => {
-            if !words.contains(&text.as_str()) {
-                let list = words.join(", ");
-                let message = format!("{text:?} is not one of {list}");
-                findings.of(&UNKNOWN_WORD).add(at, message, format!("write one of {list}"));
+/// One walk along the schema.
+struct Walk<'w, 'a> {
+    context: &'w CheckContext<'a>,
+    findings: &'w mut Findings<'a>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn object(&mut self, fields: &'static [Field], at: Cursor<'a>, unknown: Unknown) {
+        for (key, value) in at.all_members() {
+            match field_of(fields, &key.name) {
+                Some(field) => self.field(field, value, unknown == Unknown::Opaque),
+                None => self.unknown(&key.name, value, fields, unknown),
             }
         }
-        (kind, value) if fits(kind, value) => {}
-        _ => mismatch(kind, at, findings),
+        for field in fields.iter().filter(|f| f.required && at.get(f.name).is_none()) {
+            let help = format!("add {}: {}", field.name, field.kind.describe());
+            let message = format!("{} is required", field.name);
+            self.findings.of(&MISSING_FIELD).add(at.place(field.name), message, help);
+        }
     }
-}
 
-fn visit_object<'a>(fields: &'static [Field], at: Cursor<'a>, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
-    visit_members(fields, at.members(), context, findings);
-    for field in fields.iter().filter(|f| f.required && at.get(f.name).is_none()) {
-        let help = format!("add {}: {}", field.name, field.kind.describe());
-        let message = format!("{} is required", field.name);
-        findings.of(&MISSING_FIELD).add(at.place(field.name), message, help);
+    /// `opaque`: the CRD knows nothing of it.
+    fn field(&mut self, field: &'static Field, at: Cursor<'a>, opaque: bool) {
+        let stays = field.null == Null::Refused || (opaque && field.null == Null::Dropped);
+        if *at.value() == Value::Null && !stays {
+            return;
+        }
+        let unknown = if opaque { Unknown::Opaque } else { field.unknown };
+        self.value(&field.kind, at, unknown);
+        let (least, most) = field.range;
+        match at.value() {
+            Value::Int(n) if matches!(field.kind, Type::Int32 | Type::Int64) && !(least..=most).contains(n) => {
+                let help = format!("write {least} to {most}");
+                self.findings.of(&OUT_OF_RANGE).add(at, format!("{n} is not within {least} to {most}"), help);
+            }
+            Value::Seq(items) if items.len() > field.most => {
+                let message = format!("{} items, of at most {}", items.len(), field.most);
+                self.findings.of(&TOO_MUCH).add(at, message, "leave some out");
+            }
+            Value::Str(text) if text.chars().count() > field.most => {
+                let message = format!("{} characters, of at most {}", text.chars().count(), field.most);
+                self.findings.of(&TOO_MUCH).add(at, message, "write a shorter one");
+            }
+            Value::Seq(_) if field.unique != Unique::Nothing => self.unique(&field.unique, at),
+            _ => {}
+        }
     }
-}
 
-fn visit_members<'a>(
-    fields: &'static [Field],
-    members: impl Iterator<Item = (&'a Key, Cursor<'a>)>,
-    context: &CheckContext<'a>,
-    findings: &mut Findings<'a>,
-) {
-    for (key, value) in members {
-        match field_of(fields, &key.name) {
-            Some(field) => visit(&field.kind, value, context, findings),
-            None => unknown(&key.name, value, fields, context, findings),
+    fn value(&mut self, kind: &'static Type, at: Cursor<'a>, unknown: Unknown) {
+        let opaque = unknown == Unknown::Opaque;
+        match (kind, at.value()) {
+            (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| self.value(kind, item, unknown)),
+            (Type::Map(kind), Value::Map(_)) => {
+                // A null among them is dropped unless the CRD does not know the mapping.
+                let members = at.all_members().filter(|(_, member)| opaque || *member.value() != Value::Null);
+                members.for_each(|(_, member)| self.value(kind, member, unknown));
+            }
+            (Type::Object(object), Value::Map(_)) => self.object(schema().fields(*object), at, unknown),
+            (Type::Words(words), Value::Str(text)) => {
+                if !words.contains(&text.as_str()) {
+                    let list = words.join(", ");
+                    let message = format!("{text:?} is not one of {list}");
+                    self.findings.of(&UNKNOWN_WORD).add(at, message, format!("write one of {list}"));
+                }
+            }
+            (kind, value) if fits(kind, value) => {}
+            _ => {
+                if !opaque {
+                    self.strangers(kind, at);
+                }
+                mismatch(kind, at, self.findings);
+            }
+        }
+    }
+
+    /// Strict decoding knows none of the keys in a list where there should be none, or in a mapping where there should be another thing
+    /// (apiextensions-apiserver schema/pruning/algorithm.go).
+    fn strangers(&mut self, kind: &Type, at: Cursor<'a>) {
+        if matches!(at.value(), Value::Seq(_)) {
+            at.items().for_each(|item| self.strangers(kind, item));
+        }
+        for (_, member) in at.all_members() {
+            let message = format!("unknown field {:?}", member.path());
+            let help = format!("write {}", kind.describe());
+            self.findings.of(&UNKNOWN_FIELD).add(member, message, help);
+        }
+    }
+
+    fn unique(&mut self, unique: &Unique, at: Cursor<'a>) {
+        let mut seen = BTreeSet::new();
+        for item in at.items() {
+            let key: Vec<&str> = match unique {
+                Unique::Nothing => return,
+                Unique::Items => vec![item.text().unwrap_or_default()],
+                Unique::Members(names) => names.iter().map(|name| item.text_at(name).unwrap_or_default()).collect(),
+            };
+            if !seen.insert(key.clone()) {
+                let message = format!("Duplicate value: {}", key.join(", "));
+                self.findings.of(&SAME_ITEM).add(item, message, "keep one of them");
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &str, at: Cursor<'a>, fields: &'static [Field], unknown: Unknown) {
+        let help = advice(key, fields, self.context);
+        match unknown {
+            Unknown::Strict => {
+                self.findings.of(&UNKNOWN_FIELD).add(at, format!("unknown field {:?}", at.path()), help);
+            }
+            Unknown::Open | Unknown::Opaque => {
+                self.findings.of(&FORBIDDEN_FIELD).add(
+                    at,
+                    format!("{} in body is a forbidden property", at.path()),
+                    help,
+                );
+            }
         }
     }
 }
@@ -130,7 +287,8 @@ fn fits(kind: &Type, value: &Value) -> bool {
         | (Type::Quantity, Value::Int(_) | Value::Float(_)) => true,
         // IntOrString holds 32 bits, too.
         (Type::Int32 | Type::IntOrText, Value::Int(n)) => i32::try_from(*n).is_ok(),
-        (Type::Quantity, Value::Str(text)) => is_quantity(text),
+        // resource.Quantity reads the text without the blanks around it.
+        (Type::Quantity, Value::Str(text)) => is_quantity(text.trim()),
         _ => false,
     }
 }
@@ -139,6 +297,7 @@ fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
     let expected = kind.describe();
     let help = match at.value() {
         Value::Int(_) | Value::Float(_) | Value::Bool(_) if *kind == Type::Text => "put it in quotes".to_owned(),
+        Value::Null => format!("remove it, or write {expected}"),
         Value::Str(text) if unquoted(text).is_some_and(|value| fits(kind, &value)) => {
             format!("write {text}, without quotes")
         }
@@ -152,26 +311,20 @@ fn unquoted(text: &str) -> Option<Value> {
     text.parse().map(Value::Int).ok().or_else(|| text.parse().map(Value::Bool).ok())
 }
 
-fn unknown<'a>(
-    key: &str,
-    at: Cursor<'a>,
-    fields: &'static [Field],
-    context: &CheckContext<'a>,
-    findings: &mut Findings<'a>,
-) {
+/// What to do about a field that an object does not have.
+fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> String {
     let alike = |f: &&Field| strsim::jaro_winkler(&f.name.to_lowercase(), &key.to_lowercase()) >= ALIKE;
     let near = fields
         .iter()
         .filter(alike)
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
     let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
-    let help = slip.unwrap_or_else(|| match (near, belongs_to(key, context)) {
+    slip.unwrap_or_else(|| match (near, belongs_to(key, context)) {
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
         (_, Some(place)) => format!("{key} belongs to {place}"),
         (Some(field), None) => format!("did you mean {}?", field.name),
         (None, None) => "remove it: the VirtualMachine API has no such field here".to_owned(),
-    });
-    findings.of(&UNKNOWN_FIELD).add(at, format!("unknown field {:?}", at.path()), help);
+    })
 }
 
 /// Where a field that users misplace belongs.

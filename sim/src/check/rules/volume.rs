@@ -1,7 +1,7 @@
 //! Volumes, the disks that they are attached as, and cloud-init.
 
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::{has_counterpart, name_of};
+use crate::check::predicates::{have_counterparts, name_of};
 use crate::check::rule::{Check, Report, Rule};
 use crate::manifest::go_base64;
 use crate::yaml::{Cursor, Value};
@@ -15,11 +15,15 @@ pub(super) static RULES: &[&Rule] = &[
         code: "disk-without-volume",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "Every disk needs a volume of the same name.",
+        story: "Every disk needs a volume of the same name, but for a CD-ROM: an empty one is a drive to put a volume \
+            into later (unless the cluster has the feature gate DeclarativeHotplugVolumes off).",
         source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            has_counterpart(context, "domain.devices.disks", "volumes", "volume", report);
+            let hotplug = !context.is_off("DeclarativeHotplugVolumes");
+            let disks = context.items_at("domain.devices.disks");
+            let disks = disks.filter(|disk| !hotplug || disk.get("cdrom").is_none());
+            have_counterparts(context, disks, "volumes", "volume", report);
         }),
     },
     &Rule {
@@ -52,6 +56,30 @@ pub(super) static RULES: &[&Rule] = &[
                 let sources = ["cloudInitNoCloud", "cloudInitConfigDrive"];
                 if let Some(source) = sources.into_iter().find_map(|s| volume.get(s)) {
                     cloud_init(source, report);
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-container-path",
+        layer: Layer::Schema,
+        rank: Rank::Error,
+        story: "The CRD has rules for a containerPath volume: its path is absolute and has no `..` in it, and it is \
+            read-only.",
+        source: "KubeVirt components/validations_generated.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes").filter_map(|v| v.get("containerPath")) {
+                let path = volume.text_at("path").unwrap_or_default();
+                if !path.starts_with('/') {
+                    let message = "path must be absolute (start with '/')";
+                    report.add(volume.place("path"), message, "write it from / on");
+                }
+                if path.contains("..") {
+                    report.add(volume.place("path"), "path must not contain '..'", "write the path without ..");
+                }
+                if let Some(at) = volume.get("readOnly").filter(|at| at.boolean() == Some(false)) {
+                    report.add(at, "readOnly must be true, write access is not supported", "remove readOnly");
                 }
             }
         }),
