@@ -72,8 +72,13 @@ impl<'a> CheckContext<'a> {
     }
 
     /// The path of the VMI's spec.
-    pub(super) fn spec_path(&self) -> &'static str {
-        Self::path_of_spec(self.is_vm)
+    pub(super) fn spec_path(&self) -> String {
+        self.spec.map_or_else(|| self.root.place(Self::path_of_spec(self.is_vm)).path(), Cursor::path)
+    }
+
+    /// Whether the VM names an instance type or a preference (`instancetype`, `preference`) that cannot be seen here.
+    pub(super) fn has_unseen(&self, matcher: &str) -> bool {
+        self.is_vm && self.root.at("spec").is_some_and(|spec| spec.get(matcher).is_some())
     }
 
     /// What is at a path of the VMI's spec.
@@ -95,7 +100,7 @@ impl<'a> CheckContext<'a> {
     pub(super) fn place(&self, path: &str) -> Place<'a> {
         match self.spec {
             Some(spec) => spec.place(path),
-            None => self.root.place(&format!("{}.{path}", self.spec_path())),
+            None => self.root.place(&format!("{}.{path}", Self::path_of_spec(self.is_vm))),
         }
     }
 

@@ -10,12 +10,14 @@ mod document;
 mod excuse;
 mod guest_os;
 mod layer;
+mod nic;
 mod options;
 mod predicates;
 mod registry;
 mod rule;
 mod rules;
 mod schema_table;
+mod selectors;
 mod template;
 
 pub use document::{Checked, Checks, Skipped, check};

@@ -5,6 +5,9 @@ mod garbage;
 mod hazards;
 mod manifest;
 mod messages;
+mod networks;
+mod placement;
+mod row;
 mod rules;
 
 /// What the tables' manifests cannot say, and the test that finds it.
@@ -20,7 +23,11 @@ const ELSEWHERE: [(&str, &str); 6] = [
 #[test]
 fn every_rule_has_a_row() {
     for rule in vmhealth_sim::check::rules() {
-        let row = rules::codes().chain(hazards::codes()).any(|code| code == rule.code);
+        let row = rules::codes()
+            .chain(networks::codes())
+            .chain(placement::codes())
+            .chain(hazards::codes())
+            .any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);
     }

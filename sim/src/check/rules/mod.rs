@@ -1,13 +1,17 @@
 //! The rules, a file for each topic.
 
 mod devices;
+mod dns;
 mod exec;
+mod interface;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
 mod network;
-mod object;
+pub(super) mod object;
+mod placement;
 mod pod;
+mod ports;
 mod probe;
 mod run_strategy;
 pub(super) mod schema;
@@ -28,6 +32,10 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     lifecycle::RULES,
     devices::RULES,
     network::RULES,
+    interface::RULES,
+    ports::RULES,
+    dns::RULES,
+    placement::RULES,
     volume::RULES,
     run_strategy::RULES,
     limits::RULES,

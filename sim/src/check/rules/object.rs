@@ -67,7 +67,7 @@ fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// RFC 1123: what a VirtualMachine may be called.
-fn is_subdomain(name: &str) -> bool {
+pub(in crate::check) fn is_subdomain(name: &str) -> bool {
     let part = |part: &str| {
         let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
@@ -75,13 +75,13 @@ fn is_subdomain(name: &str) -> bool {
     name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
 }
 
-fn is_label(text: &str) -> bool {
+pub(in crate::check) fn is_label(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())
 }
 
-fn is_qualified(key: &str) -> bool {
+pub(in crate::check) fn is_qualified(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => is_subdomain(prefix) && is_label(name),
         None => is_label(key),
