@@ -1,6 +1,7 @@
 //! Network interfaces: one binding each, and fields that mean something (KubeVirt pkg/network/admitter/binding.go, netiface.go,
 //! admit.go, passt.go, discontinued.go).
 
+use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::nic::{Nic, nics};
@@ -54,7 +55,7 @@ pub(super) static RULES: &[&Rule] = &[
                 let count = BINDINGS.iter().filter(|binding| nic.has(binding)).count();
                 let is_discontinued = nic.has_any(&DISCONTINUED.map(|(key, _)| key));
                 // A preference may bring masquerade before the webhook looks.
-                let may_come = count == 0 && nic.is_on_pod_network() && context.has_unseen("preference");
+                let may_come = count == 0 && nic.is_on_pod_network() && context.has_unseen(Matcher::Preference);
                 if count == 1 || is_discontinued || may_come {
                     continue;
                 }

@@ -3,10 +3,12 @@
 mod devices;
 mod dns;
 mod exec;
+mod instancetype;
 mod interface;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
+mod maker;
 mod network;
 pub(super) mod object;
 mod placement;
@@ -31,6 +33,8 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     watchdog::RULES,
     lifecycle::RULES,
     devices::RULES,
+    instancetype::RULES,
+    maker::RULES,
     network::RULES,
     interface::RULES,
     ports::RULES,

@@ -4,8 +4,6 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::{Cursor, Value};
 
-/// What the API server serves.
-const VERSIONS: [&str; 2] = ["kubevirt.io/v1", "kubevirt.io/v1alpha3"];
 /// Of a name, and of a label key's prefix.
 const SUBDOMAIN_LIMIT: usize = 253;
 /// Of a label's value, and of the name in its key.
@@ -21,10 +19,12 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt API",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let text = |path| context.root.text_at(path).unwrap_or_default();
-            if !VERSIONS.contains(&text("apiVersion")) {
+            let text = |path| context.object.text_at(path).unwrap_or_default();
+            let versions = context.kind.versions();
+            if !versions.contains(&text("apiVersion")) {
                 let message = format!("no matches for kind {:?} in version {:?}", text("kind"), text("apiVersion"));
-                report.add(context.root.place("apiVersion"), message, "write apiVersion: kubevirt.io/v1");
+                let help = format!("write apiVersion: {}", versions[0]);
+                report.add(context.object.place("apiVersion"), message, help);
             }
         }),
     },
@@ -37,14 +37,14 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery validation",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let name = context.root.at("metadata.name").and_then(|at| Some((at, at.text()?)));
+            let name = context.object.at("metadata.name").and_then(|at| Some((at, at.text()?)));
             if let Some((at, name)) = name.filter(|(_, name)| !is_subdomain(name)) {
                 let message =
                     format!("{name:?} is not a name: lowercase letters, digits, dashes and dots, at most 253");
                 report.add(at, message, "write a name like my-vm");
             }
             for (list, has_label_values) in [("metadata.labels", true), ("metadata.annotations", false)] {
-                let Some(list) = context.root.at(list) else { continue };
+                let Some(list) = context.object.at(list) else { continue };
                 for (key, value) in entries(list) {
                     if !is_qualified(key) {
                         let message = format!("{key:?} is not a key: [prefix/]name of letters, digits, -, _ and .");
