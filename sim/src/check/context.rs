@@ -1,15 +1,24 @@
 //! What a rule may know: the manifest and the cluster's options.
 
+use super::beside::Matcher;
+use super::kind::Kind;
 use super::options::Options;
 use crate::manifest::{Handler, Probe, VirtualMachine, VmiSpec};
-use crate::yaml::{Cursor, Place};
+use crate::yaml::{Cursor, Node, Place};
 
 /// The manifest that is being checked.
 pub(super) struct CheckContext<'a> {
     /// The whole object.
+    pub(super) object: Cursor<'a>,
+    pub(super) kind: Kind,
+    /// The VM or VMI: the object, or what it makes others of.
     pub(super) root: Cursor<'a>,
-    /// Not a bare VirtualMachineInstance.
+    /// The same as it is written: `root` also has what an instance type and a preference bring.
+    written: Cursor<'a>,
+    /// `root` is a VM, not a VMI.
     pub(super) is_vm: bool,
+    /// What the instance type and the preference that it names bring, if they stand in the same text.
+    pub(super) brought: Brought<'a>,
     /// The VMI's spec, if it is there: `spec.template.spec`, or `spec` of a bare VMI.
     spec: Option<Cursor<'a>>,
     /// `amd64`, `arm64`, `s390x`, or whatever the manifest says.
@@ -17,6 +26,22 @@ pub(super) struct CheckContext<'a> {
     /// Its probes, as they are written.
     pub(super) probes: Vec<ProbeField<'a>>,
     pub(super) options: &'a Options,
+}
+
+/// The specs of a VM's instance type and preference; `None`: it names none, or none that can be seen here.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Brought<'a> {
+    pub(super) instancetype: Option<&'a Node>,
+    pub(super) preference: Option<&'a Node>,
+}
+
+impl<'a> Brought<'a> {
+    pub(super) fn spec(self, matcher: Matcher) -> Option<&'a Node> {
+        match matcher {
+            Matcher::Instancetype => self.instancetype,
+            Matcher::Preference => self.preference,
+        }
+    }
 }
 
 /// A probe as it is written.
@@ -56,7 +81,8 @@ impl<'a> RunningProbe<'_, 'a> {
 }
 
 impl<'a> CheckContext<'a> {
-    pub(super) fn new(root: Cursor<'a>, is_vm: bool, options: &'a Options) -> CheckContext<'a> {
+    pub(super) fn new(object: Cursor<'a>, kind: Kind, brought: Brought<'a>, options: &'a Options) -> CheckContext<'a> {
+        let (root, is_vm) = (kind.vm_in(object), kind.holds_vm());
         let spec = root.at(Self::path_of_spec(is_vm));
         let named = spec.and_then(|s| s.text_at("architecture")).filter(|a| !a.is_empty());
         let architecture = named.unwrap_or(options.architecture.as_str());
@@ -64,16 +90,36 @@ impl<'a> CheckContext<'a> {
         // The order in which KubeVirt looks at them.
         let names = ["readinessProbe", "livenessProbe"];
         let probes = names.into_iter().filter_map(|name| probe(spec?, name)).collect();
-        CheckContext { root, is_vm, spec, architecture, probes, options }
+        CheckContext { object, kind, root, written: root, is_vm, brought, spec, architecture, probes, options }
     }
 
-    const fn path_of_spec(is_vm: bool) -> &'static str {
+    pub(super) const fn path_of_spec(is_vm: bool) -> &'static str {
         if is_vm { "spec.template.spec" } else { "spec" }
     }
 
     /// The path of the VMI's spec.
-    pub(super) fn spec_path(&self) -> &'static str {
-        Self::path_of_spec(self.is_vm)
+    pub(super) fn spec_path(&self) -> String {
+        self.spec.map_or_else(|| self.root.place(Self::path_of_spec(self.is_vm)).path(), Cursor::path)
+    }
+
+    /// The same VM with what is brought.
+    pub(super) fn with(&self, whole: Cursor<'a>) -> CheckContext<'a> {
+        CheckContext { written: self.written, ..CheckContext::new(whole, self.kind, self.brought, self.options) }
+    }
+
+    /// What its author has written at a path of the VMI's spec.
+    pub(super) fn written_at(&self, path: &str) -> Option<Cursor<'a>> {
+        self.written.at(Self::path_of_spec(self.is_vm))?.at(path)
+    }
+
+    /// The VM's field that names an instance type or a preference.
+    pub(super) fn matcher(&self, matcher: Matcher) -> Option<Cursor<'a>> {
+        if self.is_vm { self.root.get("spec")?.get(matcher.field()) } else { None }
+    }
+
+    /// Whether the VM names an instance type or a preference that cannot be seen here.
+    pub(super) fn has_unseen(&self, matcher: Matcher) -> bool {
+        self.matcher(matcher).is_some() && self.brought.spec(matcher).is_none()
     }
 
     /// What is at a path of the VMI's spec.
@@ -95,7 +141,7 @@ impl<'a> CheckContext<'a> {
     pub(super) fn place(&self, path: &str) -> Place<'a> {
         match self.spec {
             Some(spec) => spec.place(path),
-            None => self.root.place(&format!("{}.{path}", self.spec_path())),
+            None => self.root.place(&format!("{}.{path}", Self::path_of_spec(self.is_vm))),
         }
     }
 

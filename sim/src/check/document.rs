@@ -1,16 +1,19 @@
 //! From a text to its manifests: several documents, lists, OpenShift Templates.
 
-use super::context::CheckContext;
+use super::beside::{Beside, Matcher};
+use super::context::{Brought, CheckContext};
 use super::excuse::TextAround;
+use super::expand::expand;
+use super::kind::Kind;
 use super::layer::{Layer, Rank, Verdict};
 use super::options::Options;
 use super::registry::apply;
 use super::rule::{Finding, Findings};
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::schema;
-use super::template::Template;
+use super::template::{self, Template};
 use crate::manifest::{self, VirtualMachine};
-use crate::yaml::{self, Cursor, Document, Pos, Record, YamlError};
+use crate::yaml::{self, Cursor, Document, Node, Pos, Record, YamlError};
 
 /// Lists in lists end here.
 const DEPTH: usize = 8;
@@ -18,7 +21,7 @@ const DEPTH: usize = 8;
 /// What was found in a text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checks {
-    /// Its VirtualMachines and VirtualMachineInstances.
+    /// Its VMs and VMIs, and what makes some.
     pub manifests: Vec<Checked>,
     /// Its other objects, which vmhealth has nothing to say about.
     pub skipped: Vec<Skipped>,
@@ -33,13 +36,13 @@ pub struct Skipped {
     pub pos: Pos,
 }
 
-/// One VirtualMachine or VirtualMachineInstance.
+/// One object that is a VM or a VMI, or makes some.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// `metadata.name`, empty if absent.
     pub name: String,
-    /// Whether it is a VirtualMachine, not a bare VirtualMachineInstance.
-    pub is_vm: bool,
+    /// What it is.
+    pub kind: Kind,
     /// What becomes of it.
     pub verdict: Verdict,
     /// Whether `kubectl create` goes through.
@@ -52,54 +55,88 @@ pub struct Checked {
     pub vm: Option<VirtualMachine>,
 }
 
-/// Checks every VirtualMachine in `text`. An error is a text that is not YAML.
+/// What all manifests of a text are checked with.
+struct With<'t> {
+    options: &'t Options,
+    beside: Beside<'t>,
+}
+
+/// Checks every object in `text` that is a VM or makes VMs. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
-    for node in yaml::documents(text)? {
-        let document = Document::new(&node);
-        find_manifests(Cursor::new(&document), options, &around, DEPTH, &mut checks);
+    let documents = yaml::documents(text)?;
+    let with = With { options, beside: Beside::of(&documents, DEPTH) };
+    for node in &documents {
+        let document = Document::new(node);
+        find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
     Ok(checks)
 }
 
-fn find_manifests(object: Cursor<'_>, options: &Options, around: &TextAround, depth: usize, checks: &mut Checks) {
+fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, depth: usize, checks: &mut Checks) {
     let kind = object.text_at("kind").unwrap_or(object.value().kind());
     let skipped = |kind: String| Skipped { kind, pos: object.node().pos };
     match kind {
         _ if depth == 0 => checks.skipped.push(skipped(format!("{kind} in too many lists"))),
-        "VirtualMachine" | "VirtualMachineInstance" => {
-            checks.manifests.push(check_manifest(object.object(), kind, options, around));
-        }
         _ if kind.ends_with("List") && object.get("items").is_some() => {
             for item in object.items_at("items") {
-                find_manifests(item, options, around, depth - 1, checks);
+                find_manifests(item, with, around, depth - 1, checks);
             }
         }
         "Template" if object.get("objects").is_some() => {
             for item in object.items_at("objects") {
-                let (mut node, mut template) = (item.node().clone(), Template::of(object));
-                template.substitute(&mut node);
-                let Template { notes, open, .. } = template;
-                let around = TextAround { notes, open, ..*around };
-                let document = Document::new(&node);
-                find_manifests(Cursor::new(&document), options, &around, depth - 1, checks);
+                process(item.node().clone(), object, with, around, depth, checks);
             }
         }
-        _ => checks.skipped.push(skipped(kind.to_owned())),
+        "VirtualMachineTemplate" if object.at("spec.virtualMachine").is_some() => {
+            for (vm, spec) in object.at("spec.virtualMachine").into_iter().zip(object.get("spec")) {
+                process(template::typed(vm.node()), spec, with, around, depth, checks);
+            }
+        }
+        _ => match Kind::named(kind) {
+            Some(kind) => checks.manifests.push(check_manifest(object.object(), kind, with, around)),
+            None => checks.skipped.push(skipped(kind.to_owned())),
+        },
     }
 }
 
-fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &TextAround) -> Checked {
+/// An object of a Template with the parameters that stand in `parameters`.
+fn process(
+    mut node: Node,
+    parameters: Cursor<'_>,
+    with: &With<'_>,
+    around: &TextAround,
+    depth: usize,
+    checks: &mut Checks,
+) {
+    let mut template = Template::of(parameters);
+    template.substitute(&mut node);
+    let Template { notes, open, .. } = template;
+    let around = TextAround { notes, open, ..*around };
+    let document = Document::new(&node);
+    find_manifests(Cursor::new(&document), with, &around, depth - 1, checks);
+}
+
+fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &TextAround) -> Checked {
+    let (options, named) = (with.options, |matcher| with.beside.named_by(kind.vm_in(object), matcher));
+    let brought = match kind.holds_vm() {
+        true => Brought { instancetype: named(Matcher::Instancetype), preference: named(Matcher::Preference) },
+        false => Brought::default(),
+    };
+    let context = CheckContext::new(object, kind, brought, options);
+    // What is brought is there before a webhook looks.
+    let whole = with_brought(object, &context);
+    let document = whole.as_ref().map(Document::new);
+    let whole = document.as_ref().map_or(object, Cursor::new);
     let record = Record::new();
-    let decoder = object.recording(&record);
-    let vm = manifest::decode(decoder, options.architecture);
-    let is_vm = kind == "VirtualMachine";
-    let context = CheckContext::new(object, is_vm, options);
+    let decoder = kind.vm_in(whole).recording(&record);
+    let vm = manifest::decode(decoder, kind.holds_vm(), options.architecture);
     let mut findings = Findings::default();
     apply(Layer::ClientDecode..=Layer::Schema, &context, None, &mut findings);
-    schema::walk(kind, &context, &mut findings);
+    schema::walk(&context, &mut findings);
     let checked = excuse(0, &mut findings, around);
+    let context = context.with(whole);
     // Rules do not apply to what has not its type.
     if is_typed(&findings) {
         apply(Layer::VmWebhook..=Layer::Libvirt, &context, None, &mut findings);
@@ -124,13 +161,21 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
     findings.sort_by_key(|f| f.rule.layer);
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
-        is_vm,
+        kind,
         verdict: verdict(&findings),
-        created: !findings.iter().any(|f| f.rule.layer.prevents_creation(is_vm)),
+        created: !findings.iter().any(|f| f.rule.layer.prevents_creation(kind)),
         findings,
         ignored: vm.as_ref().map_or_else(|| decoder.unused(), |vm| vm.ignored.clone()),
         vm: vm.filter(|_| can_run),
     }
+}
+
+/// The object with what its VM's instance type and preference bring, if any is here.
+fn with_brought(object: Cursor<'_>, context: &CheckContext<'_>) -> Option<Node> {
+    let Brought { instancetype, preference } = context.brought;
+    let below = CheckContext::path_of_spec(true);
+    let path = context.kind.template().map_or(below.to_owned(), |path| format!("{path}.{below}"));
+    (instancetype.is_some() || preference.is_some()).then(|| expand(object.node(), &path, instancetype, preference))
 }
 
 /// Every field has its type, as far as the API server looks.

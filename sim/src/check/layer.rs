@@ -1,5 +1,6 @@
 //! The layers of a cluster that a manifest passes, how bad a finding is, and what becomes of the manifest.
 
+use super::kind::Kind;
 use crate::manifest::RunStrategy;
 use serde::Serialize;
 use std::fmt;
@@ -28,8 +29,8 @@ pub enum Layer {
 
 impl Layer {
     /// Whether the object is not even stored.
-    pub fn prevents_creation(self, is_vm: bool) -> bool {
-        self <= Layer::VmWebhook || (!is_vm && self == Layer::VmiWebhook)
+    pub fn prevents_creation(self, kind: Kind) -> bool {
+        self <= Layer::VmWebhook || (kind == Kind::VirtualMachineInstance && self == Layer::VmiWebhook)
     }
 
     /// Whether admission ends here.
@@ -37,14 +38,18 @@ impl Layer {
         self <= Layer::PodValidation
     }
 
-    /// What the user sees, and when. A bare VMI has no `strategy`.
-    pub fn outcome(self, is_vm: bool, strategy: Option<RunStrategy>) -> &'static str {
+    /// What the user sees, and when. A VMI has no `strategy`.
+    pub fn outcome(self, kind: Kind, strategy: Option<RunStrategy>) -> &'static str {
+        let is_vm = kind.holds_vm();
         match self {
             Layer::ClientDecode => {
                 "`kubectl create` refuses it (strict decoding); a client that does not ask for that loses the field silently"
             }
             Layer::Schema | Layer::VmWebhook => "`kubectl create` is refused",
-            Layer::VmiWebhook if !is_vm => "`kubectl create` is refused",
+            Layer::VmiWebhook if kind == Kind::VirtualMachineInstance => "`kubectl create` is refused",
+            Layer::VmiWebhook if !is_vm => {
+                "the replica set is created and makes no VMI: condition ReplicaFailure, event FailedCreate, retried for ever"
+            }
             Layer::VmiWebhook => {
                 "the VM is created and stays `Stopped`: condition Failure, event FailedCreate, retried for ever"
             }

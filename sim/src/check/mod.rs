@@ -1,24 +1,30 @@
 //! `check`: what the cluster would say to a manifest, layer by layer, and what it would not say (kubevirt-health.md 2).
 //!
-//! [`check`] takes a text and returns a [`Checked`] per VirtualMachine in it. A layer that refuses is an error; what nobody
+//! [`check`] takes a text and returns a [`Checked`] per object in it that is a VM or makes VMs ([`Kind`]). A layer that refuses is an error; what nobody
 //! refuses although it cannot work is an error of a layer beyond admission; what works but surprises is a warning.
 //! Every [`Rule`] carries its story and stands in one place, a file of its topic in `rules/`. Nothing here boots or simulates
 //! anything: it must not know the engine.
 
+mod beside;
 mod context;
 mod document;
 mod excuse;
+mod expand;
 mod guest_os;
+mod kind;
 mod layer;
+mod nic;
 mod options;
 mod predicates;
 mod registry;
 mod rule;
 mod rules;
 mod schema_table;
+mod selectors;
 mod template;
 
 pub use document::{Checked, Checks, Skipped, check};
+pub use kind::Kind;
 pub use layer::{Layer, Rank, Verdict};
 pub use options::Options;
 pub use registry::{explain, rules};

@@ -45,3 +45,9 @@ pub(super) fn have_counterparts<'a>(
 pub(super) fn name_of(item: Cursor<'_>) -> &str {
     item.text_at("name").unwrap_or_default()
 }
+
+/// The items of a list that have the name of one before them, with that name.
+pub(super) fn repeated<'a>(items: impl Iterator<Item = Cursor<'a>>) -> impl Iterator<Item = (Cursor<'a>, &'a str)> {
+    let mut names = BTreeSet::new();
+    items.map(|item| (item, name_of(item))).filter(move |(_, name)| !names.insert(*name))
+}

@@ -1,4 +1,4 @@
-//! An OpenShift Template's parameters: `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
+//! A Template's parameters, of OpenShift's or KubeVirt's kind: `${NAME}` is a text, `${{NAME}}` whatever its value is as JSON.
 
 use crate::yaml::{ByteSpan, Cursor, Key, Node, Pos, Value};
 use std::collections::BTreeSet;
@@ -82,6 +82,20 @@ impl<'a> Template<'a> {
             self.notes.push(note);
         }
     }
+}
+
+/// The VM of a VirtualMachineTemplate: its API version and kind need not be written (KubeVirt virt-template-engine Process).
+pub(super) fn typed(vm: &Node) -> Node {
+    let mut vm = vm.clone();
+    let (pos, span) = (vm.pos, vm.span);
+    if let Value::Map(members) = &mut vm.value {
+        members.retain(|(key, _)| !["apiVersion", "kind"].contains(&key.name.as_str()));
+        for (name, value) in [("apiVersion", "kubevirt.io/v1"), ("kind", "VirtualMachine")] {
+            let value = Node { pos, span, value: Value::Str(value.to_owned()) };
+            members.push((Key { pos, span, name: name.to_owned() }, value));
+        }
+    }
+    vm
 }
 
 /// The value's own JSON, at the place of the parameter; what is no JSON stays a text, as with `oc process`.

@@ -77,14 +77,20 @@ fn read_as(file: &str, node: &Node, used: Use) -> Result<VirtualMachine, Problem
     decode_as(file, root, used)
 }
 
-/// Decodes the VirtualMachine or VirtualMachineInstance at a cursor, which records what is wrong with it and what is ignored;
-/// `architecture` is the cluster's default.
-pub(crate) fn decode(cursor: Cursor<'_>, architecture: Architecture) -> Option<VirtualMachine> {
-    decode_as("", cursor, Use { architecture, ..Use::default() }).ok()
+/// Decodes the VM or VMI at a cursor, which records what is wrong with it and what is ignored; `architecture` is the cluster's
+/// default. Its API version and kind need not be there: a template has none.
+pub(crate) fn decode(cursor: Cursor<'_>, is_vm: bool, architecture: Architecture) -> Option<VirtualMachine> {
+    for at in ["apiVersion", "kind"].into_iter().filter_map(|key| cursor.get(key)) {
+        at.text();
+    }
+    finish("", cursor, content(cursor, is_vm, Use { architecture, ..Use::default() })).ok()
 }
 
 fn decode_as(file: &str, cursor: Cursor<'_>, used: Use) -> Result<VirtualMachine, Problems> {
-    let vm = manifest(cursor, used);
+    finish(file, cursor, manifest(cursor, used))
+}
+
+fn finish(file: &str, cursor: Cursor<'_>, vm: Option<VirtualMachine>) -> Result<VirtualMachine, Problems> {
     let (errors, warnings) = by_severity(cursor.problems(file));
     match vm {
         Some(vm) if errors.is_empty() => Ok(VirtualMachine { ignored: cursor.unused(), warnings, ..vm }),
@@ -96,19 +102,24 @@ fn by_severity(problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
     problems.into_iter().partition(|p| p.severity == Severity::Error)
 }
 
+fn require<'a>(root: Cursor<'a>, key: &str) -> Option<Cursor<'a>> {
+    let found = root.at(key);
+    if found.is_none() {
+        root.error(format!("{key} is required"));
+    }
+    found
+}
+
 fn manifest(root: Cursor<'_>, used: Use) -> Option<VirtualMachine> {
-    let require = |key| {
-        let found = root.at(key);
-        if found.is_none() {
-            root.error(format!("{key} is required"));
-        }
-        found
-    };
-    require("apiVersion")?.word(&[("kubevirt.io/v1", ()), ("kubevirt.io/v1alpha3", ())])?;
-    let is_vm = require("kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
-    let spec = require("spec")?;
+    require(root, "apiVersion")?.word(&[("kubevirt.io/v1", ()), ("kubevirt.io/v1alpha3", ())])?;
+    let is_vm = require(root, "kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
+    content(root, is_vm, used)
+}
+
+fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
+    let spec = require(root, "spec")?;
     let (run_strategy, template, metadata) = if is_vm {
-        (run_strategy(spec)?, require("spec.template.spec")?, root.at("spec.template.metadata"))
+        (run_strategy(spec)?, require(root, "spec.template.spec")?, root.at("spec.template.metadata"))
     } else {
         // A bare VMI is never re-created: what Once does to its VMI.
         (RunStrategy::Once, spec, root.get("metadata"))

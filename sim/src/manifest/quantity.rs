@@ -1,7 +1,7 @@
 //! Kubernetes resource quantities, as far as memory needs them: `512Mi`, `1G`, `1073741824`.
 
 /// Bytes of a quantity; `None` if it is not one or does not fit.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub(crate) fn bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let factor: u64 = match suffix {

@@ -206,7 +206,10 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     ),
     (
         &[(Vm, "preference: {name: windows.11}"), (Devices, "watchdog: {name: w}")],
-        &[("watchdog-on-windows", "preference windows.11")],
+        &[
+            ("watchdog-on-windows", "preference windows.11"),
+            ("instancetype-not-seen", "preference \"windows.11\" brings"),
+        ],
     ),
     (&[(Vm, "runStrategy: Manual"), (Vmi, QUIET_LIVENESS)], &[("nothing-restarts", "under Manual")]),
     (&[(Vm, "running: false")], &[("running-is-deprecated", "deprecated")]),

@@ -3,8 +3,11 @@
 mod documents;
 mod garbage;
 mod hazards;
+mod makers;
 mod manifest;
 mod messages;
+mod networks;
+mod placement;
 mod row;
 mod rules;
 mod schema;
@@ -22,7 +25,17 @@ const ELSEWHERE: [(&str, &str); 6] = [
 #[test]
 fn every_rule_has_a_row() {
     for rule in vmhealth_sim::check::rules() {
-        let row = rules::codes().chain(schema::codes()).chain(hazards::codes()).any(|code| code == rule.code);
+        let mut codes = [
+            rules::codes().collect::<Vec<_>>(),
+            schema::codes().collect(),
+            networks::codes().collect(),
+            placement::codes().collect(),
+            makers::codes().collect(),
+            hazards::codes().collect(),
+        ]
+        .into_iter()
+        .flatten();
+        let row = codes.any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);
     }

@@ -30,7 +30,7 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
 }
 
 fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Checked) -> Vec<Group<'a>> {
-    let (is_vm, strategy) = (checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy));
+    let (kind, strategy) = (checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy));
     let level = match finding.rule.rank {
         Rank::Error => Level::ERROR,
         Rank::Warning => Level::WARNING,
@@ -46,7 +46,7 @@ fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Chec
     let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
     let layer = finding.rule.layer;
     if layer != Layer::Hazard {
-        group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(is_vm, strategy))));
+        group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(kind, strategy))));
     }
     vec![group.element(Level::HELP.message(&finding.help))]
 }

@@ -170,7 +170,7 @@ fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Optio
         severity: f.rule.rank.as_str().into(),
         code: f.rule.code.into(),
         layer: f.rule.layer.to_string(),
-        outcome: f.rule.layer.outcome(checked.is_vm, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
+        outcome: f.rule.layer.outcome(checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
         field: f.field.clone(),
         vm_field: f.vm_field.clone(),
         line: f.pos.line,

@@ -1,13 +1,19 @@
 //! The rules, a file for each topic.
 
 mod devices;
+mod dns;
 mod exec;
+mod instancetype;
+mod interface;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
+mod maker;
 mod network;
-mod object;
+pub(super) mod object;
+mod placement;
 mod pod;
+mod ports;
 mod probe;
 mod run_strategy;
 pub(super) mod schema;
@@ -27,7 +33,13 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     watchdog::RULES,
     lifecycle::RULES,
     devices::RULES,
+    instancetype::RULES,
+    maker::RULES,
     network::RULES,
+    interface::RULES,
+    ports::RULES,
+    dns::RULES,
+    placement::RULES,
     volume::RULES,
     run_strategy::RULES,
     limits::RULES,

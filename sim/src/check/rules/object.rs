@@ -6,8 +6,6 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Value};
 
-/// What the API server serves.
-const VERSIONS: [&str; 2] = ["kubevirt.io/v1", "kubevirt.io/v1alpha3"];
 /// Labels that only KubeVirt's own accounts may give to a VMI (vmi-create-admitter.go restrictedVmiLabels).
 const RESERVED_LABELS: [&str; 6] = [
     "kubevirt.io/created-by",
@@ -35,10 +33,12 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt API",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let text = |path| context.root.text_at(path).unwrap_or_default();
-            if !VERSIONS.contains(&text("apiVersion")) {
+            let text = |path| context.object.text_at(path).unwrap_or_default();
+            let versions = context.kind.versions();
+            if !versions.contains(&text("apiVersion")) {
                 let message = format!("no matches for kind {:?} in version {:?}", text("kind"), text("apiVersion"));
-                report.add(context.root.place("apiVersion"), message, "write apiVersion: kubevirt.io/v1");
+                let help = format!("write apiVersion: {}", versions[0]);
+                report.add(context.object.place("apiVersion"), message, help);
             }
         }),
     },
@@ -51,19 +51,19 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery validation",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let name = context.root.at("metadata.name").and_then(|at| Some((at, at.text()?)));
+            let name = context.object.at("metadata.name").and_then(|at| Some((at, at.text()?)));
             if let Some((at, name)) = name.filter(|(_, name)| !is_subdomain(name)) {
                 let message =
                     format!("{name:?} is not a name: lowercase letters, digits, dashes and dots, at most 253");
                 report.add(at, message, "write a name like my-vm");
             }
             // Its end is made up, after a dash or not.
-            let generated = context.root.at("metadata.generateName").and_then(|at| Some((at, at.text()?)));
+            let generated = context.object.at("metadata.generateName").and_then(|at| Some((at, at.text()?)));
             if let Some((at, start)) = generated.filter(|(_, start)| !is_subdomain(&format!("{start}a"))) {
                 let message = format!("{start:?} begins no name: lowercase letters, digits, dashes and dots");
                 report.add(at, message, "write the beginning of a name, like my-vm-");
             }
-            context.root.get("metadata").into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
+            context.object.get("metadata").into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
         }),
     },
     &Rule {
@@ -150,7 +150,7 @@ fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// RFC 1123: what a VirtualMachine may be called.
-fn is_subdomain(name: &str) -> bool {
+pub(in crate::check) fn is_subdomain(name: &str) -> bool {
     let part = |part: &str| {
         let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
@@ -158,13 +158,13 @@ fn is_subdomain(name: &str) -> bool {
     name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
 }
 
-fn is_label(text: &str) -> bool {
+pub(in crate::check) fn is_label(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())
 }
 
-fn is_qualified(key: &str) -> bool {
+pub(in crate::check) fn is_qualified(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => is_subdomain(prefix) && is_label(name),
         None => is_label(key),

@@ -146,7 +146,7 @@ fn ports<'a>(probe: &ProbeField<'a>) -> impl Iterator<Item = (&'static str, Curs
 }
 
 /// IANA_SVC_NAME (Kubernetes validation.IsValidPortName).
-fn service_name(name: &str) -> Result<(), &'static str> {
+pub(super) fn service_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > 15 {
         return Err("it must have 1 to 15 characters");
     }

@@ -133,10 +133,10 @@ const SLIPS: [(&str, &str); 2] = [
 /// How alike two names must be for one to be a slip of the other.
 const ALIKE: f64 = 0.8;
 
-/// Compares the object, a `kind`, with the schema.
-pub(in crate::check) fn walk<'a>(kind: &str, context: &CheckContext<'a>, findings: &mut Findings<'a>) {
-    let root = context.root;
-    let fields = schema().object(kind).map_or(&[][..], |object| schema().fields(object));
+/// Compares the object with the schema of its kind.
+pub(in crate::check) fn walk<'a>(context: &CheckContext<'a>, findings: &mut Findings<'a>) {
+    let root = context.object;
+    let fields = schema().object(context.kind.as_str()).map_or(&[][..], |object| schema().fields(object));
     Walk { context, findings }.object(fields, root, Unknown::Strict);
     if ["metadata.name", "metadata.generateName"].iter().all(|path| root.at(path).is_none()) {
         let place = root.place("metadata.name");

@@ -1,0 +1,66 @@
+//! The kinds of object that are VMs or make them, and where in them the VM stands.
+
+use crate::yaml::Cursor;
+
+/// A kind of object that holds a VM or a VMI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A VM.
+    VirtualMachine,
+    /// A VMI that nobody makes again.
+    VirtualMachineInstance,
+    /// Makes VMs of its template.
+    VirtualMachinePool,
+    /// Makes VMIs of its template.
+    VirtualMachineInstanceReplicaSet,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [
+        Kind::VirtualMachine,
+        Kind::VirtualMachineInstance,
+        Kind::VirtualMachinePool,
+        Kind::VirtualMachineInstanceReplicaSet,
+    ];
+
+    pub(super) fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Its name in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::VirtualMachine => "VirtualMachine",
+            Kind::VirtualMachineInstance => "VirtualMachineInstance",
+            Kind::VirtualMachinePool => "VirtualMachinePool",
+            Kind::VirtualMachineInstanceReplicaSet => "VirtualMachineInstanceReplicaSet",
+        }
+    }
+
+    /// What the API server serves, the newest first (KubeVirt pkg/virt-operator/resource/generate/components/crds.go).
+    pub(super) fn versions(self) -> &'static [&'static str] {
+        match self {
+            Kind::VirtualMachinePool => &["pool.kubevirt.io/v1beta1", "pool.kubevirt.io/v1alpha1"],
+            _ => &["kubevirt.io/v1", "kubevirt.io/v1alpha3"],
+        }
+    }
+
+    /// Whether what is in it is a VM and not a VMI.
+    pub fn holds_vm(self) -> bool {
+        matches!(self, Kind::VirtualMachine | Kind::VirtualMachinePool)
+    }
+
+    /// Where the VM or VMI is that others are made of; `None`: it is one itself.
+    pub(super) fn template(self) -> Option<&'static str> {
+        match self {
+            Kind::VirtualMachine | Kind::VirtualMachineInstance => None,
+            Kind::VirtualMachinePool => Some("spec.virtualMachineTemplate"),
+            Kind::VirtualMachineInstanceReplicaSet => Some("spec.template"),
+        }
+    }
+
+    /// The VM or VMI in an object of this kind; where there is none, the object.
+    pub(super) fn vm_in(self, object: Cursor<'_>) -> Cursor<'_> {
+        self.template().and_then(|path| object.at(path)).unwrap_or(object)
+    }
+}

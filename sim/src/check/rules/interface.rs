@@ -1,0 +1,354 @@
+//! Network interfaces: one binding each, and fields that mean something (KubeVirt pkg/network/admitter/binding.go, netiface.go,
+//! admit.go, passt.go, discontinued.go).
+
+use crate::check::beside::Matcher;
+use crate::check::context::CheckContext;
+use crate::check::layer::{Layer, Rank};
+use crate::check::nic::{Nic, nics};
+use crate::check::predicates::repeated;
+use crate::check::rule::{Check, Rule};
+use crate::yaml::{Cursor, Value};
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// What an interface's binding can be.
+const BINDINGS: [&str; 5] = ["bridge", "masquerade", "sriov", "passtBinding", "binding"];
+/// Bindings that were, and how the cluster calls them.
+const DISCONTINUED: [(&str, &str); 3] =
+    [("slirp", "Slirp interface support"), ("passt", "Passt network binding"), ("macvtap", "Macvtap network binding")];
+const MODELS: [&str; 7] = ["e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139", "virtio"];
+/// The in-pod bridge's own (KubeVirt pkg/network/link/mac.go).
+const RESERVED_MAC: &str = "02:00:00:00:00:00";
+/// RFC 3942: site-specific options.
+const PRIVATE_DHCP_OPTIONS: std::ops::RangeInclusive<i64> = 224..=254;
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "discontinued-binding",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "slirp, macvtap and passt are no longer part of KubeVirt since v1.3: passtBinding takes passt's place, a \
+            binding plugin that the administrator installs the other ones'.",
+        source: "KubeVirt pkg/network/admitter/discontinued.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, (key, what)) in nics(context).into_iter().flat_map(|nic| DISCONTINUED.map(|d| (nic, d))) {
+                let Some(at) = nic.at.get(key) else { continue };
+                let help =
+                    if key == "passt" { "write `passtBinding: {}`" } else { "write `masquerade: {}` or `bridge: {}`" };
+                // KubeVirt looks before it looks at the template, and names the VMI's field.
+                let field = at.path().replacen(&context.spec_path(), "spec", 1);
+                report.add_as(field, at, format!("{what} has been discontinued since v1.3"), help);
+            }
+        }),
+    },
+    &Rule {
+        code: "not-one-binding",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "An interface has one binding: bridge, masquerade, sriov, passtBinding, or a plugin's under `binding`. A bare \
+            `masquerade:` is null and counts as absent.",
+        source: "KubeVirt pkg/network/admitter/binding.go validateInterfaceBindingExists",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for nic in nics(context) {
+                let count = BINDINGS.iter().filter(|binding| nic.has(binding)).count();
+                let is_discontinued = nic.has_any(&DISCONTINUED.map(|(key, _)| key));
+                // A preference may bring masquerade before the webhook looks.
+                let may_come = count == 0 && nic.is_on_pod_network() && context.has_unseen(Matcher::Preference);
+                if count == 1 || is_discontinued || may_come {
+                    continue;
+                }
+                let name = nic.name;
+                let message =
+                    format!("logical {name} interface must have exactly one binding method or binding plugin");
+                report.add(nic.at, message, if count > 1 { "keep one of them".into() } else { missing_binding(&nic) });
+            }
+        }),
+    },
+    &Rule {
+        code: "binding-without-pod-network",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "masquerade and passtBinding translate addresses of the pod's own network; on a multus network use bridge.",
+        source: "KubeVirt pkg/network/admitter/binding.go validateMasqueradeBinding, passt.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for nic in nics(context) {
+                let at = || nic.at.place("name");
+                if nic.has("passtBinding") && context.is_off("PasstBinding") {
+                    report.add(at(), "PasstBinding feature gate is not enabled", "write `masquerade: {}`");
+                }
+                // That the network is missing is said elsewhere.
+                if nic.network.is_none() || nic.is_on_pod_network() {
+                    continue;
+                }
+                for (key, what) in [("masquerade", "Masquerade"), ("passtBinding", "PasstBinding")] {
+                    if nic.has(key) {
+                        let message = format!("{what} interface only implemented with pod network");
+                        report.add(at(), message, "write `bridge: {}`, or give its network `pod: {}`");
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "duplicate-interface",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "An interface is connected to the network of its name, and no two to the same.",
+        source: "KubeVirt pkg/network/admitter/netiface.go validateInterfaceNameUnique",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, _) in repeated(context.items_at("domain.devices.interfaces")) {
+                let message = "Only one interface can be connected to one specific network";
+                report.add(nic.place("name"), message, "add a network of another name, and name that");
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-interface-name",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Letters, digits, dashes and underscores.",
+        source: "KubeVirt pkg/network/admitter/netiface.go validateInterfaceNameFormat",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let fits =
+                |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+            for nic in nics(context).into_iter().filter(|nic| !fits(nic.name)) {
+                let message = "Network interface name can only contain alphabetical characters, numbers, dashes (-) or underscores (_)";
+                report.add(nic.at.place("name"), message, "write a name like default, here and in networks");
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-interface-model",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "The models are virtio, which is the default, e1000, e1000e, igb, ne2k_pci, pcnet and rtl8139.",
+        source: "KubeVirt pkg/network/admitter/netiface.go validateInterfaceModel",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, at, model) in texts(context, "model") {
+                if !MODELS.contains(&model) {
+                    let name = nic.at.place("name").path();
+                    let message = format!("interface {name} uses model {model} that is not supported.");
+                    report.add(
+                        at,
+                        message,
+                        format!("write one of {}, or remove it: virtio is the default", MODELS.join(", ")),
+                    );
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-mac-address",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Six bytes, as 02:ab:cd:00:00:01, 02-ab-cd-00-00-01 or 02ab.cd00.0001, and with masquerade not the address of the \
+            bridge in the pod.",
+        source: "KubeVirt pkg/network/link/mac.go, pkg/network/admitter/binding.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, at, mac) in texts(context, "macAddress") {
+                let what = match mac_length(mac) {
+                    None => "malformed",
+                    Some(6) if nic.has("masquerade") && mac == RESERVED_MAC => {
+                        let message =
+                            "The requested MAC address is reserved for the in-pod bridge. Please choose another one.";
+                        report.add(at, message, "write another one, or none");
+                        continue;
+                    }
+                    Some(6) => continue,
+                    Some(_) => "too long",
+                };
+                let message = format!("interface {} has {what} MAC address ({mac}).", nic.at.place("name").path());
+                report.add(at, message, "write one like \"02:ab:cd:00:00:01\", or none");
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-interface-pci-address",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Domain, bus, slot and function in hexadecimal, as 0000:81:01.0.",
+        source: "KubeVirt pkg/network/admitter/netiface.go validatePciAddress",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, at, address) in texts(context, "pciAddress").filter(|(_, _, address)| !is_pci_address(address)) {
+                let name = nic.at.place("name").path();
+                let message = format!("interface {name} has malformed PCI address ({address}).");
+                report.add(at, message, "write one like \"0000:81:01.0\", or none");
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-interface-state",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "`up` and `down` are the link's, not for SR-IOV; `absent` unplugs an interface with the bridge binding that is not \
+            on the default network.",
+        source: "KubeVirt pkg/network/admitter/admit.go validateInterfaceStateValue",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, at, state) in texts(context, "state") {
+                let is_default = |n: Cursor<'_>| n.at("multus.default").and_then(Cursor::boolean) == Some(true);
+                let on_default = nic.is_on_pod_network() || nic.network.is_some_and(is_default);
+                let name = nic.name;
+                let known = format!("{name:?} interface's state {state:?} is");
+                let unknown = format!("logical {name} interface state value is unsupported: {state}");
+                let absent = state == "absent";
+                for (wrong, message) in [
+                    (!absent && !["up", "down"].contains(&state), unknown),
+                    (
+                        ["up", "down"].contains(&state) && nic.has("sriov"),
+                        format!("{known} not supported for SR-IOV NICs"),
+                    ),
+                    (absent && !nic.has("bridge"), format!("{known} supported only for bridge binding")),
+                    (absent && on_default, format!("{known} not supported on default networks")),
+                ] {
+                    if wrong {
+                        report.add(at, message, "write up or down, or remove it");
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-interface-boot-order",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "1 and up, and no two devices, disks or interfaces, with the same.",
+        source: "KubeVirt vmi-create-admitter.go validateInterfaceBootOrder",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let order = |at: Cursor<'_>| at.get("bootOrder").and_then(Cursor::int64);
+            let mut taken: BTreeSet<i64> = context.items_at("domain.devices.disks").filter_map(order).collect();
+            for (i, nic) in nics(context).into_iter().enumerate() {
+                let Some(n) = order(nic.at) else { continue };
+                let (place, field) = (nic.at.place("bootOrder"), format!("{}[{i}]", context.spec_path()));
+                if n < 1 {
+                    let message = format!("{field} must have a boot order > 0, if supplied");
+                    report.add_as(field + ".bootOrder", place, message, "write 1 or more, or none");
+                } else if !taken.insert(n) {
+                    let message = format!("Boot order for {} already set for a different device.", place.path());
+                    report.add(place, message, "write a number that no other device has");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-dhcp-options",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "Private options are 224 to 254, each once; NTP servers are IPv4 addresses, not names.",
+        source: "KubeVirt pkg/network/admitter/netiface.go validateDHCPOptions",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for options in nics(context).into_iter().filter_map(|nic| nic.at.get("dhcpOptions")) {
+                let mut numbers = BTreeSet::new();
+                for at in options.items_at("privateOptions") {
+                    // KubeVirt names the VMI's spec.
+                    let number = at.get("option").and_then(Cursor::int64).unwrap_or_default();
+                    if !numbers.insert(number) {
+                        let message = "Found Duplicates: you have provided duplicate DHCPPrivateOptions";
+                        report.add_as(context.spec_path(), at, message, format!("keep one value of option {number}"));
+                    }
+                    if !PRIVATE_DHCP_OPTIONS.contains(&number) {
+                        let message = "provided DHCPPrivateOptions are out of range, must be in range 224 to 254";
+                        report.add_as(context.spec_path(), at, message, "write an option of 224 to 254");
+                    }
+                }
+                for server in options.items_at("ntpServers").filter(|s| !s.text().is_some_and(is_ipv4)) {
+                    let message = "NTP servers must be a list of valid IPv4 addresses.";
+                    report.add(server, message, "write its address, like 192.0.2.1");
+                }
+            }
+        }),
+    },
+];
+
+/// A text of each interface that has one and is not empty.
+fn texts<'a>(context: &CheckContext<'a>, key: &'static str) -> impl Iterator<Item = (Nic<'a>, Cursor<'a>, &'a str)> {
+    let of = move |nic: Nic<'a>| nic.at.get(key).and_then(|at| Some((nic, at, at.text()?)));
+    nics(context).into_iter().filter_map(of).filter(|(_, _, text)| !text.is_empty())
+}
+
+fn missing_binding(nic: &Nic<'_>) -> String {
+    let Value::Map(members) = nic.at.value() else { return "write a mapping".into() };
+    let is_null = |binding: &&&str| members.iter().any(|(key, at)| key.name == **binding && at.value == Value::Null);
+    match BINDINGS.iter().find(is_null) {
+        Some(binding) => format!("write `{binding}: {{}}`: a bare `{binding}:` is null"),
+        None if nic.is_on_pod_network() => "add `masquerade: {}`".into(),
+        None => "add `bridge: {}`".into(),
+    }
+}
+
+/// Go's net.ParseMAC: the number of bytes.
+fn mac_length(mac: &str) -> Option<usize> {
+    let (separator, digits) = match mac.as_bytes() {
+        [_, _, separator @ (b':' | b'-'), ..] => (char::from(*separator), 2),
+        [_, _, _, _, b'.', ..] => ('.', 4),
+        _ => return None,
+    };
+    let groups: Vec<&str> = mac.split(separator).collect();
+    let fits = |group: &&str| group.len() == digits && group.bytes().all(|b| b.is_ascii_hexdigit());
+    let length = groups.len() * digits / 2;
+    (groups.iter().all(fits) && [6, 8, 20].contains(&length)).then_some(length)
+}
+
+/// KubeVirt's PCI_ADDRESS_PATTERN (pkg/util/hardware/hw_utils.go).
+fn is_pci_address(text: &str) -> bool {
+    let shape = b"hhhh:hh:hh.o";
+    let fits = |(byte, shape): (u8, &u8)| match shape {
+        b'h' => byte.is_ascii_hexdigit(),
+        b'o' => (b'0'..=b'7').contains(&byte),
+        _ => byte == *shape,
+    };
+    text.len() == shape.len() && text.bytes().zip(shape).all(fits)
+}
+
+/// Go's net.ParseIP and To4.
+fn is_ipv4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok() || text.parse::<Ipv6Addr>().is_ok_and(|ip| ip.to_ipv4_mapped().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (mac, length) in [
+            ("02:ab:cd:00:00:01", Some(6)),
+            ("02-AB-cd-00-00-01", Some(6)),
+            ("02ab.cd00.0001", Some(6)),
+            ("02:ab:cd:00:00:01:02:03", Some(8)),
+            ("02:ab:cd:00:00", None),
+            ("02:ab:cd:00:00-01", None),
+            ("02:ab:cd:00:00:1", None),
+            ("02:ab:cd:00:00:0g", None),
+            ("02ab:cd00:0001", None),
+            ("02ab.cd00", None),
+            ("éé:", None),
+            ("", None),
+        ] {
+            assert_eq!(mac_length(mac), length, "{mac}");
+        }
+        for (address, fine) in [
+            ("0000:81:01.0", true),
+            ("0000:81:01.7", true),
+            ("0000:81:01.8", false),
+            ("0000:81:01", false),
+            ("81:01.0", false),
+            ("000g:81:01.0", false),
+        ] {
+            assert_eq!(is_pci_address(address), fine, "{address}");
+        }
+        for (ip, fine) in [("192.0.2.1", true), ("::ffff:192.0.2.1", true), ("::1", false), ("ntp.example", false)] {
+            assert_eq!(is_ipv4(ip), fine, "{ip}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Instance types, preferences, and what makes VMs: pools, replica sets, VirtualMachineTemplates.
+
+use crate::manifest::In::{Devices, Domain, Vm, Vmi};
+use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
+use crate::row::{Row, found, hold, later, row};
+use vmhealth_sim::check::{Checked, Options, Verdict, check};
+
+const READY: &str = "readinessProbe: {httpGet: {port: 80}}";
+
+const ROWS: &[Row] = &[
+    row(
+        &[(Vm, "instancetype: {name: u1.small}"), (Domain, "none:")],
+        &[(Vm, "instancetype: {kind: VirtualMachineClusterInstancetype}"), (Domain, "none:")],
+        &["bad-instancetype-matcher spec.instancetype"],
+    ),
+    row(
+        &[(Vm, "preference: {inferFromVolume: root}"), (Vmi, ROOT), (Devices, ROOT_DISK)],
+        &[(Vm, "preference: {inferFromVolume: root, name: p, kind: k}"), (Vmi, ROOT), (Devices, ROOT_DISK)],
+        &[
+            "bad-instancetype-matcher spec.preference.name",
+            "bad-instancetype-matcher spec.preference.kind",
+            "unknown-instancetype-kind spec.preference.kind",
+        ],
+    ),
+    row(
+        &[(Vm, "preference: {inferFromVolume: seed, inferFromVolumeFailurePolicy: Ignore}")],
+        &[(Vm, "preference: {inferFromVolume: seed, inferFromVolumeFailurePolicy: ignore}")],
+        &[
+            "bad-instancetype-matcher spec.preference.inferFromVolumeFailurePolicy",
+            "bad-instancetype-matcher spec.preference.inferFromVolume",
+        ],
+    ),
+    row(
+        &[(Vm, "preference: {inferFromVolume: root}"), (Vmi, ROOT), (Devices, ROOT_DISK)],
+        &[(Vm, "preference: {inferFromVolume: disk}"), (Vmi, ROOT), (Devices, ROOT_DISK)],
+        &["bad-instancetype-matcher spec.preference.inferFromVolume"],
+    ),
+    row(
+        &[(Vm, "instancetype: {name: u}"), (Domain, "none:\ncpu: {cores: 0, model: host-model}")],
+        &[(Vm, "instancetype: {name: u}"), (Domain, "memory: {guest: 1Gi}\ncpu: {cores: 1, sockets: 2, threads: 1}")],
+        &[
+            "instancetype-conflict spec.template.spec.domain.cpu.sockets",
+            "instancetype-conflict spec.template.spec.domain.cpu.cores",
+            "instancetype-conflict spec.template.spec.domain.cpu.threads",
+            "instancetype-conflict spec.template.spec.domain.memory.guest",
+        ],
+    ),
+    // Of memory KubeVirt tells the first.
+    row(
+        &[(Vm, "instancetype: {name: u}"), (Domain, "none:\nresources: {requests: {example.com/gpu: 1}}")],
+        &[
+            (Vm, "instancetype: {name: u}"),
+            (Domain, "none:\nresources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 1, memory: 1Gi}}"),
+        ],
+        &[
+            "instancetype-conflict spec.template.spec.domain.resources.requests.cpu",
+            "instancetype-conflict spec.template.spec.domain.resources.limits.cpu",
+            "instancetype-conflict spec.template.spec.domain.resources.requests.memory",
+        ],
+    ),
+    later(
+        &[(Vm, "instancetype: {name: u, kind: virtualmachineinstancetypes}"), (Domain, "none:")],
+        &[(Vm, "instancetype: {name: u, kind: Instancetype}"), (Domain, "none:")],
+        &["unknown-instancetype-kind spec.instancetype.kind"],
+    ),
+];
+
+const ROOT: &str = "volumes: [{name: root, persistentVolumeClaim: {claimName: c}}]";
+const ROOT_DISK: &str = "disks: [{name: root, disk: {}}]";
+
+#[test]
+fn each_rule_takes_the_good_and_refuses_the_bad() {
+    hold(ROWS);
+}
+
+/// The codes that a row of this file finds.
+pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+    let beside = BESIDE.iter().flat_map(|row| row.finds);
+    let makers = MAKERS.iter().flat_map(|(.., finds)| *finds);
+    found(ROWS).chain(beside.chain(makers).filter_map(|found| found.split(' ').next()))
+}
+
+/// An instance type and a preference in the same file as a VM that names both, or what else is there of them.
+struct Beside {
+    instancetype: &'static str,
+    preference: &'static str,
+    parts: Parts,
+    finds: &'static [&'static str],
+}
+
+const BOTH: &str = "instancetype: {name: i, kind: VirtualMachineInstancetype}\npreference: {name: p}";
+const PREFERENCE: &str = "preference: {name: p}";
+const TWO_CPUS: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}";
+
+const BESIDE: &[Beside] = &[
+    Beside { instancetype: TWO_CPUS, preference: "", parts: &[(Vm, BOTH), (Domain, "none:")], finds: &[] },
+    Beside {
+        instancetype: "cpu: {guest: 2, model: host-model}, memory: {guest: 2Gi}, nodeSelector: {a: b}, ioThreadsPolicy: auto",
+        preference: "",
+        parts: &[
+            (Vm, BOTH),
+            (Vmi, "nodeSelector: {a: b}"),
+            (Domain, "none:\nioThreadsPolicy: shared\ncpu: {model: host-passthrough, sockets: 1}"),
+        ],
+        finds: &[
+            "instancetype-conflict spec.template.spec.nodeSelector",
+            "instancetype-conflict spec.template.spec.domain.cpu.sockets",
+            "instancetype-conflict spec.template.spec.domain.cpu.model",
+            "instancetype-conflict spec.template.spec.domain.ioThreadsPolicy",
+        ],
+    },
+    // What is brought is looked at like what is written.
+    Beside {
+        instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, nodeSelector: {a b: c}",
+        preference: "",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector"],
+    },
+    Beside {
+        instancetype: "",
+        preference: "firmware: {preferredUseEfi: true}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\nfeatures: {smm: {enabled: false}}")],
+        finds: &[
+            "secure-boot-without-smm spec.template.spec.domain <- spec.template.spec.domain.firmware.bootloader.efi",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "firmware: {preferredEfi: {secureBoot: true}}, features: {preferredSmm: {}}",
+        parts: &[(Vm, PREFERENCE)],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "",
+        preference: "devices: {preferredInterfaceMasquerade: {}, preferredInterfaceModel: virtio}",
+        parts: &[(Vm, PREFERENCE), NET, (Devices, "interfaces: [{name: default}]")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "",
+        preference: "devices: {preferredInterfaceModel: ne2000, preferredPanicDeviceModel: pv}",
+        parts: &[(Vm, PREFERENCE), NET, (Devices, "interfaces: [{name: default}]")],
+        finds: &[
+            "bad-panic-model spec.template.spec.domain.devices.panicDevices[0].model",
+            "not-one-binding spec.template.spec.domain.devices.interfaces[0]",
+            "bad-interface-model spec.template.spec.domain.devices.interfaces[0].model",
+        ],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 3}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["uneven-cpu-spread instancetype.spec.cpu.guest <- spec.instancetype"],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 4}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: preferSpread, spreadOptions: {across: SocketsCoresThreads}}, requirements: {cpu: {guest: 4}, memory: {guest: 1Gi}, architecture: amd64}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: TWO_CPUS,
+        preference: "requirements: {cpu: {guest: 4}, memory: {guest: 4Gi}, architecture: s390x}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[
+            "preference-wants-more spec.template.spec.architecture",
+            "preference-wants-more spec.instancetype",
+            "preference-wants-more spec.instancetype",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: cores}, requirements: {cpu: {guest: 2}, memory: {guest: 2Gi}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
+        finds: &[
+            "preference-wants-more spec.template.spec.domain.cpu.cores <- spec.template.spec.domain.cpu",
+            "preference-wants-more spec.template.spec.domain.memory",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "requirements: {cpu: {guest: 2}, memory: {guest: 1Gi}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
+        finds: &[],
+    },
+];
+
+fn beside(row: &Beside) -> Checked {
+    let object = |kind: &str, name: &str, spec: &str| {
+        let head = "apiVersion: instancetype.kubevirt.io/v1beta1";
+        format!("{head}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
+    };
+    let mut text = manifest(row.parts) + "---\n";
+    if !row.instancetype.is_empty() {
+        text += &object("VirtualMachineInstancetype", "i", row.instancetype);
+    }
+    text += &object("VirtualMachineClusterPreference", "p", row.preference);
+    one(&text)
+}
+
+#[test]
+fn what_stands_beside_is_used() {
+    for row in BESIDE {
+        let checked = beside(row);
+        assert_eq!(errors(&checked), row.finds, "{} {}", row.instancetype, row.preference);
+        let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
+        assert!(!unseen, "{} {}", row.instancetype, row.preference);
+    }
+    let vm = |row: &Beside| beside(row).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
+    let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
+    assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
+}
+
+const fn copy(row: &Beside) -> Beside {
+    Beside { instancetype: row.instancetype, preference: row.preference, parts: row.parts, finds: row.finds }
+}
+
+#[test]
+fn what_is_not_seen_is_said() {
+    for (spec, notes) in [
+        ("instancetype: {name: u}\npreference: {name: p}", 2),
+        ("preference: {name: p}", 1),
+        ("instancetype: {name: i}", 1),
+        ("instancetype: {name: i, kind: VirtualMachineInstancetype}", 0),
+    ] {
+        let vm = manifest(&[]).replace("  template:", &format!("  {}\n  template:", spec.replace('\n', "\n  ")));
+        let vm = if spec.contains("instancetype") { vm.replace("        memory: {guest: 1Gi}\n", "") } else { vm };
+        let text = format!(
+            "{vm}---\nkind: VirtualMachineInstancetype\nmetadata: {{name: i}}\nspec: {{cpu: {{guest: 1}}, memory: {{guest: 1Gi}}}}\n"
+        );
+        let checked = one(&text);
+        let found = checked.findings.iter().filter(|f| f.rule.code == "instancetype-not-seen").count();
+        assert_eq!((found, checked.verdict), (notes, Verdict::Accepted), "{text}{:?}", checked.findings);
+    }
+}
+
+/// What a manifest's template is in; `{}` is its label.
+const POOL: &str = "apiVersion: pool.kubevirt.io/v1beta1\nkind: VirtualMachinePool\nmetadata: {name: p}\nspec:\n  replicas: 2\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  virtualMachineTemplate:\n    metadata: {labels: {app: LABEL}}\n";
+const REPLICAS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+
+/// Of which kind, the label, more of its own spec, its VM's parts, and what is found.
+type Maker = (&'static str, &'static str, &'static str, Parts, &'static [&'static str]);
+
+const MAKERS: &[Maker] = &[
+    (POOL, "a", "", &[], &[]),
+    (REPLICAS, "a", "", &[], &[]),
+    (POOL, "c", "", &[], &["selector-does-not-match spec.selector"]),
+    (REPLICAS, "c", "", &[], &["selector-does-not-match spec.selector"]),
+    (POOL, "a", "maxUnavailable: 25%", &[], &[]),
+    (POOL, "a", "maxUnavailable: 0", &[], &["bad-pool spec.maxUnavailable"]),
+    (POOL, "a", "maxUnavailable: 101%", &[], &["bad-pool spec.maxUnavailable"]),
+    (POOL, "a", "updateStrategy: {unmanaged: {}}", &[], &[]),
+    (POOL, "a", "updateStrategy: {unmanaged: {}, proactive: {}}", &[], &["bad-pool spec.updateStrategy"]),
+    (POOL, "a", "replica: 2", &[], &["unknown-field spec.replica"]),
+    (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Vmi, READY)],
+        &[
+            "network-probe-in-a-template-without-networks spec.virtualMachineTemplate.spec.template.spec.readinessProbe.httpGet",
+        ],
+    ),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(Vmi, READY)],
+        &["network-probe-in-a-template-without-networks spec.template.spec.readinessProbe.httpGet"],
+    ),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Vm, "runStrategy: always"), NET],
+        &[
+            "network-without-interface spec.virtualMachineTemplate.spec.template.spec.networks[0].name",
+            "bad-run-strategy spec.virtualMachineTemplate.spec.runStrategy",
+        ],
+    ),
+    (POOL, "a", "", &[(Vmi, "live: 1")], &["unknown-field spec.virtualMachineTemplate.spec.template.spec.live"]),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(
+            Vmi,
+            "affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, preference: {}}]}}",
+        )],
+        &[
+            "bad-affinity spec.template.spec.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight <- spec.template.spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight",
+        ],
+    ),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Devices, "watchdog: {name: w, diag288: {}}")],
+        &[
+            "watchdog-of-another-architecture spec.domain.devices.watchdog <- spec.virtualMachineTemplate.spec.template.spec.domain.devices.watchdog",
+        ],
+    ),
+];
+
+#[test]
+fn what_makes_vms_is_checked_as_the_vms_that_it_makes() {
+    for (maker, label, extra, parts, finds) in MAKERS {
+        let vm = manifest(parts);
+        let head = maker.replace("LABEL", label).replace("  EXTRA\n", &format!("  {extra}\n"));
+        let text = match *maker == POOL {
+            true => head + &vm.lines().skip_while(|l| *l != "spec:").map(|l| format!("    {l}\n")).collect::<String>(),
+            false => {
+                head + &vm
+                    .lines()
+                    .skip_while(|l| *l != "    spec:")
+                    .skip(1)
+                    .map(|l| format!("{l}\n"))
+                    .collect::<String>()
+            }
+        };
+        let checked = one(&text);
+        assert_eq!(errors(&checked), *finds, "{text}");
+        assert_eq!(checked.verdict == Verdict::Accepted, finds.is_empty(), "{text}");
+        assert!(checked.vm.is_some() || checked.verdict != Verdict::Accepted, "{text}");
+        // The VMs of a pool are refused one by one, after it was created.
+        let late = finds.iter().any(|found| found.starts_with("watchdog-"));
+        assert_eq!(checked.created, finds.is_empty() || late, "{text}");
+    }
+}
+
+#[test]
+fn a_virtual_machine_template_is_checked_with_its_own_values() {
+    let vm = manifest(&[(Vmi, "readinessProbe: {tcpSocket: {port: \"${{PORT}}\"}}")])
+        .replace("{name: vm}", "{name: \"${NAME}\"}");
+    let vm: String = vm.lines().skip(2).map(|l| format!("    {l}\n")).collect();
+    for (value, verdict) in [("22", Verdict::Accepted), ("0", Verdict::Refused)] {
+        let text = format!(
+            "apiVersion: template.kubevirt.io/v1beta1\nkind: VirtualMachineTemplate\nmetadata: {{name: t}}\nspec:\n  parameters: [{{name: PORT, value: \"{value}\"}}, {{name: NAME, value: web}}]\n  virtualMachine:\n{vm}"
+        );
+        let checked = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}")).manifests.remove(0);
+        assert_eq!((checked.name.as_str(), checked.verdict), ("web", verdict), "{text}{:?}", checked.findings);
+    }
+}
