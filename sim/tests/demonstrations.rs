@@ -234,6 +234,13 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         claim: |t| has(t, "vmi phase Succeeded"),
     },
     Demonstration {
+        code: "grace-period-negative",
+        hazard: Vm { strategy: "Once", spec: &["terminationGracePeriodSeconds: -5", HTTP], ..VM },
+        mended: Vm { strategy: "Once", spec: &[HTTP], ..VM },
+        steps: STOP,
+        claim: |t| has(t, "vmi phase Failed"),
+    },
+    Demonstration {
         code: "tcp-probe-outlives-a-hang",
         hazard: Vm { spec: &["livenessProbe: {tcpSocket: {port: 1500}, initialDelaySeconds: 60}"], ..VM },
         mended: Vm { spec: &[HTTP], ..VM },

@@ -75,10 +75,11 @@ impl Field {
     fn parse(line: &'static str, objects: &BTreeMap<&str, usize>) -> Option<Field> {
         let mut words = line.strip_prefix(' ')?.split(' ');
         let (name, kind) = (words.next()?, type_of(words.next()?, objects));
+        let whole = if kind == Type::Int32 { (i32::MIN.into(), i32::MAX.into()) } else { FLOAT_INTEGERS };
         let mut field = Field {
             name: name.trim_end_matches('!'),
             required: name.ends_with('!'),
-            range: FLOAT_INTEGERS,
+            range: whole,
             most: usize::MAX,
             unique: Unique::Nothing,
             null: Null::Dropped,
@@ -96,11 +97,16 @@ impl Field {
                 ("opaque", _) => field.unknown = Unknown::Opaque,
                 (least, most) => {
                     let end = |n: &str, open| if n.is_empty() { Some(open) } else { n.parse().ok() };
-                    field.range = (end(least, FLOAT_INTEGERS.0)?, end(most, FLOAT_INTEGERS.1)?);
+                    field.range = (end(least, whole.0)?, end(most, whole.1)?);
                 }
             }
         }
         Some(field)
+    }
+
+    /// It holds a whole number.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.kind, Type::Int32 | Type::Int64)
     }
 }
 
@@ -207,7 +213,7 @@ mod tests {
         assert_eq!(fields("Probe").len(), 9);
         let field = |object, name| fields(object).iter().find(|f| f.name == name).unwrap();
         assert!(field("HTTPGetAction", "port").required && !field("HTTPHeader", "name").required);
-        assert_eq!(field("CPU", "cores").range, (0, FLOAT_INTEGERS.1));
+        assert_eq!(field("CPU", "cores").range, (0, i32::MAX.into()));
         assert_eq!(field("StallDetectorOptions", "stallMargin").range, (0, 100));
         assert_eq!(field("Devices", "disks").most, 256);
         assert_eq!(field("VirtualMachineInstanceSpec", "utilityVolumes").unique, Unique::Members(vec!["name"]));

@@ -36,7 +36,7 @@ impl Probe {
             }
             (_, Handler::Exec { command }) if command.is_empty() => Some("exec.command: Required value".into()),
             // One second more does not fit 32 bits.
-            (_, handler) if handler.through_virt_probe() && timings.timeout == i32::MAX as u32 => {
+            (_, handler) if handler.through_virt_probe() && timings.timeout == i32::MAX.unsigned_abs() => {
                 Some("timeoutSeconds: Invalid value: must be greater than or equal to 0".into())
             }
             _ => None,

@@ -69,12 +69,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Where a reader should look for it: at a value, or at the key of what holds others.
+    /// Where a reader should look for it: at a value, or at the key of what holds others or nothing.
     fn spot(self) -> (Pos, ByteSpan) {
         let node = self.node();
         match self.entry().step {
             Step::Overridden(key) => (key.pos, key.span),
-            Step::Member(key) if self.at != self.root && !node.value.is_scalar() => (key.pos, key.span),
+            Step::Member(key) if self.at != self.root && !node.value.has_text() => (key.pos, key.span),
             _ => (node.pos, node.span),
         }
     }

@@ -1,7 +1,10 @@
 //! A YAML tree laid out flat: every node knows its parent, so that a path costs nothing until somebody asks for it.
 
 use super::node::{Key, Node, Value};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+/// Members that are compared one by one.
+const FEW: usize = 16;
 
 /// A YAML document laid out for looking things up.
 #[derive(Debug)]
@@ -42,12 +45,15 @@ impl<'a> Document<'a> {
         self.entries.push(Entry { node, step, parent, end: own });
         match &node.value {
             Value::Map(members) => {
-                // kubectl takes the last one of a name.
-                let mut names = BTreeSet::new();
-                let mut last: Vec<bool> = members.iter().rev().map(|(key, _)| names.insert(&key.name)).collect();
-                last.reverse();
-                for ((key, member), last) in members.iter().zip(last) {
-                    self.lay_out(member, if last { Step::Member(key) } else { Step::Overridden(key) }, own);
+                // kubectl takes the last one of a name. A set is worth its while for many.
+                let many = members.iter().enumerate().filter(|_| members.len() > FEW);
+                let last: BTreeMap<&str, usize> = many.map(|(i, (key, _))| (key.name.as_str(), i)).collect();
+                for (i, (key, member)) in members.iter().enumerate() {
+                    let comes_again = match last.get(key.name.as_str()) {
+                        Some(last) => *last > i,
+                        None => members[i + 1..].iter().any(|(later, _)| later.name == key.name),
+                    };
+                    self.lay_out(member, if comes_again { Step::Overridden(key) } else { Step::Member(key) }, own);
                 }
             }
             Value::Seq(items) => {

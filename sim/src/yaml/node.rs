@@ -92,9 +92,9 @@ impl Value {
         }
     }
 
-    /// Nothing can be below it.
-    pub fn is_scalar(&self) -> bool {
-        !matches!(self, Value::Seq(_) | Value::Map(_))
+    /// It is written in one piece.
+    pub fn has_text(&self) -> bool {
+        !matches!(self, Value::Null | Value::Seq(_) | Value::Map(_))
     }
 
     /// What the value is, for messages: `a list`.

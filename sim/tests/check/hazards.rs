@@ -135,6 +135,10 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         &[(Q35, "twice the heartbeat"), ("watchdog-daemon-not-in-user-data", "never opens the device")],
     ),
     (
+        &[(Vmi, "terminationGracePeriodSeconds: -1")],
+        &[("grace-period-negative", "right after it was asked to shut down")],
+    ),
+    (
         &[(Vmi, "terminationGracePeriodSeconds: 0")],
         &[("grace-period-zero", "a guest that had hung counts as Succeeded")],
     ),

@@ -178,6 +178,11 @@ const ROWS: &[Row] = &[
         &[(Domain, "resources: {requests: {memory: \"0\"}, limits: {memory: 0.0Gi}}"), (Domain, "none:")],
         &["no-memory  <- spec.template.spec.domain"],
     ),
+    later(
+        &[(Vmi, "volumes: [{name: c, containerDisk: {image: i}}]")],
+        &[(Vmi, "volumes: [{name: c, containerDisk: {path: /disk/a}}]")],
+        &["container-disk-without-image spec.volumes <- spec.template.spec.volumes[0].containerDisk.image"],
+    ),
     // One second more does not fit 32 bits.
     later(
         &[(Vmi, "livenessProbe: {exec: {command: [virt-probe]}, timeoutSeconds: 2147483647}")],
@@ -284,6 +289,16 @@ fn a_status_is_looked_at() {
         let text = format!("{}status: {status}\n", manifest(&[]));
         assert_eq!(errors(&one(&text)), finds.into_iter().collect::<Vec<_>>(), "{text}");
     }
+}
+
+/// What is not there is found where its key stands.
+#[test]
+fn a_null_is_at_its_key() {
+    let text = manifest(&[(Vmi, "startupProbe:\nreadinessProbe: {guestAgentPing: {}}")]);
+    let found = &one(&text).findings[0];
+    assert_eq!(&text[found.span.range()], "startupProbe");
+    let line = text.lines().nth(usize::try_from(found.pos.line).unwrap() - 1).unwrap();
+    assert_eq!(line.find("startupProbe"), Some(usize::try_from(found.pos.column).unwrap() - 1));
 }
 
 #[test]

@@ -82,6 +82,22 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "grace-period-negative",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "Nobody refuses a negative terminationGracePeriodSeconds. The guest is asked to shut down, and destroyed \
+            at virt-handler's next look, before it can; the VMI counts as Failed, also when the guest was well.",
+        source: "sim/docs/kubevirt-health.md 5, 5.2",
+        shown_by: &[],
+        check: Check::Running(|context, vm, report| {
+            if vm.vmi.grace.seconds < 0 {
+                let message = "a grace period below 0 destroys the guest right after it was asked to shut down";
+                let place = context.place("terminationGracePeriodSeconds");
+                report.add(place, message, "give it the time that its shutdown needs, like 30");
+            }
+        }),
+    },
+    &Rule {
         code: "rerun-on-failure-with-terminate",
         layer: Layer::Hazard,
         rank: Rank::Warning,

@@ -188,7 +188,8 @@ impl<'a> Walk<'_, 'a> {
         self.value(&field.kind, at, unknown);
         let (least, most) = field.range;
         match at.value() {
-            Value::Int(n) if matches!(field.kind, Type::Int32 | Type::Int64) && !(least..=most).contains(n) => {
+            // What is no number of its size has been said to have the wrong type.
+            Value::Int(n) if field.is_number() && fits(&field.kind, at.value()) && !(least..=most).contains(n) => {
                 let help = format!("write {least} to {most}");
                 self.findings.of(&OUT_OF_RANGE).add(at, format!("{n} is not within {least} to {most}"), help);
             }

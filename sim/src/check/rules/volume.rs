@@ -108,6 +108,23 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "container-disk-without-image",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "A containerDisk's image becomes an image volume of the pod. KubeVirt does not mind an empty one; \
+            Kubernetes does.",
+        source: "sim/docs/kubevirt-health.md 2.4",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for disk in context.items_at("volumes").filter_map(|v| v.get("containerDisk")) {
+                if disk.text_at("image").unwrap_or_default().is_empty() {
+                    let message = "image.reference is required, and the containerDisk names no image";
+                    report.add_as("spec.volumes", disk.place("image"), message, "add the image");
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "volume-without-disk",
         layer: Layer::Hazard,
         rank: Rank::Note,
