@@ -18,7 +18,7 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),
     ("left-out", "documents::an_excerpt_says_what_it_leaves_out"),
-    ("instancetype-not-seen", "makers::what_is_not_seen_is_said"),
+    ("binding-plugin-not-seen", "networks::a_binding_plugin_is_not_seen"),
     ("agent-probes-paused", "hazards::a_paused_probe_cannot_fail"),
 ];
 

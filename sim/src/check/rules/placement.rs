@@ -63,31 +63,40 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "duplicate-spread-constraint",
+        layer: Layer::Schema,
+        rank: Rank::Error,
+        story: "No two constraints have the same topologyKey and whenUnsatisfiable: the CRD calls the list a map of the two.",
+        source: "KubeVirt validations_generated.go; validate-k8s-utils.go ValidateSpreadConstraintNotRepeat",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let mut keys = BTreeSet::new();
+            for constraint in context.items_at("topologySpreadConstraints") {
+                let key = (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
+                if !keys.insert(key) {
+                    let message = format!("Duplicate value: topologyKey {:?}, whenUnsatisfiable {:?}", key.0, key.1);
+                    report.add(constraint, message, "keep one of them");
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "bad-spread-constraint",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A constraint has a maxSkew from 1 on and a topologyKey, and no two have the same topologyKey and \
-            whenUnsatisfiable.",
+        story: "A constraint has a maxSkew from 1 on, a topologyKey, and a labelSelector that is one.",
         source: "KubeVirt validate-k8s-utils.go validateTopologySpreadConstraints",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let key_of = |c: Cursor<'_>| (text(c, "topologyKey").to_owned(), text(c, "whenUnsatisfiable").to_owned());
-            let all: Vec<Cursor<'_>> = context.items_at("topologySpreadConstraints").collect();
-            for (i, constraint) in all.iter().enumerate() {
+            for (i, constraint) in context.items_at("topologySpreadConstraints").enumerate() {
                 if constraint.get("maxSkew").and_then(Cursor::int64).unwrap_or_default() < 1 {
                     report.add(constraint.place("maxSkew"), "must be greater than zero", "write 1 or more");
                 }
-                topology_key(*constraint, &|place| place.path(), report);
+                topology_key(constraint, &|place| place.path(), report);
                 // KubeVirt leaves the index out.
                 let list = context.place("topologySpreadConstraints").path();
                 let naming = |p: &Place<'_>| p.path().replacen(&format!("{list}[{i}]"), &list, 1);
                 constraint.get("labelSelector").into_iter().for_each(|at| label_selector(at, &naming, report));
-                let key = key_of(*constraint);
-                if all[i + 1..].iter().any(|other| key_of(*other) == key) {
-                    let field = format!("{}.{{topologyKey, whenUnsatisfiable}}", constraint.path());
-                    let message = format!("Duplicate value: \"{{{}, {}}}\"", key.0, key.1);
-                    report.add_as(field, *constraint, message, "keep one of them");
-                }
             }
         }),
     },
