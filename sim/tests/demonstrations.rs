@@ -307,6 +307,7 @@ const USER_DATA: &str = "what is installed in the guest, the model is told by th
 
 /// What nothing here can show, and why.
 const NOT_SHOWN: &[(&str, &str)] = &[
+    ("binding-plugin-not-seen", "it is about what the check could not see, not about what happens"),
     ("instancetype-not-seen", "it is about what the check could not see, not about what happens"),
     ("exec-argument-changed", "the model knows a handful of programs"),
     ("timed-out-commands-pile-up", "the model has no processes; none/readiness-exec/timeout runs one"),

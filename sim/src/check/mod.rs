@@ -5,6 +5,7 @@
 //! Every [`Rule`] carries its story and stands in one place, a file of its topic in `rules/`. Nothing here boots or simulates
 //! anything: it must not know the engine.
 
+mod address;
 mod beside;
 mod context;
 mod document;

@@ -279,6 +279,26 @@ const MAKERS: &[Maker] = &[
             "bad-run-strategy spec.virtualMachineTemplate.spec.runStrategy",
         ],
     ),
+    // Of an interface without a binding that there is it is said at once, that the binding was when a VMI is made.
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[NET, (Devices, "interfaces: [{name: default, slirp: {}}]")],
+        &[
+            "discontinued-binding spec.domain.devices.interfaces[0].slirp <- spec.template.spec.domain.devices.interfaces[0].slirp",
+            "not-one-binding spec.template.spec.domain.devices.interfaces[0]",
+        ],
+    ),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, portRanges: []}]")],
+        &[
+            "port-ranges-without-their-gate spec.template.spec.domain.devices.interfaces[0].name <- spec.template.spec.domain.devices.interfaces[0].portRanges",
+        ],
+    ),
     (POOL, "a", "", &[(Vmi, "live: 1")], &["unknown-field spec.virtualMachineTemplate.spec.template.spec.live"]),
     (
         REPLICAS,

@@ -1,8 +1,9 @@
 //! Networks, interfaces, ports and names (KubeVirt pkg/network/admitter) with what each rule takes and what it does not.
 
 use crate::manifest::In::{self, Devices, Vmi};
-use crate::manifest::{NET, NIC};
+use crate::manifest::{NET, NIC, manifest, one};
 use crate::row::{Row, found, hold, later, row};
+use vmhealth_sim::check::Verdict;
 
 const MULTUS: (In, &str) = (Vmi, "networks: [{name: net, multus: {networkName: nad}}]");
 const BRIDGE: (In, &str) = (Devices, "interfaces: [{name: net, bridge: {}}]");
@@ -236,7 +237,7 @@ const ROWS: &[Row] = &[
         &["bad-interface-port spec.template.spec.domain.devices.interfaces[0].ports[1].name"],
     ),
     row(
-        &[NET, NIC],
+        &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, portRanges: []}]")],
         &[
             NET,
             (Devices, "interfaces: [{name: default, masquerade: {}, portRanges: [{start: 1, end: 9, protocol: TCP}]}]"),
@@ -314,6 +315,16 @@ const BRIDGED: (In, &str) = (Devices, "interfaces: [{name: default, bridge: {}}]
 const TWO: (In, &str) = (Devices, "interfaces: [{name: a, bridge: {}}, {name: b, bridge: {}}]");
 const TWO_NETWORKS: (In, &str) = (Vmi, "networks: [{name: a, pod: {}}, {name: b, multus: {networkName: z}}]");
 const VOLUME: (In, &str) = (Vmi, "volumes: [{name: c, containerDisk: {image: i}}]");
+
+#[test]
+fn a_binding_plugin_is_not_seen() {
+    for (binding, notes) in [("binding: {name: l2bridge}", 1), ("masquerade: {}", 0)] {
+        let text = manifest(&[NET, (Devices, "interfaces: [{name: default, BINDING}]")]).replace("BINDING", binding);
+        let checked = one(&text);
+        let found = checked.findings.iter().filter(|f| f.rule.code == "binding-plugin-not-seen").count();
+        assert_eq!((found, checked.verdict), (notes, Verdict::Accepted), "{text}");
+    }
+}
 
 #[test]
 fn each_rule_takes_the_good_and_refuses_the_bad() {

@@ -69,12 +69,20 @@ const ROWS: &[Row] = &[
         )],
         &[(
             Vmi,
-            "topologySpreadConstraints: [{maxSkew: 0, topologyKey: host, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {a b: c}}}]",
+            "topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 1, topologyKey: node, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {a b: c}}}]",
         )],
         &[
             "bad-spread-constraint spec.template.spec.topologySpreadConstraints[0].maxSkew",
             "bad-spread-constraint spec.template.spec.topologySpreadConstraints.labelSelector.matchLabels <- spec.template.spec.topologySpreadConstraints[1].labelSelector.matchLabels",
         ],
+    ),
+    row(
+        &[(Vmi, "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]")],
+        &[(
+            Vmi,
+            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 2, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]",
+        )],
+        &["duplicate-spread-constraint spec.template.spec.topologySpreadConstraints[1]"],
     ),
     later(
         &[(

@@ -100,7 +100,7 @@ pub(super) static RULES: &[&Rule] = &[
             };
             let (guest, Spread { ratio, across }) =
                 (number_at(spec, "cpu.guest").unwrap_or_default(), spread(preference));
-            let divisor = if across == "SocketsCoresThreads" { 2 * ratio } else { ratio };
+            let divisor = if across == "SocketsCoresThreads" { ratio.saturating_mul(2) } else { ratio };
             if topology(Some(preference)) == "spread" && guest % divisor > 0 {
                 let message = format!(
                     "{guest} vCPUs provided by the instance type are not divisible by {divisor}, as the preference wants"

@@ -1,15 +1,15 @@
 //! Network interfaces: one binding each, and fields that mean something (KubeVirt pkg/network/admitter/binding.go, netiface.go,
 //! admit.go, passt.go, discontinued.go).
 
+use crate::check::address::{is_ipv4, is_pci_address, mac_length};
 use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::nic::{Nic, nics};
-use crate::check::predicates::repeated;
+use crate::check::predicates::{name_of, repeated};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What an interface's binding can be.
 const BINDINGS: [&str; 5] = ["bridge", "masquerade", "sriov", "passtBinding", "binding"];
@@ -53,16 +53,33 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             for nic in nics(context) {
                 let count = BINDINGS.iter().filter(|binding| nic.has(binding)).count();
-                let is_discontinued = nic.has_any(&DISCONTINUED.map(|(key, _)| key));
+                // Of a VM's interface that is said first and alone; a template is not asked.
+                let is_said = context.kind.template().is_none() && nic.has_any(&DISCONTINUED.map(|(key, _)| key));
                 // A preference may bring masquerade before the webhook looks.
                 let may_come = count == 0 && nic.is_on_pod_network() && context.has_unseen(Matcher::Preference);
-                if count == 1 || is_discontinued || may_come {
+                if count == 1 || is_said || may_come {
                     continue;
                 }
                 let name = nic.name;
                 let message =
                     format!("logical {name} interface must have exactly one binding method or binding plugin");
                 report.add(nic.at, message, if count > 1 { "keep one of them".into() } else { missing_binding(&nic) });
+            }
+        }),
+    },
+    &Rule {
+        code: "binding-plugin-not-seen",
+        layer: Layer::Hazard,
+        rank: Rank::Note,
+        story: "A binding plugin must be registered in the KubeVirt object under spec.configuration.network.binding; without that no \
+            pod is ever made, and the VMI says \"couldn't find configuration for network binding\".",
+        source: "KubeVirt pkg/network/netbinding/netbinding.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for plugin in nics(context).into_iter().filter_map(|nic| nic.at.get("binding")) {
+                let name = name_of(plugin);
+                let message = format!("whether the cluster has the binding plugin {name:?} cannot be seen here");
+                report.add(plugin, message, "look in the KubeVirt object, under spec.configuration.network.binding");
             }
         }),
     },
@@ -283,72 +300,5 @@ fn missing_binding(nic: &Nic<'_>) -> String {
         Some(binding) => format!("write `{binding}: {{}}`: a bare `{binding}:` is null"),
         None if nic.is_on_pod_network() => "add `masquerade: {}`".into(),
         None => "add `bridge: {}`".into(),
-    }
-}
-
-/// Go's net.ParseMAC: the number of bytes.
-fn mac_length(mac: &str) -> Option<usize> {
-    let (separator, digits) = match mac.as_bytes() {
-        [_, _, separator @ (b':' | b'-'), ..] => (char::from(*separator), 2),
-        [_, _, _, _, b'.', ..] => ('.', 4),
-        _ => return None,
-    };
-    let groups: Vec<&str> = mac.split(separator).collect();
-    let fits = |group: &&str| group.len() == digits && group.bytes().all(|b| b.is_ascii_hexdigit());
-    let length = groups.len() * digits / 2;
-    (groups.iter().all(fits) && [6, 8, 20].contains(&length)).then_some(length)
-}
-
-/// KubeVirt's PCI_ADDRESS_PATTERN (pkg/util/hardware/hw_utils.go).
-fn is_pci_address(text: &str) -> bool {
-    let shape = b"hhhh:hh:hh.o";
-    let fits = |(byte, shape): (u8, &u8)| match shape {
-        b'h' => byte.is_ascii_hexdigit(),
-        b'o' => (b'0'..=b'7').contains(&byte),
-        _ => byte == *shape,
-    };
-    text.len() == shape.len() && text.bytes().zip(shape).all(fits)
-}
-
-/// Go's net.ParseIP and To4.
-fn is_ipv4(text: &str) -> bool {
-    text.parse::<Ipv4Addr>().is_ok() || text.parse::<Ipv6Addr>().is_ok_and(|ip| ip.to_ipv4_mapped().is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        for (mac, length) in [
-            ("02:ab:cd:00:00:01", Some(6)),
-            ("02-AB-cd-00-00-01", Some(6)),
-            ("02ab.cd00.0001", Some(6)),
-            ("02:ab:cd:00:00:01:02:03", Some(8)),
-            ("02:ab:cd:00:00", None),
-            ("02:ab:cd:00:00-01", None),
-            ("02:ab:cd:00:00:1", None),
-            ("02:ab:cd:00:00:0g", None),
-            ("02ab:cd00:0001", None),
-            ("02ab.cd00", None),
-            ("éé:", None),
-            ("", None),
-        ] {
-            assert_eq!(mac_length(mac), length, "{mac}");
-        }
-        for (address, fine) in [
-            ("0000:81:01.0", true),
-            ("0000:81:01.7", true),
-            ("0000:81:01.8", false),
-            ("0000:81:01", false),
-            ("81:01.0", false),
-            ("000g:81:01.0", false),
-        ] {
-            assert_eq!(is_pci_address(address), fine, "{address}");
-        }
-        for (ip, fine) in [("192.0.2.1", true), ("::ffff:192.0.2.1", true), ("::1", false), ("ntp.example", false)] {
-            assert_eq!(is_ipv4(ip), fine, "{ip}");
-        }
     }
 }
