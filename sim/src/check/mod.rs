@@ -8,10 +8,13 @@
 mod context;
 mod document;
 mod excuse;
+pub mod gate;
 mod guest_os;
 mod layer;
+mod machine;
 mod options;
 mod predicates;
+mod quantity;
 mod registry;
 mod rule;
 mod rules;

@@ -1,11 +1,19 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
+mod cpu_memory;
+mod disks;
 mod documents;
+mod firmware;
 mod garbage;
+mod gates;
 mod hazards;
 mod manifest;
 mod messages;
+mod other_devices;
+mod pod_spec;
+mod row;
 mod rules;
+mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
 const ELSEWHERE: [(&str, &str); 6] = [
@@ -19,8 +27,18 @@ const ELSEWHERE: [(&str, &str); 6] = [
 
 #[test]
 fn every_rule_has_a_row() {
+    let tables = [
+        cpu_memory::ROWS,
+        disks::ROWS,
+        firmware::ROWS,
+        gates::ROWS,
+        other_devices::ROWS,
+        pod_spec::ROWS,
+        volumes::ROWS,
+    ];
     for rule in vmhealth_sim::check::rules() {
-        let row = rules::codes().chain(hazards::codes()).any(|code| code == rule.code);
+        let machine = tables.into_iter().flat_map(row::codes);
+        let row = rules::codes().chain(hazards::codes()).chain(machine).any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);
     }

@@ -1,18 +1,34 @@
 //! The rules, a file for each topic.
 
+mod architecture;
+mod cpu;
+mod credentials;
+mod data_volumes;
 mod devices;
+mod disk_volumes;
+mod disks;
 mod exec;
+mod extra_devices;
+mod firmware;
+mod gates;
+mod hyperv;
+mod launch_security;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
+mod memory;
+mod naming;
 mod network;
 mod object;
 mod pod;
+mod pod_spec;
 mod probe;
 mod run_strategy;
 pub(super) mod schema;
 mod volume;
+mod volume_sources;
 mod watchdog;
+mod words;
 
 use super::rule::Rule;
 
@@ -30,5 +46,21 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     network::RULES,
     volume::RULES,
     run_strategy::RULES,
+    memory::RULES,
+    cpu::RULES,
+    firmware::RULES,
+    disks::RULES,
+    disk_volumes::RULES,
+    volume_sources::RULES,
+    words::RULES,
+    data_volumes::RULES,
+    credentials::RULES,
+    extra_devices::RULES,
+    gates::RULES,
+    launch_security::RULES,
+    architecture::RULES,
+    hyperv::RULES,
+    naming::RULES,
+    pod_spec::RULES,
     limits::RULES,
 ];
