@@ -1,10 +1,134 @@
-//! x
+//! What needs a feature gate (kubevirt-health.md 2.9).
 
-use crate::row::{self, Row};
+use crate::manifest::In::{self, Devices, Domain, Vmi};
+use crate::manifest::{Parts, errors, manifest};
+use crate::row::{self, Row, later, row};
+use vmhealth_sim::check::gate::{OFF_BY_DEFAULT, ON_BY_DEFAULT};
+use vmhealth_sim::check::{Options, check};
 
-pub(crate) const ROWS: &[Row] = &[];
+const CONTAINER_PATH: (In, &str) = (Vmi, "volumes: [{name: d, containerPath: {path: /tmp/x}}]");
+const SHOWN: (In, &str) = (Devices, "filesystems: [{name: d, virtiofs: {}}]");
+
+pub(crate) const ROWS: &[Row] = &[
+    later(
+        &[CONTAINER_PATH, SHOWN],
+        &[CONTAINER_PATH],
+        &["container-path-without-filesystem spec.domain.volumes[0] <- spec.template.spec.volumes[0].name"],
+    )
+    .with(&["ContainerPathVolumes"]),
+    later(
+        &[CONTAINER_PATH, SHOWN],
+        &[
+            (Vmi, "volumes: [{name: d, containerPath: {path: /var/run/kubevirt/x}}]"),
+            SHOWN,
+            (Devices, "disks: [{name: d}]"),
+        ],
+        &[
+            "bad-container-path spec.domain.volumes[0] <- spec.template.spec.volumes[0].name",
+            "bad-container-path spec.domain.volumes[0].containerPath.path <- spec.template.spec.volumes[0].containerPath.path",
+        ],
+    )
+    .with(&["ContainerPathVolumes"]),
+    later(
+        &[],
+        &[CONTAINER_PATH, SHOWN],
+        &["container-path-without-its-gate  <- spec.template.spec.volumes[0].containerPath"],
+    ),
+    row(
+        &[(Devices, "hostDevices: []\nautoattachVSOCK: false")],
+        &[(Devices, "hostDevices: [{name: a, deviceName: b/c}, {name: d, deviceName: b/c}]")],
+        &["feature-gate-is-off spec.template.spec.HostDevices <- spec.template.spec.domain.devices.hostDevices[0]"],
+    ),
+];
+
+/// A gate, what needs it, and what is reported without it.
+const GATES: &[(&str, Parts, &str)] = &[
+    (
+        "HostDevices",
+        &[(Devices, "hostDevices: [{name: a, deviceName: b/c}]")],
+        "spec.template.spec.HostDevices <- spec.template.spec.domain.devices.hostDevices[0]",
+    ),
+    (
+        "HostDisk",
+        &[(Vmi, "volumes: [{name: a, hostDisk: {path: /d.img, type: Disk}}]")],
+        "spec.template.spec.volumes[0] <- spec.template.spec.volumes[0].hostDisk",
+    ),
+    ("DownwardMetrics", &[(Devices, "downwardMetrics: {}")], "spec.template.spec.domain.devices.downwardMetrics"),
+    (
+        "DownwardMetrics",
+        &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {bus: virtio}}]")],
+        "spec.template.spec.volumes[0] <- spec.template.spec.volumes[0].downwardMetrics",
+    ),
+    ("VSOCK", &[(Devices, "autoattachVSOCK: true")], "spec.template.spec.domain.devices.autoattachVSOCK"),
+    (
+        "ReservedOverheadMemlock",
+        &[(Domain, "memory: {guest: 1Gi, reservedOverhead: {addedOverhead: 1Mi}}")],
+        "spec.template.spec.domain.memory.reservedOverhead",
+    ),
+    (
+        "EnableVirtioFsStorageVolumes",
+        &[
+            (Vmi, "volumes: [{name: a, persistentVolumeClaim: {claimName: c}}, {name: b, configMap: {name: c}}]"),
+            (Devices, "filesystems: [{name: b, virtiofs: {}}, {name: a, virtiofs: {}}]"),
+        ],
+        "spec.template.spec.domain.devices.filesystems <- spec.template.spec.domain.devices.filesystems[1]",
+    ),
+    (
+        "GPUsWithDRA",
+        &[
+            (Devices, "gpus: [{name: g, claimName: c, requestName: r}]"),
+            (Vmi, "resourceClaims: [{name: c, resourceClaimName: x}]"),
+        ],
+        "spec.template.spec.domain.devices.gpus <- spec.template.spec.domain.devices.gpus[0]",
+    ),
+];
 
 #[test]
 fn gates() {
     row::hold(ROWS);
+    for (gate, parts, found) in GATES {
+        let text = manifest(parts);
+        for is_on in [true, false] {
+            let named = vec![(*gate).to_owned()];
+            let options = match is_on {
+                true => Options { with_gates: named, ..Options::default() },
+                false => Options { without_gates: named, ..Options::default() },
+            };
+            let found = if is_on { vec![] } else { vec![format!("feature-gate-is-off {found}")] };
+            assert_eq!(errors(&check(&text, &options).unwrap().manifests[0]), found, "{gate}: {text}");
+            if is_on == ON_BY_DEFAULT.contains(gate) {
+                assert_eq!(errors(&check(&text, &Options::default()).unwrap().manifests[0]), found, "{gate}: {text}");
+            }
+        }
+    }
+}
+
+/// A gate is on or off by default.
+#[test]
+fn defaults() {
+    assert!(ON_BY_DEFAULT.iter().all(|gate| !OFF_BY_DEFAULT.contains(gate)));
+}
+
+/// Gates of annotations are of the VMI's, a bare VMI's too.
+#[test]
+fn annotations() {
+    for (key, gate) in
+        [("kubevirt.io/ignitiondata", "ExperimentalIgnitionSupport"), ("hooks.kubevirt.io/hookSidecars", "Sidecar")]
+    {
+        for (value, is_used) in [("'[]'", true), ("''", false)] {
+            let annotations = format!("metadata: {{annotations: {{{key}: {value}}}}}");
+            let vm = manifest(&[]).replace("  template:\n", &format!("  template:\n    {annotations}\n"));
+            let vmi = format!(
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {{name: v, annotations: {{{key}: {value}}}}}\nspec: {{domain: {{memory: {{guest: 1Gi}}, devices: {{}}}}}}\n"
+            );
+            for (text, path) in [(vm, "spec.template.metadata.annotations"), (vmi, "metadata.annotations")] {
+                let found = check(&text, &Options::default()).unwrap();
+                let found = errors(&found.manifests[0]);
+                let wanted = format!("feature-gate-is-off {path} <- {path}.{key}");
+                assert_eq!(found, if is_used { vec![wanted] } else { vec![] }, "{text}");
+                let with = Options { with_gates: vec![gate.to_owned()], ..Options::default() };
+                assert_eq!(errors(&check(&text, &with).unwrap().manifests[0]), Vec::<String>::new(), "{text}");
+            }
+        }
+    }
 }

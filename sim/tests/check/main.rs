@@ -16,7 +16,8 @@ mod rules;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("data-volume-of-another-namespace", "volumes::a_data_volume_of_another_namespace"),
     ("unknown-api-version", "documents::versions_that_no_server_serves"),
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),

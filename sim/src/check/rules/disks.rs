@@ -153,13 +153,13 @@ pub(super) static RULES: &[&Rule] = &[
             for disk in disks(context).iter().filter(|disk| is_sure && disk.bus().is_empty()) {
                 bus(context, disk, default, report);
                 block_size(disk, default, report);
-                let is_disk = default == "sata" && disk.device().is_none_or(|device| device == "disk");
+                let is_disk = default == "sata" && disk.device() == Some("disk");
                 if is_disk && disk.volume.is_some_and(|volume| volume.get("downwardMetrics").is_some()) {
                     report.add_as(
                         format!("spec.{DISKS}[{}].disk.bus", disk.index),
                         disk.below("disk.bus"),
                         "downward metrics need a disk on virtio, and without a bus it is on sata",
-                        "add the disk with disk: {bus: virtio}",
+                        "write disk: {bus: virtio}",
                     );
                 }
             }

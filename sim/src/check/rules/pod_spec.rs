@@ -8,8 +8,6 @@ use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Place};
 
-const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
         code: "unknown-resource",
@@ -115,8 +113,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::PodValidation,
         rank: Rank::Error,
         story: "A toleration's operator is Equal (the default) or Exists, which has no value; without a key it is \
-            Exists; its effect is NoSchedule, PreferNoSchedule, NoExecute or absent, and NoExecute with \
-            tolerationSeconds.",
+            Exists; with tolerationSeconds its effect is NoExecute.",
         source: "Kubernetes pkg/apis/core/validation/validation.go ValidateTolerations",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -155,10 +152,6 @@ fn tolerates<'a>(at: Cursor<'a>, field: &str, report: &mut Report<'_, 'a>) {
         "" | "Equal" if !(value.is_empty() || is_label(value)) => {
             add("operator", at.place("value"), "the value is no value of a taint", "use letters, digits, -, _ and .");
         }
-        "" | "Equal" | "Exists" => {}
-        _ => add("operator", at.place("operator"), "there is no such operator", "write Equal or Exists"),
-    }
-    if !(effect.is_empty() || EFFECTS.contains(&effect)) {
-        add("effect", at.place("effect"), "there is no such effect", "write NoSchedule, PreferNoSchedule or NoExecute");
+        _ => {}
     }
 }
