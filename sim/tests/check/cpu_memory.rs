@@ -1,7 +1,7 @@
 //! CPUs and memory (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{Domain, Vmi};
-use crate::row::{self, Row, row};
+use crate::row::{self, Row, later, row};
 
 pub(crate) const ROWS: &[Row] = &[
     row(
@@ -35,7 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     // The request counts first, without any it is the limit, and a page by itself is a guest.
     row(
-        &[(Domain, "memory: {guest: 63Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 64Mi}}")],
+        &[(Domain, "memory: {guest: 62Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 64Mi}}")],
         &[(Domain, "memory: {hugepages: {pageSize: 1Gi}}\nresources: {limits: {memory: 512Mi}}")],
         &[
             "huge-pages-do-not-fit spec.template.spec.domain.resources.requests.memory <- spec.template.spec.domain.memory.hugepages.pageSize",
@@ -45,6 +45,14 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Domain, "memory: {hugepages: {pageSize: 1Gi}}")],
         &[(Domain, "memory: {guest: 1Gi, hugepages: {pageSize: 2MB}}")],
         &["huge-pages-do-not-fit spec.template.spec.domain.memory.hugepages.pageSize"],
+    ),
+    // The pod asks for pages of the guest's size if the request is larger.
+    later(
+        &[(Domain, "memory: {guest: 62Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 64Mi}}")],
+        &[(Domain, "memory: {guest: 63Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 64Mi}}")],
+        &[
+            "guest-in-broken-huge-pages spec.containers[0].resources.limits[hugepages-2Mi] <- spec.template.spec.domain.memory.guest",
+        ],
     ),
     row(
         &[(Domain, "memory: {guest: 1Gi, maxGuest: 4Gi}")],

@@ -143,6 +143,13 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     later(
+        &[(Domain, "features: {hyperv: {synictimer: {enabled: false}, vpindex: {enabled: false}}}")],
+        &[(Domain, "features: {hyperv: {synictimer: {}, vpindex: {enabled: false}}}")],
+        &[
+            "hyperv-needs-another spec.domain.features.hyperv.domain.features.hyperv.synic <- spec.template.spec.domain.features.hyperv.vpindex",
+        ],
+    ),
+    later(
         &[(Domain, "features: {hypervPassthrough: {}}")],
         &[(Domain, "features: {hypervPassthrough: {}, hyperv: {relaxed: {}}}")],
         &["hyperv-twice spec.domain.features.hyperv <- spec.template.spec.domain.features.hypervPassthrough"],

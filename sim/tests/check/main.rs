@@ -13,6 +13,7 @@ mod other_devices;
 mod pod_spec;
 mod row;
 mod rules;
+mod scheduling;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
@@ -35,6 +36,7 @@ fn every_rule_has_a_row() {
         gates::ROWS,
         other_devices::ROWS,
         pod_spec::ROWS,
+        scheduling::ROWS,
         volumes::ROWS,
     ];
     for rule in vmhealth_sim::check::rules() {

@@ -79,11 +79,10 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         &[(Vmi, "resourceClaims: [{name: c, resourceClaimTemplateName: x}, {name: d, resourceClaimName: x}]")],
-        &[(Vmi, "resourceClaims: [{name: C_1, resourceClaimName: x}, {name: d}, {name: d, resourceClaimName: x}]")],
+        &[(Vmi, "resourceClaims: [{name: C_1, resourceClaimName: x}, {name: d}]")],
         &[
             "bad-resource-claim spec.template.spec.resourceClaims[0].name",
             "bad-resource-claim spec.template.spec.resourceClaims[1]",
-            "bad-resource-claim spec.template.spec.resourceClaims[2].name",
         ],
     ),
 ];

@@ -30,6 +30,22 @@ pub(crate) const ROWS: &[Row] = &[
         &["bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector"],
     ),
     later(
+        &[(
+            Domain,
+            "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi, cpu: 1}, limits: {memory: 0}}",
+        )],
+        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {memory: 0, cpu: \"0\"}}")],
+        &[
+            "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.cpu",
+            "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.memory",
+        ],
+    ),
+    later(
+        &[(Vmi, "subdomain: a")],
+        &[(Vmi, "subdomain: a.b")],
+        &["subdomain-with-dots spec.subdomain <- spec.template.spec.subdomain"],
+    ),
+    later(
         &[(Vmi, "priorityClassName: high.1")],
         &[(Vmi, "priorityClassName: High")],
         &["bad-priority-class spec.priorityClassName <- spec.template.spec.priorityClassName"],
@@ -52,7 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     row(
-        &[(Vmi, "hostname: web-1\nsubdomain: a.b\nserviceAccountName: a.b")],
+        &[(Vmi, "hostname: web-1\nsubdomain: a\nserviceAccountName: a.b")],
         &[(Vmi, "hostname: web.1\nsubdomain: A\nserviceAccountName: a_b")],
         &[
             "bad-host-name spec.template.spec.hostname",

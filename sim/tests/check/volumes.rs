@@ -1,7 +1,7 @@
 //! Volumes, dataVolumeTemplates and access credentials (kubevirt-health.md 2.9).
 
-use crate::manifest::In::{self, Vm, Vmi};
-use crate::row::{self, Row, row};
+use crate::manifest::In::{self, Devices, Vm, Vmi};
+use crate::row::{self, Row, later, row};
 
 const USES_D: (In, &str) = (Vmi, "volumes: [{name: a, dataVolume: {name: d}}]");
 const USER: (In, &str) = (
@@ -100,14 +100,14 @@ pub(crate) const ROWS: &[Row] = &[
             USES_D,
             (
                 Vm,
-                "dataVolumeTemplates: [{metadata: {name: d}, spec: {pvc: {dataSource: {kind: PersistentVolumeClaim, name: x}}}}]",
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {pvc: {dataSource: {apiGroup: \"\", kind: PersistentVolumeClaim, name: x}}}}]",
             ),
         ],
         &[
             USES_D,
             (
                 Vm,
-                "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {blank: {}, http: {url: u}}}}, {metadata: {name: d}, spec: {pvc: {dataSource: {kind: PersistentVolumeClaim, name: x}}, source: {blank: {}}}}]",
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {blank: {}, http: {url: u}}}}, {metadata: {name: d}, spec: {pvc: {dataSource: {apiGroup: \"\", kind: PersistentVolumeClaim, name: x}}, source: {blank: {}}}}]",
             ),
         ],
         &[
@@ -115,6 +115,29 @@ pub(crate) const ROWS: &[Row] = &[
             "bad-data-volume-template spec.dataVolumeTemplate[1].source <- spec.dataVolumeTemplates[1].spec.source",
             "bad-data-volume-template spec.dataVolumeTemplate[2].source <- spec.dataVolumeTemplates[2].spec.source",
             "bad-data-volume-template spec.dataVolumeTemplate[3].source <- spec.dataVolumeTemplates[3].spec.source",
+        ],
+    ),
+    row(
+        &[],
+        &[
+            USES_D,
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {pvc: {dataSource: {kind: PersistentVolumeClaim, name: x}}}}]",
+            ),
+        ],
+        &["data-source-without-api-group spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup"],
+    ),
+    // File systems.
+    later(
+        &[(Vmi, "volumes: [{name: a, configMap: {name: c}}]"), (Devices, "filesystems: [{name: a, virtiofs: {}}]")],
+        &[
+            (Vmi, "volumes: [{name: a_b, configMap: {name: c}}, {name: c, emptyDisk: {capacity: 1Gi}}]"),
+            (Devices, "filesystems: [{name: a_b, virtiofs: {}}, {name: c, virtiofs: {}}]"),
+        ],
+        &[
+            "filesystem-cannot-be-shown spec.containers[1].name <- spec.template.spec.volumes[0].name",
+            "filesystem-cannot-be-shown spec.containers[2].volumeMounts[1].name <- spec.template.spec.volumes[1].emptyDisk",
         ],
     ),
     // Access credentials.
@@ -133,15 +156,25 @@ pub(crate) const ROWS: &[Row] = &[
     row(
         &[(
             Vmi,
-            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: [root]}}}}, {sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {noCloud: {}}}}]",
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: [root]}}}}, {sshPublicKey: {source: {secret: {secretName: t}}, propagationMethod: {noCloud: {}}}}]",
         )],
         &[(
             Vmi,
-            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: []}}}}, {sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {configDrive: {}}}}]",
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: []}}}}, {sshPublicKey: {source: {secret: {secretName: t}}, propagationMethod: {configDrive: {}}}}]",
         )],
         &[
             "bad-access-credential spec.template.spec.accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent.users",
             "bad-access-credential spec.template.spec.accessCredentials[1].sshPublicKey.propagationMethod",
+        ],
+    ),
+    later(
+        &[USER],
+        &[(
+            Vmi,
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: [root]}}}}, {userPassword: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {}}}}]",
+        )],
+        &[
+            "credential-secret-twice spec.volumes <- spec.template.spec.accessCredentials[1].userPassword.source.secret.secretName",
         ],
     ),
 ];

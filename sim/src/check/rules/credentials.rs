@@ -4,12 +4,37 @@ use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
+use std::collections::BTreeSet;
 
 /// A way into the guest, and the volume that it needs.
 const METHODS: [(&str, Option<&str>); 3] =
     [("noCloud", Some("cloudInitNoCloud")), ("configDrive", Some("cloudInitConfigDrive")), ("qemuGuestAgent", None)];
 
-pub(super) static RULES: &[&Rule] = &[&Rule {
+pub(super) static RULES: &[&Rule] = &[&BAD_CREDENTIAL, &SECRET_TWICE];
+
+static SECRET_TWICE: Rule = Rule {
+    code: "credential-secret-twice",
+    layer: Layer::PodValidation,
+    rank: Rank::Error,
+    story: "Each credential's Secret becomes a volume of the pod, named after the Secret; two of one name are refused. \
+        VM and VMI are created.",
+    source: "KubeVirt pkg/virt-controller/services/rendervolumes.go withAccessCredentials",
+    shown_by: &[],
+    check: Check::Manifest(|context, report| {
+        let mut names = BTreeSet::new();
+        let kinds = ["sshPublicKey", "userPassword"];
+        for item in context.items_at("accessCredentials") {
+            let mut secrets = kinds.iter().filter_map(|kind| item.at(&format!("{kind}.source.secret.secretName")));
+            let Some((at, name)) = secrets.next().and_then(|at| Some((at, at.text()?))) else { continue };
+            if !name.is_empty() && !names.insert(name) {
+                let message = format!("two credentials come from the Secret {name:?}");
+                report.add_as("spec.volumes", at, message, "give each a Secret of its own");
+            }
+        }
+    }),
+};
+
+static BAD_CREDENTIAL: Rule = Rule {
     code: "bad-access-credential",
     layer: Layer::VmWebhook,
     rank: Rank::Error,
@@ -32,7 +57,7 @@ pub(super) static RULES: &[&Rule] = &[&Rule {
             }
         }
     }),
-}];
+};
 
 fn credential<'a>(
     context: &CheckContext<'a>,

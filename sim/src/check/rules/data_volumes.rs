@@ -23,6 +23,26 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "data-source-without-api-group",
+        layer: Layer::Schema,
+        rank: Rank::Error,
+        story: "The mutating webhook writes `apiGroup: null` into a dataSource or dataSourceRef without one, and the \
+            CRD's schema then refuses the null. A claim to copy from has the empty group: `apiGroup: \"\"`.",
+        source: "KubeVirt vm-mutator.go; Kubernetes core/v1 TypedLocalObjectReference",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for template in templates(context.root, context.is_vm) {
+                for path in ["pvc.dataSource", "pvc.dataSourceRef", "storage.dataSource", "storage.dataSourceRef"] {
+                    let Some(source) = template.at(&format!("spec.{path}")) else { continue };
+                    if source.get("apiGroup").is_none() {
+                        let help = "add apiGroup: \"\", or snapshot.storage.k8s.io for a snapshot";
+                        report.add(source.place("apiGroup"), "without an apiGroup it becomes null", help);
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "data-volume-template-unused",
         layer: Layer::VmWebhook,
         rank: Rank::Error,

@@ -2,11 +2,15 @@
 
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{DISKS, disks};
-use crate::check::predicates::name_of;
+use crate::check::predicates::{is_dns_label, name_of};
 use crate::check::rule::{Check, Rule};
+use std::collections::BTreeSet;
 
 /// Paths of virt-launcher that no guest gets.
 const RESERVED: [&str; 2] = ["/var/run/kubevirt", "/var/run/libvirt"];
+
+/// Sources that are disks and never folders.
+const MADE: [&str; 5] = ["emptyDisk", "cloudInitNoCloud", "cloudInitConfigDrive", "memoryDump", "downwardMetrics"];
 
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
@@ -74,6 +78,40 @@ pub(super) static RULES: &[&Rule] = &[
                     let message = format!("{reserved} is reserved");
                     let place = source.place("path");
                     report.add_as(format!("{field}.containerPath.path"), place, message, "name another folder");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "filesystem-cannot-be-shown",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "A file system of the guest is a folder that a container of the pod serves. That container is called \
+            virtiofs-NAME, so the volume's name has at most 54 lowercase letters, digits and dashes; and a disk that \
+            KubeVirt makes itself (emptyDisk, cloud-init, memoryDump, downwardMetrics) is no folder. VM and VMI are \
+            created.",
+        source: "KubeVirt pkg/virt-controller/services/virtiofs.go generateContainerFromVolume",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let named: BTreeSet<&str> = context.items_at("domain.devices.filesystems").map(name_of).collect();
+            let shown = context.items_at("volumes").filter(|volume| named.contains(name_of(*volume)));
+            // Those containers come after `compute`.
+            for (i, volume) in (1..).zip(shown.filter(|volume| volume.get("containerPath").is_none())) {
+                let name = format!("virtiofs-{}", name_of(volume));
+                if !is_dns_label(&name) {
+                    let message = format!("{name:?} is no name of a container");
+                    let place = volume.place("name");
+                    report.add_as(
+                        format!("spec.containers[{i}].name"),
+                        place,
+                        message,
+                        "choose a shorter, plainer name",
+                    );
+                }
+                if let Some(source) = MADE.iter().find(|source| volume.get(source).is_some()) {
+                    let field = format!("spec.containers[{i}].volumeMounts[1].name");
+                    let help = "attach it as a disk, or use a configMap, secret or persistentVolumeClaim";
+                    report.add_as(field, volume.place(source), format!("{source} is no folder"), help);
                 }
             }
         }),

@@ -86,16 +86,15 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-resource-claim",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A resource claim has a name of its own (lowercase letters, digits, dashes) and exactly one of \
+        story: "A resource claim has a name (lowercase letters, digits, dashes) and exactly one of \
             resourceClaimName and resourceClaimTemplateName.",
         source: "KubeVirt pkg/dra/admitter/dra_admitter.go validateResourceClaims",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let mut names = BTreeSet::new();
             for claim in context.items_at("resourceClaims") {
                 let name = name_of(claim);
-                if !is_dns_label(name) || !names.insert(name) {
-                    let message = format!("{name:?} is not a name of its own: lowercase letters, digits, dashes");
+                if !is_dns_label(name) {
+                    let message = format!("{name:?} is not a name: lowercase letters, digits, dashes");
                     report.add(claim.place("name"), message, "write a name like gpu-claim");
                 }
                 let keys = ["resourceClaimName", "resourceClaimTemplateName"];

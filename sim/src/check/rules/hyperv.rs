@@ -25,8 +25,13 @@ pub(super) static RULES: &[&Rule] = &[
                 let path = format!("{hyperv}.{name}.enabled");
                 context.at(&path).is_some() && !context.is_set(&path)
             };
+            // synictimer brings synic.
+            let is_on = |name: &str| match name {
+                "synic" if is_there("synictimer") && !is_off("synictimer") => !is_off("synic"),
+                _ => is_there(name) && !is_off(name),
+            };
             for (name, needs) in NEEDS {
-                if is_there(name) && !is_off(name) && is_off(needs) {
+                if is_on(name) && is_off(needs) {
                     let place = context.place(&format!("{hyperv}.{needs}"));
                     let message = format!("{name} needs {needs}, which is turned off");
                     let help = format!("switch {needs} on, or {name} off");

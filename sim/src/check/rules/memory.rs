@@ -93,6 +93,29 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "guest-in-broken-huge-pages",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod asks for huge pages as large as the guest, where the request is larger than that; then the \
+            guest, too, consists of whole pages.",
+        source: "KubeVirt pkg/virt-controller/services/renderresources.go WithHugePages; Kubernetes \
+            pkg/apis/core/validation/validation.go validateResourceQuantityHugePageValue",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let (Some(page), Some(guest)) = (page_size(context), guest_memory(context)) else { return };
+            let (Some(request), _) = resource(context, "memory") else { return };
+            if page > Quantity::ZERO && request > guest && guest.value() % page.value() != 0 {
+                let page = context.text_at("domain.memory.hugepages.pageSize").unwrap_or_default();
+                report.add_as(
+                    format!("spec.containers[0].resources.limits[hugepages-{page}]"),
+                    context.place("domain.memory.guest"),
+                    format!("the guest's memory is not in whole pages of {page}"),
+                    "write it as a multiple of the page size",
+                );
+            }
+        }),
+    },
+    &Rule {
         code: "bad-max-guest",
         layer: Layer::VmWebhook,
         rank: Rank::Error,

@@ -24,6 +24,7 @@ mod pod;
 mod pod_spec;
 mod probe;
 mod run_strategy;
+mod scheduling;
 pub(super) mod schema;
 mod volume;
 mod volume_sources;
@@ -61,6 +62,7 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     architecture::RULES,
     hyperv::RULES,
     naming::RULES,
+    scheduling::RULES,
     pod_spec::RULES,
     limits::RULES,
 ];

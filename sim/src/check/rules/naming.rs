@@ -26,11 +26,7 @@ pub(super) static RULES: &[&Rule] = &[
                 let is_fine = if field == "hostname" { is_dns_label(name) } else { is_subdomain(name) };
                 if !is_fine {
                     let message = format!("{name:?} is no {field}: lowercase letters, digits and dashes");
-                    let help = if name.contains('.') {
-                        "put what follows the first dot into subdomain"
-                    } else {
-                        "write a name like web-1"
-                    };
+                    let help = "write a name like web-1; a host's domain is the subdomain";
                     report.add(context.place(field), message, help);
                 }
             }

@@ -4,6 +4,8 @@
 use super::object::{entries, is_label, is_qualified, is_subdomain};
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
+use crate::check::machine::resource;
+use crate::check::predicates::is_dns_label;
 use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Place};
@@ -71,6 +73,28 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "limit-of-nothing",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "A limit of 0 is no limit to KubeVirt's webhooks, but the pod gets it, next to a request for the guest's \
+            CPUs and memory, which is greater.",
+        source: "KubeVirt pkg/virt-controller/services/renderresources.go WithMemoryRequests, WithoutDedicatedCPU",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            // Dedicated CPUs and huge pages have limits of their own.
+            let is_dedicated = context.is_set("domain.cpu.dedicatedCpuPlacement");
+            for (name, is_other) in [("cpu", false), ("memory", context.is_set("domain.memory.hugepages"))] {
+                let (request, limit) = resource(context, name);
+                let asks = name == "memory" || request.is_none_or(|request| request > Quantity::ZERO);
+                if limit == Some(Quantity::ZERO) && asks && !is_dedicated && !is_other {
+                    let place = context.place(&format!("domain.resources.limits.{name}"));
+                    let message = format!("the {name} limit is 0, and the pod needs more");
+                    report.add_as("spec.containers[0].resources.requests", place, message, "remove the limit");
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "bad-node-selector",
         layer: Layer::PodValidation,
         rank: Rank::Error,
@@ -105,6 +129,21 @@ pub(super) static RULES: &[&Rule] = &[
                 let message = format!("{name:?} is no priority class");
                 let help = "write its name as `kubectl get priorityclasses` does";
                 report.add_as("spec.priorityClassName", context.place("priorityClassName"), message, help);
+            }
+        }),
+    },
+    &Rule {
+        code: "subdomain-with-dots",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "KubeVirt takes a subdomain with dots; Kubernetes wants one label, the name of a headless Service.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go ValidatePodSpec",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let name = context.text_at("subdomain").unwrap_or_default();
+            if is_subdomain(name) && !is_dns_label(name) {
+                let message = format!("{name:?} is not one label");
+                report.add_as("spec.subdomain", context.place("subdomain"), message, "write the Service's name");
             }
         }),
     },

@@ -79,10 +79,10 @@ fn look<'a>(context: &CheckContext<'a>, row: &Words, item: Option<(usize, Cursor
         None => (context.at(row.path), context.place(row.path)),
     };
     let word = at.and_then(Cursor::text);
-    let is_fine = match word {
-        None => row.empty != Empty::Missing || !expects(context, row, item),
-        Some("") => row.empty == Empty::Fine,
-        Some(word) => row.words.contains(&word),
+    let is_fine = match word.unwrap_or_default() {
+        "" if row.empty == Empty::Missing => !expects(context, row, item),
+        "" => word.is_none() || row.empty == Empty::Fine,
+        word => row.words.contains(&word),
     };
     if is_fine {
         return;
@@ -99,7 +99,7 @@ fn look<'a>(context: &CheckContext<'a>, row: &Words, item: Option<(usize, Cursor
     report.add_as(field, place, message, format!("write one of {list}; case counts"));
 }
 
-/// Whether what the absent field belongs to is there, and nobody fills it in.
+/// Whether what the empty field belongs to is there, and nobody fills it in.
 fn expects(context: &CheckContext<'_>, row: &Words, item: Option<(usize, Cursor<'_>)>) -> bool {
     match row.path.rsplit_once('.') {
         Some((holder, _)) => item.is_some_and(|(_, item)| item.at(holder).is_some()),
