@@ -1,7 +1,7 @@
 //! CPUs and memory (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{Domain, Vmi};
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, hold, later, row};
 
 pub(crate) const ROWS: &[Row] = &[
     row(
@@ -168,5 +168,5 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn cpus_and_memory() {
-    row::hold(ROWS);
+    hold(ROWS);
 }

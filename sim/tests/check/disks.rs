@@ -1,8 +1,7 @@
 //! Disks (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{self, Devices, Vm, Vmi};
-use crate::manifest::NET;
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, hold, later, row};
 
 const TWO: (In, &str) =
     (Vmi, "volumes: [{name: a, containerDisk: {image: i}}, {name: b, persistentVolumeClaim: {claimName: c}}]");
@@ -44,35 +43,14 @@ pub(crate) const ROWS: &[Row] = &[
         &["several-disk-devices spec.template.spec.domain.devices.disks[0]"],
     ),
     row(
-        &[
-            TWO,
-            NET,
-            (Devices, "disks: [{name: a, bootOrder: 1}, {name: b, bootOrder: 3}]"),
-            (Devices, "interfaces: [{name: default, masquerade: {}, bootOrder: 2}]"),
-        ],
-        &[
-            TWO,
-            NET,
-            (Devices, "disks: [{name: a, bootOrder: 1}, {name: b, bootOrder: 1}]"),
-            (Devices, "interfaces: [{name: default, masquerade: {}, bootOrder: 1}]"),
-        ],
-        &[
-            "bad-boot-order spec.template.spec.domain.devices.disks[1].bootOrder",
-            "bad-boot-order spec.template.spec.domain.devices.interfaces[0].bootOrder",
-        ],
+        &[TWO, (Devices, "disks: [{name: a, bootOrder: 1}, {name: b, bootOrder: 3}]")],
+        &[TWO, (Devices, "disks: [{name: a, bootOrder: 1}, {name: b, bootOrder: 1}]")],
+        &["bad-boot-order spec.template.spec.domain.devices.disks[1].bootOrder"],
     ),
     row(
         &[ONE, (Devices, "disks: [{name: a, bootOrder: 1}]")],
-        &[
-            ONE,
-            NET,
-            (Devices, "disks: [{name: a, bootOrder: 0}]"),
-            (Devices, "interfaces: [{name: default, masquerade: {}, bootOrder: 0}]"),
-        ],
-        &[
-            "bad-boot-order spec.template.spec.domain.devices.disks[0].bootOrder",
-            "bad-boot-order spec.template.spec[0].bootOrder <- spec.template.spec.domain.devices.interfaces[0].bootOrder",
-        ],
+        &[ONE, (Devices, "disks: [{name: a, bootOrder: 0}]")],
+        &["bad-boot-order spec.template.spec.domain.devices.disks[0].bootOrder"],
     ),
     row(
         &[ONE, (Devices, "disks: [{name: a, cdrom: {bus: scsi}}]")],
@@ -201,7 +179,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {}}]")],
         &["default-bus-does-not-fit spec.domain.devices.disks[0].disk.bus <- spec.template.spec.domain.devices.disks[0].disk.bus"],
     )
-    .with(&["DownwardMetrics"]),
+    .on(&["DownwardMetrics"]),
     row(
         &[TWO, (Devices, "disks: [{name: b, lun: {bus: scsi}}]")],
         &[TWO, (Devices, "disks: [{name: a, lun: {bus: scsi}}]")],
@@ -212,13 +190,13 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {bus: scsi}}]")],
         &["bad-downward-metrics-disk spec.template.spec.domain.devices.disks[0].disk.bus"],
     )
-    .with(&["DownwardMetrics"]),
+    .on(&["DownwardMetrics"]),
     row(
         &[],
         &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, cdrom: {bus: sata}}]")],
         &["bad-downward-metrics-disk spec.template.spec.domain.devices.disks[0].disk"],
     )
-    .with(&["DownwardMetrics"]),
+    .on(&["DownwardMetrics"]),
     // Words.
     row(
         &[ONE, (Devices, "disks: [{name: a, disk: {bus: usb}, cache: none, io: native, errorPolicy: report}]")],
@@ -242,5 +220,5 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn disks() {
-    row::hold(ROWS);
+    hold(ROWS);
 }

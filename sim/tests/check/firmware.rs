@@ -2,7 +2,7 @@
 
 use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
 use crate::manifest::NET;
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, hold, later, row};
 
 const EFI: (In, &str) = (Domain, "firmware: {bootloader: {efi: {secureBoot: false}}}");
 const ARM64: (In, &str) = (Vmi, "architecture: arm64");
@@ -66,7 +66,7 @@ pub(crate) const ROWS: &[Row] = &[
         &["launch-security-kind spec.template.spec.launchSecurity <- spec.template.spec.domain.launchSecurity"],
     ),
     row(
-        &[(Domain, "firmware: {bootloader: {efi: {}}}"), (Domain, "launchSecurity: {tdx: {}}")],
+        &[EFI, (Domain, "launchSecurity: {tdx: {}}")],
         &[
             (Domain, "firmware: {bootloader: {efi: {persistent: true}}}"),
             (Domain, "features: {smm: {}}"),
@@ -77,7 +77,7 @@ pub(crate) const ROWS: &[Row] = &[
             "launch-security-conflict spec.template.spec.launchSecurity <- spec.template.spec.domain.firmware.bootloader.efi",
         ],
     )
-    .with(&["WorkloadEncryptionTDX"]),
+    .on(&["WorkloadEncryptionTDX"]),
     row(
         &[(Vm, "preference: {name: p}"), (Domain, "launchSecurity: {sev: {}}")],
         &[(Domain, "launchSecurity: {sev: {}}")],
@@ -158,5 +158,5 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn firmware() {
-    row::hold(ROWS);
+    hold(ROWS);
 }

@@ -2,7 +2,7 @@
 
 use crate::manifest::In::{self, Devices, Domain, Vmi};
 use crate::manifest::{Parts, errors, manifest};
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, hold, later, row};
 use vmhealth_sim::check::gate::{OFF_BY_DEFAULT, ON_BY_DEFAULT};
 use vmhealth_sim::check::{Options, check};
 
@@ -15,7 +15,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[CONTAINER_PATH],
         &["container-path-without-filesystem spec.domain.volumes[0] <- spec.template.spec.volumes[0].name"],
     )
-    .with(&["ContainerPathVolumes"]),
+    .on(&["ContainerPathVolumes"]),
     later(
         &[CONTAINER_PATH, SHOWN],
         &[
@@ -24,11 +24,11 @@ pub(crate) const ROWS: &[Row] = &[
             (Devices, "disks: [{name: d}]"),
         ],
         &[
-            "bad-container-path spec.domain.volumes[0] <- spec.template.spec.volumes[0].name",
-            "bad-container-path spec.domain.volumes[0].containerPath.path <- spec.template.spec.volumes[0].containerPath.path",
+            "container-path-not-shown spec.domain.volumes[0] <- spec.template.spec.volumes[0].name",
+            "container-path-not-shown spec.domain.volumes[0].containerPath.path <- spec.template.spec.volumes[0].containerPath.path",
         ],
     )
-    .with(&["ContainerPathVolumes"]),
+    .on(&["ContainerPathVolumes"]),
     later(
         &[],
         &[CONTAINER_PATH, SHOWN],
@@ -85,7 +85,7 @@ const GATES: &[(&str, Parts, &str)] = &[
 
 #[test]
 fn gates() {
-    row::hold(ROWS);
+    hold(ROWS);
     for (gate, parts, found) in GATES {
         let text = manifest(parts);
         for is_on in [true, false] {
@@ -107,28 +107,4 @@ fn gates() {
 #[test]
 fn defaults() {
     assert!(ON_BY_DEFAULT.iter().all(|gate| !OFF_BY_DEFAULT.contains(gate)));
-}
-
-/// Gates of annotations are of the VMI's, a bare VMI's too.
-#[test]
-fn annotations() {
-    for (key, gate) in
-        [("kubevirt.io/ignitiondata", "ExperimentalIgnitionSupport"), ("hooks.kubevirt.io/hookSidecars", "Sidecar")]
-    {
-        for (value, is_used) in [("'[]'", true), ("''", false)] {
-            let annotations = format!("metadata: {{annotations: {{{key}: {value}}}}}");
-            let vm = manifest(&[]).replace("  template:\n", &format!("  template:\n    {annotations}\n"));
-            let vmi = format!(
-                "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {{name: v, annotations: {{{key}: {value}}}}}\nspec: {{domain: {{memory: {{guest: 1Gi}}, devices: {{}}}}}}\n"
-            );
-            for (text, path) in [(vm, "spec.template.metadata.annotations"), (vmi, "metadata.annotations")] {
-                let found = check(&text, &Options::default()).unwrap();
-                let found = errors(&found.manifests[0]);
-                let wanted = format!("feature-gate-is-off {path} <- {path}.{key}");
-                assert_eq!(found, if is_used { vec![wanted] } else { vec![] }, "{text}");
-                let with = Options { with_gates: vec![gate.to_owned()], ..Options::default() };
-                assert_eq!(errors(&check(&text, &with).unwrap().manifests[0]), Vec::<String>::new(), "{text}");
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Sound, video, inputs, GPUs, host devices, I/O threads (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{Devices, Domain, Vmi};
-use crate::row::{self, Row, row};
+use crate::row::{Row, hold, row};
 
 pub(crate) const ROWS: &[Row] = &[
     row(
@@ -68,7 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
             "bad-device-claim spec.template.spec.resourceClaims <- spec.template.spec.domain.devices.hostDevices[0].claimName",
         ],
     )
-    .with(&["HostDevices"]),
+    .on(&["HostDevices"]),
     row(
         &[(Devices, "gpus: [{name: a, deviceName: n/g}, {name: b, deviceName: n/g}]")],
         &[
@@ -89,5 +89,5 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn other_devices() {
-    row::hold(ROWS);
+    hold(ROWS);
 }

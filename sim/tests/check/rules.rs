@@ -2,7 +2,7 @@
 
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, NIC};
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, found, hold, later, row};
 
 const READY: &str = "readinessProbe: {guestAgentPing: {}}";
 
@@ -325,10 +325,10 @@ const ROWS: &[Row] = &[
 
 #[test]
 fn each_rule_takes_the_good_and_refuses_the_bad() {
-    row::hold(ROWS);
+    hold(ROWS);
 }
 
 /// The codes that a row of this table finds.
 pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
-    row::codes(ROWS)
+    found(ROWS)
 }

@@ -1,7 +1,7 @@
 //! Volumes, dataVolumeTemplates and access credentials (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{self, Devices, Vm, Vmi};
-use crate::row::{self, Row, later, row};
+use crate::row::{Row, hold, later, row};
 
 const USES_D: (In, &str) = (Vmi, "volumes: [{name: a, dataVolume: {name: d}}]");
 const USER: (In, &str) = (
@@ -35,7 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
             "unsupported-word spec.template.spec.volumes[1].hostDisk.type",
         ],
     )
-    .with(&["HostDisk"]),
+    .on(&["HostDisk"]),
     row(
         &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: /disk/a.img}}]")],
         &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: disk/a.img}}]")],
@@ -51,14 +51,13 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     row(
-        &[(Vmi, "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}]\nserviceAccountName: x")],
+        &[(Vmi, "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}]")],
         &[(
             Vmi,
-            "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}, {name: b, serviceAccount: {serviceAccountName: z}}]\nserviceAccountName: x",
+            "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}, {name: b, serviceAccount: {serviceAccountName: z}}]",
         )],
         &[
             "too-many-of-a-volume spec.template.spec.volumes <- spec.template.spec.volumes[1]",
-            "other-service-account spec.template.spec.serviceAccountName <- spec.template.spec.volumes[1].serviceAccount.serviceAccountName",
         ],
     ),
     row(
@@ -181,7 +180,7 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn volumes() {
-    row::hold(ROWS);
+    hold(ROWS);
 }
 
 /// A DataVolume is made in the VM's namespace.

@@ -70,10 +70,6 @@ pub(super) static RULES: &[&Rule] = &[
             // On unless it is said to be off; SMM is on once it is named.
             let on = |at: Cursor<'_>, key| at.get(key).and_then(Cursor::boolean) != Some(false);
             let Some(efi) = context.at("domain.firmware.bootloader.efi") else { return };
-            // TDX's firmware is in a ROM.
-            if context.at("domain.launchSecurity.tdx").is_some() {
-                return;
-            }
             let has_smm = match context.at("domain.features.smm") {
                 Some(smm) => on(smm, "enabled"),
                 // A preference may bring SMM before the webhook looks.

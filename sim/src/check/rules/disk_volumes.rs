@@ -57,7 +57,7 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
-        code: "bad-container-path",
+        code: "container-path-not-shown",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
         story: "A containerPath volume shows the guest a folder of the virt-launcher container; what KubeVirt and \

@@ -68,23 +68,19 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-boot-order",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A boot order is 1 or more, and no two disks or interfaces share one.",
+        story: "A disk's boot order is 1 or more, and no two share one.",
         source: "KubeVirt vmi-create-admitter.go validateBootOrder; pkg/storage/admitters/disks.go validateBootOrderValue",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let mut orders = BTreeMap::new();
-            for (list, is_disk) in [(DISKS, true), ("domain.devices.interfaces", false)] {
-                for (i, item) in context.items_at(list).enumerate() {
-                    let Some(at) = item.get("bootOrder") else { continue };
-                    let Some(order) = at.int64() else { continue };
-                    if order < 1 {
-                        // Of an interface KubeVirt forgets the list's name.
-                        let field = if is_disk { at.path() } else { format!("{}[{i}].bootOrder", context.spec_path()) };
-                        report.add_as(field, at, "a boot order is 1 or more", "write 1 for the first");
-                    } else if let Some(other) = orders.insert(order, name_of(item)) {
-                        let message = format!("boot order {order} is {other:?}'s already");
-                        report.add(at, message, "number the devices 1, 2, 3, ...");
-                    }
+            for disk in context.items_at(DISKS) {
+                let Some(at) = disk.get("bootOrder") else { continue };
+                let Some(order) = at.int64() else { continue };
+                if order < 1 {
+                    report.add(at, "a boot order is 1 or more", "write 1 for the first");
+                } else if let Some(other) = orders.insert(order, name_of(disk)) {
+                    let message = format!("boot order {order} is {other:?}'s already");
+                    report.add(at, message, "number the devices 1, 2, 3, ...");
                 }
             }
         }),

@@ -3,7 +3,6 @@
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::machine::{DISKS, disks};
 use crate::check::predicates::name_of;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Place};
@@ -31,14 +30,6 @@ const GATES: &[(&str, Uses)] = &[
         let shown = context.items_at(path).filter(|fs| of(name_of(*fs)).is_some_and(is_claim));
         shown.map(|fs| (fs.into(), context.place(path).path())).collect()
     }),
-    ("DeclarativeHotplugVolumes", |context| {
-        let empty = disks(context).into_iter().filter(|disk| disk.volume.is_none() && disk.get("cdrom").is_some());
-        empty
-            .map(|disk| (disk.below("name"), format!("{}[{}].name", context.place(DISKS).path(), disk.index)))
-            .collect()
-    }),
-    ("ExperimentalIgnitionSupport", |context| annotation(context, "kubevirt.io/ignitiondata")),
-    ("Sidecar", |context| annotation(context, "hooks.kubevirt.io/hookSidecars")),
 ];
 
 pub(super) static RULES: &[&Rule] = &[
@@ -113,12 +104,4 @@ fn listed<'a>(
 fn is_claimed(device: Cursor<'_>) -> bool {
     let given = |key| device.text_at(key).is_some_and(|text| !text.is_empty());
     !given("deviceName") && (device.get("claimName").is_some() || device.get("requestName").is_some())
-}
-
-/// An annotation of the VMI that is not empty.
-fn annotation<'a>(context: &CheckContext<'a>, key: &str) -> Vec<(Place<'a>, String)> {
-    let path = if context.is_vm { "spec.template.metadata.annotations" } else { "metadata.annotations" };
-    let found = context.root.at(path).into_iter().flat_map(Cursor::members).filter(|(name, _)| name.name == key);
-    let given = found.filter(|(_, value)| value.text().is_some_and(|text| !text.is_empty()));
-    given.map(|(_, value)| (value.into(), path.to_owned())).collect()
 }

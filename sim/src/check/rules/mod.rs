@@ -17,14 +17,12 @@ mod lifecycle;
 pub(super) mod limits;
 mod liveness;
 mod memory;
-mod naming;
 mod network;
 mod object;
 mod pod;
-mod pod_spec;
+mod pod_resources;
 mod probe;
 mod run_strategy;
-mod scheduling;
 pub(super) mod schema;
 mod volume;
 mod volume_sources;
@@ -61,8 +59,6 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     launch_security::RULES,
     architecture::RULES,
     hyperv::RULES,
-    naming::RULES,
-    scheduling::RULES,
-    pod_spec::RULES,
+    pod_resources::RULES,
     limits::RULES,
 ];

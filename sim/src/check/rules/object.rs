@@ -61,13 +61,13 @@ pub(super) static RULES: &[&Rule] = &[
 ];
 
 /// Keys and texts, also of those that are null.
-pub(in crate::check) fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
+fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
     let entries = if let Value::Map(entries) = list.value() { entries.as_slice() } else { &[] };
     entries.iter().map(|(key, node)| (key.name.as_str(), node.value.as_str().unwrap_or_default()))
 }
 
 /// RFC 1123: what a VirtualMachine may be called.
-pub(in crate::check) fn is_subdomain(name: &str) -> bool {
+fn is_subdomain(name: &str) -> bool {
     let part = |part: &str| {
         let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
@@ -75,7 +75,7 @@ pub(in crate::check) fn is_subdomain(name: &str) -> bool {
     name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
 }
 
-pub(in crate::check) fn is_label(text: &str) -> bool {
+fn is_label(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())

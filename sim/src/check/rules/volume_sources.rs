@@ -104,24 +104,4 @@ pub(super) static RULES: &[&Rule] = &[
             }
         }),
     },
-    &Rule {
-        code: "other-service-account",
-        layer: Layer::VmWebhook,
-        rank: Rank::Error,
-        story: "A serviceAccount volume and serviceAccountName mean the same account.",
-        source: "KubeVirt vmi-create-admitter.go validateServiceAccountName",
-        shown_by: &[],
-        check: Check::Manifest(|context, report| {
-            let Some(name) = context.text_at("serviceAccountName").filter(|name| !name.is_empty()) else { return };
-            for account in context.items_at("volumes").filter_map(|volume| volume.get("serviceAccount")) {
-                let other = account.text_at("serviceAccountName").unwrap_or_default();
-                if other != name {
-                    let message = format!("serviceAccountName is {name:?}, the volume's {other:?}");
-                    let place = account.place("serviceAccountName");
-                    let field = context.place("serviceAccountName").path();
-                    return report.add_as(field, place, message, "write the same name in both");
-                }
-            }
-        }),
-    },
 ];
