@@ -1,10 +1,11 @@
 //! What a rule may know: the manifest and the cluster's options.
 
 use super::beside::Matcher;
+use super::gate::OFF_BY_DEFAULT;
 use super::kind::Kind;
 use super::options::Options;
 use crate::manifest::{Handler, Probe, VirtualMachine, VmiSpec};
-use crate::yaml::{Cursor, Node, Place};
+use crate::yaml::{Cursor, Node, Place, Value};
 
 /// The manifest that is being checked.
 pub(super) struct CheckContext<'a> {
@@ -145,9 +146,25 @@ impl<'a> CheckContext<'a> {
         }
     }
 
-    /// Whether a feature gate that is on by default is off in the cluster.
+    /// Whether a feature gate is off in the cluster.
     pub(super) fn is_off(&self, gate: &str) -> bool {
-        self.options.without_gates.iter().any(|g| g == gate)
+        let named = |gates: &[String]| gates.iter().any(|g| g == gate);
+        named(&self.options.without_gates) || (OFF_BY_DEFAULT.contains(&gate) && !named(&self.options.with_gates))
+    }
+
+    /// Whether an instance type brings CPU, memory and devices that cannot be seen here.
+    pub(super) fn has_instance_type(&self) -> bool {
+        self.root.at("spec.instancetype").is_some()
+    }
+
+    /// Whether a preference fills in what is not written.
+    pub(super) fn has_preference(&self) -> bool {
+        self.root.at("spec.preference").is_some()
+    }
+
+    /// Whether a setting is there and not `false`.
+    pub(super) fn is_set(&self, path: &str) -> bool {
+        self.at(path).is_some_and(|at| !matches!(at.value(), Value::Bool(false)))
     }
 
     /// Its probes with what they mean.

@@ -36,9 +36,7 @@ impl TextAround {
         }
         let (rule, why) = if self.open.contains(&finding.pos) {
             (&TEMPLATE_PARAMETER, "depends on a parameter without a value")
-        } else if self.excerpt && is_left_out(finding) {
-            (&LEFT_OUT, "left out of this excerpt")
-        } else if self.excerpt && at.is_some_and(|at| *at.value() == Value::Null) {
+        } else if self.excerpt && (is_left_out(finding) || at.is_some_and(|at| *at.value() == Value::Null)) {
             (&LEFT_OUT, "left out of this excerpt")
         } else if self.excerpt && (is_placeholder(&finding.vm_field) || holds_placeholder(at)) {
             (&LEFT_OUT, "a placeholder of this excerpt")

@@ -12,11 +12,18 @@ pub struct Options {
     pub boot: Duration,
     /// Feature gates of KubeVirt that are off there although they are on by default.
     pub without_gates: Vec<String>,
+    /// Feature gates of KubeVirt that are on there although they are off by default.
+    pub with_gates: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // A cloud image with cloud-init on a busy node.
-        Options { architecture: Architecture::default(), boot: Duration::from_secs(60), without_gates: Vec::new() }
+        Options {
+            architecture: Architecture::default(),
+            boot: Duration::from_secs(60),
+            without_gates: Vec::new(),
+            with_gates: Vec::new(),
+        }
     }
 }

@@ -51,3 +51,19 @@ pub(super) fn repeated<'a>(items: impl Iterator<Item = Cursor<'a>>) -> impl Iter
     let mut names = BTreeSet::new();
     items.map(|item| (item, name_of(item))).filter(move |(_, name)| !names.insert(*name))
 }
+
+/// Why a path of a file in an image is none: KubeVirt's `ValidatePath` (pkg/storage/admitters/disks.go).
+pub(super) fn bad_path(path: &str) -> Option<&'static str> {
+    let plain = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    match plain {
+        Some("") if path == "/" => Some("it must not point to the root"),
+        Some(rest) if rest.split('/').all(|part| !["", ".", ".."].contains(&part)) => None,
+        _ => Some("it must be an absolute path to a file without relative components"),
+    }
+}
+
+/// What Kubernetes calls a DNS label: a name that a container can have (apimachinery `IsDNS1123Label`).
+pub(super) fn is_dns_label(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    plain && (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-')
+}

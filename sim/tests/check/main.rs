@@ -1,19 +1,27 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
+mod cpu_memory;
+mod disks;
 mod documents;
+mod firmware;
 mod garbage;
+mod gates;
 mod hazards;
 mod makers;
 mod manifest;
 mod messages;
 mod networks;
+mod other_devices;
 mod placement;
+mod pod_resources;
 mod row;
 mod rules;
 mod schema;
+mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("data-volume-of-another-namespace", "volumes::a_data_volume_of_another_namespace"),
     ("unknown-api-version", "documents::versions_that_no_server_serves"),
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
@@ -25,18 +33,21 @@ const ELSEWHERE: [(&str, &str); 7] = [
 
 #[test]
 fn every_rule_has_a_row() {
+    let tables = [
+        cpu_memory::ROWS,
+        disks::ROWS,
+        firmware::ROWS,
+        gates::ROWS,
+        other_devices::ROWS,
+        networks::ROWS,
+        placement::ROWS,
+        pod_resources::ROWS,
+        rules::ROWS,
+        volumes::ROWS,
+    ];
     for rule in vmhealth_sim::check::rules() {
-        let mut codes = [
-            rules::codes().collect::<Vec<_>>(),
-            schema::codes().collect(),
-            networks::codes().collect(),
-            placement::codes().collect(),
-            makers::codes().collect(),
-            hazards::codes().collect(),
-        ]
-        .into_iter()
-        .flatten();
-        let row = codes.any(|code| code == rule.code);
+        let others = schema::codes().chain(makers::codes()).chain(hazards::codes());
+        let row = tables.into_iter().flat_map(row::found).chain(others).any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);
     }

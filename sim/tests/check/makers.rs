@@ -47,7 +47,10 @@ const ROWS: &[Row] = &[
     ),
     // Of memory KubeVirt tells the first.
     row(
-        &[(Vm, "instancetype: {name: u}"), (Domain, "none:\nresources: {requests: {example.com/gpu: 1}}")],
+        &[
+            (Vm, "instancetype: {name: u}"),
+            (Domain, "none:\nresources: {requests: {example.com/gpu: 1}, limits: {example.com/gpu: 1}}"),
+        ],
         &[
             (Vm, "instancetype: {name: u}"),
             (Domain, "none:\nresources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 1, memory: 1Gi}}"),

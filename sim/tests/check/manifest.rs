@@ -39,7 +39,11 @@ pub(crate) fn manifest(parts: &[(In, &str)]) -> String {
 }
 
 pub(crate) fn one(text: &str) -> Checked {
-    let mut checks = check(text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    with(text, &Options::default())
+}
+
+pub(crate) fn with(text: &str, options: &Options) -> Checked {
+    let mut checks = check(text, options).unwrap_or_else(|e| panic!("{e}\n{text}"));
     assert_eq!(checks.manifests.len(), 1, "{text}");
     checks.manifests.remove(0)
 }

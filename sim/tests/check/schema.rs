@@ -94,12 +94,18 @@ const ROWS: &[Row] = &[
         &["out-of-range spec.template.spec.terminationGracePeriodSeconds"],
     ),
     row(
-        &[(Vmi, "resourceClaims: [{name: a}, {name: b}]")],
+        &[(Vmi, "resourceClaims: [{name: a, resourceClaimName: c}, {name: b, resourceClaimName: c}]")],
         &[(Vmi, "resourceClaims: [{name: a}, {name: b}, {name: a}]")],
         &["same-item-twice spec.template.spec.resourceClaims[2]"],
     ),
     row(
-        &[(Vm, "dataVolumeTemplates: [{metadata: {name: d, creationTimestamp: }, spec: {contentType: kubevirt}}]")],
+        &[
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d, creationTimestamp: }, spec: {contentType: kubevirt, storage: {}, source: {blank: {}}}}]",
+            ),
+            (Vmi, "volumes: [{name: d, dataVolume: {name: d}}]"),
+        ],
         &[(Vm, "dataVolumeTemplates: [{metadata: {name: d, labels: }, spec: {contentType: raw}}]")],
         &[
             "wrong-type spec.dataVolumeTemplates[0].metadata.labels",
@@ -134,7 +140,8 @@ const ROWS: &[Row] = &[
             "bad-container-path spec.template.spec.volumes[0].containerPath.path",
             "bad-container-path spec.template.spec.volumes[0].containerPath.readOnly",
         ],
-    ),
+    )
+    .on(&["ContainerPathVolumes"]),
     // `tRUE` is a text to kubectl's YAML.
     row(&[(Vm, "running: True")], &[(Vm, "running: tRUE")], &["wrong-type spec.running"]),
     row(
@@ -166,7 +173,8 @@ const ROWS: &[Row] = &[
         &[(Domain, "firmware: {bootloader: {efi: {}}}\nlaunchSecurity: {tdx: {}}")],
         &[(Vmi, "architecture: arm64"), (Domain, "firmware: {bootloader: {efi: {}}}")],
         &["secure-boot-without-smm spec.template.spec.domain <- spec.template.spec.domain.firmware.bootloader.efi"],
-    ),
+    )
+    .on(&["WorkloadEncryptionTDX"]),
     // An empty CD-ROM waits for a volume.
     row(
         &[(Devices, "disks: [{name: c, cdrom: {}}]")],
@@ -176,7 +184,10 @@ const ROWS: &[Row] = &[
     later(
         &[(Domain, "resources: {requests: {memory: \"0\"}, limits: {memory: 1Mi}}"), (Domain, "none:")],
         &[(Domain, "resources: {requests: {memory: \"0\"}, limits: {memory: 0.0Gi}}"), (Domain, "none:")],
-        &["no-memory  <- spec.template.spec.domain"],
+        &[
+            "no-memory  <- spec.template.spec.domain",
+            "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.memory",
+        ],
     ),
     later(
         &[(Vmi, "volumes: [{name: c, containerDisk: {image: i}}]")],

@@ -7,11 +7,13 @@ use crate::own::refuse_heartbeat;
 use crate::program;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
+use vmhealth_sim::check::gate::{OFF_BY_DEFAULT, ON_BY_DEFAULT};
 use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 
@@ -33,8 +35,11 @@ pub(super) struct Check {
     #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
     pub(super) boot: Duration,
     /// A KubeVirt feature gate that is on by default and off in your cluster; may be repeated
-    #[arg(long = "without-gate", value_name = "GATE", value_parser = ["RebootPolicy", "DecentralizedLiveMigration"])]
+    #[arg(long = "without-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(ON_BY_DEFAULT))]
     pub(super) without_gates: Vec<String>,
+    /// A KubeVirt feature gate that is off by default and on in your cluster; may be repeated
+    #[arg(long = "with-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(OFF_BY_DEFAULT))]
+    pub(super) with_gates: Vec<String>,
     /// Also show how long it takes from each fault until it is detected, until the cluster acts, and until the guest is back
     #[arg(long)]
     pub(super) budgets: bool,
@@ -58,7 +63,12 @@ impl Check {
         if let Some(word) = &self.explain {
             return explanation(word);
         }
-        let options = Options { architecture: self.architecture, boot: self.boot, without_gates: self.without_gates };
+        let options = Options {
+            architecture: self.architecture,
+            boot: self.boot,
+            without_gates: self.without_gates,
+            with_gates: self.with_gates,
+        };
         let assumptions = Assumptions {
             boot: self.boot,
             shutdown: self.shutdown,

@@ -1,24 +1,39 @@
 //! The rules, a file for each topic.
 
+mod architecture;
+mod cpu;
+mod credentials;
+mod data_volumes;
 mod devices;
+mod disk_volumes;
+mod disks;
 mod dns;
 mod exec;
+mod extra_devices;
+mod firmware;
+mod gates;
+mod hyperv;
 mod instancetype;
 mod interface;
+mod launch_security;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
 mod maker;
+mod memory;
 mod network;
 pub(super) mod object;
 mod placement;
 mod pod;
+mod pod_resources;
 mod ports;
 mod probe;
 mod run_strategy;
 pub(super) mod schema;
 mod volume;
+mod volume_sources;
 mod watchdog;
+mod words;
 
 use super::rule::Rule;
 
@@ -42,5 +57,20 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     placement::RULES,
     volume::RULES,
     run_strategy::RULES,
+    memory::RULES,
+    cpu::RULES,
+    firmware::RULES,
+    disks::RULES,
+    disk_volumes::RULES,
+    volume_sources::RULES,
+    words::RULES,
+    data_volumes::RULES,
+    credentials::RULES,
+    extra_devices::RULES,
+    gates::RULES,
+    launch_security::RULES,
+    architecture::RULES,
+    hyperv::RULES,
+    pod_resources::RULES,
     limits::RULES,
 ];

@@ -63,24 +63,6 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
-        code: "duplicate-spread-constraint",
-        layer: Layer::Schema,
-        rank: Rank::Error,
-        story: "No two constraints have the same topologyKey and whenUnsatisfiable: the CRD calls the list a map of the two.",
-        source: "KubeVirt validations_generated.go; validate-k8s-utils.go ValidateSpreadConstraintNotRepeat",
-        shown_by: &[],
-        check: Check::Manifest(|context, report| {
-            let mut keys = BTreeSet::new();
-            for constraint in context.items_at("topologySpreadConstraints") {
-                let key = (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
-                if !keys.insert(key) {
-                    let message = format!("Duplicate value: topologyKey {:?}, whenUnsatisfiable {:?}", key.0, key.1);
-                    report.add(constraint, message, "keep one of them");
-                }
-            }
-        }),
-    },
-    &Rule {
         code: "bad-spread-constraint",
         layer: Layer::VmWebhook,
         rank: Rank::Error,

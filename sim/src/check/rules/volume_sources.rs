@@ -1,0 +1,107 @@
+//! What stands in a volume (kubevirt-health.md 2.9). `volume.rs` has how many sources it has, and cloud-init.
+
+use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::bad_path;
+use crate::check::quantity::Quantity;
+use crate::check::rule::{Check, Rule};
+
+/// A source, its field that must not be empty, and the field that KubeVirt reports.
+const NAMES: [(&str, &str, &str); 5] = [
+    ("dataVolume", "name", "name"),
+    ("configMap", "name", "configMap.name"),
+    ("secret", "secretName", "secret.secretName"),
+    ("serviceAccount", "serviceAccountName", "serviceAccount.serviceAccountName"),
+    ("hostDisk", "path", "hostDisk.path"),
+];
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "volume-names-nothing",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "A volume from another object names it: dataVolume.name, configMap.name, secret.secretName (a secret \
+            as a volume has secretName, not name), serviceAccount.serviceAccountName; a hostDisk has a path.",
+        source: "KubeVirt vmi-create-admitter.go validateVolumes",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes") {
+                for (source, key, field) in NAMES {
+                    let Some(at) = volume.get(source) else { continue };
+                    if at.text_at(key).unwrap_or_default().is_empty() {
+                        let message = format!("{source}.{key} is required");
+                        report.add_as(
+                            format!("{}.{field}", volume.path()),
+                            at.place(key),
+                            message,
+                            format!("add {key}"),
+                        );
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "host-disk-with-capacity",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "A hostDisk of type Disk is there already, with its size; only DiskOrCreate takes a capacity.",
+        source: "KubeVirt vmi-create-admitter.go validateVolumes",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for disk in context.items_at("volumes").filter_map(|volume| volume.get("hostDisk")) {
+                let capacity = disk.get("capacity").and_then(Quantity::of);
+                if disk.text_at("type") == Some("Disk") && capacity.is_some_and(|q| q != Quantity::ZERO) {
+                    let message = "a hostDisk of type Disk has its size already";
+                    report.add(disk.place("capacity"), message, "remove capacity, or write type: DiskOrCreate");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-container-disk-path",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "containerDisk.path is the absolute path of the disk's file in the image.",
+        source: "KubeVirt pkg/storage/admitters/disks.go ValidateContainerDisks",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for disk in context.items_at("volumes").filter_map(|volume| volume.get("containerDisk")) {
+                let Some(path) = disk.text_at("path").filter(|path| !path.is_empty()) else { continue };
+                if let Some(why) = bad_path(path) {
+                    report.add_as(disk.path(), disk.place("path"), why, "write a path like /disk/image.qcow2");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "too-many-of-a-volume",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "A machine has at most one volume of each of serviceAccount, downwardMetrics and memoryDump.",
+        source: "KubeVirt vmi-create-admitter.go validateVolumes",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for source in ["serviceAccount", "downwardMetrics", "memoryDump"] {
+                if let Some(second) = context.items_at("volumes").filter(|v| v.get(source).is_some()).nth(1) {
+                    let message = format!("more than one {source} volume");
+                    report.add_as(context.place("volumes").path(), second, message, "keep one of them");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "utility-volumes",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "utilityVolumes are plugged into a VMI that is there; nothing is created with them.",
+        source: "KubeVirt pkg/storage/admitters/storagehotplug.go ValidateUtilityVolumesNotPresentOnCreation",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            // An empty list is dropped before anybody looks.
+            if context.items_at("utilityVolumes").next().is_some() {
+                let message = "utility volumes cannot be there from the start";
+                report.add(context.place("utilityVolumes"), message, "remove utilityVolumes");
+            }
+        }),
+    },
+];

@@ -1,0 +1,43 @@
+//! Resources that only the pod is checked for (kubevirt-health.md 2.9).
+
+use crate::manifest::In::Domain;
+use crate::row::{Row, hold, later};
+
+pub(crate) const ROWS: &[Row] = &[
+    later(
+        &[(Domain, "resources: {requests: {memory: 1Gi, cpu: 1, ephemeral-storage: 1Gi}}")],
+        &[(Domain, "resources: {requests: {memory: 1Gi, cpus: 1}, limits: {storage: 1Gi}}")],
+        &[
+            "unknown-resource spec.containers[0].resources.requests[cpus] <- spec.template.spec.domain.resources.requests.cpus",
+            "unknown-resource spec.containers[0].resources.limits[storage] <- spec.template.spec.domain.resources.limits.storage",
+        ],
+    ),
+    later(
+        &[(Domain, "resources: {requests: {memory: 1Gi, n/g: 1, ephemeral-storage: 1Gi}, limits: {n/g: 1}}")],
+        &[(
+            Domain,
+            "resources: {requests: {memory: 1Gi, n/g: 1, n/h: 1, ephemeral-storage: 2Gi}, limits: {n/h: 2, ephemeral-storage: 1Gi}}",
+        )],
+        &[
+            "resource-and-limit-differ spec.containers[0].resources.limits <- spec.template.spec.domain.resources.requests.n/g",
+            "resource-and-limit-differ spec.containers[0].resources.requests <- spec.template.spec.domain.resources.requests.n/h",
+            "resource-and-limit-differ spec.containers[0].resources.requests <- spec.template.spec.domain.resources.requests.ephemeral-storage",
+        ],
+    ),
+    later(
+        &[(
+            Domain,
+            "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi, cpu: 1}, limits: {memory: 0}}",
+        )],
+        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {memory: 0, cpu: \"0\"}}")],
+        &[
+            "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.cpu",
+            "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.memory",
+        ],
+    ),
+];
+
+#[test]
+fn pod_resources() {
+    hold(ROWS);
+}

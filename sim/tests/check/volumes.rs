@@ -1,0 +1,201 @@
+//! Volumes, dataVolumeTemplates and access credentials (kubevirt-health.md 2.9).
+
+use crate::manifest::In::{self, Devices, Vm, Vmi};
+use crate::row::{Row, hold, later, row};
+
+const USES_D: (In, &str) = (Vmi, "volumes: [{name: a, dataVolume: {name: d}}]");
+const USER: (In, &str) = (
+    Vmi,
+    "accessCredentials: [{userPassword: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {}}}}]",
+);
+
+pub(crate) const ROWS: &[Row] = &[
+    row(
+        &[(Vmi, "volumes: [{name: a, configMap: {name: b}}, {name: b, secret: {secretName: b}}]")],
+        &[(
+            Vmi,
+            "volumes: [{name: a, configMap: {}}, {name: b, secret: {}}, {name: c, serviceAccount: {}}, {name: d, dataVolume: {name: \"\"}}]",
+        )],
+        &[
+            "volume-names-nothing spec.template.spec.volumes[0].configMap.name",
+            "volume-names-nothing spec.template.spec.volumes[1].secret.secretName",
+            "volume-names-nothing spec.template.spec.volumes[2].serviceAccount.serviceAccountName",
+            "volume-names-nothing spec.template.spec.volumes[3].name <- spec.template.spec.volumes[3].dataVolume.name",
+        ],
+    ),
+    row(
+        &[(Vmi, "volumes: [{name: a, hostDisk: {path: /d, type: DiskOrCreate, capacity: 1Gi}}]")],
+        &[(
+            Vmi,
+            "volumes: [{name: a, hostDisk: {path: /d, type: Disk, capacity: 1Gi}}, {name: b, hostDisk: {path: \"\", type: disk}}]",
+        )],
+        &[
+            "volume-names-nothing spec.template.spec.volumes[1].hostDisk.path",
+            "host-disk-with-capacity spec.template.spec.volumes[0].hostDisk.capacity",
+            "unsupported-word spec.template.spec.volumes[1].hostDisk.type",
+        ],
+    )
+    .on(&["HostDisk"]),
+    row(
+        &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: /disk/a.img}}]")],
+        &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: disk/a.img}}]")],
+        &[
+            "bad-container-disk-path spec.template.spec.volumes[0].containerDisk <- spec.template.spec.volumes[0].containerDisk.path",
+        ],
+    ),
+    row(
+        &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: \"\"}}]")],
+        &[(Vmi, "volumes: [{name: a, containerDisk: {image: i, path: /}}]")],
+        &[
+            "bad-container-disk-path spec.template.spec.volumes[0].containerDisk <- spec.template.spec.volumes[0].containerDisk.path",
+        ],
+    ),
+    row(
+        &[(Vmi, "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}]")],
+        &[(
+            Vmi,
+            "volumes: [{name: a, serviceAccount: {serviceAccountName: x}}, {name: b, serviceAccount: {serviceAccountName: z}}]",
+        )],
+        &[
+            "too-many-of-a-volume spec.template.spec.volumes <- spec.template.spec.volumes[1]",
+        ],
+    ),
+    row(
+        &[(Vmi, "utilityVolumes: []")],
+        &[(Vmi, "utilityVolumes: [{name: u, claimName: c}]")],
+        &["utility-volumes spec.template.spec.utilityVolumes"],
+    ),
+    // DataVolumes.
+    row(
+        &[USES_D, (Vm, "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}, source: {blank: {}}}}]")],
+        &[(Vm, "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}, source: {blank: {}}}}]")],
+        &[
+            "data-volume-template-unused spec.dataVolumeTemplate[0] <- spec.dataVolumeTemplates[0].metadata.name",
+        ],
+    ),
+    row(
+        &[
+            (Vmi, "volumes: [{name: a, persistentVolumeClaim: {claimName: d}}]"),
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}, sourceRef: {kind: DataSource, name: x}}}]",
+            ),
+        ],
+        &[
+            USES_D,
+            (
+                Vm,
+                "dataVolumeTemplates: [{spec: {storage: {}, source: {blank: {}}}}, {metadata: {name: d}, spec: {source: {blank: {}}}}, {metadata: {name: d}, spec: {pvc: {}, storage: {}, source: {blank: {}}}}]",
+            ),
+        ],
+        &[
+            "bad-data-volume-template spec.dataVolumeTemplate[0].name <- spec.dataVolumeTemplates[0].metadata.name",
+            "bad-data-volume-template spec.dataVolumeTemplate[1].PVC.Storage <- spec.dataVolumeTemplates[1].spec",
+            "bad-data-volume-template spec.dataVolumeTemplate[2].PVC.Storage <- spec.dataVolumeTemplates[2].spec",
+        ],
+    ),
+    row(
+        &[
+            USES_D,
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {pvc: {dataSource: {apiGroup: \"\", kind: PersistentVolumeClaim, name: x}}}}]",
+            ),
+        ],
+        &[
+            USES_D,
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {storage: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {}}}, {metadata: {name: d}, spec: {storage: {}, source: {blank: {}, http: {url: u}}}}, {metadata: {name: d}, spec: {pvc: {dataSource: {apiGroup: \"\", kind: PersistentVolumeClaim, name: x}}, source: {blank: {}}}}]",
+            ),
+        ],
+        &[
+            "bad-data-volume-template spec.dataVolumeTemplate[0].source.sourceRef <- spec.dataVolumeTemplates[0].spec",
+            "bad-data-volume-template spec.dataVolumeTemplate[1].source <- spec.dataVolumeTemplates[1].spec.source",
+            "bad-data-volume-template spec.dataVolumeTemplate[2].source <- spec.dataVolumeTemplates[2].spec.source",
+            "bad-data-volume-template spec.dataVolumeTemplate[3].source <- spec.dataVolumeTemplates[3].spec.source",
+        ],
+    ),
+    row(
+        &[],
+        &[
+            USES_D,
+            (
+                Vm,
+                "dataVolumeTemplates: [{metadata: {name: d}, spec: {pvc: {dataSource: {kind: PersistentVolumeClaim, name: x}}}}]",
+            ),
+        ],
+        &["data-source-without-api-group spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup"],
+    ),
+    // File systems.
+    later(
+        &[(Vmi, "volumes: [{name: a, configMap: {name: c}}]"), (Devices, "filesystems: [{name: a, virtiofs: {}}]")],
+        &[
+            (Vmi, "volumes: [{name: a_b, configMap: {name: c}}, {name: c, emptyDisk: {capacity: 1Gi}}]"),
+            (Devices, "filesystems: [{name: a_b, virtiofs: {}}, {name: c, virtiofs: {}}]"),
+        ],
+        &[
+            "filesystem-cannot-be-shown spec.containers[1].name <- spec.template.spec.volumes[0].name",
+            "filesystem-cannot-be-shown spec.containers[2].volumeMounts[1].name <- spec.template.spec.volumes[1].emptyDisk",
+        ],
+    ),
+    // Access credentials.
+    row(
+        &[
+            USER,
+            (Vmi, "volumes: [{name: c, cloudInitNoCloud: {userData: x}}]"),
+        ],
+        &[(Vmi, "accessCredentials: [{userPassword: {source: {}, propagationMethod: {}}}, {}]")],
+        &[
+            "bad-access-credential spec.template.spec.accessCredentials[0].userPassword.source",
+            "bad-access-credential spec.template.spec.accessCredentials[0].userPassword.propagationMethod",
+            "bad-access-credential spec.template.spec.accessCredentials[1]",
+        ],
+    ),
+    row(
+        &[(
+            Vmi,
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: [root]}}}}, {sshPublicKey: {source: {secret: {secretName: t}}, propagationMethod: {noCloud: {}}}}]",
+        )],
+        &[(
+            Vmi,
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: []}}}}, {sshPublicKey: {source: {secret: {secretName: t}}, propagationMethod: {configDrive: {}}}}]",
+        )],
+        &[
+            "bad-access-credential spec.template.spec.accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent.users",
+            "bad-access-credential spec.template.spec.accessCredentials[1].sshPublicKey.propagationMethod",
+        ],
+    ),
+    later(
+        &[USER],
+        &[(
+            Vmi,
+            "accessCredentials: [{sshPublicKey: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {users: [root]}}}}, {userPassword: {source: {secret: {secretName: s}}, propagationMethod: {qemuGuestAgent: {}}}}]",
+        )],
+        &[
+            "credential-secret-twice spec.volumes <- spec.template.spec.accessCredentials[1].userPassword.source.secret.secretName",
+        ],
+    ),
+];
+
+#[test]
+fn volumes() {
+    hold(ROWS);
+}
+
+/// A DataVolume is made in the VM's namespace.
+#[test]
+fn a_data_volume_of_another_namespace() {
+    use crate::manifest::{errors, manifest, one};
+    let vm = manifest(&[
+        USES_D,
+        (Vm, "dataVolumeTemplates: [{metadata: {name: d, namespace: a}, spec: {storage: {}, source: {blank: {}}}}]"),
+    ]);
+    for (metadata, is_fine) in
+        [("{name: vm}", true), ("{name: vm, namespace: a}", true), ("{name: vm, namespace: b}", false)]
+    {
+        let found = errors(&one(&vm.replace("{name: vm}", metadata)));
+        let code = "data-volume-of-another-namespace spec.dataVolumeTemplates[0] <- spec.dataVolumeTemplates[0].metadata.namespace";
+        assert_eq!(found, if is_fine { vec![] } else { vec![code] }, "{metadata}");
+    }
+}
