@@ -320,6 +320,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("volume-without-disk", "the model has no disks"),
     ("not-simulated", "the model has nothing to show it with"),
     ("left-out", "it is about the text"),
+    ("duplicate-key", "it is about the text, and no manifest with one is run"),
     ("template-parameter-without-value", "it is about the text"),
 ];
 

@@ -4,7 +4,7 @@
 use super::layer::Rank;
 use super::rule::{Finding, Found};
 use super::rules::limits::{LEFT_OUT, TEMPLATE_PARAMETER};
-use super::rules::schema::MISSING_FIELD;
+use super::rules::schema::{MISSING_FIELD, WRONG_TYPE};
 use crate::yaml::{Cursor, Pos, Value};
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ impl TextAround {
         }
         let (rule, why) = if self.open.contains(&finding.pos) {
             (&TEMPLATE_PARAMETER, "depends on a parameter without a value")
-        } else if self.excerpt && (is_left_out(finding) || at.is_some_and(|at| *at.value() == Value::Null)) {
+        } else if self.excerpt && (is_left_out(finding) || (*finding.rule == WRONG_TYPE && is_null(at))) {
             (&LEFT_OUT, "left out of this excerpt")
         } else if self.excerpt && (is_placeholder(&finding.vm_field) || holds_placeholder(at)) {
             (&LEFT_OUT, "a placeholder of this excerpt")
@@ -57,6 +57,11 @@ fn is_elision(line: &str) -> bool {
 fn is_left_out(finding: &Finding) -> bool {
     let part = || ["name", "spec", "template", "domain", "devices"].iter().any(|p| finding.vm_field.ends_with(p));
     LEFT_OUT_OF_EXCERPTS.contains(&finding.rule.code) || (*finding.rule == MISSING_FIELD && part())
+}
+
+/// `labels:` with nothing in it.
+fn is_null(at: Option<Cursor<'_>>) -> bool {
+    at.is_some_and(|at| *at.value() == Value::Null)
 }
 
 /// `<vm-name>`: how documentation marks what is the reader's; of a path its last step.

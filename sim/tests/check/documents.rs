@@ -197,6 +197,10 @@ fn an_excerpt_says_what_it_leaves_out() {
     assert_eq!(words(excerpt), ["left-out", "left-out", "left-out"]);
     assert_eq!(checks(excerpt).manifests[0].verdict, Verdict::Accepted);
     assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field"]);
+    // What stands in a mapping may be left out of it; a field that is unknown is unknown without a value, too.
+    let metadata = excerpt.replace("    spec:", "    metadata:\n      labels:\n    spec:");
+    assert_eq!(words(&metadata), ["left-out"; 4]);
+    assert_eq!(checks(&metadata.replace("labels", "label")).manifests[0].verdict, Verdict::Refused);
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }

@@ -48,7 +48,7 @@ static FORBIDDEN_FIELD: Rule = Rule {
     check: Check::OnTheWay,
 };
 
-static WRONG_TYPE: Rule = Rule {
+pub(in crate::check) static WRONG_TYPE: Rule = Rule {
     code: "wrong-type",
     layer: Layer::Schema,
     rank: Rank::Error,
