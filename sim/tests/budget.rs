@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use std::time::Duration;
-use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows, who_wins};
+use vmhealth_sim::budget::{Assumptions, Break, Detector, Pets, Row, rows, who_wins};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{self, scenario};
@@ -40,7 +40,7 @@ struct Case {
     offset: u64,
     panic_device: bool,
     /// `kernel.panic`, seconds.
-    panic_timer: u32,
+    panic_timer: i32,
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
@@ -77,7 +77,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 /// A panic, and everybody who may act on it.
 fn race() -> impl Strategy<Value = Case> {
-    (case(), proptest::bool::weighted(0.2), 0..60_u32).prop_map(|(case, panic_device, panic_timer)| Case {
+    (case(), proptest::bool::weighted(0.2), 0..60_i32).prop_map(|(case, panic_device, panic_timer)| Case {
         fault: Break::KernelPanic,
         panic_device: panic_device && !case.s390x,
         panic_timer,
@@ -147,7 +147,7 @@ impl Case {
             boot: if self.action.is_some() { timings.daemon } else { timings.health },
             shutdown: timings.shutdown.1,
             heartbeat: self.heartbeat,
-            pet_interval: timings.pet_interval,
+            pets: Pets::Every(timings.pet_interval),
             ..Assumptions::default()
         }
     }
@@ -242,7 +242,7 @@ fn check_race(case: &Case) -> Result<(), TestCaseError> {
     // Alone it is sure.
     let tipping = row.and_then(|r| r.tipping);
     if let Some(tipping) = tipping.filter(|_| case.panic_timer > 0) {
-        let timer = u64::from(case.panic_timer);
+        let timer = u64::try_from(case.panic_timer).expect("not negative");
         prop_assert_eq!(timer <= tipping.timer_up_to, *first == ["kernel.panic"]);
         prop_assert_eq!(timer >= tipping.never_from, !first.contains(&"kernel.panic"));
     }

@@ -22,7 +22,7 @@ impl Default for KubevirtVersion {
 }
 
 impl KubevirtVersion {
-    const OLDEST: KubevirtVersion = KubevirtVersion::new(1, 6, 0);
+    const OLDEST: KubevirtVersion = KubevirtVersion::new(1, 4, 0);
 
     const fn new(major: u16, minor: u16, patch: u16) -> Self {
         KubevirtVersion { major, minor, patch }
@@ -83,6 +83,7 @@ mod tests {
     #[test]
     fn what_came_when() {
         for (text, suppresses, annotation, panics) in [
+            ("v1.4.0", false, false, false),
             ("v1.6.0", false, false, false),
             ("v1.7.3", false, false, false),
             ("v1.7.4", true, false, false),
@@ -98,7 +99,7 @@ mod tests {
             assert_eq!(seen, (suppresses, annotation, panics), "{text}");
             assert_eq!(version.tells_failed_pings(), annotation, "{text}");
         }
-        for text in ["", "v1.9", "1.5.9", "v2.0.0", "latest", "v1.8.x"] {
+        for text in ["", "v1.9", "1.3.9", "v2.0.0", "latest", "v1.8.x"] {
             assert!(KubevirtVersion::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

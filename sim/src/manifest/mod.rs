@@ -6,10 +6,12 @@
 mod architecture;
 mod base64;
 mod boot;
+mod cloud_config;
 mod decode;
 mod destination;
 mod probe;
 mod quantity;
+mod settings;
 mod types;
 mod user_data;
 
@@ -25,4 +27,4 @@ pub(crate) use probe::LIBVIRT_STARTUP_DELAY;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub(crate) use quantity::is_quantity;
 pub use types::*;
-pub use user_data::{UserData, WatchdogHolder};
+pub use user_data::{Petter, UserData, WatchdogHolder};
