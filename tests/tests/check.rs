@@ -96,7 +96,12 @@ spec:
     let table = |probe| {
         let checks = check(&MANIFEST.replace("{PROBE}", probe), &Options::default()).unwrap();
         let text = render_budgets(&checks.manifests[0], &Given::default());
-        text.lines().skip_while(|l| !l.starts_with("fault ")).skip(1).take(5).map(|l| format!("{l}\n")).collect::<String>()
+        text.lines()
+            .skip_while(|l| !l.starts_with("fault "))
+            .skip(1)
+            .take(5)
+            .map(|l| format!("{l}\n"))
+            .collect::<String>()
     };
     let probes = [
         "{tcpSocket: {port: 81}}",

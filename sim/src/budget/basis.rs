@@ -98,7 +98,9 @@ impl Basis {
         match (read, given.heartbeat, data.petter) {
             (Some(_), ..) => self.read.push(format!("heartbeat {heartbeat} s: {pets}")),
             (None, Some(_), _) => self.assumed.push(pets),
-            (None, None, Some(_)) => self.assumed.push(format!("heartbeat {heartbeat} s, the daemon's default: {pets}")),
+            (None, None, Some(_)) => {
+                self.assumed.push(format!("heartbeat {heartbeat} s, the daemon's default: {pets}"))
+            }
             (None, None, None) => {
                 self.assumed.push(format!("heartbeat {heartbeat} s: {pets}, set up by the image or not at all"));
             }

@@ -9,6 +9,7 @@ use super::rule::{Finding, Findings};
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::schema;
 use super::template::Template;
+use super::unrendered;
 use crate::manifest::{self, VirtualMachine};
 use crate::yaml::{self, Cursor, Document, Pos, Record, YamlError};
 
@@ -56,7 +57,7 @@ pub struct Checked {
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
-    for node in yaml::documents(text)? {
+    for node in yaml::documents(text).map_err(|e| unrendered::explain(text, e))? {
         let document = Document::new(&node);
         find_manifests(Cursor::new(&document), options, &around, DEPTH, &mut checks);
     }
@@ -81,12 +82,12 @@ fn find_manifests(object: Cursor<'_>, options: &Options, around: &TextAround, de
                 let (mut node, mut template) = (item.node().clone(), Template::of(object));
                 template.substitute(&mut node);
                 let Template { notes, open, .. } = template;
-                let around = TextAround { notes, open, ..*around };
+                let around = TextAround { in_template: true, notes, open, ..*around };
                 let document = Document::new(&node);
                 find_manifests(Cursor::new(&document), options, &around, depth - 1, checks);
             }
         }
-        _ => checks.skipped.push(skipped(kind.to_owned())),
+        _ => checks.skipped.push(skipped(unrendered::name(object, kind))),
     }
 }
 
@@ -119,6 +120,7 @@ fn check_manifest(object: Cursor<'_>, kind: &str, options: &Options, around: &Te
         let help = "oc process -p NAME=... gives a parameter its value";
         findings.of(&TEMPLATE_PARAMETER).add(object, note.as_str(), help);
     }
+    around.remark(object, is_vm, &mut findings);
     let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
     findings.sort_by_key(|f| f.rule.layer);
     Checked {

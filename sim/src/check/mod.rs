@@ -9,6 +9,7 @@ mod context;
 mod document;
 mod excuse;
 mod guest_os;
+mod image;
 mod layer;
 mod options;
 mod predicates;
@@ -17,6 +18,7 @@ mod rule;
 mod rules;
 mod schema_table;
 mod template;
+mod unrendered;
 
 pub use document::{Checked, Checks, Skipped, check};
 pub use layer::{Layer, Rank, Verdict};

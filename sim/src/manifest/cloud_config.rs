@@ -38,7 +38,8 @@ pub(super) fn parts(text: &str) -> Vec<Part> {
         return vec![Part::of("", text)];
     }
     let mut parts: Vec<Part> = root.items_at("write_files").map(file).collect();
-    let mut commands: Vec<String> = ["bootcmd", "runcmd"].iter().flat_map(|list| root.items_at(list)).map(words).collect();
+    let mut commands: Vec<String> =
+        ["bootcmd", "runcmd"].iter().flat_map(|list| root.items_at(list)).map(words).collect();
     commands.extend(root.items_at("packages").map(|package| format!("install {}", words(package))));
     if root.text_at("power_state.mode") == Some("reboot") {
         commands.push("reboot".to_owned());

@@ -92,7 +92,8 @@ impl UserData {
         let parts: Vec<Part> = texts.iter().flat_map(|text| parts(text)).collect();
         let lines = || parts.iter().flat_map(|part| &part.lines);
         let mentions = |words: &[&str]| raw.iter().any(|l| words.iter().any(|w| l.contains(w)));
-        let any = |words: &[&str]| mentions(words) || lines().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
+        let any =
+            |words: &[&str]| mentions(words) || lines().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
 
         // Of several settings the last one counts.
         let systemd = lines().filter_map(|l| runtime_watchdog(l)).next_back();
@@ -135,12 +136,17 @@ impl UserData {
                 Some(Petter::Systemd) | None => None,
             },
             panic_timer: timers.last().map(|(_, seconds)| *seconds),
-            loads_driver: any(&["modprobe i6300esb", "watchdog_module=", "insmod", "modprobe -b i6300esb"])
-                || parts.iter().any(|p| p.path.contains("modules-load") && p.lines.iter().any(|l| l.contains("i6300esb"))),
+            loads_driver: any(&["modprobe i6300esb", "modprobe -b i6300esb", "watchdog_module=", "insmod "]),
             systemd_reads_again: lines().any(|l| reads_again(l, &["daemon-reexec", "daemon-reload"])),
             sysctl_reads_again: lines().any(|l| reads_again(l, &["sysctl --system", "sysctl -p", "systemd-sysctl"])),
             panic_timer_in_a_file: !timers.is_empty() && timers.iter().all(|(in_file, _)| *in_file),
-            changes_agent_commands: any(&["sysconfig/qemu-ga", "qemu-ga.conf", "filter_rpc_args", "blacklist_rpc", "--allow-rpcs"]),
+            changes_agent_commands: any(&[
+                "sysconfig/qemu-ga",
+                "qemu-ga.conf",
+                "filter_rpc_args",
+                "blacklist_rpc",
+                "--allow-rpcs",
+            ]),
         }
     }
 }
@@ -149,7 +155,9 @@ impl UserData {
 fn installs_daemon(line: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let mut words = line.split(|c| !is_part(c)).map(|word| word.trim_matches('-'));
-    words.any(|word| ["watchdog", "watchdog.service", "watchdog-timeout"].contains(&word) || word.ends_with("watchdog.conf"))
+    words.any(|word| {
+        ["watchdog", "watchdog.service", "watchdog-timeout"].contains(&word) || word.ends_with("watchdog.conf")
+    })
 }
 
 /// A command that has one of these in it, or that reboots the guest.
@@ -204,7 +212,9 @@ mod tests {
     fn who_pets() {
         use Petter::{Busybox, Daemon, Systemd};
         let drop_in = |value: &str| {
-            format!("#cloud-config\nwrite_files:\n- path: /etc/systemd/system.conf.d/w.conf\n  content: |\n    [Manager]\n    RuntimeWatchdogSec={value}\n")
+            format!(
+                "#cloud-config\nwrite_files:\n- path: /etc/systemd/system.conf.d/w.conf\n  content: |\n    [Manager]\n    RuntimeWatchdogSec={value}\n"
+            )
         };
         let conf = "write_files:\n- {path: /etc/watchdog.conf, content: \"watchdog-device=/dev/watchdog\\ninterval = 5\\n\"}\n";
         for (text, petter, heartbeat, interval, rival) in [
@@ -216,7 +226,14 @@ mod tests {
             (drop_in("20") + &conf.replace("write_files:\n", ""), Some(Systemd), Some(20), None, Some(Daemon)),
             ("runcmd: [watchdog -t 1 -T 4 /dev/watchdog]\n".to_owned(), Some(Busybox), Some(4), Some(1), None),
             ("runcmd: [[busybox, watchdog, -T, 10, /dev/watchdog]]".to_owned(), Some(Busybox), Some(10), Some(5), None),
-            ("bootcmd: [\"sed -i 's/.*RuntimeWatchdogSec=.*/RuntimeWatchdogSec=15/' /etc/systemd/system.conf\"]".to_owned(), Some(Systemd), Some(15), None, None),
+            (
+                "bootcmd: [\"sed -i 's/.*RuntimeWatchdogSec=.*/RuntimeWatchdogSec=15/' /etc/systemd/system.conf\"]"
+                    .to_owned(),
+                Some(Systemd),
+                Some(15),
+                None,
+                None,
+            ),
         ] {
             let found = read(&text);
             let seconds = |d: Option<Duration>| d.map(|d| d.as_secs());

@@ -149,7 +149,10 @@ fn the_manifests_of_the_document() {
     for (text, hazards) in [
         (probe("readinessProbe", &format!("{GET}, {NUMBERS}, failureThreshold: 3, successThreshold: 3")), &[][..]),
         (probe("readinessProbe", &format!("tcpSocket: {{port: 1500}}, {NUMBERS}")), &["tcp-probe-outlives-a-hang"]),
-        (probe("livenessProbe", &format!("{GET}, {NUMBERS}")), &["liveness-without-readiness"]),
+        (
+            probe("livenessProbe", &format!("{GET}, {NUMBERS}")),
+            &["liveness-without-readiness", "reboot-outlasts-liveness"],
+        ),
         (
             probe(
                 "readinessProbe",
@@ -192,7 +195,7 @@ fn an_excerpt_says_what_it_leaves_out() {
     let words = |text: &str| checks(text).manifests[0].findings.iter().map(|f| f.rule.code).collect::<Vec<_>>();
     assert_eq!(words(excerpt), ["left-out", "left-out", "left-out"]);
     assert_eq!(checks(excerpt).manifests[0].verdict, Verdict::Accepted);
-    assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field"]);
+    assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field", "looks-like-a-patch"]);
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }

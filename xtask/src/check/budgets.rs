@@ -76,7 +76,8 @@ pub fn render_budgets(checked: &Checked, given: &Given) -> String {
     let head = render_basis(&basis, ready(vm, &assumptions), vm.vmi.readiness.is_some());
     let table = rows(vm, &assumptions);
     if table.is_empty() {
-        return "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device\n".to_owned() + &head;
+        return "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device\n".to_owned()
+            + &head;
     }
     let span = |s: Option<Span>| match s {
         None => "never".to_owned(),

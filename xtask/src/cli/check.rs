@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
+use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 
 /// More than etcd stores of any object, several times over.
@@ -35,6 +36,12 @@ pub(super) struct Check {
     /// A KubeVirt feature gate that is on by default and off in your cluster; may be repeated
     #[arg(long = "without-gate", value_name = "GATE", value_parser = ["RebootPolicy", "DecentralizedLiveMigration"])]
     pub(super) without_gates: Vec<String>,
+    /// A KubeVirt feature gate that is on in your cluster and off by default in its release; may be repeated
+    #[arg(long = "with-gate", value_name = "GATE", value_parser = ["PanicDevices", "RebootPolicy", "DecentralizedLiveMigration"])]
+    pub(super) with_gates: Vec<String>,
+    /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
+    #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
+    pub(super) kubevirt_version: KubevirtVersion,
     /// Also show how long it takes from each fault until it is detected, until the cluster acts, and until the guest is back
     #[arg(long)]
     pub(super) budgets: bool,
@@ -64,7 +71,8 @@ impl Check {
             architecture: self.architecture,
             boot: self.boot.unwrap_or(ours.boot),
             without_gates: self.without_gates,
-            ..ours
+            with_gates: self.with_gates,
+            kubevirt: self.kubevirt_version,
         };
         let given = Given {
             boot: self.boot,
