@@ -3,6 +3,9 @@
 //! A citation such as `kubevirt-health.md 2.4` means section 2.4 of the page; `tests/citations.rs` keeps them right. Where code
 //! and page differ, one of them is wrong.
 
+#[doc = include_str!("../docs/guest-images.md")]
+pub mod guest_images {}
+
 #[doc = include_str!("../docs/kubelet-prober.md")]
 pub mod kubelet_prober {}
 

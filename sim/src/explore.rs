@@ -108,7 +108,7 @@ pub fn explore(
 
 /// A guest that is stopped without any fault says nothing about one.
 fn healthy(vm: &VirtualMachine, spec: &Spec, timings: Timings) -> Result<(), String> {
-    let (_, trace, _) = world::run(vm, spec, Config::default(), timings);
+    let (_, trace, _) = world::run(vm, spec, Config::of(spec, 1.0, false), timings);
     let killing = trace.entries().iter().find(|e| e.event == Event::Killing);
     killing.map_or(Ok(()), |e| Err(format!(
         "liveness stops the guest at {} s without any fault: a longer initialDelaySeconds, or a command that the model knows",
@@ -134,7 +134,7 @@ impl Exploration {
             instants.push((at, fault.kind()));
             spec.steps.push(Step { after, plus: Span(plus), fault: Some((*fault).clone()), user: None });
         }
-        let (verdict, trace, _) = world::run(vm, &spec, Config::default(), timings);
+        let (verdict, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
         if let Verdict::Infra(reason) = verdict {
             return Err(reason);
         }

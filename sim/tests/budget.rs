@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use std::time::Duration;
-use vmhealth_sim::budget::{Assumptions, Break, Detector, Row, rows, who_wins};
+use vmhealth_sim::budget::{Assumptions, Basis, Break, Detector, Given, Pets, Row, ready, rows, who_wins};
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{self, scenario};
@@ -40,7 +40,7 @@ struct Case {
     offset: u64,
     panic_device: bool,
     /// `kernel.panic`, seconds.
-    panic_timer: u32,
+    panic_timer: i32,
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
@@ -77,7 +77,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 /// A panic, and everybody who may act on it.
 fn race() -> impl Strategy<Value = Case> {
-    (case(), proptest::bool::weighted(0.2), 0..60_u32).prop_map(|(case, panic_device, panic_timer)| Case {
+    (case(), proptest::bool::weighted(0.2), 0..60_i32).prop_map(|(case, panic_device, panic_timer)| Case {
         fault: Break::KernelPanic,
         panic_device: panic_device && !case.s390x,
         panic_timer,
@@ -147,7 +147,7 @@ impl Case {
             boot: if self.action.is_some() { timings.daemon } else { timings.health },
             shutdown: timings.shutdown.1,
             heartbeat: self.heartbeat,
-            pet_interval: timings.pet_interval,
+            pets: Pets::Every(timings.pet_interval),
             ..Assumptions::default()
         }
     }
@@ -242,11 +242,84 @@ fn check_race(case: &Case) -> Result<(), TestCaseError> {
     // Alone it is sure.
     let tipping = row.and_then(|r| r.tipping);
     if let Some(tipping) = tipping.filter(|_| case.panic_timer > 0) {
-        let timer = u64::from(case.panic_timer);
+        let timer = u64::try_from(case.panic_timer).expect("not negative");
         prop_assert_eq!(timer <= tipping.timer_up_to, *first == ["kernel.panic"]);
         prop_assert_eq!(timer >= tipping.never_from, !first.contains(&"kernel.panic"));
     }
     Ok(())
+}
+
+/// From the VMI's creation to its condition Ready, as reckoned and as seen.
+#[test]
+fn from_the_start_to_ready() {
+    let timings = Case::timings();
+    let row = |readiness: &str, boot: Duration| {
+        let vm = fixture::vm();
+        let vm = if readiness.is_empty() { vm.build() } else { vm.readiness(readiness).build() };
+        let scenario = scenario().guest("healthServer: true").observe("200s").build();
+        let (_, trace, _) = world::run(&vm, &scenario.spec, Config::default(), timings);
+        let at = |name: &str| trace.sorted().iter().find(|e| e.event.to_string().starts_with(name)).map(|e| e.at);
+        let (created, seen) = (at("vm event SuccessfulCreate").expect("it is created"), at("vmi ready True"));
+        let told = ready(&vm, &Assumptions { boot, ..Assumptions::default() });
+        match (told, seen.map(|t| t.since(created))) {
+            // Conditions follow the phase at once.
+            (Some(span), Some(took)) => {
+                assert!(
+                    span.best <= took && took <= span.worst + Duration::from_secs(1),
+                    "{readiness}: {took:?} {span:?}"
+                );
+            }
+            (told, seen) => assert_eq!(told.is_some(), seen.is_some(), "{readiness}"),
+        }
+    };
+    row("", timings.health);
+    row("httpGet: {port: 1500, path: /healthz}, periodSeconds: 3", timings.health);
+    row(
+        "httpGet: {port: 1500, path: /healthz}, periodSeconds: 2, timeoutSeconds: 5, successThreshold: 3",
+        timings.health,
+    );
+    row("tcpSocket: {port: 1500}, initialDelaySeconds: 30, periodSeconds: 7", timings.health);
+    row("guestAgentPing: {}, periodSeconds: 4", timings.agent);
+    row("tcpSocket: {port: undeclared}", timings.health);
+}
+
+/// Who pets, how often, and what was read and what assumed.
+#[test]
+fn what_a_table_rests_on() {
+    const SECONDS: fn(f64) -> Duration = Duration::from_secs_f64;
+    let basis = |user_data: &str, given: Given| {
+        let volumes = format!("volumes: [{{name: c, cloudInitNoCloud: {{userData: {user_data:?}}}}}]");
+        let vm = fixture::vm().spec(&volumes).device("watchdog: {name: w, i6300esb: {action: poweroff}}").build();
+        let basis = Basis::of(&vm, &given);
+        let panic = rows(&vm, &basis.assumptions)
+            .into_iter()
+            .find(|r| r.fault == Break::KernelPanic && r.detector == Detector::Watchdog)
+            .and_then(|r| r.detected);
+        let stops = rows(&vm, &basis.assumptions).iter().any(|r| r.fault == Break::DaemonStopped);
+        (basis, panic, stops)
+    };
+    let (systemd, panic, stops) = basis("RuntimeWatchdogSec=20", Given::default());
+    let panic = panic.expect("it is caught");
+    assert!(panic.best < SECONDS(10.2) && panic.worst > SECONDS(20.0) && panic.worst < SECONDS(20.2), "{panic:?}");
+    assert!(!stops, "systemd is no daemon that could stop");
+    assert!(systemd.read.iter().any(|r| r == "heartbeat 20 s: systemd pets every 10 s"), "{:?}", systemd.read);
+    let (off, panic, stops) = basis("RuntimeWatchdogSec=off", Given::default());
+    assert!(panic.is_none() && !stops && off.read[0].contains("nothing arms"), "{:?}", off.read);
+    let (busybox, panic, stops) = basis("runcmd: [watchdog -t 2000ms -T 4000ms /dev/watchdog]", Given::default());
+    let panic = panic.expect("it is caught");
+    assert!(panic.best > SECONDS(2.0) && panic.worst < SECONDS(4.1) && stops, "{panic:?} {:?}", busybox.read);
+    let (timer, ..) = basis("runcmd: [sysctl -w kernel.panic=10]", Given { panic_timer: Some(3), ..Given::default() });
+    assert_eq!(timer.assumptions.panic_timer, 10);
+    assert!(timer.read.contains(&"kernel.panic 10".to_owned()), "{:?}", timer.read);
+    let (none, ..) = basis("x", Given::default());
+    for word in ["boot 60 s", "shutdown 10 s", "heartbeat 60 s", "kernel.panic 0"] {
+        assert!(none.assumed.iter().any(|a| a.starts_with(word)), "{word}: {:?}", none.assumed);
+    }
+    let given =
+        Given { boot: Some(SECONDS(1.0)), shutdown: Some(SECONDS(1.0)), heartbeat: Some(7), panic_timer: Some(-1) };
+    let (all, ..) = basis("x", given);
+    assert_eq!(all.assumed, ["the watchdog daemon pets every 1 s"]);
+    assert_eq!((all.assumptions.heartbeat, all.assumptions.panic_timer), (7, -1));
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 3] = ["kubelet-prober.md", "kubevirt-health.md", "qemu-watchdog.md"];
+const PAGES: [&str; 4] = ["guest-images.md", "kubelet-prober.md", "kubevirt-health.md", "qemu-watchdog.md"];
 const FOLDERS: [&str; 5] = ["sim", "images", "guests", "xtask", "tests"];
 /// The section whose items are cited as `trap 2`.
 const TRAPS: &str = "1";

@@ -295,6 +295,37 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        code: "command-line-in-one-string",
+        hazard: Vm { spec: &["readinessProbe: {exec: {command: [/usr/bin/uname -a]}}"], ..VM },
+        mended: Vm { spec: &["readinessProbe: {exec: {command: [/usr/bin/uname, -a]}}"], ..VM },
+        steps: "",
+        claim: |t| !has(t, "vmi ready True"),
+    },
+    Demonstration {
+        code: "virt-probe-by-hand",
+        hazard: Vm { spec: &["readinessProbe: {exec: {command: [virt-probe, --guestAgentPing]}}"], ..VM },
+        mended: Vm { spec: &["readinessProbe: {guestAgentPing: {}}"], ..VM },
+        steps: "",
+        claim: |t| !has(t, "vmi ready True"),
+    },
+    Demonstration {
+        code: "reboot-outlasts-liveness",
+        hazard: Vm {
+            spec: &["livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 3}", READY],
+            ..VM
+        },
+        mended: Vm { spec: &[PING, READY], ..VM },
+        steps: "{after: guest ready, plus: 60s, fault: guestReboot}",
+        claim: |t| has(t, "pod event Killing"),
+    },
+    Demonstration {
+        code: "rerun-on-failure-after-a-drain",
+        hazard: Vm { strategy: "RerunOnFailure", ..VM },
+        mended: VM,
+        steps: "{after: guest ready, plus: 60s, user: deletePod}",
+        claim: |t| status(t) == Some(VmStatus::Stopped),
+    },
+    Demonstration {
         code: "agent-probes-paused",
         hazard: Vm { annotation: Some(("kubevirt.io/pause-guest-agent-probes", "true")), spec: &[PING], ..VM },
         mended: Vm { spec: &[PING], ..VM },
@@ -303,6 +334,10 @@ const DEMONSTRATIONS: &[Demonstration] = &[
     },
 ];
 
+const NETWORK: &str = "the model's network has neither meshes nor plugins";
+const RELEASE: &str = "it is about the release that a cluster has";
+const SHELL: &str = "the model knows a handful of programs";
+const TEXT: &str = "it is about the text";
 const USER_DATA: &str = "what is installed in the guest, the model is told by the scenario and not by the manifest";
 
 /// What nothing here can show, and why.
@@ -319,9 +354,31 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("running-is-deprecated", "it behaves as runStrategy does"),
     ("volume-without-disk", "the model has no disks"),
     ("not-simulated", "the model has nothing to show it with"),
-    ("left-out", "it is about the text"),
     ("duplicate-key", "it is about the text, and no manifest with one is run"),
-    ("template-parameter-without-value", "it is about the text"),
+    ("left-out", TEXT),
+    ("template-parameter-without-value", TEXT),
+    ("unrendered-template", TEXT),
+    ("callout-of-a-document", TEXT),
+    ("looks-like-a-patch", TEXT),
+    ("armed-from-the-next-boot", USER_DATA),
+    ("two-to-pet-one-watchdog", USER_DATA),
+    ("panic-timer-from-the-next-boot", USER_DATA),
+    ("driver-does-not-load", USER_DATA),
+    ("what-the-image-brings", USER_DATA),
+    ("guest-exec-not-allowed", USER_DATA),
+    ("grace-beyond-systemds-limit", USER_DATA),
+    ("shell-words-without-a-shell", SHELL),
+    ("shell-without-its-script", SHELL),
+    ("line-end-in-exec-argument", RELEASE),
+    ("line-end-breaks-exec", RELEASE),
+    ("pause-annotation-not-heeded", RELEASE),
+    ("pause-annotation-on-the-vm", "the model is told of the VMI's annotations only"),
+    ("pause-annotation-without-pings", "what it says is that nothing is otherwise"),
+    ("binding-without-a-way-to-the-guest", NETWORK),
+    ("istio-answers-the-probe", NETWORK),
+    ("ambient-mesh-swallows-probes", NETWORK),
+    ("nobody-brings-a-bare-vmi-back", "a bare VMI runs here as Once does"),
+    ("liveness-stops-the-migration-target", "a migration here has no target pod"),
 ];
 
 impl Vm {

@@ -1,7 +1,7 @@
 //! What `check` prints, and that its stories can be seen happening.
 
 use std::path::Path;
-use vmhealth_sim::budget::Assumptions;
+use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::{Options, check, rules};
 use xtask::check::{CheckReport, render, render_budgets};
 use xtask::run::catalogue;
@@ -51,7 +51,7 @@ fn text() {
 #[test]
 fn json() {
     let mut report = CheckReport::new();
-    report.add("vm.yaml", MANIFESTS, &check(MANIFESTS, &Options::default()).unwrap(), Some(&Assumptions::default()));
+    report.add("vm.yaml", MANIFESTS, &check(MANIFESTS, &Options::default()).unwrap(), Some(&Given::default()));
     insta::assert_json_snapshot!(report);
 }
 
@@ -73,7 +73,7 @@ spec:
           watchdog: {name: w, i6300esb: {action: poweroff}}
 ";
     let checks = check(MANIFEST, &Options::default()).unwrap();
-    insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Assumptions::default(), 40));
+    insta::assert_snapshot!(render_budgets(&checks.manifests[0], &Given { panic_timer: Some(40), ..Given::default() }));
 }
 
 /// Why a probe never notices: its port does not reach the guest, its command is its own business, another host is asked.
@@ -95,8 +95,13 @@ spec:
 ";
     let table = |probe| {
         let checks = check(&MANIFEST.replace("{PROBE}", probe), &Options::default()).unwrap();
-        let text = render_budgets(&checks.manifests[0], &Assumptions::default(), 0);
-        text.lines().skip(2).take(5).map(|l| format!("{l}\n")).collect::<String>()
+        let text = render_budgets(&checks.manifests[0], &Given::default());
+        text.lines()
+            .skip_while(|l| !l.starts_with("fault "))
+            .skip(1)
+            .take(5)
+            .map(|l| format!("{l}\n"))
+            .collect::<String>()
     };
     let probes = [
         "{tcpSocket: {port: 81}}",

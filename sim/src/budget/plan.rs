@@ -1,10 +1,11 @@
 //! From a fault to its detection, to what is done about it, to the guest being back: a row for each fault and detector.
 
+use super::basis::Pets;
 use super::detection::{Answer, Span, detection};
 use crate::cluster::{Churn, Phase, is_replaced};
 use crate::devices::fires_after;
 use crate::manifest::{
-    Destination, Handler, PodProbe, Probe, RebootPolicy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
+    Destination, Handler, Petter, PodProbe, Probe, RebootPolicy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -16,33 +17,14 @@ pub struct Assumptions {
     pub boot: Duration,
     /// From a request to shut down until a healthy guest is off.
     pub shutdown: Duration,
-    /// Of the watchdog daemon, seconds.
+    /// The petter's timeout for the device, seconds.
     pub heartbeat: u32,
-    /// Between its pets.
-    pub pet_interval: Duration,
+    /// How it is petted.
+    pub pets: Pets,
+    /// `kernel.panic`, seconds; 0: never, negative: at once.
+    pub panic_timer: i32,
     /// The cluster's own delays.
     pub churn: Churn,
-}
-
-impl Default for Assumptions {
-    fn default() -> Self {
-        Assumptions {
-            boot: Duration::from_secs(60),
-            shutdown: Duration::from_secs(10),
-            // watchdog.conf: `watchdog-timeout`, `interval`.
-            heartbeat: 60,
-            pet_interval: Duration::from_secs(1),
-            churn: Churn::default(),
-        }
-    }
-}
-
-impl Assumptions {
-    /// The heartbeat is the manifest's, where it sets one.
-    pub fn of(self, vm: &VirtualMachine) -> Assumptions {
-        let set = vm.vmi.user_data.heartbeat.and_then(|h| u32::try_from(h.as_secs()).ok());
-        Assumptions { heartbeat: set.unwrap_or(self.heartbeat), ..self }
-    }
 }
 
 /// What breaks.
@@ -137,6 +119,10 @@ pub fn rows(vm: &VirtualMachine, assumptions: &Assumptions) -> Vec<Row> {
 fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec<Row> {
     let vmi = &vm.vmi;
     let mut rows = Vec::new();
+    let has_no_daemon = assumptions.pets == Pets::Never || vmi.user_data.petter == Some(Petter::Systemd);
+    if fault == Break::DaemonStopped && has_no_daemon {
+        return rows;
+    }
     let probes = [(Detector::Readiness, &vmi.readiness), (Detector::Liveness, &vmi.liveness)];
     for (detector, probe) in probes.into_iter().filter_map(|(detector, p)| Some((detector, p.as_ref()?))) {
         rows.push(match meets(vmi, probe, fault) {
@@ -203,6 +189,11 @@ fn meets(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Meets {
     }
 }
 
+/// Whether a probe fails on a guest that is well, because its port does not reach it.
+pub(super) fn never_succeeds(vmi: &VmiSpec, probe: &Probe) -> bool {
+    matches!(vmi.destination(&probe.handler), Some(Err(_) | Ok(Destination::NotForwarded { .. })))
+}
+
 /// Whether a probe fails on a guest that does not answer at all.
 pub fn notices_silence(vmi: &VmiSpec, probe: &Probe) -> bool {
     matches!(meets(vmi, probe, Break::KernelPanic), Meets::Broken(_))
@@ -227,8 +218,12 @@ fn liveness(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break, detect
 fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions, fault: Break) -> Row {
     let action = vm.vmi.watchdog_action();
     let fires = fires_after(model, assumptions.heartbeat);
-    let fired = matches!(fault, Break::DaemonStopped | Break::KernelPanic)
-        .then(|| Span { best: fires.saturating_sub(assumptions.pet_interval), worst: fires });
+    let meets = matches!(fault, Break::DaemonStopped | Break::KernelPanic);
+    if meets && assumptions.pets == Pets::Never {
+        return Row { fault, detector: Detector::Watchdog, detected: None, acted: None, action: UNARMED, back: None };
+    }
+    let interval = assumptions.pets.interval(assumptions.heartbeat);
+    let fired = meets.then(|| Span { best: fires.saturating_sub(interval), worst: fires });
     let ends = |end| recreated(vm, assumptions, fired, end);
     let (acted, word, back) = match action {
         WatchdogAction::Poweroff => (fired, "powered off, VMI Failed", ends(Phase::Failed)),
@@ -257,6 +252,8 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
     Row { fault, detector: Detector::Watchdog, detected: fired, acted, action, back }
 }
 
+/// Of a watchdog that nothing opens.
+const UNARMED: &str = "nothing arms it";
 /// Of a reset whose reboot liveness may not live to see the end of.
 const REBOOT_STOPPED: &str = "reset in place; liveness may stop the reboot";
 /// Of a shutdown that liveness takes for a fault.

@@ -17,17 +17,20 @@ pub struct Contender {
 
 /// The guest's own `kernel.panic` timer.
 const PANIC_TIMER: &str = "kernel.panic";
+/// How long a negative one lasts (qemu-watchdog.md 7.2).
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// All that could act on a panic, the one whose worst case comes first in front. `panic_timer`: `kernel.panic`, seconds; 0:
-/// never.
-pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: u32) -> Vec<Contender> {
+/// never, negative: at once.
+pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: i32) -> Vec<Contender> {
     let of_row = |row: &super::Row| {
         let acts = row.fault == Break::KernelPanic && row.detector != Detector::Readiness && row.acted.is_some();
         row.detected.filter(|_| acts).map(|at| Contender { name: row.detector.as_str(), at })
     };
     let mut all: Vec<Contender> = rows(vm, assumptions).iter().filter_map(of_row).collect();
-    if panic_timer > 0 {
-        all.push(Contender { name: PANIC_TIMER, at: Span::exactly(Duration::from_secs(panic_timer.into())) });
+    if panic_timer != 0 {
+        let waits = u64::try_from(panic_timer).map_or(AT_ONCE, Duration::from_secs);
+        all.push(Contender { name: PANIC_TIMER, at: Span::exactly(waits) });
     }
     all.sort_by_key(|c| (c.at.worst, c.at.best));
     all
@@ -60,7 +63,7 @@ pub struct RaceRow {
 }
 
 /// Who wins, over a grid of `kernel.panic` timers (0: none) and heartbeats; the panic device and liveness are the VM's own.
-pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[u32], grid: &[u32]) -> Vec<RaceRow> {
+pub fn who_wins(vm: &VirtualMachine, assumptions: &Assumptions, timers: &[i32], grid: &[u32]) -> Vec<RaceRow> {
     let row = |heartbeat: Option<u32>| {
         let assumptions = heartbeat.map_or(*assumptions, |heartbeat| Assumptions { heartbeat, ..*assumptions });
         let others = contenders(vm, &assumptions, 0);
@@ -96,7 +99,7 @@ pub struct RaceVariant {
 pub fn who_wins_grid(
     vm: &VirtualMachine,
     assumptions: &Assumptions,
-    timers: &[u32],
+    timers: &[i32],
     heartbeats: &[u32],
     thresholds: &[u32],
 ) -> Vec<RaceVariant> {
@@ -131,7 +134,7 @@ pub fn tipping(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Tipping
     all.iter().find(|c| c.name == Detector::Watchdog.as_str())?;
     let model = vm.vmi.watchdog_in_guest(None)?;
     let heartbeats = || model.heartbeats();
-    let earliest = |h| fires_after(model, h).saturating_sub(assumptions.pet_interval);
+    let earliest = |h| fires_after(model, h).saturating_sub(assumptions.pets.interval(h));
     let surely = heartbeats().take_while(|h| fires_after(model, *h) < liveness.best).last();
     let never = heartbeats().find(|h| earliest(*h) > liveness.worst);
     Some(Tipping { watchdog_up_to: surely.unwrap_or(0), liveness_from: never.unwrap_or(heartbeats().end() + 1) })

@@ -61,6 +61,7 @@ pub(super) struct RunningProbe<'v, 'a> {
     pub(super) field: ProbeField<'a>,
     pub(super) probe: &'v Probe,
     pub(super) vm: &'v VirtualMachine,
+    pub(super) options: &'a Options,
 }
 
 impl<'a> RunningProbe<'_, 'a> {
@@ -146,6 +147,12 @@ impl<'a> CheckContext<'a> {
         }
     }
 
+    /// What a label or an annotation of the VMI says.
+    pub(super) fn vmi_metadata(&self, key: &str) -> Option<&'a str> {
+        let metadata = self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })?;
+        ["labels", "annotations"].into_iter().find_map(|list| metadata.get(list)?.get(key)?.text())
+    }
+
     /// Whether a feature gate is off in the cluster.
     pub(super) fn is_off(&self, gate: &str) -> bool {
         let named = |gates: &[String]| gates.iter().any(|g| g == gate);
@@ -172,7 +179,7 @@ impl<'a> CheckContext<'a> {
         let meaning = |field: &ProbeField<'a>| probe_of(&vm.vmi, field.name);
         self.probes
             .iter()
-            .filter_map(|field| Some(RunningProbe { field: *field, probe: meaning(field)?, vm }))
+            .filter_map(|field| Some(RunningProbe { field: *field, probe: meaning(field)?, vm, options: self.options }))
             .collect()
     }
 }

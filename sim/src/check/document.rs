@@ -12,6 +12,7 @@ use super::rule::{Finding, Findings};
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::schema;
 use super::template::{self, Template};
+use super::unrendered;
 use crate::manifest::{self, VirtualMachine};
 use crate::yaml::{self, Cursor, Document, Node, Pos, Record, YamlError};
 
@@ -65,7 +66,7 @@ struct With<'t> {
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
-    let documents = yaml::documents(text)?;
+    let documents = yaml::documents(text).map_err(|e| unrendered::explain(text, e))?;
     let with = With { options, beside: Beside::of(&documents, DEPTH) };
     for node in &documents {
         let document = Document::new(node);
@@ -96,7 +97,7 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
         }
         _ => match Kind::named(kind) {
             Some(kind) => checks.manifests.push(check_manifest(object.object(), kind, with, around)),
-            None => checks.skipped.push(skipped(kind.to_owned())),
+            None => checks.skipped.push(skipped(unrendered::name(object, kind))),
         },
     }
 }
@@ -113,7 +114,7 @@ fn process(
     let mut template = Template::of(parameters);
     template.substitute(&mut node);
     let Template { notes, open, .. } = template;
-    let around = TextAround { notes, open, ..*around };
+    let around = TextAround { in_template: true, notes, open, ..*around };
     let document = Document::new(&node);
     find_manifests(Cursor::new(&document), with, &around, depth - 1, checks);
 }
@@ -157,6 +158,7 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
         let help = "oc process -p NAME=... gives a parameter its value";
         findings.of(&TEMPLATE_PARAMETER).add(object, note.as_str(), help);
     }
+    around.remark(object, kind == Kind::VirtualMachine, &mut findings);
     let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
     findings.sort_by_key(|f| f.rule.layer);
     Checked {

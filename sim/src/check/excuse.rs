@@ -1,10 +1,12 @@
 //! Errors that the text around a manifest excuses: an excerpt leaves things out and has placeholders, and the user of an OpenShift
-//! Template gives values.
+//! Template gives values. And what there is to say of a text as a whole: a template that nobody has rendered, a patch.
 
 use super::layer::Rank;
-use super::rule::{Finding, Found};
+use super::rule::{Finding, Findings, Found};
+use super::rules::kind_of_file::{CALLOUT, PATCH, UNRENDERED};
 use super::rules::limits::{LEFT_OUT, TEMPLATE_PARAMETER};
 use super::rules::schema::{MISSING_FIELD, WRONG_TYPE};
+use super::unrendered::{callout, placeholder, texts};
 use crate::yaml::{Cursor, Pos, Value};
 use std::collections::BTreeSet;
 
@@ -17,6 +19,8 @@ const LEFT_OUT_OF_EXCERPTS: [&str; 5] =
 pub(super) struct TextAround {
     /// It leaves things out and says so.
     pub(super) excerpt: bool,
+    /// An OpenShift Template is around it, which has placeholders of its own.
+    pub(super) in_template: bool,
     /// Of the Template around it: what there is to say about its parameters.
     pub(super) notes: Vec<String>,
     /// What depends on a parameter without a value stands there.
@@ -36,16 +40,65 @@ impl TextAround {
         }
         let (rule, why) = if self.open.contains(&finding.pos) {
             (&TEMPLATE_PARAMETER, "depends on a parameter without a value")
+        } else if !self.in_template && at.is_some_and(|at| held(at, placeholder).is_some()) {
+            (&UNRENDERED, "depends on a placeholder that nobody has rendered")
         } else if self.excerpt && (is_left_out(finding) || (*finding.rule == WRONG_TYPE && is_null(at))) {
             (&LEFT_OUT, "left out of this excerpt")
         } else if self.excerpt && (is_placeholder(&finding.vm_field) || holds_placeholder(at)) {
             (&LEFT_OUT, "a placeholder of this excerpt")
         } else {
+            if let Some(mark) = at.and_then(|at| held(at, callout)) {
+                finding.help = format!("remove {mark}: it is a callout of the document that this was copied from");
+            }
             return;
         };
         finding.message = format!("{why}: {}", finding.message);
         finding.rule = rule;
     }
+}
+
+impl TextAround {
+    /// Adds what there is to say of the text as a whole, and takes back what another finding says already.
+    pub(super) fn remark<'a>(&self, object: Cursor<'a>, is_vm: bool, findings: &mut Findings<'a>) {
+        let is_misplaced = |f: &Found<'_>| {
+            let field = f.finding.vm_field.strip_prefix("spec.template.");
+            f.finding.rule.code == "unknown-field"
+                && field.is_some_and(|f| f.ends_with("unStrategy") || f.ends_with("running"))
+        };
+        if findings.0.iter().any(is_misplaced) {
+            findings.0.retain(|f| f.finding.rule.code != "no-run-strategy");
+        }
+        let is_absent = |path| object.at(path).is_none();
+        let says_nothing = ["spec.running", "spec.runStrategy", "spec.template.spec.domain"].into_iter().all(is_absent);
+        if is_vm && says_nothing && !is_absent("spec") && !self.excerpt {
+            let help =
+                "apply it, and check what comes out: `kubectl patch --dry-run=client -o yaml` or `kubectl kustomize`";
+            findings.of(&PATCH).add(
+                object.place("spec"),
+                "this looks like a patch or a part of a VirtualMachine",
+                help,
+            );
+        }
+        let told = |at: Cursor<'_>, findings: &Findings<'_>| findings.0.iter().any(|f| f.finding.pos == at.node().pos);
+        for at in texts(object) {
+            let text = at.value().as_str().unwrap_or_default();
+            if let Some(mark) = callout(text).filter(|_| !told(at, findings)) {
+                let message = format!("{text:?} ends in a callout of the document that it was copied from");
+                findings.of(&CALLOUT).add(at, message, format!("remove {mark}"));
+            }
+            if let Some(engine) = placeholder(text).filter(|_| !self.in_template) {
+                if !findings.0.iter().any(|f| f.finding.rule == &UNRENDERED && f.finding.vm_field.is_empty()) {
+                    let help = "values that come from placeholders are not checked";
+                    findings.of(&UNRENDERED).add(object, format!("this is {engine}"), help);
+                }
+            }
+        }
+    }
+}
+
+/// What a function finds in the text at a cursor.
+fn held<'a, T>(at: Cursor<'a>, find: impl Fn(&'a str) -> Option<T>) -> Option<T> {
+    at.value().as_str().and_then(find)
 }
 
 /// `# ...`: how documentation marks what it leaves out.

@@ -26,3 +26,11 @@ pub const OFF_BY_DEFAULT: &[&str] = &[
     "VSOCK",
     "WorkloadEncryptionTDX",
 ];
+
+/// Of features that are simply there by now: off by default in older releases.
+const FORMER: &[&str] = &["PanicDevices"];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    [ON_BY_DEFAULT, OFF_BY_DEFAULT, FORMER].into_iter().flatten().copied()
+}

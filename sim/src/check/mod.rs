@@ -13,6 +13,7 @@ mod excuse;
 mod expand;
 pub mod gate;
 mod guest_os;
+mod image;
 mod kind;
 mod layer;
 mod machine;
@@ -26,6 +27,7 @@ mod rules;
 mod schema_table;
 mod selectors;
 mod template;
+mod unrendered;
 
 pub use document::{Checked, Checks, Skipped, check};
 pub use kind::Kind;

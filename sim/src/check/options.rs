@@ -1,5 +1,6 @@
 //! What a manifest does not say and a cluster would.
 
+use crate::cluster::KubevirtVersion;
 use crate::manifest::Architecture;
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ pub struct Options {
     pub boot: Duration,
     /// Feature gates of KubeVirt that are off there although they are on by default.
     pub without_gates: Vec<String>,
-    /// Feature gates of KubeVirt that are on there although they are off by default.
+    /// Those that are on there although they are off by default, perhaps only in its release.
     pub with_gates: Vec<String>,
+    /// The cluster's release.
+    pub kubevirt: KubevirtVersion,
 }
 
 impl Default for Options {
@@ -24,6 +27,7 @@ impl Default for Options {
             boot: Duration::from_secs(60),
             without_gates: Vec::new(),
             with_gates: Vec::new(),
+            kubevirt: KubevirtVersion::default(),
         }
     }
 }

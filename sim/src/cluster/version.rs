@@ -22,7 +22,7 @@ impl Default for KubevirtVersion {
 }
 
 impl KubevirtVersion {
-    const OLDEST: KubevirtVersion = KubevirtVersion::new(1, 6, 0);
+    const OLDEST: KubevirtVersion = KubevirtVersion::new(1, 4, 0);
 
     const fn new(major: u16, minor: u16, patch: u16) -> Self {
         KubevirtVersion { major, minor, patch }
@@ -30,6 +30,11 @@ impl KubevirtVersion {
 
     fn since(self, minor: u16, patch: u16) -> bool {
         self >= KubevirtVersion::new(1, minor, patch)
+    }
+
+    /// A release before v1.`minor`.0.
+    pub fn is_before(self, minor: u16) -> bool {
+        !self.since(minor, 0)
     }
 
     /// A failed ping of a guest that is paused, migrates or is not there counts as success, and a VM with an agent-ping
@@ -54,15 +59,25 @@ impl KubevirtVersion {
     }
 }
 
+impl std::str::FromStr for KubevirtVersion {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        KubevirtVersion::try_from(text.to_owned())
+    }
+}
+
 impl TryFrom<String> for KubevirtVersion {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let numbers: Option<Vec<u16>> =
             text.strip_prefix('v').unwrap_or(&text).split('.').map(|n| n.parse().ok()).collect();
-        let Some([major, minor, patch]) = numbers.as_deref() else {
-            return Err(format!("{text:?} is not a version like v1.9.0"));
+        let (major, minor, patch) = match numbers.as_deref() {
+            Some([major, minor, patch]) => (*major, *minor, *patch),
+            // The first of its releases.
+            Some([major, minor]) => (*major, *minor, 0),
+            _ => return Err(format!("{text:?} is not a version like v1.9.0")),
         };
-        let version = KubevirtVersion::new(*major, *minor, *patch);
+        let version = KubevirtVersion::new(major, minor, patch);
         if version < KubevirtVersion::OLDEST || version.major != 1 {
             return Err(format!("KubeVirt {version} is not known: {} to {}", Self::OLDEST, Self::default()));
         }
@@ -83,6 +98,7 @@ mod tests {
     #[test]
     fn what_came_when() {
         for (text, suppresses, annotation, panics) in [
+            ("v1.4", false, false, false),
             ("v1.6.0", false, false, false),
             ("v1.7.3", false, false, false),
             ("v1.7.4", true, false, false),
@@ -98,7 +114,7 @@ mod tests {
             assert_eq!(seen, (suppresses, annotation, panics), "{text}");
             assert_eq!(version.tells_failed_pings(), annotation, "{text}");
         }
-        for text in ["", "v1.9", "1.5.9", "v2.0.0", "latest", "v1.8.x"] {
+        for text in ["", "v1", "1.3.9", "v2.0.0", "latest", "v1.8.x"] {
             assert!(KubevirtVersion::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

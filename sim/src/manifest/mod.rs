@@ -6,10 +6,12 @@
 mod architecture;
 mod base64;
 mod boot;
+mod cloud_config;
 mod decode;
 mod destination;
 mod probe;
 mod quantity;
+mod settings;
 mod types;
 mod user_data;
 
@@ -25,4 +27,4 @@ pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_rec
 pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE};
 pub(crate) use quantity::{bytes, is_quantity};
 pub use types::*;
-pub use user_data::{UserData, WatchdogHolder};
+pub use user_data::{Petter, UserData, WatchdogHolder};

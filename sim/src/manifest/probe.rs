@@ -46,12 +46,14 @@ impl Probe {
 
 /// What the guest agent receives for a command that virt-launcher puts into its JSON as it is: the path, and the list of
 /// arguments, where a quoted comma makes two of one. `None`: no JSON any more (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
+/// Line ends and tabs are received as they are: libvirt's parser takes them.
 pub fn as_received(command: &[String]) -> Vec<Option<Vec<String>>> {
-    let received = |(i, text): (usize, &String)| match i {
+    let escaped = |c: char| if c < ' ' { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let received = |(i, text): (usize, String)| match i {
         0 => serde_json::from_str(&format!("\"{text}\"")).ok().map(|path| vec![path]),
         _ => serde_json::from_str(&format!("[\"{text}\"]")).ok(),
     };
-    command.iter().enumerate().map(received).collect()
+    command.iter().map(|text| text.chars().map(escaped).collect()).enumerate().map(received).collect()
 }
 
 /// The five numbers of a probe; seconds are whole.

@@ -1,10 +1,12 @@
 //! What a manifest's user data sets up in the guest, as far as its text tells: the one reader of it, for `check`, the budgets and
 //! whoever runs the guest.
 //!
-//! User data is a program; this only looks for names. What it does not find may still be in the image.
+//! User data is a program; this only looks for names and settings (qemu-watchdog.md 8.1, 8.4 and 8.5). What it does not find may still
+//! be in the image.
 
 use super::base64::go_base64;
-use crate::devices::WatchdogModel;
+use super::cloud_config::{Part, parts};
+use super::settings::{busybox, driver_kept_away, panic_timer, pet_interval, runtime_watchdog, watchdog_timeout};
 use crate::yaml::Cursor;
 use std::time::Duration;
 
@@ -20,6 +22,17 @@ pub enum WatchdogHolder {
     Configured,
 }
 
+/// Who pets the watchdog (qemu-watchdog.md 8.1, 8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Petter {
+    /// systemd itself, every half of the heartbeat: there is no daemon that could stop.
+    Systemd,
+    /// busybox's `watchdog`.
+    Busybox,
+    /// The watchdog daemon.
+    Daemon,
+}
+
 /// What the user data of a manifest's volumes mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserData {
@@ -29,72 +42,136 @@ pub struct UserData {
     pub agent: bool,
     /// What is to hold the watchdog open.
     pub watchdog: WatchdogHolder,
+    /// Who that is; of two the one that opens the device first.
+    pub petter: Option<Petter>,
+    /// Another one that is to open it, too, and finds it taken.
+    pub rival: Option<Petter>,
+    /// `RuntimeWatchdogSec` is off, by word or by number.
+    pub systemd_off: bool,
     /// A watchdog is told from others by its driver, or another's driver is kept away.
     pub tells_watchdogs_apart: bool,
-    /// The daemon's or systemd's timeout for the device: whole seconds that some device takes.
+    /// The petter's timeout for the device: whole seconds that some device takes.
     pub heartbeat: Option<Duration>,
+    /// Between two pets, where it is said: the daemon's `interval`, busybox's `-t`.
+    pub pet_interval: Option<Duration>,
+    /// `kernel.panic`, seconds; 0: never, negative: at once.
+    pub panic_timer: Option<i32>,
+    /// Something loads the watchdog's driver by its name.
+    pub loads_driver: bool,
+    /// systemd is told to read its configuration again, or the guest to reboot: what is written for systemd counts in the first
+    /// boot.
+    pub systemd_reads_again: bool,
+    /// The same of `sysctl`.
+    pub sysctl_reads_again: bool,
+    /// The kernel's setting stands only in files of sysctl.d.
+    pub panic_timer_in_a_file: bool,
+    /// The agent's list of commands is changed.
+    pub changes_agent_commands: bool,
 }
 
 impl UserData {
     /// Of all volumes of a VMI's spec.
     pub(super) fn read(spec: Cursor<'_>) -> UserData {
         let spec = spec.quiet();
-        let mut all = UserData::default();
+        let (mut hidden, mut texts) = (false, Vec::new());
         for volume in spec.items_at("volumes") {
-            all.hidden |= volume.get("sysprep").is_some();
+            hidden |= volume.get("sysprep").is_some();
             for source in ["cloudInitNoCloud", "cloudInitConfigDrive"].iter().filter_map(|s| volume.get(s)) {
-                let plain = source.text_at("userData").unwrap_or_default();
-                let encoded = source.text_at("userDataBase64").and_then(go_base64).unwrap_or_default();
-                let found = UserData::in_text(&format!("{plain}\n{}", String::from_utf8_lossy(&encoded)));
-                all = UserData {
-                    hidden: all.hidden || source.get("secretRef").is_some(),
-                    agent: all.agent || found.agent,
-                    watchdog: all.watchdog.max(found.watchdog),
-                    tells_watchdogs_apart: all.tells_watchdogs_apart || found.tells_watchdogs_apart,
-                    heartbeat: all.heartbeat.or(found.heartbeat),
-                };
+                hidden |= source.get("secretRef").is_some();
+                texts.extend(source.text_at("userData").map(str::to_owned));
+                let encoded = source.text_at("userDataBase64").and_then(go_base64);
+                texts.extend(encoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
             }
         }
-        all
+        UserData { hidden, ..UserData::in_texts(&texts) }
     }
 
-    fn in_text(text: &str) -> UserData {
-        let lines: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
-        let any = |words: &[&str]| lines.iter().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
+    fn in_texts(texts: &[String]) -> UserData {
+        let written = |l: &&str| !l.trim_start().starts_with('#');
+        let raw: Vec<String> = texts.iter().flat_map(|t| t.lines()).filter(written).map(str::to_lowercase).collect();
+        let parts: Vec<Part> = texts.iter().flat_map(|text| parts(text)).collect();
+        let lines = || parts.iter().flat_map(|part| &part.lines);
+        let mentions = |words: &[&str]| raw.iter().any(|l| words.iter().any(|w| l.contains(w)));
+        let any =
+            |words: &[&str]| mentions(words) || lines().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
+
+        // Of several settings the last one counts.
+        let systemd = lines().filter_map(|l| runtime_watchdog(l)).next_back();
+        let busybox = lines().find_map(|l| busybox(l));
+        let daemon = any(&["watchdog-device", "watchdog-timeout"])
+            || (systemd.is_none() && busybox.is_none() && any(&["/dev/watchdog"]));
+        let has_device = daemon && any(&["watchdog-device", "/dev/watchdog"]);
+        let mut petters = [
+            systemd.and_then(|s| s).map(|heartbeat| (Petter::Systemd, Some(heartbeat))),
+            busybox.map(|b| (Petter::Busybox, Some(b.heartbeat))),
+            daemon.then(|| (Petter::Daemon, lines().filter_map(|l| watchdog_timeout(l)).next_back())),
+        ]
+        .into_iter()
+        .flatten();
+        let first = petters.next();
+        let (petter, heartbeat) = first.map_or((None, None), |(petter, heartbeat)| (Some(petter), heartbeat));
+        let configured = has_device || petter.is_some_and(|p| p != Petter::Daemon);
+        let timers: Vec<(bool, i32)> = parts
+            .iter()
+            .flat_map(|part| part.lines.iter().map(move |l| (part.path.contains("sysctl"), l)))
+            .filter_map(|(in_file, line)| Some((in_file, panic_timer(line)?)))
+            .collect();
         UserData {
             hidden: false,
             agent: any(&["qemu-guest-agent", "qemu-ga"]),
-            watchdog: match (any(&["watchdog-device", "/dev/watchdog", "runtimewatchdogsec"]), any(&["watchdog"])) {
+            watchdog: match (configured, raw.iter().any(|l| installs_daemon(l))) {
                 (true, _) => WatchdogHolder::Configured,
                 (false, true) => WatchdogHolder::Installed,
                 (false, false) => WatchdogHolder::Absent,
             },
-            tells_watchdogs_apart: any(&["i6300esb timer"]) || lines.iter().any(|line| keeps_away(line)),
-            heartbeat: lines.iter().find_map(|line| heartbeat_in(line)),
+            petter: petter.filter(|_| configured),
+            rival: petters.next().map(|(petter, _)| petter).filter(|p| *p != Petter::Daemon || has_device),
+            systemd_off: systemd == Some(None),
+            tells_watchdogs_apart: any(&["i6300esb timer"])
+                || raw.iter().chain(lines()).any(|line| driver_kept_away(line)),
+            heartbeat,
+            pet_interval: match petter {
+                Some(Petter::Busybox) => busybox.map(|b| b.interval),
+                Some(Petter::Daemon) => parts.iter().find_map(|part| pet_interval(&part.lines)),
+                Some(Petter::Systemd) | None => None,
+            },
+            panic_timer: timers.last().map(|(_, seconds)| *seconds),
+            loads_driver: any(&["modprobe i6300esb", "modprobe -b i6300esb", "watchdog_module=", "insmod "]),
+            systemd_reads_again: lines().any(|l| reads_again(l, &["daemon-reexec", "daemon-reload"])),
+            sysctl_reads_again: lines().any(|l| reads_again(l, &["sysctl --system", "sysctl -p", "systemd-sysctl"])),
+            panic_timer_in_a_file: !timers.is_empty() && timers.iter().all(|(in_file, _)| *in_file),
+            changes_agent_commands: any(&[
+                "sysconfig/qemu-ga",
+                "qemu-ga.conf",
+                "filter_rpc_args",
+                "blacklist_rpc",
+                "--allow-rpcs",
+            ]),
         }
     }
 }
 
-/// Of modprobe.d, the kernel's command line and udev: what leaves one of q35's two drivers out, or names the device by it.
-fn keeps_away(line: &str) -> bool {
-    let line = line.to_lowercase();
-    ["itco_wdt", "i6300esb"].iter().any(|driver| line.contains(driver))
-        && ["blacklist", "install ", "identity"].iter().any(|word| line.contains(word))
+/// A line that has the daemon's name as a word of its own: its package, its unit, its file.
+fn installs_daemon(line: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let mut words = line.split(|c| !is_part(c)).map(|word| word.trim_matches('-'));
+    words.any(|word| {
+        ["watchdog", "watchdog.service", "watchdog-timeout"].contains(&word) || word.ends_with("watchdog.conf")
+    })
 }
 
-/// `watchdog-timeout = 30` (watchdog.conf) or `RuntimeWatchdogSec=1min 30s` (systemd.time).
-fn heartbeat_in(line: &str) -> Option<Duration> {
-    let (_, value) = ["watchdog-timeout", "RuntimeWatchdogSec"].iter().find_map(|key| line.split_once(key))?;
-    let value = value.trim_start().strip_prefix('=')?.split('#').next().unwrap_or_default().trim();
-    let seconds = value.parse().map(Duration::from_secs).ok();
-    let span = seconds.or_else(|| humantime::parse_duration(value).ok())?;
-    let taken = u32::try_from(span.as_secs()).is_ok_and(|s| WatchdogModel::any_heartbeat().contains(&s));
-    taken.then_some(Duration::from_secs(span.as_secs()))
+/// A command that has one of these in it, or that reboots the guest.
+fn reads_again(line: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| line.contains(word)) || line.split_whitespace().any(|word| word == "reboot")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> UserData {
+        UserData::in_texts(&[text.to_owned()])
+    }
 
     #[test]
     fn what_user_data_mentions() {
@@ -115,21 +192,75 @@ mod tests {
             ("# watchdog-timeout = 5\nwatchdog-timeout = 40 # s\n", false, Installed, heartbeat(40)),
             ("RuntimeWatchdogSec=2min\n", false, Configured, heartbeat(120)),
             ("RuntimeWatchdogSec=1min 30s\n", false, Configured, heartbeat(90)),
-            ("RuntimeWatchdogSec=2h\n", false, Configured, None),
-            ("RuntimeWatchdogSec=500ms\n", false, Configured, None),
-            ("RuntimeWatchdogSec=4294967295\n", false, Configured, None),
-            ("RuntimeWatchdogSec=off\n", false, Configured, None),
+            ("RuntimeWatchdogSec=off\n", false, Absent, None),
+            ("RuntimeWatchdogSec=0\n", false, Absent, None),
+            ("kernel.nmi_watchdog = 0\n", false, Absent, None),
             ("modprobe iTCO_wdt", false, Absent, None),
             ("modprobe.blacklist=iTCO_wdt # identity", false, Absent, None),
             ("ATTR{identity}==\"i6300ESB timer\"", false, Absent, None),
             ("", false, Absent, None),
         ] {
-            let tells_watchdogs_apart = text.contains("identity");
-            assert_eq!(
-                UserData::in_text(text),
-                UserData { hidden: false, agent, watchdog, tells_watchdogs_apart, heartbeat: expected },
-                "{text}"
-            );
+            let found = read(text);
+            let seen = (found.agent, found.watchdog, found.heartbeat, found.tells_watchdogs_apart);
+            assert_eq!(seen, (agent, watchdog, expected, text.contains("identity")), "{text}");
         }
+        assert!(read("RuntimeWatchdogSec=off\n").systemd_off && !read("RuntimeWatchdogSec=5\n").systemd_off);
+    }
+
+    /// Who pets, with which heartbeat, how often where that is said, and who comes too late.
+    #[test]
+    fn who_pets() {
+        use Petter::{Busybox, Daemon, Systemd};
+        let drop_in = |value: &str| {
+            format!(
+                "#cloud-config\nwrite_files:\n- path: /etc/systemd/system.conf.d/w.conf\n  content: |\n    [Manager]\n    RuntimeWatchdogSec={value}\n"
+            )
+        };
+        let conf = "write_files:\n- {path: /etc/watchdog.conf, content: \"watchdog-device=/dev/watchdog\\ninterval = 5\\n\"}\n";
+        for (text, petter, heartbeat, interval, rival) in [
+            (drop_in("20"), Some(Systemd), Some(20), None, None),
+            (drop_in("off"), None, None, None, None),
+            // The driver's own.
+            (drop_in("default"), Some(Systemd), Some(30), None, None),
+            (conf.to_owned(), Some(Daemon), None, Some(5), None),
+            (drop_in("20") + &conf.replace("write_files:\n", ""), Some(Systemd), Some(20), None, Some(Daemon)),
+            ("runcmd: [watchdog -t 1 -T 4 /dev/watchdog]\n".to_owned(), Some(Busybox), Some(4), Some(1), None),
+            ("runcmd: [[busybox, watchdog, -T, 10, /dev/watchdog]]".to_owned(), Some(Busybox), Some(10), Some(5), None),
+            (
+                "bootcmd: [\"sed -i 's/.*RuntimeWatchdogSec=.*/RuntimeWatchdogSec=15/' /etc/systemd/system.conf\"]"
+                    .to_owned(),
+                Some(Systemd),
+                Some(15),
+                None,
+                None,
+            ),
+        ] {
+            let found = read(&text);
+            let seconds = |d: Option<Duration>| d.map(|d| d.as_secs());
+            let seen = (found.petter, seconds(found.heartbeat), seconds(found.pet_interval), found.rival);
+            assert_eq!(seen, (petter, heartbeat, interval, rival), "{text}");
+            assert_eq!(found.watchdog == WatchdogHolder::Configured, petter.is_some(), "{text}");
+        }
+    }
+
+    /// `kernel.panic`, whether only files have it, and whether they are read in the first boot.
+    #[test]
+    fn when_settings_count() {
+        let file = "write_files: [{path: /etc/sysctl.d/p.conf, content: kernel.panic = 10}]\n";
+        for (text, timer, in_a_file, again) in [
+            (file.to_owned(), Some(10), true, false),
+            (format!("{file}runcmd: [sysctl --system]\n"), Some(10), true, true),
+            (format!("{file}power_state: {{mode: reboot}}\n"), Some(10), true, true),
+            ("runcmd: [sysctl -w kernel.panic=-1]\n".to_owned(), Some(-1), false, false),
+            ("runcmd: [echo 5 > /proc/sys/kernel/panic]\n".to_owned(), Some(5), false, false),
+            ("kernel.panic_on_oops = 1\n".to_owned(), None, false, false),
+        ] {
+            let found = read(&text);
+            let seen = (found.panic_timer, found.panic_timer_in_a_file, found.sysctl_reads_again);
+            assert_eq!(seen, (timer, in_a_file, again), "{text}");
+        }
+        assert!(read("runcmd: [systemctl daemon-reexec]").systemd_reads_again);
+        assert!(read("runcmd: [modprobe i6300esb]").loads_driver && !read("x").loads_driver);
+        assert!(read("runcmd: [\"sed -i d /etc/sysconfig/qemu-ga\"]").changes_agent_commands);
     }
 }

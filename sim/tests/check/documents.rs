@@ -153,7 +153,10 @@ fn the_manifests_of_the_document() {
     for (text, hazards) in [
         (probe("readinessProbe", &format!("{GET}, {NUMBERS}, failureThreshold: 3, successThreshold: 3")), &[][..]),
         (probe("readinessProbe", &format!("tcpSocket: {{port: 1500}}, {NUMBERS}")), &["tcp-probe-outlives-a-hang"]),
-        (probe("livenessProbe", &format!("{GET}, {NUMBERS}")), &["liveness-without-readiness"]),
+        (
+            probe("livenessProbe", &format!("{GET}, {NUMBERS}")),
+            &["liveness-without-readiness", "reboot-outlasts-liveness"],
+        ),
         (
             probe(
                 "readinessProbe",
@@ -196,7 +199,7 @@ fn an_excerpt_says_what_it_leaves_out() {
     let words = |text: &str| checks(text).manifests[0].findings.iter().map(|f| f.rule.code).collect::<Vec<_>>();
     assert_eq!(words(excerpt), ["left-out", "left-out", "left-out"]);
     assert_eq!(checks(excerpt).manifests[0].verdict, Verdict::Accepted);
-    assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field"]);
+    assert_eq!(words(&excerpt.replace("# ...", "# and so on")), ["missing-field", "looks-like-a-patch"]);
     // What stands in a mapping may be left out of it; a field that is unknown is unknown without a value, too.
     let metadata = excerpt.replace("    spec:", "    metadata:\n      labels:\n    spec:");
     assert_eq!(words(&metadata), ["left-out"; 4]);

@@ -66,24 +66,31 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     ),
     (
         &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 20}\nreadinessProbe: {httpGet: {port: 80}}")],
-        &[(
-            "liveness-before-boot",
-            "liveness can stop the guest 50 s after its container's start, 10 s before a boot of 60 s is over",
-        )],
+        &[
+            (
+                "liveness-before-boot",
+                "liveness can stop the guest 50 s after its container's start, 10 s before a boot of 60 s is over",
+            ),
+            ("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s"),
+        ],
     ),
     (
         &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 30}\nreadinessProbe: {httpGet: {port: 80}}")],
-        &[],
+        &[("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s")],
     ),
     (
         &[(Vm, "runStrategy: RerunOnFailure"), (Vmi, QUIET_LIVENESS)],
-        &[("rerun-on-failure-with-liveness", "ends Succeeded, and RerunOnFailure does not start it again")],
+        &[
+            ("rerun-on-failure-with-liveness", "ends Succeeded, and RerunOnFailure does not start it again"),
+            ("rerun-on-failure-after-a-drain", "when its node is drained"),
+        ],
     ),
     (
         &[(Vm, "runStrategy: RerunOnFailure"), (Vmi, QUIET_LIVENESS), (Vmi, "terminationGracePeriodSeconds: 0")],
         &[
             ("rerun-on-failure-with-liveness", "ends Succeeded here, and RerunOnFailure never starts it again"),
             ("grace-period-zero", "counts as Succeeded"),
+            ("rerun-on-failure-after-a-drain", "when its node is drained"),
         ],
     ),
     (
@@ -101,6 +108,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
             ("rerun-on-failure-with-liveness", "RerunOnFailure does not start it again"),
             (Q35, "twice the heartbeat"),
             ("rerun-on-failure-with-terminate", "also the watchdog's reset, ends the VMI Succeeded"),
+            ("rerun-on-failure-after-a-drain", "when its node is drained"),
         ],
     ),
     // A reset that ends the VMI is no reboot that liveness could stop.
@@ -147,7 +155,10 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
             Vmi,
             "livenessProbe: {tcpSocket: {port: 80}, initialDelaySeconds: 60}\nreadinessProbe: {httpGet: {port: 80}}",
         )],
-        &[("tcp-probe-outlives-a-hang", "does not notice")],
+        &[
+            ("tcp-probe-outlives-a-hang", "does not notice"),
+            ("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s"),
+        ],
     ),
     (
         &[(Vmi, "readinessProbe: {exec: {command: [printf, 'a\\n']}}")],
@@ -177,19 +188,25 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
     (&[(Vm, "runStrategy: WaitAsReceiver")], &[("not-simulated", "WaitAsReceiver")]),
     (
         &[(Vmi, "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}")],
-        &[("liveness-without-readiness", "while it boots")],
+        &[
+            ("liveness-without-readiness", "while it boots"),
+            ("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s"),
+        ],
     ),
     (
         &[(
             Vmi,
             "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60}\nreadinessProbe: {httpGet: {port: 80}}",
         )],
-        &[("same-question-same-threshold", "at the moment it is taken out of service")],
+        &[
+            ("same-question-same-threshold", "at the moment it is taken out of service"),
+            ("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s"),
+        ],
     ),
     (
         &[(
             Vmi,
-            "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60, failureThreshold: 6}\nreadinessProbe: {httpGet: {port: 80}}",
+            "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 60, failureThreshold: 7}\nreadinessProbe: {httpGet: {port: 80}}",
         )],
         &[],
     ),
@@ -275,6 +292,6 @@ fn a_paused_probe_cannot_fail() {
         "  template:\n    metadata: {annotations: {kubevirt.io/pause-guest-agent-probes: \"true\"}}\n",
     );
     let words = |text: &str| hazards(&one(text)).iter().map(|(word, _)| (*word).to_owned()).collect::<Vec<_>>();
-    assert_eq!(words(&text), ["liveness-before-boot"]);
+    assert_eq!(words(&text), ["liveness-before-boot", "reboot-outlasts-liveness"]);
     assert_eq!(words(&paused), ["agent-probes-paused"]);
 }

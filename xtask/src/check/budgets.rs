@@ -1,27 +1,83 @@
 //! How long things take, and who acts first on a panic, as tables for people.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use vmhealth_sim::budget::{
-    Assumptions, RaceRow, RaceVariant, Span, Tipping, contenders, first, rows, tipping, who_wins, who_wins_grid,
+    Assumptions, Basis, Given, RaceRow, RaceVariant, Span, Tipping, contenders, first, ready, rows, tipping, who_wins,
+    who_wins_grid,
 };
 use vmhealth_sim::check::Checked;
 use vmhealth_sim::devices::fires_after;
 use vmhealth_sim::manifest::WatchdogModel;
 
 /// The matrix's columns: `kernel.panic`, seconds.
-pub(super) const TIMERS: [u32; 6] = [0, 5, 10, 20, 30, 60];
+pub(super) const TIMERS: [i32; 6] = [0, 5, 10, 20, 30, 60];
 /// The matrix's rows: the watchdog daemon's timeout, seconds.
 pub(super) const HEARTBEATS: [u32; 8] = [5, 10, 15, 20, 30, 45, 60, 120];
 /// Liveness's patience in the matrix of all four: `failureThreshold`.
 pub(super) const THRESHOLDS: [u32; 5] = [1, 2, 3, 6, 12];
 
-/// A manifest's budgets as a table; nothing if it cannot run or nothing in it detects anything. `panic_timer`:
-/// `kernel.panic`, seconds; 0: never.
-pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer: u32) -> String {
+/// What a manifest's budgets rest on, for machines.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct BasisReport {
+    /// From a guest's start until it answers.
+    boot_s: f64,
+    /// From a request to shut down until a healthy guest is off.
+    shutdown_s: f64,
+    /// The timeout of whoever pets the watchdog.
+    heartbeat_s: u32,
+    /// `kernel.panic`; 0: never, negative: at once.
+    panic_timer_s: i32,
+    /// What was read in the user data.
+    read: Vec<String>,
+    /// What nobody said.
+    assumed: Vec<String>,
+    /// `[best, worst]` from the VMI's creation to its condition Ready; null: never.
+    ready_s: Option<[f64; 2]>,
+}
+
+impl BasisReport {
+    pub(super) fn of(basis: &Basis, ready: Option<Span>) -> BasisReport {
+        let Assumptions { boot, shutdown, heartbeat, panic_timer, .. } = basis.assumptions;
+        BasisReport {
+            boot_s: boot.as_secs_f64(),
+            shutdown_s: shutdown.as_secs_f64(),
+            heartbeat_s: heartbeat,
+            panic_timer_s: panic_timer,
+            read: basis.read.clone(),
+            assumed: basis.assumed.clone(),
+            ready_s: ready.map(|s| [s.best, s.worst].map(|d| d.as_secs_f64())),
+        }
+    }
+}
+
+/// What the numbers rest on, and how long it takes to Ready: a line each.
+fn render_basis(basis: &Basis, ready: Option<Span>, has_probe: bool) -> String {
+    let list = |what: &str, words: &[String]| match words {
+        [] => String::new(),
+        _ => format!("{what}: {}\n", words.join("; ")),
+    };
+    let ready = match (ready, has_probe) {
+        (None, _) => "never: its readiness probe cannot succeed".to_owned(),
+        (Some(_), false) => "as soon as the VMI runs, while the guest boots: it has no readiness probe".to_owned(),
+        (Some(s), true) => format!("{:.0}-{:.0} s", s.best.as_secs_f64(), s.worst.as_secs_f64()),
+    };
+    list("read in the user data", &basis.read)
+        + &list("assumed, since nothing says otherwise", &basis.assumed)
+        + &format!("from the VMI's start to Ready: {ready}\n")
+}
+
+/// A manifest's budgets as a table, and what they rest on; nothing if it cannot run.
+pub fn render_budgets(checked: &Checked, given: &Given) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
-    let assumptions = assumptions.of(vm);
+    let basis = Basis::of(vm, given);
+    let assumptions = basis.assumptions;
+    let panic_timer = assumptions.panic_timer;
+    let head = render_basis(&basis, ready(vm, &assumptions), vm.vmi.readiness.is_some());
     let table = rows(vm, &assumptions);
     if table.is_empty() {
-        return "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device\n".to_owned();
+        return "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device\n".to_owned()
+            + &head;
     }
     let span = |s: Option<Span>| match s {
         None => "never".to_owned(),
@@ -31,7 +87,8 @@ pub fn render_budgets(checked: &Checked, assumptions: &Assumptions, panic_timer:
             format!("{best:.0}-{worst:.0} ({typical:.0})")
         }
     };
-    let mut out = format!(
+    let mut out = head;
+    out += &format!(
         "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
         assumptions.boot.as_secs(),
         assumptions.shutdown.as_secs(),
@@ -85,7 +142,7 @@ fn by_timer(rows: &[RaceRow]) -> String {
 }
 
 /// The matrix of heartbeat and liveness's patience, without a panic device and, in a line, with one.
-fn by_threshold(variants: &[RaceVariant], panic_timer: u32) -> String {
+fn by_threshold(variants: &[RaceVariant], panic_timer: i32) -> String {
     let of = |device: bool| variants.iter().filter(move |v| v.panic_device == device);
     let thresholds: Vec<&RaceVariant> = of(false).filter(|v| v.failure_threshold.is_some()).collect();
     let mut out = String::new();

@@ -1,9 +1,9 @@
 //! `check --format json`, and its schema.
 
-use super::budgets::{HEARTBEATS, THRESHOLDS, TIMERS};
+use super::budgets::{BasisReport, HEARTBEATS, THRESHOLDS, TIMERS};
 use schemars::JsonSchema;
 use serde::Serialize;
-use vmhealth_sim::budget::{Assumptions, RaceRow, RaceVariant, Row, Span, rows, who_wins, who_wins_grid};
+use vmhealth_sim::budget::{Basis, Given, RaceRow, RaceVariant, Row, Span, ready, rows, who_wins, who_wins_grid};
 use vmhealth_sim::check::{Checked, Checks, Finding, Skipped};
 use vmhealth_sim::yaml::YamlError;
 
@@ -57,6 +57,9 @@ struct ManifestReport {
     /// How long things take, if asked for and if it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
     budgets: Option<Vec<BudgetReport>>,
+    /// What the budgets rest on, if asked for and if it can run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basis: Option<BasisReport>,
     /// Who is first on a kernel panic, if asked for and if it can run.
     #[serde(skip_serializing_if = "Option::is_none")]
     who_wins: Option<WhoWinsReport>,
@@ -66,7 +69,7 @@ struct ManifestReport {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct WhoWinsReport {
     /// The columns: `kernel.panic`, seconds; 0: never.
-    panic_timers_s: Vec<u32>,
+    panic_timers_s: Vec<i32>,
     /// For the VM as it is.
     rows: Vec<RaceReport>,
     /// For VMs that differ from it in a panic device and in `livenessProbe.failureThreshold`.
@@ -145,7 +148,7 @@ impl CheckReport {
     }
 
     /// Adds what was found in a file with this text, and how long things take if that is asked for.
-    pub fn add(&mut self, file: &str, text: &str, checks: &Checks, budgets: Option<&Assumptions>) {
+    pub fn add(&mut self, file: &str, text: &str, checks: &Checks, budgets: Option<&Given>) {
         let lines: Vec<&str> = text.lines().collect();
         self.manifests.extend(checks.manifests.iter().map(|m| manifest_report(file, &lines, m, budgets)));
         let skipped = |s: &Skipped| SkippedReport { file: file.to_owned(), kind: s.kind.clone(), line: s.pos.line };
@@ -165,7 +168,7 @@ impl Default for CheckReport {
     }
 }
 
-fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Option<&Assumptions>) -> ManifestReport {
+fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Option<&Given>) -> ManifestReport {
     let finding = |f: &Finding| FindingReport {
         severity: f.rule.rank.as_str().into(),
         code: f.rule.code.into(),
@@ -179,6 +182,7 @@ fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Optio
         help: f.help.clone(),
         excerpt: excerpt(lines, f.pos.line),
     };
+    let running = checked.vm.as_ref().zip(budgets).map(|(vm, given)| (vm, Basis::of(vm, given)));
     ManifestReport {
         file: file.to_owned(),
         name: checked.name.clone(),
@@ -186,18 +190,12 @@ fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Optio
         created: checked.created,
         findings: checked.findings.iter().map(finding).collect(),
         not_acted_on: checked.ignored.iter().map(|(path, _)| path.clone()).collect(),
-        budgets: checked
-            .vm
-            .as_ref()
-            .zip(budgets)
-            .map(|(vm, a)| rows(vm, &a.of(vm)).iter().map(budget_report).collect()),
-        who_wins: checked.vm.as_ref().zip(budgets).map(|(vm, a)| WhoWinsReport {
+        budgets: running.as_ref().map(|(vm, b)| rows(vm, &b.assumptions).iter().map(budget_report).collect()),
+        basis: running.as_ref().map(|(vm, b)| BasisReport::of(b, ready(vm, &b.assumptions))),
+        who_wins: running.as_ref().map(|(vm, Basis { assumptions: a, .. })| WhoWinsReport {
             panic_timers_s: TIMERS.to_vec(),
-            rows: who_wins(vm, &a.of(vm), &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
-            variants: who_wins_grid(vm, &a.of(vm), &TIMERS, &HEARTBEATS, &THRESHOLDS)
-                .into_iter()
-                .map(variant_report)
-                .collect(),
+            rows: who_wins(vm, a, &TIMERS, &HEARTBEATS).into_iter().map(race_report).collect(),
+            variants: who_wins_grid(vm, a, &TIMERS, &HEARTBEATS, &THRESHOLDS).into_iter().map(variant_report).collect(),
         }),
     }
 }

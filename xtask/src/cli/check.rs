@@ -12,9 +12,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vmhealth_sim::budget::Assumptions;
-use vmhealth_sim::check::gate::{OFF_BY_DEFAULT, ON_BY_DEFAULT};
-use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
+use vmhealth_sim::budget::Given;
+use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
+use vmhealth_sim::check::{self, Kind, Options, Verdict, explain, rules};
+use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 
 /// More than etcd stores of any object, several times over.
@@ -31,27 +32,31 @@ pub(super) struct Check {
     /// The cluster's default architecture, for manifests that name none
     #[arg(long = "arch", default_value_t = Architecture::Amd64)]
     pub(super) architecture: Architecture,
-    /// How long the guest takes from its start until it answers its probes
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
-    pub(super) boot: Duration,
+    /// How long the guest takes from its start until it answers its probes. If absent: 60s
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(super) boot: Option<Duration>,
     /// A KubeVirt feature gate that is on by default and off in your cluster; may be repeated
     #[arg(long = "without-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(ON_BY_DEFAULT))]
     pub(super) without_gates: Vec<String>,
-    /// A KubeVirt feature gate that is off by default and on in your cluster; may be repeated
-    #[arg(long = "with-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(OFF_BY_DEFAULT))]
+    /// A KubeVirt feature gate that is on in your cluster and off by default in its release; may be repeated
+    #[arg(long = "with-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(gate::all()))]
     pub(super) with_gates: Vec<String>,
+    /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
+    #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
+    pub(super) kubevirt_version: KubevirtVersion,
     /// Also show how long it takes from each fault until it is detected, until the cluster acts, and until the guest is back
     #[arg(long)]
     pub(super) budgets: bool,
-    /// For --budgets: how long a healthy guest takes to shut down
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
-    pub(super) shutdown: Duration,
-    /// For --budgets: the watchdog daemon's timeout in seconds, where the user data sets none
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(any_heartbeat()))]
-    pub(super) heartbeat: u32,
-    /// For --budgets: `kernel.panic` of the guest, the seconds after which a panicked kernel reboots; 0: never
-    #[arg(long, default_value_t = 0)]
-    pub(super) panic_timer: u32,
+    /// For --budgets: how long a healthy guest takes to shut down. If absent: 10s
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(super) shutdown: Option<Duration>,
+    /// For --budgets: the watchdog daemon's timeout in seconds, where the user data sets none. If absent: 60
+    #[arg(long, value_parser = clap::value_parser!(u32).range(any_heartbeat()))]
+    pub(super) heartbeat: Option<u32>,
+    /// For --budgets: `kernel.panic` of the guest, the seconds after which a panicked kernel reboots, where the user data sets
+    /// none; 0: never, negative: at once. If absent: 0
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) panic_timer: Option<i32>,
     /// Explain the code of a finding
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     pub(super) explain: Option<String>,
@@ -63,19 +68,21 @@ impl Check {
         if let Some(word) = &self.explain {
             return explanation(word);
         }
+        let ours = Options::default();
         let options = Options {
             architecture: self.architecture,
-            boot: self.boot,
+            boot: self.boot.unwrap_or(ours.boot),
             without_gates: self.without_gates,
             with_gates: self.with_gates,
+            kubevirt: self.kubevirt_version,
         };
-        let assumptions = Assumptions {
+        let given = Given {
             boot: self.boot,
             shutdown: self.shutdown,
             heartbeat: self.heartbeat,
-            ..Assumptions::default()
+            panic_timer: self.panic_timer,
         };
-        let budgets = self.budgets.then_some(&assumptions);
+        let budgets = self.budgets.then_some(&given);
         let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
         let colour = io::stdout().is_terminal();
         for path in &self.files {
@@ -93,12 +100,12 @@ impl Check {
                 // What user data sets wins.
                 let assumes = |vm: &&VirtualMachine| budgets.is_some() && vm.vmi.user_data.heartbeat.is_none();
                 if let Some(vm) = checked.vm.as_ref().filter(assumes) {
-                    refuse_heartbeat(Some(self.heartbeat), vm)?;
+                    refuse_heartbeat(self.heartbeat, vm)?;
                 }
                 fine &= checked.verdict == Verdict::Accepted;
                 if self.format == Format::Human {
                     print!("{}", render(&file, &text, checked, colour));
-                    print!("{}", budgets.map(|a| render_budgets(checked, a, self.panic_timer)).unwrap_or_default());
+                    print!("{}", budgets.map(|given| render_budgets(checked, given)).unwrap_or_default());
                 }
             }
             if checks.manifests.is_empty() {
@@ -146,7 +153,7 @@ fn explanation(word: &str) -> Result<Status, Failure> {
         return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
     };
     println!("{} ({}, {})\n\n{}\n", rule.code, rule.rank.as_str(), rule.layer, rule.story);
-    println!("What you see: {}.", rule.layer.outcome(true, None));
+    println!("What you see: {}.", rule.layer.outcome(Kind::VirtualMachine, None));
     println!("Source: {}.", rule.source);
     for id in rule.shown_by {
         println!("See it happen: {} repro {id}", program::name());

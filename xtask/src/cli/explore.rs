@@ -1,11 +1,12 @@
 //! `explore`: a fault at every moment, in virtual time.
 
-use super::arguments::{Format, parse_short};
+use super::arguments::{Format, parse_boot, parse_short};
 use super::exit::{Failure, Status, infra};
 use crate::own::{NamedFault, OwnExplore};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_sim::cluster::KubevirtVersion;
 
 #[derive(Debug, Args)]
 pub(super) struct Explore {
@@ -33,6 +34,12 @@ pub(super) struct Explore {
     /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
     #[arg(long)]
     pub(super) keepalive: bool,
+    /// How long the guest takes from its start until its service answers. If absent: 16s
+    #[arg(long, value_parser = parse_boot)]
+    pub(super) boot: Option<Duration>,
+    /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
+    #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
+    pub(super) kubevirt_version: KubevirtVersion,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
@@ -50,6 +57,8 @@ impl Explore {
             lasting: self.lasting,
             heartbeat: self.heartbeat,
             keepalive: self.keepalive,
+            boot: self.boot,
+            kubevirt_version: self.kubevirt_version,
         };
         let report = own.explore()?;
         match self.format {

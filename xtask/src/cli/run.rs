@@ -9,6 +9,7 @@ use crate::program;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_sim::cluster::KubevirtVersion;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -40,6 +41,9 @@ pub(super) struct Run {
     /// Set up vmhealth's health server on port 1500 of the guest
     #[arg(long)]
     pub(super) health_server: bool,
+    /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
+    #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
+    pub(super) kubevirt_version: KubevirtVersion,
     #[command(flatten)]
     pub(super) accel: AccelArg,
     #[command(flatten)]
@@ -88,6 +92,7 @@ impl Run {
             heartbeat: self.heartbeat,
             keepalive: self.keepalive,
             health_server: self.health_server,
+            kubevirt_version: self.kubevirt_version,
             image: self.own_image.choice(),
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();

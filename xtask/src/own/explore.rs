@@ -7,6 +7,7 @@ use super::scenario::{guest_text, invalid_options, read_manifest};
 use crate::report::ExploreReport;
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::explore::{Grid, explore};
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Fault, Scenario, Spec};
@@ -34,6 +35,10 @@ pub struct OwnExplore {
     pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
     pub keepalive: bool,
+    /// From the guest's start until its service answers; `None`: as the model's guest.
+    pub boot: Option<Duration>,
+    /// The cluster's release.
+    pub kubevirt_version: KubevirtVersion,
 }
 
 impl OwnExplore {
@@ -44,7 +49,8 @@ impl OwnExplore {
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
         let span = self.span.unwrap_or_else(|| common_period(&vm));
         let grid = Grid { step: self.step, from: self.from, span };
-        let found = explore(&vm, &spec, &faults, grid, Timings::default());
+        let timings = self.boot.map_or_else(Timings::default, Timings::booting_in);
+        let found = explore(&vm, &spec, &faults, grid, timings);
         Ok(ExploreReport::from(&found.map_err(|e| OwnError::Invalid(e.to_string()))?))
     }
 
@@ -57,8 +63,9 @@ impl OwnExplore {
         };
         let text = format!(
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
-             manifest: unused\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..5m}}\n  \
+             manifest: unused\n  kubevirtVersion: {}\n  bootDeadline: 12m\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..15m}}\n  \
              observe: {}\n  final: {{}}\n",
+            self.kubevirt_version,
             guest_text(heartbeat(self.heartbeat, vm), self.keepalive, true),
             humantime::format_duration(self.from + self.lasting),
         );

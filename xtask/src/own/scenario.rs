@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use vmhealth_guests::image::Image;
+use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
 
@@ -31,6 +32,8 @@ pub struct OwnRun {
     pub keepalive: bool,
     /// Whether vmhealth's health server is set up on port 1500.
     pub health_server: bool,
+    /// The cluster's release.
+    pub kubevirt_version: KubevirtVersion,
     /// What the guest boots.
     pub image: ImageChoice,
 }
@@ -86,8 +89,9 @@ impl OwnRun {
         let boot = self.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
         format!(
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
-             manifest: unused\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n  \
+             manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n  \
              observe: {}\n  final: {{}}\n",
+            self.kubevirt_version,
             guest,
             // Longer than the deadlines of the agent and of what it is asked then: they are to be the ones that speak.
             humantime::format_duration(3 * self.boot.unwrap_or_default() + Duration::from_secs(300)),
@@ -140,6 +144,7 @@ mod tests {
                 heartbeat: None,
                 keepalive: false,
                 health_server: false,
+                kubevirt_version: KubevirtVersion::default(),
                 image: ImageChoice::Vmhealth,
             };
             change(&mut run);

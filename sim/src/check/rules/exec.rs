@@ -1,5 +1,6 @@
 //! Commands that a probe runs in the guest, and the ports that it asks: what no layer looks at (kubevirt-health.md 2.7, 3.2, 3.3).
 
+use super::exec_slips::other_way;
 use crate::check::context::RunningProbe;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
@@ -54,7 +55,7 @@ pub(super) static RULES: &[&Rule] = &[
                 if received.is_none() {
                     let fails = consequence(running, false);
                     let message = format!("{argument:?} breaks the JSON that virt-launcher sends: {fails}");
-                    report.add(at, message, "put it into a script in the guest and call that");
+                    report.add(at, message, other_way(argument));
                 }
             }
         }),
@@ -72,7 +73,7 @@ pub(super) static RULES: &[&Rule] = &[
                 let Some(received) = received.filter(|r| *r != [argument]) else { continue };
                 let received = received.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(" and ");
                 let message = format!("the guest receives {received} for {argument:?}: arguments are not escaped");
-                report.add(at, message, "put it into a script in the guest and call that");
+                report.add(at, message, other_way(argument));
             }
         }),
     },

@@ -1,5 +1,6 @@
 //! The rules, a file for each topic.
 
+mod annotations;
 mod architecture;
 mod cpu;
 mod credentials;
@@ -9,13 +10,17 @@ mod disk_volumes;
 mod disks;
 mod dns;
 mod exec;
+mod exec_slips;
 mod extra_devices;
 mod firmware;
 mod gates;
 mod hyperv;
+mod image;
 mod instancetype;
 mod interface;
+pub(super) mod kind_of_file;
 mod launch_security;
+mod life;
 mod lifecycle;
 pub(super) mod limits;
 mod liveness;
@@ -23,11 +28,14 @@ mod maker;
 mod memory;
 mod network;
 pub(super) mod object;
+mod pets;
 mod placement;
 mod pod;
 mod pod_resources;
 mod ports;
 mod probe;
+mod reachability;
+mod releases;
 mod run_strategy;
 pub(super) mod schema;
 mod volume;
@@ -41,12 +49,19 @@ use super::rule::Rule;
 pub(super) static TOPICS: &[&[&Rule]] = &[
     object::RULES,
     schema::RULES,
+    releases::RULES,
     exec::RULES,
+    exec_slips::RULES,
     probe::RULES,
+    reachability::RULES,
+    annotations::RULES,
     pod::RULES,
     liveness::RULES,
     watchdog::RULES,
+    pets::RULES,
+    image::RULES,
     lifecycle::RULES,
+    life::RULES,
     devices::RULES,
     instancetype::RULES,
     maker::RULES,
@@ -72,5 +87,6 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     architecture::RULES,
     hyperv::RULES,
     pod_resources::RULES,
+    kind_of_file::RULES,
     limits::RULES,
 ];

@@ -1,0 +1,134 @@
+//! What a table's numbers rest on: what was given, what was read in the user data, and what nobody said.
+
+use super::plan::Assumptions;
+use crate::cluster::Churn;
+use crate::manifest::{Petter, UserData, VirtualMachine};
+use std::time::Duration;
+
+/// How a watchdog is petted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pets {
+    /// So often.
+    Every(Duration),
+    /// Every half of the heartbeat (qemu-watchdog.md 8.4).
+    EveryHalf,
+    /// Nothing ever opens the device.
+    Never,
+}
+
+impl Pets {
+    /// Between two pets, with a heartbeat of so many seconds.
+    pub(super) fn interval(self, heartbeat: u32) -> Duration {
+        match self {
+            Pets::Every(interval) => interval,
+            Pets::EveryHalf | Pets::Never => Duration::from_secs(heartbeat.into()) / 2,
+        }
+    }
+}
+
+/// What is known beside the manifest; `None`: nobody said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given {
+    /// From a guest's start until it answers.
+    pub boot: Option<Duration>,
+    /// From a request to shut down until a healthy guest is off.
+    pub shutdown: Option<Duration>,
+    /// The petter's timeout for the device, seconds, where the user data sets none.
+    pub heartbeat: Option<u32>,
+    /// `kernel.panic`, seconds, where the user data sets none; 0: never, negative: at once.
+    pub panic_timer: Option<i32>,
+}
+
+/// The numbers to reckon with, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// The numbers.
+    pub assumptions: Assumptions,
+    /// What the user data says, in words.
+    pub read: Vec<String>,
+    /// What neither it nor anybody else says, in words.
+    pub assumed: Vec<String>,
+}
+
+impl Basis {
+    /// What the user data sets counts; then what is given; then a default, which is an assumption.
+    pub fn of(vm: &VirtualMachine, given: &Given) -> Basis {
+        let (data, ours) = (&vm.vmi.user_data, Assumptions::default());
+        let mut basis = Basis { assumptions: ours, read: Vec::new(), assumed: Vec::new() };
+        basis.assumptions.boot = basis.span("boot", given.boot, ours.boot);
+        basis.assumptions.shutdown = basis.span("shutdown", given.shutdown, ours.shutdown);
+        if vm.vmi.watchdog_in_guest(None).is_some() {
+            basis.watchdog(data, given);
+        }
+        basis.panic_timer(data, given);
+        if data.hidden {
+            basis.assumed.push("nothing of what a Secret or an answer file sets up in the guest".to_owned());
+        }
+        basis
+    }
+
+    fn span(&mut self, name: &str, given: Option<Duration>, default: Duration) -> Duration {
+        given.unwrap_or_else(|| {
+            self.assumed.push(format!("{name} {} s", default.as_secs()));
+            default
+        })
+    }
+
+    fn watchdog(&mut self, data: &UserData, given: &Given) {
+        if data.systemd_off && data.petter.is_none() {
+            self.read.push("RuntimeWatchdogSec is off: nothing arms the watchdog".to_owned());
+            self.assumptions.pets = Pets::Never;
+            return;
+        }
+        let read = data.heartbeat.and_then(|h| u32::try_from(h.as_secs()).ok());
+        let heartbeat = read.or(given.heartbeat).unwrap_or(self.assumptions.heartbeat);
+        self.assumptions.heartbeat = heartbeat;
+        self.assumptions.pets = match (data.petter, data.pet_interval) {
+            (Some(Petter::Systemd), _) => Pets::EveryHalf,
+            (_, Some(interval)) => Pets::Every(interval),
+            (_, None) => self.assumptions.pets,
+        };
+        let who = match data.petter {
+            Some(Petter::Systemd) => "systemd",
+            Some(Petter::Busybox) => "busybox's watchdog",
+            Some(Petter::Daemon) | None => "the watchdog daemon",
+        };
+        let every = self.assumptions.pets.interval(heartbeat).as_secs_f64();
+        let pets = format!("{who} pets every {every} s");
+        match (read, given.heartbeat, data.petter) {
+            (Some(_), ..) => self.read.push(format!("heartbeat {heartbeat} s: {pets}")),
+            (None, Some(_), _) => self.assumed.push(pets),
+            (None, None, Some(_)) => {
+                self.assumed.push(format!("heartbeat {heartbeat} s, the daemon's default: {pets}"))
+            }
+            (None, None, None) => {
+                self.assumed.push(format!("heartbeat {heartbeat} s: {pets}, set up by the image or not at all"));
+            }
+        }
+    }
+
+    fn panic_timer(&mut self, data: &UserData, given: &Given) {
+        self.assumptions.panic_timer = data.panic_timer.or(given.panic_timer).unwrap_or_default();
+        match (data.panic_timer, given.panic_timer) {
+            (Some(seconds), _) => self.read.push(format!("kernel.panic {seconds}")),
+            (None, Some(_)) => {}
+            (None, None) => {
+                self.assumed.push("kernel.panic 0, Linux's default: a panicked kernel waits for ever".to_owned());
+            }
+        }
+    }
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Assumptions {
+            boot: Duration::from_secs(60),
+            shutdown: Duration::from_secs(10),
+            // watchdog.conf: `watchdog-timeout`, `interval`.
+            heartbeat: 60,
+            pets: Pets::Every(Duration::from_secs(1)),
+            panic_timer: 0,
+            churn: Churn::default(),
+        }
+    }
+}

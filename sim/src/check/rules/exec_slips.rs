@@ -1,0 +1,203 @@
+//! Commands of exec probes as people write them for a shell, which there is not (kubevirt-health.md 3.3).
+
+use crate::check::context::RunningProbe;
+use crate::check::image::Family;
+use crate::check::layer::{Layer, Rank};
+use crate::check::rule::{Check, Rule};
+use crate::manifest::Handler;
+use crate::yaml::Cursor;
+
+/// What runs a text as a program.
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+/// Words that only a shell understands.
+const OPERATORS: [&str; 12] =
+    ["|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>/dev/null", ">/dev/null", "&>/dev/null"];
+/// The first release whose libvirt takes line ends and tabs in the agent's JSON (kubevirt-health.md 3.3).
+const TAKES_LINE_ENDS: u16 = 5;
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "command-line-in-one-string",
+        layer: Layer::Runtime,
+        rank: Rank::Error,
+        story: "exec.command is a list: the program, then each of its arguments. There is no shell that would take a \
+            line apart, so the guest agent looks for a program whose name is the whole line, and every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let words = command(running);
+            let Some((at, program)) = words.first().filter(|(_, text)| is_line(text)) else { return };
+            let list = program.split_whitespace().collect::<Vec<_>>().join(", ");
+            let message = format!("no program is called {program:?}: {}", consequence(running));
+            report.add(*at, message, format!("write each word by itself, [{list}], or [sh, -c, {program:?}]"));
+        }),
+    },
+    &Rule {
+        code: "shell-words-without-a-shell",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "The guest agent starts the program directly. A pipe, a redirection, a variable or a `&&` is handed to it \
+            as an argument: what the command then says has little to do with what was meant.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let words = command(running);
+            let Some(program) = words.first().map(|(_, text)| *text).filter(|text| !is_shell(text)) else { return };
+            if let Some((at, word)) = words.iter().skip(1).find(|(_, word)| is_of_shell(word)) {
+                let message =
+                    format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
+                report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
+            }
+        }),
+    },
+    &Rule {
+        code: "shell-without-its-script",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "A shell takes the text behind `-c`, and only that one, as its program. Without -c it looks for a file of \
+            that name; words behind the text are its parameters, so `sh -c systemctl is-active nginx` runs systemctl \
+            alone, which always succeeds.",
+        source: "POSIX sh; sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let words = command(running);
+            if !words.first().is_some_and(|(_, text)| is_shell(text)) {
+                return;
+            }
+            let option = words.iter().skip(1).position(|(_, w)| w.starts_with('-') && w.contains('c'));
+            let script = option.map_or(1, |i| i + 2);
+            let Some((at, text)) = words.get(script) else { return };
+            let is_line = text.contains(char::is_whitespace);
+            if option.is_none() && is_line && !text.starts_with('-') {
+                let message = format!("without -c the shell looks for a file called {text:?}");
+                report.add(*at, message, format!("write [sh, -c, {text:?}]"));
+            } else if option.is_some() && !is_line && !text.contains('$') && words.len() > script + 1 {
+                let all = words[script..].iter().map(|(_, w)| *w).collect::<Vec<_>>().join(" ");
+                let message = format!("the shell runs {text:?} alone: the words behind it are its parameters");
+                report.add(*at, message, format!("write [sh, -c, {all:?}]"));
+            }
+        }),
+    },
+    &Rule {
+        code: "virt-probe-by-hand",
+        layer: Layer::Runtime,
+        rank: Rank::Error,
+        story: "A command whose program is virt-probe is not wrapped: it runs in the compute container as it is \
+            written, and without --domainName it knows no VM, so every attempt fails. KubeVirt writes that call itself \
+            around any other command.",
+        source: "sim/docs/kubevirt-health.md 3.1",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let words = command(running);
+            let names_domain = words.iter().any(|(_, w)| w.split('=').next() == Some("--domainName"));
+            if let Some((at, _)) = words.first().filter(|(_, w)| *w == "virt-probe" && !names_domain) {
+                let message = format!("virt-probe without --domainName knows no VM: {}", consequence(running));
+                report.add(*at, message, "write only the guest's command: KubeVirt calls virt-probe with it");
+            }
+        }),
+    },
+    &Rule {
+        code: "line-end-in-exec-argument",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "virt-launcher puts arguments into JSON as they are, in which line ends and tabs are not allowed. The \
+            libvirt that KubeVirt v1.5 to v1.9 are built with takes them all the same (json-c before 0.18); a build \
+            with a newer json-c refuses them, and every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            if running.options.kubevirt.is_before(TAKES_LINE_ENDS) {
+                return;
+            }
+            for (at, _) in command(running).into_iter().filter(|(_, text)| text.contains(char::is_control)) {
+                let message = "a line end or tab in an argument works only with json-c before 0.18";
+                report.add(at, message, "write it on one line, or put it into a script in the guest and call that");
+            }
+        }),
+    },
+    &Rule {
+        code: "line-end-breaks-exec",
+        layer: Layer::Runtime,
+        rank: Rank::Error,
+        story: "virt-launcher puts arguments into JSON as they are. libvirt's parser up to KubeVirt v1.4 (yajl) refuses \
+            a line end or a tab in a text: every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            if !running.options.kubevirt.is_before(TAKES_LINE_ENDS) {
+                return;
+            }
+            for (at, _) in command(running).into_iter().filter(|(_, text)| text.contains(char::is_control)) {
+                let version = running.options.kubevirt;
+                let fails = consequence(running);
+                let message =
+                    format!("a line end or tab breaks the JSON that virt-launcher sends in {version}: {fails}");
+                report.add(at, message, "write it on one line, or put it into a script in the guest and call that");
+            }
+        }),
+    },
+    &Rule {
+        code: "guest-exec-not-allowed",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "The guest agent of RHEL and its kin is set up not to run commands: guest-exec is not among those that \
+            /etc/sysconfig/qemu-ga allows, so every attempt fails until that file is changed. SELinux confines what a \
+            command may do besides.",
+        source: "sim/docs/guest-images.md 2",
+        shown_by: &[],
+        check: Check::Running(|context, vm, report| {
+            let Some((name, Family::RedHat)) = Family::of(context, vm) else { return };
+            let data = &vm.vmi.user_data;
+            for running in context.running_probes(vm) {
+                if matches!(running.probe.handler, Handler::Exec { .. }) && !data.hidden && !data.changes_agent_commands
+                {
+                    let message = format!("the agent of {name} does not allow guest-exec as it is installed");
+                    let help = "in runcmd, empty BLACKLIST_RPC, BLOCK_RPCS or FILTER_RPC_ARGS of /etc/sysconfig/qemu-ga and restart \
+                        qemu-guest-agent; or use guestAgentPing";
+                    report.add(running.handler(), message, help);
+                }
+            }
+        }),
+    },
+];
+
+/// What an argument that JSON does not take as it is can be replaced by.
+pub(super) fn other_way(argument: &str) -> &'static str {
+    let mut parts = argument.split('\\');
+    let is_path =
+        parts.next().is_some_and(|drive| drive.len() == 2 && drive.ends_with(':')) || argument.starts_with("\\\\");
+    if is_path {
+        "write forward slashes, as in C:/Windows/System32/cmd.exe, or every backslash twice"
+    } else {
+        "put it into a script in the guest and call that"
+    }
+}
+
+/// The words of the command, with their places.
+fn command<'a>(running: &RunningProbe<'_, 'a>) -> Vec<(Cursor<'a>, &'a str)> {
+    running.field.cursor.items_at("exec.command").filter_map(|at| Some((at, at.text()?))).collect()
+}
+
+/// Of a probe of which every attempt fails.
+fn consequence(running: &RunningProbe<'_, '_>) -> &'static str {
+    match running.field.name {
+        "readinessProbe" => "the VM is never Ready",
+        _ => "liveness stops the VM as soon as its delay is over",
+    }
+}
+
+/// A command line; a path of Windows may have spaces.
+fn is_line(program: &str) -> bool {
+    let is_file = [".exe", ".bat", ".cmd", ".com", ".ps1"].iter().any(|end| program.to_lowercase().ends_with(end));
+    program.trim().contains(char::is_whitespace) && !is_file
+}
+
+fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&program.rsplit('/').next().unwrap_or_default())
+}
+
+/// A pipe, a redirection, a list, a variable or a substitution.
+fn is_of_shell(word: &str) -> bool {
+    let names = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "_({".contains(c));
+    OPERATORS.contains(&word) || word.contains('`') || word.split('$').skip(1).any(names)
+}

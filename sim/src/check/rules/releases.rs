@@ -1,0 +1,85 @@
+//! What an older release of KubeVirt does not have (kubevirt-health.md 1.6).
+
+use crate::check::context::CheckContext;
+use crate::check::layer::{Layer, Rank};
+use crate::check::rule::{Check, Rule};
+use crate::yaml::Cursor;
+
+/// A field of the VMI's spec about health: its path, and the minor release of v1 that it came with.
+const FIELDS: [(&str, u16); 3] =
+    [("domain.devices.panicDevices", 6), ("domain.devices.watchdog.diag288", 6), ("domain.rebootPolicy", 8)];
+/// The same with the gate that it was behind, off unless the cluster's administrator had switched it on.
+const GATES: [(&str, &str, u16); 2] =
+    [("domain.devices.panicDevices", "PanicDevices", 6), ("domain.rebootPolicy", "RebootPolicy", 8)];
+/// Gates of features in beta are on by default since this release.
+const BETA_IS_ON: u16 = 9;
+/// `WaitAsReceiver` came with this release, behind a gate.
+const RECEIVES: u16 = 6;
+
+pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "field-of-a-newer-release",
+        layer: Layer::ClientDecode,
+        rank: Rank::Error,
+        story: "The cluster's KubeVirt is older than this field. kubectl asks for strict decoding, so it is refused; a \
+            client that does not ask loses the field silently.",
+        source: "sim/docs/kubevirt-health.md 1.6",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let version = context.options.kubevirt;
+            for (path, minor) in FIELDS.into_iter().filter(|(_, minor)| version.is_before(*minor)) {
+                if let Some(at) = context.at(path) {
+                    let message =
+                        format!("unknown field {:?} in KubeVirt {version}: it came with v1.{minor}", at.path());
+                    report.add(at, message, "remove it, or upgrade KubeVirt");
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "gate-is-off-in-this-release",
+        layer: Layer::VmWebhook,
+        rank: Rank::Error,
+        story: "In this release the field is behind a feature gate that is off unless the cluster's administrator has \
+            switched it on (`--with-gate`).",
+        source: "sim/docs/kubevirt-health.md 1.6",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let version = context.options.kubevirt;
+            if !version.is_before(BETA_IS_ON) {
+                return;
+            }
+            for (path, gate, _) in GATES.into_iter().filter(|(.., minor)| !version.is_before(*minor)) {
+                if let Some(at) = context.at(path).filter(|_| !is_on(context, gate)) {
+                    let message =
+                        format!("needs the feature gate {gate}, which is off by default in KubeVirt {version}");
+                    report.add(at, message, format!("switch {gate} on in the KubeVirt object, or remove this"));
+                }
+            }
+            if let Some(at) = receiver(context).filter(|_| !is_on(context, "DecentralizedLiveMigration")) {
+                let (message, help) = if version.is_before(RECEIVES) {
+                    (
+                        format!("KubeVirt {version} has no WaitAsReceiver"),
+                        "write Always, RerunOnFailure, Manual, Halted or Once",
+                    )
+                } else {
+                    (
+                        format!(
+                            "WaitAsReceiver needs the feature gate DecentralizedLiveMigration, which is off by default in KubeVirt {version}"
+                        ),
+                        "switch DecentralizedLiveMigration on in the KubeVirt object",
+                    )
+                };
+                report.add(at, message, help);
+            }
+        }),
+    },
+];
+
+fn is_on(context: &CheckContext<'_>, gate: &str) -> bool {
+    context.options.with_gates.iter().any(|g| g == gate)
+}
+
+fn receiver<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
+    context.root.at("spec.runStrategy").filter(|at| context.is_vm && at.text() == Some("WaitAsReceiver"))
+}
