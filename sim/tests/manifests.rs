@@ -29,6 +29,7 @@ fn probes_are_defaulted_and_rendered_as_kubevirt_does() {
             [130, 11],
         ),
         ("exec: {command: [uname, -a]}\n        successThreshold: 2", [0, 1, 10, 2, 3], [10, 2]),
+        ("exec: {command: [virt-probe-x]}\n        timeoutSeconds: 3", [0, 3, 10, 1, 3], [10, 4]),
         ("exec: {command: [virt-probe, --x]}\n        initialDelaySeconds: -3", [-3, 1, 10, 1, 3], [7, 1]),
     ];
     for (probe, vmi, pod) in rows {
@@ -39,6 +40,28 @@ fn probes_are_defaulted_and_rendered_as_kubevirt_does() {
         let rendered = PodProbe::from(&probe);
         assert_eq!([i64::from(rendered.timings.initial_delay), i64::from(rendered.timings.timeout)], *pod, "{probe:?}");
         assert_eq!(rendered.inner_timeout, probe.timings.timeout());
+    }
+}
+
+/// What Kubernetes refuses, and the nearest that it takes.
+#[test]
+fn pods_that_are_refused() {
+    for (probe, refused) in [
+        ("guestAgentPing: {}, timeoutSeconds: 2147483646", None),
+        ("guestAgentPing: {}, timeoutSeconds: 2147483647", Some("timeoutSeconds: Invalid value")),
+        ("exec: {command: [virt-probe]}, timeoutSeconds: 2147483647", None),
+        ("exec: {command: [virt-probe-x]}, timeoutSeconds: 2147483647", Some("timeoutSeconds: Invalid value")),
+        ("httpGet: {port: 80, httpHeaders: [{name: A}]}", None),
+        ("httpGet: {port: 80, httpHeaders: [{value: b}]}", Some("httpGet.httpHeaders: Invalid value")),
+    ] {
+        let vm = read_ok(&vm(&format!("      livenessProbe: {{{probe}}}\n")));
+        let found = vm.vmi.pod_refusal();
+        let expected = refused.map(|why| format!("spec.containers[0].livenessProbe.{why}"));
+        let is_expected = match (&found, &expected) {
+            (Some(found), Some(expected)) => found.starts_with(expected.as_str()),
+            (found, expected) => found == expected,
+        };
+        assert!(is_expected, "{probe}: {found:?}");
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) use decode::decode;
 pub use decode::{read, read_for_own_image, read_probe};
 pub use destination::Destination;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
-pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE};
+pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
 pub(crate) use quantity::{bytes, is_quantity};
 pub use types::*;
 pub use user_data::{Petter, UserData, WatchdogHolder};

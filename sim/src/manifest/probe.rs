@@ -35,6 +35,10 @@ impl Probe {
                 Some(format!("port: Invalid value: {n}: must be between 1 and 65535, inclusive"))
             }
             (_, Handler::Exec { command }) if command.is_empty() => Some("exec.command: Required value".into()),
+            (_, Handler::HttpGet(get)) if get.headers.iter().any(|(name, _)| !is_header_name(name)) => {
+                let rule = "a valid HTTP header must consist of alphanumeric characters or '-'";
+                Some(format!("httpGet.httpHeaders: Invalid value: {rule}"))
+            }
             // One second more does not fit 32 bits.
             (_, handler) if handler.through_virt_probe() && timings.timeout == i32::MAX.unsigned_abs() => {
                 Some("timeoutSeconds: Invalid value: must be greater than or equal to 0".into())
@@ -42,6 +46,11 @@ impl Probe {
             _ => None,
         }
     }
+}
+
+/// What Kubernetes takes for a header's name (apimachinery `IsHTTPHeaderName`).
+pub(crate) fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// What the guest agent receives for a command that virt-launcher puts into its JSON as it is: the path, and the list of

@@ -4,7 +4,7 @@ use crate::check::context::ProbeField;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::name_of;
 use crate::check::rule::{Check, Report, Rule};
-use crate::manifest::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE};
+use crate::manifest::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
 use crate::yaml::{Cursor, Value};
 
 pub(super) static RULES: &[&Rule] = &[
@@ -124,7 +124,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Probe(|probe, report| {
             for name in probe.cursor.items_at("httpGet.httpHeaders").map(name_of) {
-                if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                if !is_header_name(name) {
                     let message = format!("{name:?} is not a header's name");
                     refuse(probe, "httpGet.httpHeaders", message, "use letters, digits and dashes", report);
                 }
