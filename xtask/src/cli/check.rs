@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
-use vmhealth_sim::check::{self, Options, Verdict, explain, rules};
+use vmhealth_sim::check::{self, Kind, Options, Verdict, explain, rules};
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 
 /// More than etcd stores of any object, several times over.
@@ -136,7 +136,7 @@ fn explanation(word: &str) -> Result<Status, Failure> {
         return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
     };
     println!("{} ({}, {})\n\n{}\n", rule.code, rule.rank.as_str(), rule.layer, rule.story);
-    println!("What you see: {}.", rule.layer.outcome(true, None));
+    println!("What you see: {}.", rule.layer.outcome(Kind::VirtualMachine, None));
     println!("Source: {}.", rule.source);
     for id in rule.shown_by {
         println!("See it happen: {} repro {id}", program::name());
