@@ -36,6 +36,11 @@ const ROWS: &[Row] = &[
         &["bad-instancetype-matcher spec.preference.inferFromVolume"],
     ),
     row(
+        &[(Vm, FROM_DATA_SOURCE), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &[(Vm, FROM_REGISTRY), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &["bad-instancetype-matcher spec.preference.inferFromVolume"],
+    ),
+    row(
         &[(Vm, "instancetype: {name: u}"), (Domain, "none:\ncpu: {cores: 0, model: host-model}")],
         &[(Vm, "instancetype: {name: u}"), (Domain, "memory: {guest: 1Gi}\ncpu: {cores: 1, sockets: 2, threads: 1}")],
         &[
@@ -69,6 +74,9 @@ const ROWS: &[Row] = &[
 ];
 
 const ROOT: &str = "volumes: [{name: root, persistentVolumeClaim: {claimName: c}}]";
+const DATA_VOLUME: &str = "volumes: [{name: root, dataVolume: {name: dv}}]";
+const FROM_DATA_SOURCE: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, sourceRef: {kind: DataSource, name: fedora}}}]";
+const FROM_REGISTRY: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, source: {registry: {url: docker://i}}}}]";
 const ROOT_DISK: &str = "disks: [{name: root, disk: {}}]";
 
 #[test]

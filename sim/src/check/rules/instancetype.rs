@@ -45,7 +45,8 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmWebhook,
         rank: Rank::Error,
         story: "spec.instancetype and spec.preference have a name, or inferFromVolume with the name of a volume that is a \
-            PersistentVolumeClaim or a DataVolume; with that neither name nor kind. The VM's mutating webhook says so.",
+            PersistentVolumeClaim or a DataVolume of a claim, a snapshot or a DataSource; with that neither name nor kind. The VM's \
+            mutating webhook says so.",
         source: "KubeVirt pkg/instancetype/webhooks/vm/mutator.go; pkg/instancetype/infer/volume.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -203,18 +204,33 @@ fn check_matcher<'a>(context: &CheckContext<'a>, matcher: Matcher, at: Cursor<'a
     check_policy(at, report);
     let ignores = given("inferFromVolumeFailurePolicy") == Some("Ignore");
     let place = at.place("inferFromVolume");
-    match context.items_at("volumes").find(|v| name_of(*v) == volume) {
-        None => {
-            let message = format!("unable to find volume {volume} to infer defaults");
-            report.add(place, message, "write the name of one of the VM's volumes");
-        }
-        Some(found)
-            if !ignores && ["persistentVolumeClaim", "dataVolume"].iter().all(|key| found.get(key).is_none()) =>
-        {
-            let message = format!("unable to infer defaults from volume {volume} as type is not supported");
-            report.add(place, message, "name a persistentVolumeClaim or dataVolume volume, or write the name itself");
-        }
-        Some(_) => {}
+    let Some(found) = context.items_at("volumes").find(|v| name_of(*v) == volume) else {
+        let message = format!("unable to find volume {volume} to infer defaults");
+        return report.add(place, message, "write the name of one of the VM's volumes");
+    };
+    if let Some(why) = cannot_infer(context, found).filter(|_| !ignores) {
+        let help =
+            "name a volume of a PersistentVolumeClaim or DataSource that has the labels, or write the name itself";
+        report.add(place, format!("unable to infer defaults from {why}"), help);
+    }
+}
+
+/// What nothing can be inferred from, whatever is in the cluster (KubeVirt pkg/instancetype/infer/volume.go).
+fn cannot_infer(context: &CheckContext<'_>, volume: Cursor<'_>) -> Option<String> {
+    if volume.get("persistentVolumeClaim").is_some() {
+        return None;
+    }
+    let Some(data_volume) = volume.get("dataVolume") else {
+        return Some(format!("volume {} as type is not supported", name_of(volume)));
+    };
+    let mut templates = context.root.items_at("spec.dataVolumeTemplates");
+    let template = templates.find(|t| t.text_at("metadata.name").unwrap_or_default() == name_of(data_volume))?;
+    let has = |path: &str| template.at(path).is_some();
+    match template.at("spec.sourceRef.kind").and_then(Cursor::text) {
+        _ if has("spec.source.pvc") || has("spec.source.snapshot") => None,
+        Some("DataSource") => None,
+        Some(kind) => Some(format!("DataVolumeSourceRef as Kind {kind} is not supported")),
+        _ => Some("DataVolumeSpec as DataVolumeSource is not supported".into()),
     }
 }
 
