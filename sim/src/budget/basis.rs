@@ -1,30 +1,8 @@
 //! What a table's numbers rest on: what was given, what was read in the user data, and what nobody said.
 
-use super::plan::Assumptions;
-use crate::cluster::Churn;
+use super::assumptions::{Assumptions, Pets};
 use crate::manifest::{Petter, UserData, VirtualMachine};
 use std::time::Duration;
-
-/// How a watchdog is petted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pets {
-    /// So often.
-    Every(Duration),
-    /// Every half of the heartbeat (qemu-watchdog.md 8.4).
-    EveryHalf,
-    /// Nothing ever opens the device.
-    Never,
-}
-
-impl Pets {
-    /// Between two pets, with a heartbeat of so many seconds.
-    pub(super) fn interval(self, heartbeat: u32) -> Duration {
-        match self {
-            Pets::Every(interval) => interval,
-            Pets::EveryHalf | Pets::Never => Duration::from_secs(heartbeat.into()) / 2,
-        }
-    }
-}
 
 /// What is known beside the manifest; `None`: nobody said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,20 +93,6 @@ impl Basis {
             (None, None) => {
                 self.assumed.push("kernel.panic 0, Linux's default: a panicked kernel waits for ever".to_owned());
             }
-        }
-    }
-}
-
-impl Default for Assumptions {
-    fn default() -> Self {
-        Assumptions {
-            boot: Duration::from_secs(60),
-            shutdown: Duration::from_secs(10),
-            // watchdog.conf: `watchdog-timeout`, `interval`.
-            heartbeat: 60,
-            pets: Pets::Every(Duration::from_secs(1)),
-            panic_timer: 0,
-            churn: Churn::default(),
         }
     }
 }

@@ -142,7 +142,7 @@ fn by_timer(rows: &[RaceRow]) -> String {
 }
 
 /// The matrix of heartbeat and liveness's patience, without a panic device and, in a line, with one.
-fn by_threshold(variants: &[RaceVariant], panic_timer: u32) -> String {
+fn by_threshold(variants: &[RaceVariant], panic_timer: i32) -> String {
     let of = |device: bool| variants.iter().filter(move |v| v.panic_device == device);
     let thresholds: Vec<&RaceVariant> = of(false).filter(|v| v.failure_threshold.is_some()).collect();
     let mut out = String::new();
