@@ -4,6 +4,9 @@ use super::assumptions::{Assumptions, Pets};
 use crate::manifest::{Petter, UserData, VirtualMachine};
 use std::time::Duration;
 
+/// Of what is written when it has been read already (qemu-watchdog.md 8.5).
+const NEXT_BOOT: &str = ", from the next boot on";
+
 /// What is known beside the manifest; `None`: nobody said.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Given {
@@ -74,7 +77,10 @@ impl Basis {
         let every = self.assumptions.pets.interval(heartbeat).as_secs_f64();
         let pets = format!("{who} pets every {every} s");
         match (read, given.heartbeat, data.petter) {
-            (Some(_), ..) => self.read.push(format!("heartbeat {heartbeat} s: {pets}")),
+            (Some(_), ..) => {
+                let late = data.petter == Some(Petter::Systemd) && !data.systemd_reads_again;
+                self.read.push(format!("heartbeat {heartbeat} s: {pets}{}", if late { NEXT_BOOT } else { "" }));
+            }
             (None, Some(_), _) => self.assumed.push(pets),
             (None, None, Some(_)) => {
                 self.assumed.push(format!("heartbeat {heartbeat} s, the daemon's default: {pets}"))
@@ -88,7 +94,10 @@ impl Basis {
     fn panic_timer(&mut self, data: &UserData, given: &Given) {
         self.assumptions.panic_timer = data.panic_timer.or(given.panic_timer).unwrap_or_default();
         match (data.panic_timer, given.panic_timer) {
-            (Some(seconds), _) => self.read.push(format!("kernel.panic {seconds}")),
+            (Some(seconds), _) => {
+                let late = data.panic_timer_in_a_file && !data.sysctl_reads_again;
+                self.read.push(format!("kernel.panic {seconds}{}", if late { NEXT_BOOT } else { "" }));
+            }
             (None, Some(_)) => {}
             (None, None) => {
                 self.assumed.push("kernel.panic 0, Linux's default: a panicked kernel waits for ever".to_owned());
