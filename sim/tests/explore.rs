@@ -69,3 +69,19 @@ fn two_faults_come_in_every_order() {
     assert!(orders.iter().all(|o| ["killAgent", "kernelPanic"].contains(o)), "{orders:?}");
     assert!(explored(&vm(true), &[Fault::KernelPanic, Fault::KernelPanic]).runs == 400, "the same twice has one order");
 }
+
+/// A guest that boots for longer is away for longer: the same liveness probe outlives one reboot and not the other.
+#[test]
+fn a_slow_boot_is_another_outcome() {
+    let vm = fixture::vm().strategy("Once").liveness(PING).build();
+    let patient =
+        fixture::vm().strategy("Once").liveness(&PING.replace("failureThreshold: 1", "failureThreshold: 4")).build();
+    let killed = |vm: &VirtualMachine, boot: u64| {
+        let spec = scenario().expect("{see: guest ready, withinGuest: 0s..15m}").observe("600s").build().spec;
+        let grid = Grid { step: Duration::from_secs(5), from: Duration::from_secs(90), span: Duration::from_secs(10) };
+        let timings = Timings::booting_in(Duration::from_secs(boot));
+        let found = explore(vm, &spec, &[Fault::GuestReboot], grid, timings).unwrap_or_else(|e| panic!("{e}"));
+        found.outcomes.iter().any(|o| o.sequence.iter().any(|event| event.contains("Killing")))
+    };
+    assert_eq!((killed(&patient, 16), killed(&patient, 55), killed(&vm, 16)), (false, true, true));
+}

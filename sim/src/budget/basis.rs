@@ -1,30 +1,11 @@
 //! What a table's numbers rest on: what was given, what was read in the user data, and what nobody said.
 
-use super::plan::Assumptions;
-use crate::cluster::Churn;
+use super::assumptions::{Assumptions, Pets};
 use crate::manifest::{Petter, UserData, VirtualMachine};
 use std::time::Duration;
 
-/// How a watchdog is petted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pets {
-    /// So often.
-    Every(Duration),
-    /// Every half of the heartbeat (qemu-watchdog.md 8.4).
-    EveryHalf,
-    /// Nothing ever opens the device.
-    Never,
-}
-
-impl Pets {
-    /// Between two pets, with a heartbeat of so many seconds.
-    pub(super) fn interval(self, heartbeat: u32) -> Duration {
-        match self {
-            Pets::Every(interval) => interval,
-            Pets::EveryHalf | Pets::Never => Duration::from_secs(heartbeat.into()) / 2,
-        }
-    }
-}
+/// Of what is written when it has been read already (qemu-watchdog.md 8.5).
+const NEXT_BOOT: &str = ", from the next boot on";
 
 /// What is known beside the manifest; `None`: nobody said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,7 +77,10 @@ impl Basis {
         let every = self.assumptions.pets.interval(heartbeat).as_secs_f64();
         let pets = format!("{who} pets every {every} s");
         match (read, given.heartbeat, data.petter) {
-            (Some(_), ..) => self.read.push(format!("heartbeat {heartbeat} s: {pets}")),
+            (Some(_), ..) => {
+                let late = data.petter == Some(Petter::Systemd) && !data.systemd_reads_again;
+                self.read.push(format!("heartbeat {heartbeat} s: {pets}{}", if late { NEXT_BOOT } else { "" }));
+            }
             (None, Some(_), _) => self.assumed.push(pets),
             (None, None, Some(_)) => {
                 self.assumed.push(format!("heartbeat {heartbeat} s, the daemon's default: {pets}"))
@@ -110,25 +94,14 @@ impl Basis {
     fn panic_timer(&mut self, data: &UserData, given: &Given) {
         self.assumptions.panic_timer = data.panic_timer.or(given.panic_timer).unwrap_or_default();
         match (data.panic_timer, given.panic_timer) {
-            (Some(seconds), _) => self.read.push(format!("kernel.panic {seconds}")),
+            (Some(seconds), _) => {
+                let late = data.panic_timer_in_a_file && !data.sysctl_reads_again;
+                self.read.push(format!("kernel.panic {seconds}{}", if late { NEXT_BOOT } else { "" }));
+            }
             (None, Some(_)) => {}
             (None, None) => {
                 self.assumed.push("kernel.panic 0, Linux's default: a panicked kernel waits for ever".to_owned());
             }
-        }
-    }
-}
-
-impl Default for Assumptions {
-    fn default() -> Self {
-        Assumptions {
-            boot: Duration::from_secs(60),
-            shutdown: Duration::from_secs(10),
-            // watchdog.conf: `watchdog-timeout`, `interval`.
-            heartbeat: 60,
-            pets: Pets::Every(Duration::from_secs(1)),
-            panic_timer: 0,
-            churn: Churn::default(),
         }
     }
 }

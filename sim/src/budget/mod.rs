@@ -2,16 +2,18 @@
 //!
 //! Formulas only. A property test holds them against the virtual world: calculator and simulator must not disagree.
 
+mod assumptions;
 mod basis;
 mod detection;
 mod plan;
 mod race;
 mod ready;
 
-pub use basis::{Basis, Given, Pets};
+pub use assumptions::{Assumptions, Pets};
+pub use basis::{Basis, Given};
 pub(crate) use detection::LIBVIRT_AGENT_LIMIT;
 pub use detection::{Answer, Span, before_boot, detection};
-pub use plan::{Assumptions, Break, Detector, Row, notices_silence, rows};
+pub use plan::{Break, Detector, Row, notices_silence, rows};
 pub use race::{
     Contender, RaceRow, RaceVariant, TimerTipping, Tipping, contenders, first, tipping, who_wins, who_wins_grid,
 };

@@ -1,31 +1,14 @@
 //! From a fault to its detection, to what is done about it, to the guest being back: a row for each fault and detector.
 
-use super::basis::Pets;
+use super::assumptions::{Assumptions, Pets};
 use super::detection::{Answer, Span, detection};
-use crate::cluster::{Churn, Phase, is_replaced};
+use crate::cluster::{Phase, is_replaced};
 use crate::devices::fires_after;
 use crate::manifest::{
     Destination, Handler, Petter, PodProbe, Probe, RebootPolicy, VirtualMachine, VmiSpec, WatchdogAction, WatchdogModel,
 };
 use serde::Serialize;
 use std::time::Duration;
-
-/// What a manifest does not say.
-#[derive(Debug, Clone, Copy)]
-pub struct Assumptions {
-    /// From a guest's start until it answers.
-    pub boot: Duration,
-    /// From a request to shut down until a healthy guest is off.
-    pub shutdown: Duration,
-    /// The petter's timeout for the device, seconds.
-    pub heartbeat: u32,
-    /// How it is petted.
-    pub pets: Pets,
-    /// `kernel.panic`, seconds; 0: never, negative: at once.
-    pub panic_timer: i32,
-    /// The cluster's own delays.
-    pub churn: Churn,
-}
 
 /// What breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

@@ -1,7 +1,8 @@
 //! Who acts first on a guest whose kernel has panicked: its own `kernel.panic` timer, the panic device, the watchdog, liveness.
 
+use super::assumptions::Assumptions;
 use super::detection::Span;
-use super::plan::{Assumptions, Break, Detector, rows};
+use super::plan::{Break, Detector, rows};
 use crate::devices::fires_after;
 use crate::manifest::VirtualMachine;
 use std::time::Duration;

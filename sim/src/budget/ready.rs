@@ -1,7 +1,8 @@
 //! From the start of a VMI to its condition Ready (kubevirt-health.md 3.1, 3.5 and 4).
 
+use super::assumptions::Assumptions;
 use super::detection::Span;
-use super::plan::{Assumptions, never_succeeds};
+use super::plan::never_succeeds;
 use crate::manifest::{Handler, PodProbe, VirtualMachine};
 use std::time::Duration;
 

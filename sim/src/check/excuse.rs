@@ -80,18 +80,18 @@ impl TextAround {
             );
         }
         let told = |at: Cursor<'_>, findings: &Findings<'_>| findings.0.iter().any(|f| f.finding.pos == at.node().pos);
-        for at in texts(object) {
+        let texts = texts(object);
+        for at in &texts {
             let text = at.value().as_str().unwrap_or_default();
-            if let Some(mark) = callout(text).filter(|_| !told(at, findings)) {
+            if let Some(mark) = callout(text).filter(|_| !told(*at, findings)) {
                 let message = format!("{text:?} ends in a callout of the document that it was copied from");
-                findings.of(&CALLOUT).add(at, message, format!("remove {mark}"));
+                findings.of(&CALLOUT).add(*at, message, format!("remove {mark}"));
             }
-            if let Some(engine) = placeholder(text).filter(|_| !self.in_template) {
-                if !findings.0.iter().any(|f| f.finding.rule == &UNRENDERED && f.finding.vm_field.is_empty()) {
-                    let help = "values that come from placeholders are not checked";
-                    findings.of(&UNRENDERED).add(object, format!("this is {engine}"), help);
-                }
-            }
+        }
+        let engine = texts.into_iter().find_map(|at| held(at, placeholder)).filter(|_| !self.in_template);
+        if let Some(engine) = engine {
+            let help = "values that come from placeholders are not checked";
+            findings.of(&UNRENDERED).add(object, format!("this is {engine}"), help);
         }
     }
 }

@@ -21,9 +21,13 @@ pub(super) enum Family {
 
 /// Words of names and the families that have them, the more telling ones first; and what is known of each.
 const FAMILIES: [(&[&str], Family, &str); 8] = [
-    (&["debian*cloud"], Family::DebianCloud, "no i6300esb driver in its kernel, no guest agent, guest-exec allowed"),
+    (
+        &["debian*genericcloud"],
+        Family::DebianCloud,
+        "no i6300esb driver in its kernel, no guest agent, guest-exec allowed",
+    ),
     (&["debian"], Family::Debian, "the driver loads by itself, no guest agent, guest-exec allowed"),
-    (&["ubuntu"], Family::Ubuntu, "the driver is blacklisted, no guest agent, guest-exec allowed"),
+    (&["ubuntu", "cloudimg"], Family::Ubuntu, "the driver is blacklisted, no guest agent, guest-exec allowed"),
     (
         &["rhel", "centos", "rocky", "almalinux", "alma-", "oraclelinux", "oracle-linux"],
         Family::RedHat,
@@ -47,8 +51,8 @@ impl Family {
 
     fn named(name: &str) -> Option<Family> {
         let name = name.to_lowercase();
-        let is_in = |word: &&str| word.split('*').all(|part| name.contains(part));
-        FAMILIES.iter().find(|(words, ..)| words.iter().any(|w| is_in(&w))).map(|(_, family, _)| *family)
+        let is_in = |word: &str| word.split('*').all(|part| name.contains(part));
+        FAMILIES.iter().find(|(words, ..)| words.iter().any(|w| is_in(w))).map(|(_, family, _)| *family)
     }
 
     /// What it brings, in words.
@@ -86,6 +90,9 @@ mod tests {
             ("quay.io/containerdisks/ubuntu:24.04", Some(Family::Ubuntu)),
             ("debian-12-genericcloud-amd64.qcow2", Some(Family::DebianCloud)),
             ("registry/debian:12", Some(Family::Debian)),
+            ("https://cloud.debian.org/images/cloud/bookworm/debian-12-generic-amd64.qcow2", Some(Family::Debian)),
+            ("https://cloud.centos.org/CentOS-Stream-GenericCloud-9.qcow2", Some(Family::RedHat)),
+            ("noble-server-cloudimg-amd64", Some(Family::Ubuntu)),
             ("quay.io/containerdisks/centos-stream:9", Some(Family::RedHat)),
             ("rhel.9", Some(Family::RedHat)),
             ("Fedora", Some(Family::Fedora)),

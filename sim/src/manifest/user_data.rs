@@ -36,7 +36,7 @@ pub enum Petter {
 /// What the user data of a manifest's volumes mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserData {
-    /// Some of it cannot be seen: it is in a Secret, or it is an answer file of Windows, which can do anything.
+    /// Some of it cannot be seen: it is in a Secret, it is Ignition's, or an answer file of Windows, which can do anything.
     pub hidden: bool,
     /// The guest agent.
     pub agent: bool,
@@ -83,6 +83,8 @@ impl UserData {
                 texts.extend(encoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
             }
         }
+        // Ignition keeps its files in URLs.
+        hidden |= texts.iter().any(|text| text.contains("\"ignition\""));
         UserData { hidden, ..UserData::in_texts(&texts) }
     }
 

@@ -64,7 +64,8 @@ pub(super) static RULES: &[&Rule] = &[
             if !words.first().is_some_and(|(_, text)| is_shell(text)) {
                 return;
             }
-            let option = words.iter().skip(1).position(|(_, w)| w.starts_with('-') && w.contains('c'));
+            let option =
+                words.iter().skip(1).position(|(_, w)| w.starts_with('-') && !w.starts_with("--") && w.contains('c'));
             let script = option.map_or(1, |i| i + 2);
             let Some((at, text)) = words.get(script) else { return };
             let is_line = text.contains(char::is_whitespace);

@@ -65,7 +65,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 0, 6",
         shown_by: &[],
         check: Check::Running(|context, _, report| {
-            if !context.is_vm {
+            if context.root.text_at("kind") == Some("VirtualMachineInstance") {
                 report.add(
                     context.root.place("kind"),
                     "nobody brings a bare VirtualMachineInstance back, whatever ends it",

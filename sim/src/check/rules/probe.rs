@@ -114,7 +114,7 @@ pub(super) static RULES: &[&Rule] = &[
             if running.asks_the_agent() && !user_data.hidden && !user_data.agent {
                 let message =
                     format!("{} needs the guest agent, and no user data mentions qemu-guest-agent", running.field.name);
-                let help = "install and start qemu-guest-agent in the user data, unless the image has it";
+                let help = "install and start qemu-guest-agent in the user data (Windows: qemu-ga of the virtio-win disk), unless the image has it";
                 report.add(running.handler(), message, help);
             }
         }),
