@@ -3,6 +3,7 @@
 mod documents;
 mod garbage;
 mod hazards;
+mod lists;
 mod manifest;
 mod messages;
 mod rules;
