@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// The list as `-o yaml` prints it.
-pub fn yaml(vms: usize) -> String {
+pub(crate) fn yaml(vms: usize) -> String {
     let mut out = "apiVersion: v1\nitems:\n".to_owned();
     for number in 0..vms {
         let begin = out.len();
@@ -15,7 +15,7 @@ pub fn yaml(vms: usize) -> String {
 }
 
 /// The list as `-o json` prints it.
-pub fn json(vms: usize) -> String {
+pub(crate) fn json(vms: usize) -> String {
     let item = |number| format!("        {}", format!("{:#}", vm(number)).replace('\n', "\n        "));
     let items: Vec<String> = (0..vms).map(item).collect();
     format!(

@@ -46,11 +46,16 @@ fn a_whole_cluster() {
         let (out, _) = check(folder.path(), &["--format", "summary", file], 1);
         let took = begun.elapsed();
         let refused = FLEET / 10;
-        let verdicts = format!("{FLEET} checked: {} accepted, 0 accepted but broken, {refused} refused\n", FLEET - refused);
+        let verdicts =
+            format!("{FLEET} checked: {} accepted, 0 accepted but broken, {refused} refused\n", FLEET - refused);
         assert!(out.ends_with(&verdicts), "{out}");
         let row = out.lines().find(|line| line.contains("liveness-success-threshold")).unwrap();
         let words: Vec<&str> = row.split_whitespace().collect();
-        assert_eq!(words[..4], ["error", "pod-validation", "liveness-success-threshold", &refused.to_string()], "{out}");
+        assert_eq!(
+            words[..4],
+            ["error", "pod-validation", "liveness-success-threshold", &refused.to_string()],
+            "{out}"
+        );
         assert!(words[4].starts_with(&format!("{file}:")) && words.len() == 8, "{row}");
         assert!(took < LIMIT, "{file}: {took:?}");
         let mib = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() >> 10;
@@ -114,7 +119,10 @@ fn formats_of_programs() {
     assert_eq!(json["errors"][0]["file"], "broken.yaml");
 
     let summary = run("summary");
-    assert!(summary.ends_with("2 checked: 1 accepted, 0 accepted but broken, 1 refused; 1 parts that are not YAML\n"), "{summary}");
+    assert!(
+        summary.ends_with("2 checked: 1 accepted, 0 accepted but broken, 1 refused; 1 parts that are not YAML\n"),
+        "{summary}"
+    );
 
     sarif(&serde_json::from_str(&run("sarif")).unwrap());
     let (_, err) = check(folder.path(), &["--budgets", "--format", "sarif", "a b.yaml"], 2);
@@ -134,7 +142,10 @@ fn sarif(log: &Value) {
     let levels = ["error", "warning", "note"];
     let is_text = |value: &Value| value["text"].as_str().is_some_and(|text| !text.is_empty());
     for rule in rules {
-        assert!(is_text(&rule["shortDescription"]) && is_text(&rule["fullDescription"]) && is_text(&rule["help"]), "{rule}");
+        assert!(
+            is_text(&rule["shortDescription"]) && is_text(&rule["fullDescription"]) && is_text(&rule["help"]),
+            "{rule}"
+        );
         assert!(levels.contains(&rule["defaultConfiguration"]["level"].as_str().unwrap()), "{rule}");
     }
     assert!(!results.is_empty());

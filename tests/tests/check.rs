@@ -51,7 +51,12 @@ fn text() {
 #[test]
 fn json() {
     let mut report = CheckReport::new();
-    report.add("vm.yaml", (1, MANIFESTS), &check(MANIFESTS, &Options::default()).unwrap(), Some(&Assumptions::default()));
+    report.add(
+        "vm.yaml",
+        (1, MANIFESTS),
+        &check(MANIFESTS, &Options::default()).unwrap(),
+        Some(&Assumptions::default()),
+    );
     insta::assert_json_snapshot!(report);
 }
 

@@ -115,7 +115,12 @@ async fn verdicts() {
             Verdict::Failure,
             "failed to parse Location header \"/%zz\"",
         ),
-        ("a status below 100", vec![response("099 Odd", "", "x")], Verdict::Failure, "HTTP probe failed with statuscode: 99"),
+        (
+            "a status below 100",
+            vec![response("099 Odd", "", "x")],
+            Verdict::Failure,
+            "HTTP probe failed with statuscode: 99",
+        ),
         ("none at all", vec![response("000 Odd", "", "x")], Verdict::Failure, "HTTP probe failed with statuscode: 0"),
         ("two digits", vec![response("99 Odd", "", "x")], Verdict::Failure, "malformed HTTP response"),
         ("a status above 599", vec![response("999 Odd", "", "x")], Verdict::Failure, "statuscode: 999"),

@@ -96,13 +96,7 @@ impl Pieces {
     }
 
     /// Takes one piece, or steps into a list; the bytes taken, `None`: more must come first. `lines`: the whole lines of the rest.
-    fn step<'t>(
-        &mut self,
-        rest: &'t str,
-        lines: &'t str,
-        last: bool,
-        pieces: &mut Vec<Piece<'t>>,
-    ) -> Option<usize> {
+    fn step<'t>(&mut self, rest: &'t str, lines: &'t str, last: bool, pieces: &mut Vec<Piece<'t>>) -> Option<usize> {
         let all = |end: Option<usize>| end.or(last.then_some(rest.len()));
         let piece = |kind, text, first| Piece { kind, text, first };
         match self.open {
@@ -260,14 +254,16 @@ fn json_end(text: &str) -> Option<usize> {
 fn json_list(text: &str, path: &[&str]) -> Option<usize> {
     let (mut keys, mut word) = (Vec::new(), 0);
     for (at, token) in json_tokens(text) {
-        match (token, keys.last_mut()) {
-            (b'[', _) if keys == path => return Some(at + 1),
-            (b'{' | b'[', _) => keys.push(""),
-            (b'}' | b']', _) => drop(keys.pop()),
-            (b'"', _) => word = at,
-            (b':', Some(key)) => *key = text[word..at].trim_end().trim_matches('"'),
-            (b',', Some(key)) => *key = "",
-            _ => {}
+        let key = match token {
+            b'[' if keys == path => return Some(at + 1),
+            b':' => text[word..at].trim_end().trim_matches('"'),
+            _ => "",
+        };
+        match token {
+            b'{' | b'[' => keys.push(""),
+            b'}' | b']' => drop(keys.pop()),
+            b'"' => word = at,
+            _ => keys.last_mut().into_iter().for_each(|last| *last = key),
         }
     }
     None
@@ -284,7 +280,8 @@ pub(crate) fn json_list_at(text: &str, path: &[&str]) -> Option<Range<usize>> {
 fn json_tokens(text: &str) -> impl Iterator<Item = (usize, u8)> {
     let (bytes, mut at) = (text.as_bytes(), 0);
     std::iter::from_fn(move || {
-        let start = at + bytes.get(at..)?.iter().position(|b| matches!(b, b'{' | b'}' | b'[' | b']' | b':' | b',' | b'"'))?;
+        let start =
+            at + bytes.get(at..)?.iter().position(|b| matches!(b, b'{' | b'}' | b'[' | b']' | b':' | b',' | b'"'))?;
         at = start + 1;
         while bytes[start] == b'"' {
             let end = at + text.get(at..)?.find(['"', '\\'])?;
@@ -335,38 +332,52 @@ mod tests {
         let decoy = "{\"a\": [{}], \"b\": \"items\", \"c\": [{}]}";
         for (text, whole, expected) in [
             ("a: 1\n---\nb: 2\n", 0, vec![(Document, "a: 1\n", (1, 1)), (Document, "---\nb: 2\n", (2, 1))]),
-            ("# c\n---\na: 1\n...\n%YAML 1.2\n---\nb: |\n ---\n", 0, vec![
-                (Document, "# c\n---\na: 1\n...\n", (1, 1)),
-                (Document, "%YAML 1.2\n---\nb: |\n ---\n", (5, 1)),
-            ]),
+            (
+                "# c\n---\na: 1\n...\n%YAML 1.2\n---\nb: |\n ---\n",
+                0,
+                vec![(Document, "# c\n---\na: 1\n...\n", (1, 1)), (Document, "%YAML 1.2\n---\nb: |\n ---\n", (5, 1))],
+            ),
             (yaml, 1000, vec![(Document, yaml, (1, 1))]),
-            (yaml, 0, vec![
-                (Item, "  a: |\n    - x\n  b: 1\n\n", (4, 1)),
-                (Item, " \n  a: ü\n", (8, 1)),
-                (List, "kind: A\nitems:\n# one\nkind: AList\n", (1, 1)),
-            ]),
-            (deep, 0, vec![
-                (Item, "    a\n", (2, 1)),
-                (Item, "    b: [1,\n      2]\n", (3, 1)),
-                (List, "items:\nkind: L\n", (1, 1)),
-            ]),
-            (json, 0, vec![
-                (Item, "{\"a\": \"}\\\"]\"}", (1, 12)),
-                (Item, "{\"items\": [{}]}", (1, 27)),
-                (List, "{\"items\": [], \"kind\": \"L\"}\n", (1, 1)),
-            ]),
+            (
+                yaml,
+                0,
+                vec![
+                    (Item, "  a: |\n    - x\n  b: 1\n\n", (4, 1)),
+                    (Item, " \n  a: ü\n", (8, 1)),
+                    (List, "kind: A\nitems:\n# one\nkind: AList\n", (1, 1)),
+                ],
+            ),
+            (
+                deep,
+                0,
+                vec![
+                    (Item, "    a\n", (2, 1)),
+                    (Item, "    b: [1,\n      2]\n", (3, 1)),
+                    (List, "items:\nkind: L\n", (1, 1)),
+                ],
+            ),
+            (
+                json,
+                0,
+                vec![
+                    (Item, "{\"a\": \"}\\\"]\"}", (1, 12)),
+                    (Item, "{\"items\": [{}]}", (1, 27)),
+                    (List, "{\"items\": [], \"kind\": \"L\"}\n", (1, 1)),
+                ],
+            ),
             (decoy, 0, vec![(Document, decoy, (1, 1))]),
             ("items: [a]\n", 0, vec![(Document, "items: [a]\n", (1, 1))]),
             ("items:\n  a: 1\n", 0, vec![(Document, "items:\n  a: 1\n", (1, 1))]),
-            ("a: 1\n---\nb: 2\n---\nc: 3\n", 14, vec![
-                (Document, "a: 1\n---\nb: 2\n", (1, 1)),
-                (Document, "---\nc: 3\n", (4, 1)),
-            ]),
-            ("kind: L\nitems:\n- a\n---\nb: 1\n", 15, vec![
-                (Item, "  a\n", (3, 1)),
-                (List, "kind: L\nitems:\n", (1, 1)),
-                (Document, "---\nb: 1\n", (4, 1)),
-            ]),
+            (
+                "a: 1\n---\nb: 2\n---\nc: 3\n",
+                14,
+                vec![(Document, "a: 1\n---\nb: 2\n", (1, 1)), (Document, "---\nc: 3\n", (4, 1))],
+            ),
+            (
+                "kind: L\nitems:\n- a\n---\nb: 1\n",
+                15,
+                vec![(Item, "  a\n", (3, 1)), (List, "kind: L\nitems:\n", (1, 1)), (Document, "---\nb: 1\n", (4, 1))],
+            ),
             ("items:\n- a: 1", 0, vec![(Item, "  a: 1", (2, 1)), (List, "items:\n", (1, 1))]),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|(kind, text, at)| (kind, text.to_owned(), at)).collect();

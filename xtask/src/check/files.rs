@@ -94,7 +94,11 @@ mod tests {
             .files
             .iter()
             .map(|(path, named)| {
-                format!("{}{}", path.strip_prefix(folder.path()).unwrap_or(path).display(), if *named { " named" } else { "" })
+                format!(
+                    "{}{}",
+                    path.strip_prefix(folder.path()).unwrap_or(path).display(),
+                    if *named { " named" } else { "" }
+                )
             })
             .collect();
         assert_eq!(names, ["b/README.md named", "a.yml", "b/c/y.yaml", "b/x.json", "z.yaml", "- named"]);

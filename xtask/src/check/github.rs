@@ -5,7 +5,7 @@ use vmhealth_sim::check::{Checked, Rank};
 use vmhealth_sim::yaml::{Pos, YamlError};
 
 /// A manifest's findings, a command each.
-pub fn github(file: &str, checked: &Checked) -> String {
+pub(super) fn github(file: &str, checked: &Checked) -> String {
     let command = |rank| match rank {
         Rank::Error => "error",
         Rank::Warning => "warning",
@@ -19,7 +19,7 @@ pub fn github(file: &str, checked: &Checked) -> String {
 }
 
 /// What could not be read.
-pub fn github_error(file: &str, error: &YamlError) -> String {
+pub(super) fn github_error(file: &str, error: &YamlError) -> String {
     line("error", file, error.pos, "not-yaml", &error.message)
 }
 
@@ -45,9 +45,6 @@ mod tests {
     fn nothing_in_a_text_is_a_command() {
         let pos = Pos { line: 3, column: 5 };
         let shown = line("error", "a,b:c%.yaml", pos, "code", "100%\r\n::error::x, y: z");
-        assert_eq!(
-            shown,
-            "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=code::100%25%0D%0A::error::x, y: z\n"
-        );
+        assert_eq!(shown, "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=code::100%25%0D%0A::error::x, y: z\n");
     }
 }

@@ -39,7 +39,8 @@ pub fn check_input<E: From<ReadError>>(
     options: &Options,
     mut found: impl FnMut(&Piece<'_>, Result<Checks, YamlError>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let text_error = |pos, message: String| ReadError::Text { file: file.to_owned(), error: YamlError { pos, message } };
+    let text_error =
+        |pos, message: String| ReadError::Text { file: file.to_owned(), error: YamlError { pos, message } };
     let (mut bytes, mut pieces, mut all, mut lines) = (Vec::new(), Pieces::default(), 0_u64, 1_u64);
     loop {
         let mut block = (&mut input).take(BLOCK);
@@ -53,7 +54,9 @@ pub fn check_input<E: From<ReadError>>(
         let text = match std::str::from_utf8(&bytes) {
             Ok(text) => text,
             // A character may end in the next block.
-            Err(e) if e.error_len().is_none() && !last => std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default(),
+            Err(e) if e.error_len().is_none() && !last => {
+                std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default()
+            }
             Err(e) => {
                 let line = lines + newlines(&bytes[..e.valid_up_to()]);
                 return Err(text_error(Pos { line, column: 1 }, "not UTF-8".into()).into());

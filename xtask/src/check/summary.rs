@@ -72,7 +72,8 @@ impl Summary {
             let [a, b, c, d] = widths;
             format!("{rank:a$}  {layer:b$}  {code:c$}  {count:>d$}  {places}\n")
         };
-        let table: String = if all.is_empty() { String::new() } else { rows.iter().map(line).collect::<String>() + "\n" };
+        let table: String =
+            if all.is_empty() { String::new() } else { rows.iter().map(line).collect::<String>() + "\n" };
         let [accepted, broken, refused] = self.verdicts;
         let others = [(self.skipped, "other objects not checked"), (self.unreadable, "parts that are not YAML")];
         let others: String =
