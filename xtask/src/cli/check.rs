@@ -16,6 +16,11 @@ use vmhealth_sim::check::{Checks, Options, Verdict, explain, rules};
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
 use vmhealth_sim::yaml::{Pos, YamlError};
 
+/// Objects of other kinds, and parts that are not YAML: more are not looked at, because they are remembered.
+const MAX_ASIDE: usize = 100_000;
+/// Of parts that are not YAML, so many are named last.
+const MAX_NAMED: usize = 100;
+
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Manifests: files, directories (all *.yaml, *.yml and *.json below), or - for standard input
@@ -97,7 +102,8 @@ impl Check {
         let Files { files, left_out } = files(&self.files).map_err(usage)?;
         left_out.iter().for_each(|line| eprintln!("{line}"));
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
-        let (mut fine, mut manifests, mut without, mut unreadable) = (true, 0, Vec::new(), Vec::new());
+        let (mut fine, mut manifests, mut aside) = (true, 0, 0);
+        let (mut without, mut unreadable) = (Vec::new(), Vec::new());
         out.write_all(output.begin().as_bytes())?;
         for (path, named) in files {
             let (file, before) = (path.display().to_string(), manifests);
@@ -109,14 +115,22 @@ impl Check {
                 let text = match checks {
                     Ok(checks) => {
                         manifests += checks.manifests.len();
+                        aside += checks.skipped.len();
                         fine &= checks.manifests.iter().all(|m| m.verdict == Verdict::Accepted);
                         if budgets.is_some() {
                             refuse_heartbeats(self.heartbeat, &checks)?;
                         }
                         output.add(&file, piece, &checks, budgets).map_err(infra)?
                     }
-                    Err(e) => refuse(&mut output, &e),
+                    Err(e) => {
+                        aside += 1;
+                        refuse(&mut output, &e)
+                    }
                 };
+                if aside > MAX_ASIDE {
+                    let message = format!("more than {MAX_ASIDE} objects that are no VMs: check them apart");
+                    return Err(Stop::Unread(YamlError { pos: piece.first, message }));
+                }
                 out.write_all(text.as_bytes()).map_err(|e| Stop::Here(e.into()))
             });
             match read {
@@ -134,7 +148,10 @@ impl Check {
         out.write_all(output.end().map_err(infra)?.as_bytes())?;
         out.flush()?;
         if !unreadable.is_empty() {
-            return Err(usage(anyhow!(unreadable.join("\n"))));
+            let more = unreadable.len().saturating_sub(MAX_NAMED);
+            let more = if more > 0 { format!("\n... and {more} more") } else { String::new() };
+            unreadable.truncate(MAX_NAMED);
+            return Err(usage(anyhow!("{}{more}", unreadable.join("\n"))));
         }
         if manifests == 0 && without.is_empty() {
             without = self.files.iter().map(|path| path.display().to_string()).collect();
