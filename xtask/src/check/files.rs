@@ -66,7 +66,8 @@ impl Walk {
             if path.is_dir() {
                 self.directory(&path, depth - 1, found)?;
             } else if path.is_file() && is_manifest {
-                found.files.push((path, false));
+                // Of `.` GitHub and code scanning know the paths without it.
+                found.files.push((path.strip_prefix(".").map(Path::to_owned).unwrap_or(path), false));
             } else {
                 self.others.push(path);
             }
