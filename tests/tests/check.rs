@@ -51,7 +51,7 @@ fn text() {
 #[test]
 fn json() {
     let mut report = CheckReport::new();
-    report.add("vm.yaml", MANIFESTS, &check(MANIFESTS, &Options::default()).unwrap(), Some(&Given::default()));
+    report.add("vm.yaml", (1, MANIFESTS), &check(MANIFESTS, &Options::default()).unwrap(), Some(&Given::default()));
     insta::assert_json_snapshot!(report);
 }
 

@@ -2,8 +2,9 @@
 //! body read before the status is judged, one deadline over everything.
 
 use super::attempt::{attempt, error, failure, success};
+use super::connection::{Connection, OddStatus};
 use super::network::{Network, dial};
-use super::target::{is_reference, request_target};
+use super::target::{has_scheme, is_reference, request_target};
 use super::tls;
 use crate::time;
 use http_body_util::{BodyExt, Empty};
@@ -12,6 +13,8 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::cell::{Cell, RefCell};
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -73,6 +76,8 @@ pub struct Sent {
 /// What is known of a redirect chain while it lasts.
 struct Chain<'a> {
     phase: Cell<Phase>,
+    /// Of the last connection, as Go shows them.
+    ends: RefCell<String>,
     sent: &'a RefCell<Vec<Sent>>,
 }
 
@@ -88,7 +93,7 @@ pub async fn get_logged(
     timeout: Duration,
     sent: &RefCell<Vec<Sent>>,
 ) -> Attempt {
-    let chain = Chain { phase: Cell::new(Phase::Dialing), sent };
+    let chain = Chain { phase: Cell::new(Phase::Dialing), ends: RefCell::default(), sent };
     let first = match first_hop(target) {
         Ok(first) => first,
         Err(text) => return failure(text),
@@ -183,11 +188,13 @@ async fn follow(network: Network<'_>, target: &HttpTarget, mut hop: Hop, chain: 
     }
 }
 
-/// The host that a Location names, as it is written, without brackets; `None`: it is relative.
+/// The host that a Location names, as it is written, without brackets; empty where it has a scheme and no host (`mailto:x`);
+/// `None`: it is relative.
 fn named_host(location: &str) -> Option<&str> {
-    let (scheme, authority) = location.split_once("//")?;
-    let absolute = scheme.is_empty() || scheme.strip_suffix(':').is_some_and(|s| !s.contains(['/', '?', '#']));
-    let authority = authority.split(['/', '?', '#']).next().filter(|_| absolute)?;
+    let absolute = has_scheme(location);
+    let rest = if absolute { location.split_once(':')?.1 } else { location };
+    let Some(authority) = rest.strip_prefix("//") else { return absolute.then_some("") };
+    let authority = authority.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next(),
@@ -207,13 +214,15 @@ fn redirect(response: &Response<Incoming>) -> Option<String> {
 /// The body of the answer that counts is read before its status is judged; that of a followed redirect is not read.
 async fn judge(response: Response<Incoming>, chain: &Chain<'_>) -> Attempt {
     chain.phase.set(Phase::Body);
-    let status = response.status();
-    let body = match read_body(response.into_body()).await {
+    let (parts, body) = response.into_parts();
+    let odd = parts.extensions.get::<OddStatus>();
+    let status = odd.map_or(parts.status.as_u16(), |odd| odd.of(parts.status.as_u16()));
+    let body = match read_body(body, &chain.ends.borrow()).await {
         Ok(body) => body,
         Err(attempt) => return attempt,
     };
     let body = String::from_utf8_lossy(&body);
-    match status.as_u16() {
+    match status {
         200..=299 => success(body),
         300..=399 => attempt(Verdict::Warning, format!("Probe terminated redirects, Response body: {body}")),
         n => failure(format!("HTTP probe failed with statuscode: {n}")),
@@ -234,6 +243,7 @@ async fn request(
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let stream = dial(network, &host, url.port_or_known_default().unwrap_or(80)).await.map_err(failed)?;
+    chain.ends.replace(ends(&stream));
     if url.scheme() == "http" {
         return exchange(stream, false, head(target, hop, false).map_err(failed)?, chain, &shown).await;
     }
@@ -319,7 +329,7 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {}", transport_error(&e)));
+    let failed = |e: hyper::Error| failure(format!("Get \"{url}\": {}", transport_error(&e, &chain.ends.borrow())));
     chain.phase.set(Phase::Headers);
     chain.sent.borrow_mut().push(sent(&request, url));
     if h2 {
@@ -328,22 +338,34 @@ where
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(failed)
     } else {
+        let odd = OddStatus::default();
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .title_case_headers(true)
             // Go has no count limit; hyper's default of 100 would be an error.
             .max_headers(MAX_HEADERS)
             .max_buf_size(HEAD_CAP)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Connection::new(stream, odd.clone())))
             .await
             .map_err(failed)?;
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(failed)
+        let mut response = sender.send_request(request).await.map_err(failed)?;
+        response.extensions_mut().insert(odd);
+        Ok(response)
     }
 }
 
-/// In Go's words, where there are any.
-fn transport_error(e: &hyper::Error) -> String {
-    if e.is_incomplete_message() {
+/// `10.0.0.1:43210->10.0.0.5:80`
+fn ends(stream: &TcpStream) -> String {
+    let [own, peer] = [stream.local_addr(), stream.peer_addr()].map(|a| a.map(|a| a.to_string()).unwrap_or_default());
+    format!("{own}->{peer}")
+}
+
+/// In Go's words, where there are any; `ends` are the connection's.
+fn transport_error(e: &hyper::Error, ends: &str) -> String {
+    let system = e.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    if system == Some(io::ErrorKind::ConnectionReset) {
+        format!("read tcp {ends}: read: connection reset by peer")
+    } else if e.is_incomplete_message() {
         "EOF".into()
     } else if e.is_parse() {
         format!("net/http: HTTP/1.x transport connection broken: malformed HTTP response ({e})")
@@ -373,12 +395,15 @@ fn title_case(name: &str) -> String {
 }
 
 /// Up to the cap or the end; an error before that is an error of the probe, whatever the status was.
-async fn read_body(mut body: Incoming) -> Result<Vec<u8>, Attempt> {
+async fn read_body(mut body: Incoming, ends: &str) -> Result<Vec<u8>, Attempt> {
     let mut bytes = Vec::new();
     while bytes.len() < BODY_CAP
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|_| error("unexpected EOF"))?;
+        let frame = frame.map_err(|e| {
+            let text = transport_error(&e, ends);
+            error(if text.starts_with("read tcp") { text } else { "unexpected EOF".into() })
+        })?;
         if let Ok(data) = frame.into_data() {
             bytes.extend_from_slice(&data[..data.len().min(BODY_CAP - bytes.len())]);
         }

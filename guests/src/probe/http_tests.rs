@@ -115,6 +115,34 @@ async fn verdicts() {
             Verdict::Failure,
             "failed to parse Location header \"/%zz\"",
         ),
+        (
+            "a status below 100",
+            vec![response("099 Odd", "", "x")],
+            Verdict::Failure,
+            "HTTP probe failed with statuscode: 99",
+        ),
+        ("none at all", vec![response("000 Odd", "", "x")], Verdict::Failure, "HTTP probe failed with statuscode: 0"),
+        ("two digits", vec![response("99 Odd", "", "x")], Verdict::Failure, "malformed HTTP response"),
+        ("a status above 599", vec![response("999 Odd", "", "x")], Verdict::Failure, "statuscode: 999"),
+        (
+            "a broken 099 is an error too",
+            vec!["HTTP/1.1 099 No\r\nContent-Length: 99\r\n\r\nshort".into()],
+            Verdict::Error,
+            "unexpected EOF",
+        ),
+        (
+            "a Location without a host is not followed",
+            vec![redirect("mailto:ops@example.org")],
+            Verdict::Warning,
+            "Probe terminated redirects",
+        ),
+        ("nor is one of http", vec![redirect("http:/b")], Verdict::Warning, "Probe terminated redirects"),
+        (
+            "another scheme on the same host is followed",
+            vec![redirect("ftp://127.0.0.1/b")],
+            Verdict::Failure,
+            "unsupported protocol scheme \"ftp\"",
+        ),
         ("the raw Location is shown", vec![redirect("/again?x")], Verdict::Failure, "Get \"/again?x\": stopped after"),
         (
             "thousands of header lines",
@@ -140,6 +168,53 @@ async fn verdicts() {
         refused,
         failure("Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused")
     );
+}
+
+/// How a server ends that never reads: what it has to say is sent to whoever connects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// As `nc` does.
+    Close,
+    /// The kernel does that where a request arrived and nobody read it.
+    Reset,
+}
+
+/// kubelet-prober.md 9.4: `echo ... | nc -l` answers before it has read the request.
+#[tokio::test]
+async fn answers_that_come_before_the_request() {
+    const WHOLE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const TO_THE_END: &str = "HTTP/1.1 200 OK\n\nok\n";
+    for (answer, end, waits, verdict, text) in [
+        (WHOLE, End::Close, false, Verdict::Success, "ok"),
+        (TO_THE_END, End::Close, false, Verdict::Success, "ok\n"),
+        ("HTTP/1.1 500 No\n\nno\n", End::Close, false, Verdict::Failure, "statuscode: 500"),
+        ("", End::Close, false, Verdict::Failure, ": EOF"),
+        (WHOLE, End::Reset, true, Verdict::Success, "ok"),
+        (TO_THE_END, End::Reset, true, Verdict::Error, "read: connection reset by peer"),
+        ("", End::Reset, true, Verdict::Failure, "read: connection reset by peer"),
+    ] {
+        for round in 0..20 {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                if waits {
+                    // The request is there, and is not read.
+                    stream.peek(&mut [0]).await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                if end == End::Close {
+                    stream.shutdown().await.unwrap();
+                }
+            });
+            let attempt = get(Network::Host, &target(port, &[]), Duration::from_secs(1)).await;
+            server.await.unwrap();
+            let named = format!("{answer:?}, {end:?}, round {round}: {attempt:?}");
+            assert_eq!(attempt.verdict, verdict, "{named}");
+            assert!(attempt.text.contains(text), "{named}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -224,6 +299,10 @@ fn hosts_of_locations_are_text() {
         ("https://[::1]:443/", Some("::1")),
         ("/x//y", None),
         ("x?to=http://h/", None),
+        ("mailto:a@b", Some("")),
+        ("http:/x", Some("")),
+        ("app:x//y", Some("")),
+        ("1x:y", None),
         ("", None),
     ] {
         assert_eq!(named_host(location), host, "{location}");

@@ -5,6 +5,7 @@
 
 mod agent;
 mod attempt;
+mod connection;
 mod http;
 mod network;
 mod target;

@@ -22,6 +22,11 @@ pub(super) fn is_reference(location: &str) -> bool {
     parse(location).is_some()
 }
 
+/// Whether it begins with a scheme, as net/url reads it.
+pub(super) fn has_scheme(location: &str) -> bool {
+    split_scheme(location).is_some_and(|(scheme, _)| scheme)
+}
+
 fn rooted(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }

@@ -7,6 +7,7 @@ mod firmware;
 mod garbage;
 mod gates;
 mod hazards;
+mod lists;
 mod makers;
 mod manifest;
 mod messages;

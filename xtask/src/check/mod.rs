@@ -3,9 +3,22 @@
 //! Knows how things are shown, not what is wrong with a manifest: that is `vmhealth_sim::check` and `budget`.
 
 mod budgets;
+mod files;
+mod github;
+mod json;
+mod output;
+mod read;
 mod render;
 mod report;
+mod sarif;
+mod summary;
 
 pub use budgets::render_budgets;
+pub use files::{Files, files};
+pub use json::JsonReport;
+pub use output::Output;
+pub use read::{ReadError, check_input};
 pub use render::render;
 pub use report::{CheckReport, report_schema};
+pub use sarif::Sarif;
+pub use summary::Summary;

@@ -14,18 +14,18 @@ const EXCERPT: usize = 200;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckReport {
     /// The version of this format: 1.
-    schema: u32,
+    pub(super) schema: u32,
     /// Every VirtualMachine and VirtualMachineInstance in the order of files and documents.
-    manifests: Vec<ManifestReport>,
+    pub(super) manifests: Vec<ManifestReport>,
     /// Objects of other kinds, which are not checked.
-    skipped: Vec<SkippedReport>,
+    pub(super) skipped: Vec<SkippedReport>,
     /// Files that could not be read as YAML.
-    errors: Vec<ErrorReport>,
+    pub(super) errors: Vec<ErrorReport>,
 }
 
 /// A file that is not YAML, or a part of it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct ErrorReport {
+pub(super) struct ErrorReport {
     file: String,
     /// Counted from 1.
     line: u64,
@@ -35,14 +35,14 @@ struct ErrorReport {
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct SkippedReport {
+pub(super) struct SkippedReport {
     file: String,
     kind: String,
     line: u64,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct ManifestReport {
+pub(super) struct ManifestReport {
     /// As it was named on the command line; `-` is standard input.
     file: String,
     /// `metadata.name`, empty if absent.
@@ -147,9 +147,9 @@ impl CheckReport {
         CheckReport { schema: 1, manifests: Vec::new(), skipped: Vec::new(), errors: Vec::new() }
     }
 
-    /// Adds what was found in a file with this text, and how long things take if that is asked for.
-    pub fn add(&mut self, file: &str, text: &str, checks: &Checks, budgets: Option<&Given>) {
-        let lines: Vec<&str> = text.lines().collect();
+    /// Adds what was found in a piece of a file with this text, which begins in line `first`, and how long things take if that is asked for.
+    pub fn add(&mut self, file: &str, (first, text): (u64, &str), checks: &Checks, budgets: Option<&Given>) {
+        let lines = Lines { first, lines: text.lines().collect() };
         self.manifests.extend(checks.manifests.iter().map(|m| manifest_report(file, &lines, m, budgets)));
         let skipped = |s: &Skipped| SkippedReport { file: file.to_owned(), kind: s.kind.clone(), line: s.pos.line };
         self.skipped.extend(checks.skipped.iter().map(skipped));
@@ -168,7 +168,14 @@ impl Default for CheckReport {
     }
 }
 
-fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Option<&Given>) -> ManifestReport {
+/// The lines of a piece of a file.
+struct Lines<'t> {
+    /// The number of the first one.
+    first: u64,
+    lines: Vec<&'t str>,
+}
+
+fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Option<&Given>) -> ManifestReport {
     let finding = |f: &Finding| FindingReport {
         severity: f.rule.rank.as_str().into(),
         code: f.rule.code.into(),
@@ -201,8 +208,9 @@ fn manifest_report(file: &str, lines: &[&str], checked: &Checked, budgets: Optio
 }
 
 /// A line as it stands in the file, at most so much of it.
-fn excerpt(lines: &[&str], number: u64) -> String {
-    let line = usize::try_from(number).ok().and_then(|n| lines.get(n.checked_sub(1)?)).copied().unwrap_or_default();
+fn excerpt(lines: &Lines<'_>, number: u64) -> String {
+    let index = number.checked_sub(lines.first).and_then(|n| usize::try_from(n).ok());
+    let line = index.and_then(|n| lines.lines.get(n)).copied().unwrap_or_default();
     line.chars().take(EXCERPT).collect()
 }
 

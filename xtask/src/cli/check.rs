@@ -1,34 +1,37 @@
 //! `check`: files in, findings out.
 
-use super::arguments::{Format, any_heartbeat};
+use super::arguments::any_heartbeat;
 use super::exit::{Failure, Status, infra, usage};
-use crate::check::{CheckReport, render, render_budgets};
+use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
 use crate::own::refuse_heartbeat;
 use crate::program;
 use anyhow::{Context as _, anyhow};
-use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
+use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
-use vmhealth_sim::check::{self, Kind, Options, Verdict, explain, rules};
+use vmhealth_sim::check::{Checks, Kind, Options, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::{Architecture, VirtualMachine};
+use vmhealth_sim::yaml::{Pos, YamlError};
 
-/// More than etcd stores of any object, several times over.
-const SIZE_LIMIT: u64 = 8 << 20;
+/// Objects of other kinds, and parts that are not YAML: more are not looked at, because they are remembered.
+const MAX_ASIDE: usize = 100_000;
+/// Of parts that are not YAML, so many are named last.
+const MAX_NAMED: usize = 100;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Manifests: files, or - for standard input
+    /// Manifests: files, directories (all *.yaml, *.yml and *.json below), or - for standard input
     #[arg(required_unless_present = "explain")]
     pub(super) files: Vec<PathBuf>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub(super) format: CheckFormat,
     /// The cluster's default architecture, for manifests that name none
     #[arg(long = "arch", default_value_t = Architecture::Amd64)]
     pub(super) architecture: Architecture,
@@ -62,6 +65,33 @@ pub(super) struct Check {
     pub(super) explain: Option<String>,
 }
 
+/// What `check` prints on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// Each finding with its line
+    Human,
+    /// Everything, for programs
+    Json,
+    /// Of many VMs: a line for each kind of finding, and how many are accepted
+    Summary,
+    /// Workflow commands: GitHub shows them at the lines of a change
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+impl CheckFormat {
+    fn output(self) -> Output {
+        match self {
+            CheckFormat::Human => Output::Human { colour: io::stdout().is_terminal() },
+            CheckFormat::Json => Output::Json(JsonReport::default()),
+            CheckFormat::Summary => Output::Summary(Summary::default()),
+            CheckFormat::Github => Output::Github,
+            CheckFormat::Sarif => Output::Sarif(Sarif::default()),
+        }
+    }
+}
+
 impl Check {
     /// Checks the files, or explains a code.
     pub(super) fn run(self) -> Result<Status, Failure> {
@@ -82,45 +112,66 @@ impl Check {
             heartbeat: self.heartbeat,
             panic_timer: self.panic_timer,
         };
+        if self.budgets && !matches!(self.format, CheckFormat::Human | CheckFormat::Json) {
+            return Err(usage(anyhow!("--budgets is for --format human and json")));
+        }
         let budgets = self.budgets.then_some(&given);
-        let (mut report, mut fine, mut without, mut unreadable) = (CheckReport::new(), true, Vec::new(), Vec::new());
-        let colour = io::stdout().is_terminal();
-        for path in &self.files {
-            let file = path.display().to_string();
-            let text = read(path)?;
-            let checks = match check::check(&text, &options) {
-                Ok(checks) => checks,
-                Err(e) => {
-                    report.add_error(&file, &e);
-                    unreadable.push(format!("{file}:{e}"));
-                    continue;
-                }
+        let Files { files, left_out } = files(&self.files).map_err(usage)?;
+        left_out.iter().for_each(|line| eprintln!("{line}"));
+        let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
+        let (mut fine, mut manifests, mut aside) = (true, 0, 0);
+        let (mut without, mut unreadable) = (Vec::new(), Vec::new());
+        out.write_all(output.begin().as_bytes())?;
+        for (path, named) in files {
+            let (file, before) = (path.display().to_string(), manifests);
+            let mut refuse = |output: &mut Output, error: &YamlError| {
+                unreadable.push(format!("{file}:{error}"));
+                output.add_unreadable(&file, error)
             };
-            for checked in &checks.manifests {
-                // What user data sets wins.
-                let assumes = |vm: &&VirtualMachine| budgets.is_some() && vm.vmi.user_data.heartbeat.is_none();
-                if let Some(vm) = checked.vm.as_ref().filter(assumes) {
-                    refuse_heartbeat(self.heartbeat, vm)?;
+            let read = check_input::<Stop>(&file, open(&path)?, &options, |piece, checks| {
+                let text = match checks {
+                    Ok(checks) => {
+                        manifests += checks.manifests.len();
+                        aside += checks.skipped.len();
+                        fine &= checks.manifests.iter().all(|m| m.verdict == Verdict::Accepted);
+                        if budgets.is_some() {
+                            refuse_heartbeats(self.heartbeat, &checks)?;
+                        }
+                        output.add(&file, piece, &checks, budgets).map_err(infra)?
+                    }
+                    Err(e) => {
+                        aside += 1;
+                        refuse(&mut output, &e)
+                    }
+                };
+                if aside > MAX_ASIDE {
+                    let message = format!("more than {MAX_ASIDE} objects that are no VMs: check them apart");
+                    return Err(Stop::Unread(YamlError { pos: piece.first, message }));
                 }
-                fine &= checked.verdict == Verdict::Accepted;
-                if self.format == Format::Human {
-                    print!("{}", render(&file, &text, checked, colour));
-                    print!("{}", budgets.map(|given| render_budgets(checked, given)).unwrap_or_default());
+                out.write_all(text.as_bytes()).map_err(|e| Stop::Here(e.into()))
+            });
+            match read {
+                Ok(()) => {}
+                Err(Stop::Here(failure)) => return Err(failure),
+                Err(Stop::Unread(e)) => {
+                    let text = refuse(&mut output, &e);
+                    out.write_all(text.as_bytes())?;
                 }
             }
-            if checks.manifests.is_empty() {
-                without.push(file.clone());
+            if named && manifests == before {
+                without.push(file);
             }
-            for skipped in checks.skipped.iter().filter(|_| self.format == Format::Human) {
-                println!("{file}:{}: not checked: {}", skipped.pos.line, skipped.kind);
-            }
-            report.add(&file, &text, &checks, budgets);
         }
-        if self.format == Format::Json {
-            println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?);
-        }
+        out.write_all(output.end().map_err(infra)?.as_bytes())?;
+        out.flush()?;
         if !unreadable.is_empty() {
-            return Err(usage(anyhow!(unreadable.join("\n"))));
+            let more = unreadable.len().saturating_sub(MAX_NAMED);
+            let more = if more > 0 { format!("\n... and {more} more") } else { String::new() };
+            unreadable.truncate(MAX_NAMED);
+            return Err(usage(anyhow!("{}{more}", unreadable.join("\n"))));
+        }
+        if manifests == 0 && without.is_empty() {
+            without = self.files.iter().map(|path| path.display().to_string()).collect();
         }
         if !without.is_empty() {
             return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
@@ -129,22 +180,45 @@ impl Check {
     }
 }
 
-/// Standard input is `-`.
-fn read(path: &Path) -> Result<String, Failure> {
-    let file = path.display();
-    let input: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin()),
-        false => Box::new(File::open(path).with_context(|| format!("cannot read {file}")).map_err(usage)?),
-    };
-    let mut bytes = Vec::new();
-    input.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {file}")).map_err(usage)?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(usage(anyhow!("{file}: larger than {} MiB", SIZE_LIMIT >> 20)));
+/// Why a file is not looked at any further.
+enum Stop {
+    /// Nor is any other.
+    Here(Failure),
+    /// It is no text, or the system cannot read it.
+    Unread(YamlError),
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        match error {
+            ReadError::Text { error, .. } => Stop::Unread(error),
+            ReadError::Io { error, .. } => {
+                Stop::Unread(YamlError { pos: Pos::default(), message: format!("cannot be read: {error}") })
+            }
+        }
     }
-    String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-        usage(anyhow!("{file}:{line}: not UTF-8"))
-    })
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Here(failure)
+    }
+}
+
+/// What user data sets wins.
+fn refuse_heartbeats(heartbeat: Option<u32>, checks: &Checks) -> Result<(), Failure> {
+    let assumes = |vm: &&VirtualMachine| vm.vmi.user_data.heartbeat.is_none();
+    let mut vms = checks.manifests.iter().filter_map(|m| m.vm.as_ref()).filter(assumes);
+    vms.try_for_each(|vm| refuse_heartbeat(heartbeat, vm)).map_err(Failure::from)
+}
+
+/// Standard input is `-`.
+fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()));
+    Ok(Box::new(file.map_err(usage)?))
 }
 
 fn explanation(word: &str) -> Result<Status, Failure> {

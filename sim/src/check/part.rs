@@ -1,0 +1,90 @@
+//! A piece of a long text, checked by itself: what `check` says of it, with its places in the whole text.
+
+use super::document::{Checks, check};
+use super::options::Options;
+use crate::yaml::{self, Piece, PieceKind, Pos, Value, YamlError, json_list_at};
+use std::borrow::Cow;
+
+/// Checks a piece of a text. Places are the text's, but bytes are the piece's.
+pub fn check_piece(piece: &Piece<'_>, options: &Options) -> Result<Checks, YamlError> {
+    let moved = |error: YamlError| YamlError { pos: moved(error.pos, piece.first), ..error };
+    match piece.kind {
+        PieceKind::Document => check(&piece.text, options),
+        PieceKind::Item => check(&without_managed_fields(&piece.text), options),
+        PieceKind::List => is_a_list(&piece.text).map(|()| Checks::default()),
+    }
+    .map(|checks| in_the_text(checks, piece.first))
+    .map_err(moved)
+}
+
+/// Only of a list do the items count.
+fn is_a_list(text: &str) -> Result<(), YamlError> {
+    let documents = yaml::documents(text)?;
+    let kind = documents.iter().find_map(|node| match &node.value {
+        Value::Map(members) => members.iter().find(|(key, _)| key.name == "kind")?.1.value.as_str(),
+        _ => None,
+    });
+    if kind.is_some_and(|kind| kind.ends_with("List")) {
+        return Ok(());
+    }
+    let message = "its items were checked, but it is no list: write kind: List";
+    Err(YamlError { pos: Pos { line: 1, column: 1 }, message: message.into() })
+}
+
+/// Half of what a cluster serves: whoever creates the object again sends it in vain, and nobody reads it. Its bytes become spaces, so
+/// that places stay. In YAML of flow style it stays.
+fn without_managed_fields(text: &str) -> Cow<'_, str> {
+    if text.starts_with('{') {
+        let Some(items) = json_list_at(text, &["metadata", "managedFields"]) else { return text.into() };
+        return [&text[..items.start], &blank(&text[items.clone()]), &text[items.end..]].concat().into();
+    }
+    const KEY: &str = "managedFields:";
+    if !text.contains(KEY) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut object, mut in_metadata, mut inside) = (None, false, None);
+    for line in text.split_inclusive('\n') {
+        let (column, word) = (line.len() - line.trim_start_matches(' ').len(), line.trim());
+        let is_blank = word.is_empty() || word.starts_with('#');
+        let object = *object.get_or_insert(column);
+        // A list's dashes may stand below its key.
+        let ends = |key: usize| column < key || (column == key && !word.starts_with("- "));
+        if !is_blank {
+            inside = inside.filter(|key| !ends(*key));
+            in_metadata = if column == object { word == "metadata:" } else { in_metadata };
+            if in_metadata && word == KEY && column == object + 2 {
+                inside = Some(column);
+            }
+        }
+        match inside {
+            Some(_) => out.push_str(&blank(line)),
+            None => out.push_str(line),
+        }
+    }
+    out.into()
+}
+
+/// The same bytes without a meaning.
+fn blank(text: &str) -> String {
+    text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect()
+}
+
+fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
+    for checked in &mut checks.manifests {
+        checked.findings.iter_mut().for_each(|finding| finding.pos = moved(finding.pos, first));
+        checked.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
+        if let Some(vm) = &mut checked.vm {
+            vm.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
+            vm.warnings.iter_mut().for_each(|problem| problem.pos = moved(problem.pos, first));
+        }
+    }
+    checks.skipped.iter_mut().for_each(|skipped| skipped.pos = moved(skipped.pos, first));
+    checks
+}
+
+/// A place of a piece that begins at a place.
+fn moved(pos: Pos, first: Pos) -> Pos {
+    let column = if pos.line == 1 { pos.column + first.column - 1 } else { pos.column };
+    Pos { line: pos.line + first.line - 1, column }
+}

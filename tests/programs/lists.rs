@@ -1,0 +1,164 @@
+//! `vmhealth check` of what a whole cluster serves, of directories, and in the formats of CI.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod fleet;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// A debug build is some ten times slower.
+const FLEET: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+/// For a release build on an idle machine of two cores; ten times that for a busy one.
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 20 });
+const MIB_LIMIT: i64 = 200;
+
+const FINE: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: fine}
+spec: {runStrategy: Always, template: {spec: {domain: {memory: {guest: 1Gi}, devices: {}}}}}
+";
+
+fn vmhealth(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmhealth")).arg("check").args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// What it prints, if it ends like that.
+fn check(folder: &Path, arguments: &[&str], status: i32) -> (String, String) {
+    let output = vmhealth(folder, arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}\nstdout:\n{out}\nstderr:\n{err}");
+    (out, err)
+}
+
+#[test]
+fn a_whole_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vms.yaml"), fleet::yaml(FLEET)).unwrap();
+    std::fs::write(folder.path().join("vms.json"), fleet::json(FLEET)).unwrap();
+    for file in ["vms.yaml", "vms.json"] {
+        let begun = Instant::now();
+        let (out, _) = check(folder.path(), &["--format", "summary", file], 1);
+        let took = begun.elapsed();
+        let refused = FLEET / 10;
+        let verdicts =
+            format!("{FLEET} checked: {} accepted, 0 accepted but broken, {refused} refused\n", FLEET - refused);
+        assert!(out.ends_with(&verdicts), "{out}");
+        let row = out.lines().find(|line| line.contains("liveness-success-threshold")).unwrap();
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(
+            words[..4],
+            ["error", "pod-validation", "liveness-success-threshold", &refused.to_string()],
+            "{out}"
+        );
+        assert!(words[4].starts_with(&format!("{file}:")) && words.len() == 8, "{row}");
+        assert!(took < LIMIT, "{file}: {took:?}");
+        let mib = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() >> 10;
+        assert!(mib <= MIB_LIMIT, "{file}: {mib} MiB");
+        eprintln!("{file}: {FLEET} VMs in {took:?}, {mib} MiB");
+    }
+    // Places are the file's.
+    let (out, _) = check(folder.path(), &["--format", "github", "vms.yaml"], 1);
+    let text = std::fs::read_to_string(folder.path().join("vms.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for command in out.lines().filter(|l| l.contains("title=liveness-success-threshold")).take(50) {
+        let number: usize = command.split("line=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+        assert_eq!(lines[number - 1].trim(), "successThreshold: 2", "{command}");
+    }
+}
+
+#[test]
+fn directories() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("vms/deep")).unwrap();
+    std::fs::create_dir_all(at("empty")).unwrap();
+    std::fs::write(at("vms/b.yaml"), FINE).unwrap();
+    std::fs::write(at("vms/deep/a.yml"), FINE.replace("Always", "Never")).unwrap();
+    std::fs::write(at("vms/service.yaml"), "kind: Service\n").unwrap();
+    std::fs::write(at("vms/notes.txt"), "").unwrap();
+    std::os::unix::fs::symlink("..", at("vms/deep/up")).unwrap();
+    let (out, err) = check(folder.path(), &["vms"], 1);
+    let order: Vec<usize> = ["vms/b.yaml: fine", "vms/deep/a.yml: fine", "vms/service.yaml:1: not checked: Service"]
+        .iter()
+        .map(|text| out.find(text).unwrap_or_else(|| panic!("{text}\n{out}")))
+        .collect();
+    assert!(order.is_sorted(), "{out}");
+    assert!(err.contains("vms/deep/up: looked into already") && err.contains("vms/notes.txt"), "{err}");
+    let (_, err) = check(folder.path(), &["empty"], 2);
+    assert!(err.contains("no *.yaml, *.yml or *.json in it"), "{err}");
+    let (_, err) = check(folder.path(), &["vms/service.yaml"], 2);
+    assert!(err.contains("no VirtualMachine or VirtualMachineInstance in vms/service.yaml"), "{err}");
+}
+
+/// One file that is not YAML leaves the others alone, in every format.
+#[test]
+fn formats_of_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: bad}\nspec: {runStrategy: Never, template: {spec: {domain: {memory: {guest: 1Gi}, devices: {}}}}}\n---\n";
+    std::fs::write(folder.path().join("a b.yaml"), format!("{two}{FINE}")).unwrap();
+    std::fs::write(folder.path().join("broken.yaml"), "a: [\n").unwrap();
+    let files = ["a b.yaml", "broken.yaml"];
+    let run = |format: &str| check(folder.path(), &[&["--format", format][..], &files].concat(), 2).0;
+
+    let github = run("github");
+    let lines: Vec<&str> = github.lines().collect();
+    assert!(lines[0].starts_with("::error file=a b.yaml,line=4,col=21,title=bad-run-strategy::"), "{github}");
+    assert!(lines.last().unwrap().starts_with("::error file=broken.yaml,line="), "{github}");
+    assert!(lines.iter().all(|line| line.starts_with("::")), "{github}");
+
+    let json: Value = serde_json::from_str(&run("json")).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["manifests"].as_array().unwrap().len(), 2);
+    assert_eq!(json["manifests"][0]["findings"][0]["line"], 4);
+    assert_eq!(json["errors"][0]["file"], "broken.yaml");
+
+    let summary = run("summary");
+    assert!(
+        summary.ends_with("2 checked: 1 accepted, 0 accepted but broken, 1 refused; 1 parts that are not YAML\n"),
+        "{summary}"
+    );
+
+    sarif(&serde_json::from_str(&run("sarif")).unwrap());
+    let (_, err) = check(folder.path(), &["--budgets", "--format", "sarif", "a b.yaml"], 2);
+    assert!(err.contains("--budgets is for"), "{err}");
+}
+
+/// What SARIF 2.1.0 asks of a log (3.13 to 3.58) and code scanning of its results.
+fn sarif(log: &Value) {
+    assert_eq!(log["version"], "2.1.0");
+    assert!(log["$schema"].as_str().unwrap().ends_with("sarif-schema-2.1.0.json"));
+    let runs = log["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    let (driver, results) = (&runs[0]["tool"]["driver"], runs[0]["results"].as_array().unwrap());
+    assert_eq!(driver["name"], "vmhealth");
+    let rules = driver["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), vmhealth_sim::check::rules().len());
+    let levels = ["error", "warning", "note"];
+    let is_text = |value: &Value| value["text"].as_str().is_some_and(|text| !text.is_empty());
+    for rule in rules {
+        assert!(
+            is_text(&rule["shortDescription"]) && is_text(&rule["fullDescription"]) && is_text(&rule["help"]),
+            "{rule}"
+        );
+        assert!(levels.contains(&rule["defaultConfiguration"]["level"].as_str().unwrap()), "{rule}");
+    }
+    assert!(!results.is_empty());
+    for result in results {
+        let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!(rule["id"], result["ruleId"]);
+        assert!(levels.contains(&result["level"].as_str().unwrap()) && is_text(&result["message"]), "{result}");
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "a%20b.yaml");
+        assert!(place["region"]["startLine"].as_u64().unwrap() >= 1, "{result}");
+        assert!(place["region"]["startColumn"].as_u64().unwrap() >= 1, "{result}");
+    }
+    let invocation = &runs[0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    assert!(is_text(&invocation["toolExecutionNotifications"][0]["message"]), "{invocation}");
+}
