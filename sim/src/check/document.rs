@@ -160,12 +160,16 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
     }
     around.remark(object, kind == Kind::VirtualMachine, &mut findings);
     let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
-    findings.sort_by_key(|f| f.rule.layer);
+    if kind == Kind::VirtualMachineInstance {
+        let of_vm = findings.iter_mut().filter(|f| f.layer == Layer::VmWebhook);
+        of_vm.for_each(|f| f.layer = Layer::VmiWebhook);
+    }
+    findings.sort_by_key(|f| f.layer);
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
         kind,
         verdict: verdict(&findings),
-        created: !findings.iter().any(|f| f.rule.layer.prevents_creation(kind)),
+        created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
         findings,
         ignored: vm.as_ref().map_or_else(|| decoder.unused(), |vm| vm.ignored.clone()),
         vm: vm.filter(|_| can_run),
@@ -194,7 +198,7 @@ fn excuse(from: usize, findings: &mut Findings<'_>, around: &TextAround) -> usiz
 
 fn verdict(findings: &[Finding]) -> Verdict {
     let errors = || findings.iter().filter(|f| f.rule.rank == Rank::Error);
-    match (errors().any(|f| f.rule.layer.refuses()), errors().next().is_some()) {
+    match (errors().any(|f| f.layer.refuses()), errors().next().is_some()) {
         (true, _) => Verdict::Refused,
         (false, true) => Verdict::AcceptedButBroken,
         (false, false) => Verdict::Accepted,

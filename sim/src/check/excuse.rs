@@ -54,6 +54,7 @@ impl TextAround {
         };
         finding.message = format!("{why}: {}", finding.message);
         finding.rule = rule;
+        finding.layer = rule.layer;
     }
 }
 

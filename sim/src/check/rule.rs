@@ -56,6 +56,8 @@ pub struct Finding {
     pub field: String,
     /// The field in the manifest.
     pub vm_field: String,
+    /// Who refuses: the rule's layer, but that a bare VMI's webhook does what the VM's does for a VM.
+    pub layer: Layer,
     /// Where in the file.
     pub pos: Pos,
     /// Its bytes in the file.
@@ -109,6 +111,7 @@ impl<'a> Report<'_, 'a> {
             rule: self.rule,
             field: field.into(),
             vm_field: place.path(),
+            layer: self.rule.layer,
             pos: place.pos(),
             span: place.span(),
             message: message.into(),

@@ -26,7 +26,7 @@ pub(super) struct Schema {
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: &'static str,
-    pub(super) required: bool,
+    pub(super) required: Required,
     pub(super) kind: Type,
     /// Of a whole number: the least and the most that it may be.
     pub(super) range: (i64, i64),
@@ -77,8 +77,8 @@ impl Field {
         let (name, kind) = (words.next()?, type_of(words.next()?, objects));
         let whole = if kind == Type::Int32 { (i32::MIN.into(), i32::MAX.into()) } else { FLOAT_INTEGERS };
         let mut field = Field {
-            name: name.trim_end_matches('!'),
-            required: name.ends_with('!'),
+            name: name.trim_end_matches(['!', '?']),
+            required: Required::of(name),
             range: whole,
             most: usize::MAX,
             unique: Unique::Nothing,
@@ -107,6 +107,25 @@ impl Field {
     /// It holds a whole number.
     pub(super) fn is_number(&self) -> bool {
         matches!(self.kind, Type::Int32 | Type::Int64)
+    }
+}
+
+/// Whether a field must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Required {
+    No,
+    /// A mutating webhook fills it in: only in kinds that have none.
+    Unfilled,
+    Always,
+}
+
+impl Required {
+    fn of(name: &str) -> Required {
+        match name.as_bytes().last() {
+            Some(b'!') => Required::Always,
+            Some(b'?') => Required::Unfilled,
+            _ => Required::No,
+        }
     }
 }
 
@@ -212,7 +231,9 @@ mod tests {
         let fields = |name| schema.fields(schema.object(name).unwrap());
         assert_eq!(fields("Probe").len(), 9);
         let field = |object, name| fields(object).iter().find(|f| f.name == name).unwrap();
-        assert!(field("HTTPGetAction", "port").required && !field("HTTPHeader", "name").required);
+        assert_eq!(field("HTTPGetAction", "port").required, Required::Always);
+        assert_eq!(field("HTTPHeader", "name").required, Required::Unfilled);
+        assert_eq!(field("HTTPGetAction", "path").required, Required::No);
         assert_eq!(field("CPU", "cores").range, (0, i32::MAX.into()));
         assert_eq!(field("StallDetectorOptions", "stallMargin").range, (0, 100));
         assert_eq!(field("Devices", "disks").most, 256);

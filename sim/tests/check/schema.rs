@@ -219,7 +219,7 @@ fn what_the_schemas_take() {
 /// The codes that a row of this file finds.
 pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
     let metadata = METADATA.iter().flat_map(|row| row.1).filter_map(|found| found.split(' ').next());
-    found(ROWS).chain(metadata).chain(["too-much"])
+    found(ROWS).chain(metadata).chain(["too-much", "unreadable-metadata"])
 }
 
 /// `spec.template.metadata`, what is found in it, and whether the VM object is stored.
@@ -261,6 +261,34 @@ fn metadata_of_the_template() {
             "{text}"
         );
     }
+}
+
+/// An object whose own metadata cannot be read is not looked at any further.
+const OWN_METADATA: &[(&str, &[&str])] = &[
+    ("labels: {a: \"1\"}, creationTimestamp: 2026-01-31T12:00:00Z", &[]),
+    ("labels: {a: 1}", &["unreadable-metadata metadata.labels.a"]),
+    ("annotations: [a]", &["unreadable-metadata metadata.annotations"]),
+    ("creationTimestamp: 2026-01-31T12:00:00.25+01:00", &[]),
+    ("creationTimestamp: 2026-01-31", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-13-31T12:00:00Z", &["unreadable-metadata metadata.creationTimestamp"]),
+];
+
+#[test]
+fn metadata_of_its_own() {
+    for (metadata, finds) in OWN_METADATA {
+        let text = manifest(&[]).replace("metadata: {name: vm}", &format!("metadata: {{name: vm, {metadata}}}"));
+        assert_eq!(errors(&one(&text)), *finds, "{text}");
+    }
+}
+
+/// A VM's webhook writes the zero value of what the schema requires; a replica set's writes nothing.
+#[test]
+fn what_no_webhook_fills_in() {
+    let vm = manifest(&[(Devices, "watchdog: {i6300esb: {}}")]);
+    assert_eq!(errors(&one(&vm)), Vec::<String>::new(), "{vm}");
+    let replica_set = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {domain: {memory: {guest: 1Gi}, devices: {watchdog: {i6300esb: {}}}}}}}\n";
+    let found = errors(&one(replica_set));
+    assert_eq!(found, ["missing-field spec.template.spec.domain.devices.watchdog.name"], "{replica_set}");
 }
 
 /// A bare VMI's own metadata is what its webhook looks at, and secure boot is off on arm64 unless it is said to be on.

@@ -12,7 +12,7 @@ pub(super) fn github(file: &str, checked: &Checked) -> String {
         Rank::Note => "notice",
     };
     let of = |f: &vmhealth_sim::check::Finding| {
-        let text = format!("{} ({}). {}", f.message, f.rule.layer, f.help);
+        let text = format!("{} ({}). {}", f.message, f.layer, f.help);
         line(command(f.rule.rank), file, f.pos, f.rule.code, &text)
     };
     checked.findings.iter().map(of).collect()

@@ -44,7 +44,7 @@ fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Chec
     let annotation = AnnotationKind::Primary.span(word);
     let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
     let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
-    let layer = finding.rule.layer;
+    let layer = finding.layer;
     if layer != Layer::Hazard {
         group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(kind, strategy))));
     }

@@ -179,8 +179,8 @@ fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Op
     let finding = |f: &Finding| FindingReport {
         severity: f.rule.rank.as_str().into(),
         code: f.rule.code.into(),
-        layer: f.rule.layer.to_string(),
-        outcome: f.rule.layer.outcome(checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
+        layer: f.layer.to_string(),
+        outcome: f.layer.outcome(checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
         field: f.field.clone(),
         vm_field: f.vm_field.clone(),
         line: f.pos.line,

@@ -47,7 +47,7 @@ impl Sarif {
                 "ruleId": finding.rule.code,
                 "ruleIndex": index,
                 "level": level(finding.rule.rank),
-                "message": {"text": format!("{} ({}). {}", finding.message, finding.rule.layer, finding.help)},
+                "message": {"text": format!("{} ({}). {}", finding.message, finding.layer, finding.help)},
                 "locations": [location]
             });
             out += if self.results == 0 { "\n" } else { ",\n" };

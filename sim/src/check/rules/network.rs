@@ -125,7 +125,8 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt pkg/network/admitter/dra.go validateNetworkDevicesWithDRA",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            if let Some(network) = context.items_at("networks").find(|n| n.get("resourceClaim").is_some()) {
+            let claims = |n: &Cursor<'_>| n.get("resourceClaim").is_some() && context.is_off("NetworkDevicesWithDRA");
+            if let Some(network) = context.items_at("networks").find(claims) {
                 report.add_as(
                     format!("{}.networks", context.spec_path()),
                     network,

@@ -26,7 +26,7 @@ const LABEL_LIMIT: usize = 63;
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
         code: "unknown-api-version",
-        layer: Layer::Schema,
+        layer: Layer::ClientDecode,
         rank: Rank::Error,
         story: "The API server serves VirtualMachine under kubevirt.io/v1 (and the deprecated kubevirt.io/v1alpha3). \
             Under any other version kubectl finds no such kind.",

@@ -60,7 +60,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt pkg/network/admitter/netiface.go validatePortRangesConfiguration",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            for nic in nics(context) {
+            for nic in nics(context).into_iter().filter(|_| context.is_off("PortRangesSpec")) {
                 // An empty list does not come through a mutating webhook, which a template does not have.
                 let counts = |ranges: &Cursor<'_>| context.kind.template().is_some() || ranges.items().next().is_some();
                 if let Some(ranges) = nic.at.get("portRanges").filter(counts) {

@@ -6,7 +6,7 @@
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Findings, Rule};
-use crate::check::schema_table::{Field, Null, Type, Unique, Unknown, schema};
+use crate::check::schema_table::{Field, Null, Required, Type, Unique, Unknown, schema};
 use crate::manifest::is_quantity;
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 pub(super) static RULES: &[&Rule] = &[
     &UNKNOWN_FIELD,
     &FORBIDDEN_FIELD,
+    &UNREADABLE_METADATA,
     &WRONG_TYPE,
     &MISSING_FIELD,
     &UNKNOWN_WORD,
@@ -44,6 +45,17 @@ static FORBIDDEN_FIELD: Rule = Rule {
         refuses what no metadata has, also with `--validate=false`. Often a probe that slipped out of \
         `spec.template.spec`.",
     source: "sim/docs/kubevirt-health.md 2.1",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+static UNREADABLE_METADATA: Rule = Rule {
+    code: "unreadable-metadata",
+    layer: Layer::ClientDecode,
+    rank: Rank::Error,
+    story: "The API server reads an object's own metadata before anything else looks at it: labels and annotations are \
+        texts, and a number among them makes the whole object unreadable (BadRequest), also with `--validate=false`.",
+    source: "Kubernetes apimachinery pkg/apis/meta/v1/unstructured, apiextensions-apiserver schema/objectmeta/coerce.go",
     shown_by: &[],
     check: Check::OnTheWay,
 };
@@ -171,7 +183,13 @@ impl<'a> Walk<'_, 'a> {
                 None => self.unknown(&key.name, value, fields, unknown),
             }
         }
-        for field in fields.iter().filter(|f| f.required && at.get(f.name).is_none()) {
+        let unfilled = self.context.kind.template().is_some();
+        let is_required = |f: &&Field| match f.required {
+            Required::No => false,
+            Required::Unfilled => unfilled,
+            Required::Always => true,
+        };
+        for field in fields.iter().filter(is_required).filter(|f| at.get(f.name).is_none()) {
             let help = format!("add {}: {}", field.name, field.kind.describe());
             let message = format!("{} is required", field.name);
             self.findings.of(&MISSING_FIELD).add(at.place(field.name), message, help);
@@ -282,16 +300,39 @@ impl<'a> Walk<'_, 'a> {
 fn fits(kind: &Type, value: &Value) -> bool {
     match (kind, value) {
         (Type::Any, _)
-        | (Type::Text | Type::Time | Type::IntOrText, Value::Str(_))
+        | (Type::Text | Type::IntOrText, Value::Str(_))
         | (Type::Bool, Value::Bool(_))
         | (Type::Int64, Value::Int(_))
         | (Type::Quantity, Value::Int(_) | Value::Float(_)) => true,
+        (Type::Time, Value::Str(text)) => is_time(text),
         // IntOrString holds 32 bits, too.
         (Type::Int32 | Type::IntOrText, Value::Int(n)) => i32::try_from(*n).is_ok(),
         // resource.Quantity reads the text without the blanks around it.
         (Type::Quantity, Value::Str(text)) => is_quantity(text.trim()),
         _ => false,
     }
+}
+
+/// RFC 3339, as Go reads a `metav1.Time`.
+fn is_time(text: &str) -> bool {
+    let shape = |text: &str, shape: &str| {
+        let fits = |(c, s): (u8, u8)| if s == b'0' { c.is_ascii_digit() } else { c == s };
+        text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
+    };
+    let Some((begin, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
+    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) if digits(fraction) > 0 => &fraction[digits(fraction)..],
+        Some(_) => return false,
+        None => rest,
+    };
+    let is_zone = zone == "Z" || shape(zone, "+00:00") || shape(zone, "-00:00");
+    let within = |from: usize, least: u32, most: u32| {
+        begin[from..from + 2].parse().is_ok_and(|n: u32| (least..=most).contains(&n))
+    };
+    shape(begin, "0000-00-00T00:00:00")
+        && is_zone
+        && [(5, 1, 12), (8, 1, 31), (11, 0, 23), (14, 0, 59), (17, 0, 59)].iter().all(|(f, l, m)| within(*f, *l, *m))
 }
 
 fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
@@ -304,7 +345,9 @@ fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
         }
         _ => format!("write {expected}"),
     };
-    findings.of(&WRONG_TYPE).add(at, format!("expected {expected}, found {}", at.value().kind()), help);
+    let own_metadata = at.path().split(['.', '[']).next() == Some("metadata");
+    let rule = if own_metadata { &UNREADABLE_METADATA } else { &WRONG_TYPE };
+    findings.of(rule).add(at, format!("expected {expected}, found {}", at.value().kind()), help);
 }
 
 /// What a text would be without its quotes.
