@@ -10,6 +10,7 @@ use super::options::Options;
 use super::registry::apply;
 use super::rule::{Finding, Findings};
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
+use super::rules::object::UNKNOWN_KIND;
 use super::rules::schema;
 use super::template::{self, Template};
 use super::unrendered;
@@ -97,8 +98,34 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
         }
         _ => match Kind::named(kind) {
             Some(kind) => checks.manifests.push(check_manifest(object.object(), kind, with, around)),
-            None => checks.skipped.push(skipped(unrendered::name(object, kind))),
+            None => match Kind::meant(object) {
+                Some(meant) => checks.manifests.push(no_such_kind(object, meant)),
+                None => checks.skipped.push(skipped(unrendered::name(object, kind))),
+            },
         },
+    }
+}
+
+/// An object of a KubeVirt version whose kind is none of KubeVirt's.
+fn no_such_kind(object: Cursor<'_>, meant: Kind) -> Checked {
+    let kind = object.get("kind").and_then(Cursor::text).unwrap_or_default();
+    let message = match kind {
+        "" => "Object 'Kind' is missing".to_owned(),
+        kind => {
+            let version = object.text_at("apiVersion").unwrap_or_default();
+            format!("no matches for kind {kind:?} in version {version:?}")
+        }
+    };
+    let mut findings = Findings::default();
+    findings.of(&UNKNOWN_KIND).add(object.place("kind"), message, format!("write kind: {}", meant.as_str()));
+    Checked {
+        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        kind: meant,
+        verdict: Verdict::Refused,
+        created: false,
+        findings: findings.0.into_iter().map(|found| found.finding).collect(),
+        ignored: Vec::new(),
+        vm: None,
     }
 }
 

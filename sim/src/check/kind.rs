@@ -27,6 +27,20 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// The kind that was meant by an object of a KubeVirt version whose kind is none of KubeVirt's.
+    pub(super) fn meant(object: Cursor<'_>) -> Option<Kind> {
+        const OTHERS: [&str; 3] = ["KubeVirt", "VirtualMachineInstanceMigration", "VirtualMachineInstancePreset"];
+        let version = object.text_at("apiVersion")?;
+        let served = Kind::ALL.iter().any(|kind| kind.versions().contains(&version));
+        let name = object.text_at("kind").unwrap_or_default();
+        if !served || OTHERS.contains(&name) || name.ends_with("List") {
+            return None;
+        }
+        let likeness = |kind: &Kind| strsim::jaro_winkler(&kind.as_str().to_lowercase(), &name.trim().to_lowercase());
+        let nearest = Kind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Some(nearest.filter(|kind| likeness(kind) > 0.0).unwrap_or(Kind::VirtualMachine))
+    }
+
     /// Its name in a manifest.
     pub fn as_str(self) -> &'static str {
         match self {

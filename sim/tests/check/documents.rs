@@ -207,3 +207,25 @@ fn an_excerpt_says_what_it_leaves_out() {
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }
+
+/// KubeVirt's other kinds are passed over; what is none of its kinds is refused.
+#[test]
+fn kinds_that_there_are_not() {
+    for (kind, found) in [
+        (
+            "Virtualmachine",
+            Some("no matches for kind \"Virtualmachine\" in version \"kubevirt.io/v1\" write kind: VirtualMachine"),
+        ),
+        ("VM", Some("no matches for kind \"VM\" in version \"kubevirt.io/v1\" write kind: VirtualMachine")),
+        ("", Some("Object 'Kind' is missing write kind: VirtualMachine")),
+        ("VirtualMachineInstanceMigration", None),
+        ("KubeVirt", None),
+    ] {
+        let text = format!("apiVersion: kubevirt.io/v1\nkind: {kind}\nmetadata: {{name: vm}}\nspec: {{}}\n");
+        let checks = checks(&text);
+        let findings = checks.manifests.iter().flat_map(|m| &m.findings);
+        let words: Vec<String> = findings.map(|f| format!("{} {}", f.message, f.help)).collect();
+        assert_eq!(words, found.into_iter().collect::<Vec<_>>(), "{kind}");
+        assert_eq!(checks.skipped.len(), usize::from(found.is_none()), "{kind}");
+    }
+}

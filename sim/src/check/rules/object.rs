@@ -23,7 +23,19 @@ const SUBDOMAIN_LIMIT: usize = 253;
 /// Of a label's value, and of the name in its key.
 const LABEL_LIMIT: usize = 63;
 
+pub(in crate::check) static UNKNOWN_KIND: Rule = Rule {
+    code: "unknown-kind",
+    layer: Layer::ClientDecode,
+    rank: Rank::Error,
+    story: "KubeVirt has no such kind: names of kinds are written in exactly one way. kubectl looks a kind up before it \
+        sends anything.",
+    source: "KubeVirt API",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
 pub(super) static RULES: &[&Rule] = &[
+    &UNKNOWN_KIND,
     &Rule {
         code: "unknown-api-version",
         layer: Layer::ClientDecode,
