@@ -58,7 +58,7 @@ fn vm(number: usize) -> Value {
                 "kubevirt.io/latest-observed-api-version": "v1",
                 "kubevirt.io/storage-observed-api-version": "v1"
             },
-            "creationTimestamp": if number % 2 == 0 { json!(time) } else { Value::Null },
+            "creationTimestamp": if number.is_multiple_of(2) { json!(time) } else { Value::Null },
             "finalizers": ["kubevirt.io/virtualMachineControllerFinalize"],
             "generation": 2,
             "labels": {"app": "shop", "team": format!("team-{}", number % 40)},

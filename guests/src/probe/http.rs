@@ -217,7 +217,8 @@ async fn judge(response: Response<Incoming>, chain: &Chain<'_>) -> Attempt {
     let (parts, body) = response.into_parts();
     let odd = parts.extensions.get::<OddStatus>();
     let status = odd.map_or(parts.status.as_u16(), |odd| odd.of(parts.status.as_u16()));
-    let body = match read_body(body, &chain.ends.borrow()).await {
+    let ends = chain.ends.borrow().clone();
+    let body = match read_body(body, &ends).await {
         Ok(body) => body,
         Err(attempt) => return attempt,
     };

@@ -159,16 +159,6 @@ impl<'a> CheckContext<'a> {
         named(&self.options.without_gates) || (OFF_BY_DEFAULT.contains(&gate) && !named(&self.options.with_gates))
     }
 
-    /// Whether an instance type brings CPU, memory and devices that cannot be seen here.
-    pub(super) fn has_instance_type(&self) -> bool {
-        self.root.at("spec.instancetype").is_some()
-    }
-
-    /// Whether a preference fills in what is not written.
-    pub(super) fn has_preference(&self) -> bool {
-        self.root.at("spec.preference").is_some()
-    }
-
     /// Whether a setting is there and not `false`.
     pub(super) fn is_set(&self, path: &str) -> bool {
         self.at(path).is_some_and(|at| !matches!(at.value(), Value::Bool(false)))

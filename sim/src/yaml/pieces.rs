@@ -283,12 +283,11 @@ fn json_tokens(text: &str) -> impl Iterator<Item = (usize, u8)> {
         let start =
             at + bytes.get(at..)?.iter().position(|b| matches!(b, b'{' | b'}' | b'[' | b']' | b':' | b',' | b'"'))?;
         at = start + 1;
-        while bytes[start] == b'"' {
+        let mut inside = bytes[start] == b'"';
+        while inside {
             let end = at + text.get(at..)?.find(['"', '\\'])?;
-            at = if bytes[end] == b'"' { end + 1 } else { end + 2 };
-            if bytes[end] == b'"' {
-                break;
-            }
+            inside = bytes[end] != b'"';
+            at = if inside { end + 2 } else { end + 1 };
         }
         Some((start, bytes[start]))
     })

@@ -1,7 +1,7 @@
 //! What needs a feature gate (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{self, Devices, Domain, Vmi};
-use crate::manifest::{Parts, errors, manifest};
+use crate::manifest::{NET, Parts, errors, manifest, one, with};
 use crate::row::{Row, hold, later, row};
 use vmhealth_sim::check::gate::{OFF_BY_DEFAULT, ON_BY_DEFAULT};
 use vmhealth_sim::check::{Options, check};
@@ -100,6 +100,37 @@ fn gates() {
                 assert_eq!(errors(&check(&text, &Options::default()).unwrap().manifests[0]), found, "{gate}: {text}");
             }
         }
+    }
+}
+
+/// The same for what has a rule of its own.
+#[test]
+fn gates_of_networks_and_annotations() {
+    let ranges =
+        (Devices, "interfaces: [{name: default, masquerade: {}, portRanges: [{start: 1, end: 9, protocol: TCP}]}]");
+    let claim = (
+        Vmi,
+        "networks: [{name: default, resourceClaim: {claimName: c, requestName: r}}]\nresourceClaims: [{name: c, resourceClaimName: d}]",
+    );
+    let annotated = |annotation: &str| {
+        manifest(&[]).replace(
+            "  template:\n",
+            &format!("  template:\n    metadata: {{annotations: {{{annotation}: \"[]\"}}}}\n"),
+        )
+    };
+    for (gate, text, code) in [
+        ("PortRangesSpec", manifest(&[NET, ranges]), "port-ranges-without-their-gate"),
+        (
+            "NetworkDevicesWithDRA",
+            manifest(&[claim, (Devices, "interfaces: [{name: default, sriov: {}}]")]),
+            "network-claim-without-its-gate",
+        ),
+        ("Sidecar", annotated("hooks.kubevirt.io/hookSidecars"), "annotation-without-its-gate"),
+        ("ExperimentalIgnitionSupport", annotated("kubevirt.io/ignitiondata"), "annotation-without-its-gate"),
+    ] {
+        let on = Options { with_gates: vec![gate.to_owned()], ..Options::default() };
+        assert!(errors(&one(&text)).iter().any(|found| found.starts_with(code)), "{text}");
+        assert_eq!(errors(&with(&text, &on)), Vec::<String>::new(), "{text}");
     }
 }
 

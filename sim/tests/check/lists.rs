@@ -77,7 +77,7 @@ fn in_pieces(text: &str, whole: usize, step: usize) -> (Vec<Checked>, Vec<YamlEr
     let (mut manifests, mut refused) = (Vec::new(), Vec::new());
     while come < text.len() {
         come = text.ceil_char_boundary(come + step);
-        let (found, taken) = pieces.cut(&text[done..come], come == text.len()).unwrap();
+        let (found, taken) = pieces.cut(&text[done..come], come == text.len()).unwrap_or_else(|e| panic!("{e}"));
         for piece in found {
             match check_piece(&piece, &Options::default()) {
                 Ok(checks) => manifests.extend(checks.manifests),

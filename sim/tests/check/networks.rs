@@ -1,9 +1,9 @@
 //! Networks, interfaces, ports and names (KubeVirt pkg/network/admitter) with what each rule takes and what it does not.
 
 use crate::manifest::In::{self, Devices, Vmi};
-use crate::manifest::{NET, NIC, errors, manifest, one, with};
+use crate::manifest::{NET, NIC, manifest, one};
 use crate::row::{Row, hold, later, row};
-use vmhealth_sim::check::{Options, Verdict};
+use vmhealth_sim::check::Verdict;
 
 const MULTUS: (In, &str) = (Vmi, "networks: [{name: net, multus: {networkName: nad}}]");
 const BRIDGE: (In, &str) = (Devices, "interfaces: [{name: net, bridge: {}}]");
@@ -329,25 +329,4 @@ fn a_binding_plugin_is_not_seen() {
 #[test]
 fn each_rule_takes_the_good_and_refuses_the_bad() {
     hold(ROWS);
-}
-
-/// What is behind a gate is no error of a cluster where it is on.
-#[test]
-fn with_their_gates() {
-    let ranges =
-        (Devices, "interfaces: [{name: default, masquerade: {}, portRanges: [{start: 1, end: 9, protocol: TCP}]}]");
-    let claim = (
-        Vmi,
-        "networks: [{name: default, resourceClaim: {claimName: c, requestName: r}}]\nresourceClaims: [{name: c, resourceClaimName: d}]",
-    );
-    let nic = (Devices, "interfaces: [{name: default, sriov: {}}]");
-    for (gate, parts, code) in [
-        ("PortRangesSpec", vec![NET, ranges], "port-ranges-without-their-gate"),
-        ("NetworkDevicesWithDRA", vec![claim, nic], "network-claim-without-its-gate"),
-    ] {
-        let text = manifest(&parts);
-        let on = Options { with_gates: vec![gate.to_owned()], ..Options::default() };
-        assert!(errors(&one(&text)).iter().any(|found| found.starts_with(code)), "{text}");
-        assert_eq!(errors(&with(&text, &on)), Vec::<String>::new(), "{text}");
-    }
 }

@@ -1,5 +1,6 @@
 //! CPUs: their number, what dedicated CPUs ask for, and settings that need another one (kubevirt-health.md 2.9).
 
+use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{Topology, guest_memory, resource};
@@ -31,7 +32,7 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             let Some(most) = context.at("domain.cpu.maxSockets").and_then(Cursor::int64) else { return };
             let Topology { sockets, .. } = Topology::of(context);
-            if most != 0 && i64::from(sockets) > most && !context.has_instance_type() {
+            if most != 0 && i64::from(sockets) > most && !context.has_unseen(Matcher::Instancetype) {
                 let message = format!("{sockets} sockets are more than maxSockets {most}");
                 report.add(context.place("domain.cpu.sockets"), message, "raise maxSockets or remove it");
             }
@@ -48,7 +49,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for (setting, needs, field) in NEEDS {
-                if context.is_set(setting) && !context.is_set(needs) && !context.has_instance_type() {
+                if context.is_set(setting) && !context.is_set(needs) && !context.has_unseen(Matcher::Instancetype) {
                     let place = context.at(setting).map_or(context.place(setting), Into::into);
                     let message = format!("{setting} needs {needs}");
                     let help = format!("add {needs}, or remove {setting}");
@@ -67,7 +68,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt vmi-create-admitter.go validateCpuPinning",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            if context.is_set(DEDICATED) && !context.has_instance_type() {
+            if context.is_set(DEDICATED) && !context.has_unseen(Matcher::Instancetype) {
                 dedicated(context, report);
             }
         }),

@@ -1,6 +1,7 @@
 //! Disks: names, devices, buses, boot order (kubevirt-health.md 2.9). What stands in a disk alone; `disk_volumes.rs` has what it
 //! says together with its volume.
 
+use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{DISKS, Disk, disks};
@@ -144,7 +145,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             // A preference may name another bus.
-            let is_sure = !context.has_preference();
+            let is_sure = !context.has_unseen(Matcher::Preference);
             let default = if ["arm64", "s390x"].contains(&context.architecture) { "virtio" } else { "sata" };
             for disk in disks(context).iter().filter(|disk| is_sure && disk.bus().is_empty()) {
                 bus(context, disk, default, report);

@@ -2,13 +2,11 @@
 
 use super::object::is_subdomain;
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::name_of;
+use crate::check::predicates::{is_dns_label, name_of};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::Cursor;
 use std::net::IpAddr;
 
-/// Of a name without dots (RFC 1123).
-const LABEL_LIMIT: usize = 63;
 // KubeVirt's own; Kubernetes itself takes more search paths by now.
 const NAMESERVER_LIMIT: usize = 3;
 const SEARCH_LIMIT: usize = 6;
@@ -137,9 +135,4 @@ pub(super) static RULES: &[&Rule] = &[
 /// A text that is there and not empty.
 fn text(at: Option<Cursor<'_>>) -> Option<(Cursor<'_>, &str)> {
     at.and_then(|at| Some((at, at.text()?))).filter(|(_, text)| !text.is_empty())
-}
-
-/// RFC 1123, without dots.
-fn is_dns_label(name: &str) -> bool {
-    is_subdomain(name) && !name.contains('.') && name.len() <= LABEL_LIMIT
 }

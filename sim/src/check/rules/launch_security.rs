@@ -1,5 +1,6 @@
 //! Encrypted guests (kubevirt-health.md 2.9).
 
+use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::name_of;
@@ -64,7 +65,7 @@ pub(super) static RULES: &[&Rule] = &[
             let unattended = context.text_at("startStrategy") != Some("Paused");
             let smm = context.at("domain.features.smm").is_some() && !is_off(context, "domain.features.smm.enabled");
             // A preference brings firmware where none is written.
-            let no_efi = !has_efi && !context.has_preference();
+            let no_efi = !has_efi && !context.has_unseen(Matcher::Preference);
             let place = |path: &str| context.place(path);
             for (is_wrong, at, message, help) in [
                 (kind == "tdx" && smm, "domain.features.smm", "does not work with SMM", "remove features.smm"),

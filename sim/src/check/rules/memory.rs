@@ -1,5 +1,6 @@
 //! Memory: requests and limits, huge pages, and the maximum that memory hotplug may reach (kubevirt-health.md 2.9).
 
+use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{guest_memory, page_size, resource};
@@ -72,7 +73,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let path = "domain.memory.hugepages";
-            if context.at(path).is_none() || context.has_instance_type() {
+            if context.at(path).is_none() || context.has_unseen(Matcher::Instancetype) {
                 return;
             }
             let place = context.place(&format!("{path}.pageSize"));
@@ -127,7 +128,9 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             // A bare VMI is not looked at.
-            if let Some(why) = no_hotplug(context).filter(|_| context.is_vm && !context.has_instance_type()) {
+            if let Some(why) =
+                no_hotplug(context).filter(|_| context.is_vm && !context.has_unseen(Matcher::Instancetype))
+            {
                 let field = context.place("domain.memory.guest").path();
                 report.add_as(field, context.place("domain.memory.maxGuest"), why, "mend that, or remove maxGuest");
             }

@@ -118,7 +118,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let Some(annotations) = vmi_metadata(context).and_then(|m| m.get("annotations")) else { return };
-            for (annotation, gate) in GATED_ANNOTATIONS {
+            for (annotation, gate) in GATED_ANNOTATIONS.into_iter().filter(|(_, gate)| context.is_off(gate)) {
                 if annotations.get(annotation).and_then(|at| at.text()).is_some_and(|text| !text.is_empty()) {
                     let message = format!("{annotation} needs the feature gate {gate}, which is off by default");
                     report.add(
