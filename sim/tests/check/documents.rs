@@ -1,6 +1,6 @@
 //! What a text may hold: several documents, lists, templates, other kinds, and nothing that is YAML.
 
-use crate::manifest::manifest;
+use crate::manifest::{errors, manifest, one};
 use vmhealth_sim::check::{Checks, Options, Verdict, check};
 
 fn checks(text: &str) -> Checks {
@@ -227,5 +227,17 @@ fn kinds_that_there_are_not() {
         let words: Vec<String> = findings.map(|f| format!("{} {}", f.message, f.help)).collect();
         assert_eq!(words, found.into_iter().collect::<Vec<_>>(), "{kind}");
         assert_eq!(checks.skipped.len(), usize::from(found.is_none()), "{kind}");
+    }
+}
+
+/// The pod's name is the VM's with something around it.
+#[test]
+fn a_name_may_be_too_long_for_its_pod() {
+    for (length, found) in
+        [(239, None), (240, Some("name-too-long-for-the-pod")), (253, Some("name-too-long-for-the-pod"))]
+    {
+        let text = manifest(&[]).replace("{name: vm}", &format!("{{name: {}}}", "a".repeat(length)));
+        let errors = errors(&one(&text));
+        assert_eq!(errors.first().and_then(|e| e.split(' ').next()), found, "{length}: {errors:?}");
     }
 }

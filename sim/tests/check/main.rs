@@ -22,13 +22,14 @@ mod schema;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 14] = [
     ("field-of-a-newer-release", "people::releases_differ"),
     ("gate-is-off-in-this-release", "people::releases_differ"),
     ("line-end-breaks-exec", "people::releases_differ"),
     ("looks-like-a-patch", "people::other_kinds_of_files"),
     ("data-volume-of-another-namespace", "volumes::a_data_volume_of_another_namespace"),
     ("unknown-api-version", "documents::versions_that_no_server_serves"),
+    ("name-too-long-for-the-pod", "documents::a_name_may_be_too_long_for_its_pod"),
     ("unknown-kind", "documents::kinds_that_there_are_not"),
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),

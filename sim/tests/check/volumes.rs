@@ -23,6 +23,21 @@ pub(crate) const ROWS: &[Row] = &[
             "volume-names-nothing spec.template.spec.volumes[3].name <- spec.template.spec.volumes[3].dataVolume.name",
         ],
     ),
+    later(
+        &[(
+            Vmi,
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: c}}, {name: b, sysprep: {secret: {name: s}}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {name: net}}}]",
+        )],
+        &[(
+            Vmi,
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: \"\"}}, {name: b, sysprep: {}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {}}}]",
+        )],
+        &[
+            "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
+            "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[1].sysprep",
+            "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[2].cloudInitNoCloud.networkDataSecretRef.name",
+        ],
+    ),
     row(
         &[(Vmi, "volumes: [{name: a, hostDisk: {path: /d, type: DiskOrCreate, capacity: 1Gi}}]")],
         &[(

@@ -7,7 +7,28 @@ use crate::check::rule::{Check, Report, Rule};
 use crate::manifest::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
 use crate::yaml::{Cursor, Value};
 
+/// `virt-launcher-NAME-` begins the pod's name; without the dash at its end it has at most 253 characters.
+const VM_NAME_LIMIT: usize = 253 - "virt-launcher-".len();
+
 pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "name-too-long-for-the-pod",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod is called virt-launcher-NAME-xxxxx, and the beginning of a name has at most \
+            253 characters, so a VM's has at most 239.",
+        source: "Kubernetes apimachinery validation/objectmeta.go (generateName); KubeVirt pkg/virt-controller/services/template.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let name = context.object.at("metadata.name").filter(|_| context.kind.template().is_none());
+            if let Some((at, name)) = name.and_then(|at| Some((at, at.text()?)))
+                && name.len() > VM_NAME_LIMIT
+            {
+                let message = format!("a name of {} characters, of at most {VM_NAME_LIMIT}", name.len());
+                report.add_as("metadata.generateName", at, message, "write a shorter one");
+            }
+        }),
+    },
     &Rule {
         code: "liveness-success-threshold",
         layer: Layer::PodValidation,

@@ -4,6 +4,7 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::bad_path;
 use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Rule};
+use crate::yaml::Cursor;
 
 /// A source, its field that must not be empty, and the field that KubeVirt reports.
 const NAMES: [(&str, &str, &str); 5] = [
@@ -12,6 +13,16 @@ const NAMES: [(&str, &str, &str); 5] = [
     ("secret", "secretName", "secret.secretName"),
     ("serviceAccount", "serviceAccountName", "serviceAccount.serviceAccountName"),
     ("hostDisk", "path", "hostDisk.path"),
+];
+
+/// What only the pod's volume must name: where it is named, and the key.
+const NAMED_IN_THE_POD: [(&str, &str); 6] = [
+    ("persistentVolumeClaim", "claimName"),
+    ("ephemeral.persistentVolumeClaim", "claimName"),
+    ("cloudInitNoCloud.secretRef", "name"),
+    ("cloudInitNoCloud.networkDataSecretRef", "name"),
+    ("cloudInitConfigDrive.secretRef", "name"),
+    ("cloudInitConfigDrive.networkDataSecretRef", "name"),
 ];
 
 pub(super) static RULES: &[&Rule] = &[
@@ -36,6 +47,36 @@ pub(super) static RULES: &[&Rule] = &[
                             format!("add {key}"),
                         );
                     }
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "pod-volume-names-nothing",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod has the same claim or Secret as a volume, and Kubernetes wants its name; KubeVirt does not look. A \
+            sysprep volume without a configMap and a secret makes no pod either.",
+        source: "Kubernetes pkg/apis/core/validation validateVolumeSource; KubeVirt pkg/virt-controller/services/rendervolumes.go",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes") {
+                for (source, key) in NAMED_IN_THE_POD {
+                    let unnamed = |at: &Cursor<'_>| at.text_at(key).unwrap_or_default().is_empty();
+                    if let Some(at) = volume.at(source).filter(unnamed) {
+                        report.add_as(
+                            "spec.volumes",
+                            at.place(key),
+                            format!("{source}.{key} is required"),
+                            format!("add {key}"),
+                        );
+                    }
+                }
+                if let Some(at) = volume.get("sysprep")
+                    && ["configMap", "secret"].iter().all(|source| at.get(source).is_none())
+                {
+                    let message = "sysprep must have a Secret or ConfigMap reference";
+                    report.add_as("spec.volumes", at, message, "add configMap: {name: ...}");
                 }
             }
         }),
