@@ -1,7 +1,7 @@
 //! What a rule may know: the manifest and the cluster's options.
 
 use super::beside::Matcher;
-use super::gate::OFF_BY_DEFAULT;
+use super::gate::is_off_by_default;
 use super::kind::Kind;
 use super::options::Options;
 use crate::manifest::{Handler, Probe, VirtualMachine, VmiSpec};
@@ -156,7 +156,8 @@ impl<'a> CheckContext<'a> {
     /// Whether a feature gate is off in the cluster.
     pub(super) fn is_off(&self, gate: &str) -> bool {
         let named = |gates: &[String]| gates.iter().any(|g| g == gate);
-        named(&self.options.without_gates) || (OFF_BY_DEFAULT.contains(&gate) && !named(&self.options.with_gates))
+        named(&self.options.without_gates)
+            || (is_off_by_default(gate, self.options.kubevirt) && !named(&self.options.with_gates))
     }
 
     /// Whether a setting is there and not `false`.

@@ -1,5 +1,10 @@
 //! KubeVirt's feature gates that a manifest can depend on, and which of them are on in a cluster where nobody has touched them.
 
+use crate::cluster::KubevirtVersion;
+
+/// Gates of features in beta are on by default since this minor release of v1 (kubevirt-health.md 1.6).
+const BETA_IS_ON: u16 = 9;
+
 /// Beta: on unless the KubeVirt object disables them (`pkg/virt-config/featuregate/active.go` at d923fdb815).
 pub const ON_BY_DEFAULT: &[&str] = &[
     "DecentralizedLiveMigration",
@@ -27,10 +32,16 @@ pub const OFF_BY_DEFAULT: &[&str] = &[
     "WorkloadEncryptionTDX",
 ];
 
-/// Of features that are simply there by now: off by default in older releases.
+/// Of features that are simply there by now: beta in older releases.
 const FORMER: &[&str] = &["PanicDevices"];
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static str> {
     [ON_BY_DEFAULT, OFF_BY_DEFAULT, FORMER].into_iter().flatten().copied()
+}
+
+/// Whether a gate is off in a cluster of this release where nobody has touched it.
+pub(super) fn is_off_by_default(gate: &str, version: KubevirtVersion) -> bool {
+    let beta = [ON_BY_DEFAULT, FORMER].iter().any(|gates| gates.contains(&gate));
+    OFF_BY_DEFAULT.contains(&gate) || (beta && version.is_before(BETA_IS_ON))
 }

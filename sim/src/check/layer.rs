@@ -43,7 +43,7 @@ impl Layer {
         let is_vm = kind.holds_vm();
         match self {
             Layer::ClientDecode => {
-                "`kubectl create` refuses it (strict decoding); a client that does not ask for that loses the field silently"
+                "`kubectl create` refuses it; a client that does not ask for strict decoding loses an unknown field silently"
             }
             Layer::Schema | Layer::VmWebhook => "`kubectl create` is refused",
             Layer::VmiWebhook if kind == Kind::VirtualMachineInstance => "`kubectl create` is refused",

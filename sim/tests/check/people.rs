@@ -1,7 +1,7 @@
 //! What people write: each finding with a manifest that has it and the nearest one that has not, its field included.
 
 use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
-use crate::manifest::{Parts, manifest};
+use crate::manifest::{Parts, errors, manifest};
 use vmhealth_sim::check::{Checked, Options, check};
 
 /// A manifest: its parts, and what is replaced in its text afterwards.
@@ -339,21 +339,30 @@ fn releases_differ() {
             .findings
             .iter()
             .map(|f| f.rule.code)
-            .filter(|code| code.contains("release") || code.contains("line-end"))
+            .filter(|code| ["release", "gate", "line-end"].iter().any(|word| code.contains(word)))
             .collect();
         assert_eq!(found, expected, "{version} {gates:?}\n{text}");
     };
     let panics: Parts = &[(Devices, "panicDevices: [{model: isa}]")];
     let (newer, gate) = ("field-of-a-newer-release", "gate-is-off-in-this-release");
-    row("1.5", panics, &[], &[newer]);
+    row("1.5", panics, &[], &[newer, gate]);
     row("v1.6.0", panics, &[], &[gate]);
     row("v1.8.4", panics, &["PanicDevices"], &[]);
     row("v1.9.0", panics, &[], &[]);
     let reboots: Parts = &[(Domain, "rebootPolicy: Terminate")];
-    row("v1.7.3", reboots, &[], &[newer]);
-    row("v1.8.0", reboots, &[], &[gate]);
+    row("v1.7.3", reboots, &[], &[newer, "reboot-policy-without-its-gate"]);
+    row("v1.8.0", reboots, &[], &["reboot-policy-without-its-gate"]);
+    row("v1.8.0", reboots, &["RebootPolicy"], &[]);
     row("v1.9.0", reboots, &[], &[]);
-    row("v1.4.0", &[(Vm, "runStrategy: WaitAsReceiver")], &[], &[gate]);
+    row("v1.4.0", &[(Vm, "runStrategy: WaitAsReceiver")], &["DecentralizedLiveMigration"], &[]);
+    let encrypted: Parts = &[(Domain, "firmware: {bootloader: {efi: {secureBoot: false}}}\nlaunchSecurity: {sev: {}}")];
+    assert!(
+        !errors(&checked(
+            &manifest(encrypted),
+            &Options { kubevirt: "v1.8.0".parse().expect("1.8"), ..Options::default() }
+        ))
+        .is_empty()
+    );
     row("v1.9.0", &[(Vm, "runStrategy: WaitAsReceiver")], &[], &[]);
     let lines: Parts = &[(Vmi, "readinessProbe: {exec: {command: [sh, -c, \"a\\tb\"]}}")];
     row("v1.4.1", lines, &[], &["line-end-breaks-exec"]);

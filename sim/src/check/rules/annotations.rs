@@ -19,10 +19,11 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Running(|context, _, report| {
             if let Some(at) = annotation(context.root).filter(|_| context.is_vm) {
+                let place = context.root.place("spec.template.metadata.annotations").path();
                 report.add(
                     at,
                     "this annotation does nothing on the VirtualMachine: it is looked for on the VirtualMachineInstance",
-                    "put it into spec.template.metadata.annotations, or on the running VMI: `kubectl annotate vmi`",
+                    format!("put it into {place}, or on the running VMI: `kubectl annotate vmi`"),
                 );
             }
         }),

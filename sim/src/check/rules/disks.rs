@@ -1,6 +1,7 @@
 //! Disks: names, devices, buses, boot order (kubevirt-health.md 2.9). What stands in a disk alone; `disk_volumes.rs` has what it
 //! says together with its volume.
 
+use crate::check::address::is_pci_address;
 use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
@@ -210,18 +211,6 @@ fn bus<'a>(context: &CheckContext<'a>, disk: &Disk<'a>, bus: &str, report: &mut 
     if !is_pci_address(text) {
         report.add_as(odd, address, format!("{text:?} is not a PCI address"), "write one like 0000:81:00.1");
     }
-}
-
-/// `0000:81:00.1` (pkg/util/hardware/hw_utils.go).
-fn is_pci_address(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 12
-        && bytes.iter().enumerate().all(|(i, b)| match i {
-            4 | 7 => *b == b':',
-            10 => *b == b'.',
-            11 => (b'0'..=b'7').contains(b),
-            _ => b.is_ascii_hexdigit(),
-        })
 }
 
 /// What is wrong with the blocks of a disk on this bus; where it is not the disk's own, what that adds.

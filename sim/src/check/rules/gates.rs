@@ -72,7 +72,7 @@ pub(super) static RULES: &[&Rule] = &[
 ];
 
 fn off<'a>(gate: &str, place: Place<'a>, field: String, report: &mut Report<'_, 'a>) {
-    let message = format!("this needs the feature gate {gate}, which is off by default or by --without-gate");
+    let message = format!("this needs the feature gate {gate}, which is off");
     let help = format!("switch {gate} on in the KubeVirt object (and say --with-gate {gate}), or remove this");
     report.add_as(field, place, message, help);
 }

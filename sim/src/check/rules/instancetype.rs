@@ -173,9 +173,17 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             for matcher in Matcher::ALL.into_iter().filter(|matcher| context.has_unseen(*matcher)) {
                 let Some(at) = context.matcher(matcher) else { continue };
-                let name = at.text_at("name").or(at.text_at("inferFromVolume")).unwrap_or_default();
-                let message = format!("what {} {name:?} brings cannot be seen here", matcher.field());
-                report.add(at, message, "put its manifest into the same file to have it used");
+                let (what, text) = (matcher.field(), |key| at.text_at(key).unwrap_or_default());
+                let (message, help) = match (text("name"), text("inferFromVolume")) {
+                    ("", volume) => {
+                        (format!("which {what} the volume {volume:?} names cannot be seen here"), "write its name")
+                    }
+                    (name, _) => (
+                        format!("what {what} {name:?} brings cannot be seen here"),
+                        "put its manifest into the same file to have it used",
+                    ),
+                };
+                report.add(at, message, help);
             }
         }),
     },

@@ -237,7 +237,7 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-interface-boot-order",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "1 and up, and no two devices, disks or interfaces, with the same.",
+        story: "A boot order is 1 or more, and no two devices (disks or interfaces) have the same.",
         source: "KubeVirt vmi-create-admitter.go validateInterfaceBootOrder",
         shown_by: &[],
         check: Check::Manifest(|context, report| {

@@ -49,8 +49,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "reboot-policy-without-its-gate",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "rebootPolicy is behind the feature gate RebootPolicy, which is on by default since v1.8; a cluster \
-            may have it off (`--without-gate RebootPolicy`).",
+        story: "rebootPolicy is behind the feature gate RebootPolicy, which is on by default since v1.9 \
+            (`--kubevirt-version`, `--with-gate`, `--without-gate`).",
         source: "sim/docs/kubevirt-health.md 1.4, 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {

@@ -82,7 +82,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "network-probe-in-a-template-without-networks",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A VM or VMI without networks gets the pod network before KubeVirt looks at its probes; the template of a pool or             replica set is looked at as it is written, so an httpGet or tcpSocket probe needs the network in it.",
+        story: "A VM or VMI without networks gets the pod network before KubeVirt looks at its probes; the template of a pool or \
+            replica set is looked at as it is written, so an httpGet or tcpSocket probe needs the network in it.",
         source: "KubeVirt vmpool-admitter.go, vmirs-admitter.go; vmi-create-admitter.go ValidateVirtualMachineInstanceSpec",
         shown_by: &[],
         check: Check::Manifest(|context, report| {

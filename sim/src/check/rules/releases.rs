@@ -1,20 +1,13 @@
 //! What an older release of KubeVirt does not have (kubevirt-health.md 1.6).
 
-use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
-use crate::yaml::Cursor;
 
 /// A field of the VMI's spec about health: its path, and the minor release of v1 that it came with.
 const FIELDS: [(&str, u16); 3] =
     [("domain.devices.panicDevices", 6), ("domain.devices.watchdog.diag288", 6), ("domain.rebootPolicy", 8)];
-/// The same with the gate that it was behind, off unless the cluster's administrator had switched it on.
-const GATES: [(&str, &str, u16); 2] =
-    [("domain.devices.panicDevices", "PanicDevices", 6), ("domain.rebootPolicy", "RebootPolicy", 8)];
-/// Gates of features in beta are on by default since this release.
-const BETA_IS_ON: u16 = 9;
-/// `WaitAsReceiver` came with this release, behind a gate.
-const RECEIVES: u16 = 6;
+/// The same with the gate that it was behind, where no other rule asks for it.
+const GATES: [(&str, &str); 1] = [("domain.devices.panicDevices", "PanicDevices")];
 
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
@@ -46,40 +39,13 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let version = context.options.kubevirt;
-            if !version.is_before(BETA_IS_ON) {
-                return;
-            }
-            for (path, gate, _) in GATES.into_iter().filter(|(.., minor)| !version.is_before(*minor)) {
-                if let Some(at) = context.at(path).filter(|_| !is_on(context, gate)) {
+            for (path, gate) in GATES.into_iter().filter(|(_, gate)| context.is_off(gate)) {
+                if let Some(at) = context.at(path) {
                     let message =
                         format!("needs the feature gate {gate}, which is off by default in KubeVirt {version}");
                     report.add(at, message, format!("switch {gate} on in the KubeVirt object, or remove this"));
                 }
             }
-            if let Some(at) = receiver(context).filter(|_| !is_on(context, "DecentralizedLiveMigration")) {
-                let (message, help) = if version.is_before(RECEIVES) {
-                    (
-                        format!("KubeVirt {version} has no WaitAsReceiver"),
-                        "write Always, RerunOnFailure, Manual, Halted or Once",
-                    )
-                } else {
-                    (
-                        format!(
-                            "WaitAsReceiver needs the feature gate DecentralizedLiveMigration, which is off by default in KubeVirt {version}"
-                        ),
-                        "switch DecentralizedLiveMigration on in the KubeVirt object",
-                    )
-                };
-                report.add(at, message, help);
-            }
         }),
     },
 ];
-
-fn is_on(context: &CheckContext<'_>, gate: &str) -> bool {
-    context.options.with_gates.iter().any(|g| g == gate)
-}
-
-fn receiver<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
-    context.root.at("spec.runStrategy").filter(|at| context.is_vm && at.text() == Some("WaitAsReceiver"))
-}

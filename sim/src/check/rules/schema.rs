@@ -367,7 +367,7 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
         (_, Some(place)) => format!("{key} belongs to {place}"),
         (Some(field), None) => format!("did you mean {}?", field.name),
-        (None, None) => "remove it: the VirtualMachine API has no such field here".to_owned(),
+        (None, None) => format!("remove it: a {} has no such field here", context.kind.as_str()),
     })
 }
 
@@ -376,6 +376,6 @@ fn belongs_to(key: &str, context: &CheckContext<'_>) -> Option<String> {
     let places = [("VirtualMachineInstanceSpec", ""), ("DomainSpec", ".domain"), ("Devices", ".domain.devices")];
     let has = |object: &str| schema().object(object).is_some_and(|o| field_of(schema().fields(o), key).is_some());
     let below = places.iter().find(|(object, _)| has(object)).map(|(_, below)| *below);
-    let of_vm = || (context.is_vm && has("VirtualMachineSpec")).then(|| "spec".to_owned());
+    let of_vm = || (context.is_vm && has("VirtualMachineSpec")).then(|| context.root.place("spec").path());
     below.map(|below| format!("{}{below}", context.spec_path())).or_else(of_vm)
 }
