@@ -93,7 +93,21 @@ fn directories() {
     let (_, err) = check(folder.path(), &["empty"], 2);
     assert!(err.contains("no *.yaml, *.yml or *.json in it"), "{err}");
     let (_, err) = check(folder.path(), &["vms/service.yaml"], 2);
-    assert!(err.contains("no VirtualMachine or VirtualMachineInstance in vms/service.yaml"), "{err}");
+    assert!(err.contains("no VirtualMachine, and nothing that makes one, in vms/service.yaml"), "{err}");
+}
+
+/// A file that cannot be read is named, and what is printed of the others is whole.
+#[test]
+fn a_file_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.yaml"), FINE).unwrap();
+    let (out, err) = check(folder.path(), &["./b.yaml", "nowhere.yaml", "--format", "json"], 2);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["manifests"][0]["file"], "b.yaml", "{out}");
+    assert_eq!(report["errors"][0]["file"], "nowhere.yaml", "{out}");
+    assert!(err.contains("nowhere.yaml:1:1: cannot be read: No such file"), "{err}");
+    let (_, err) = check(folder.path(), &["b.yaml", "--budgets", "--boot", "18446744073709551615s"], 2);
+    assert!(err.contains("at most a year"), "{err}");
 }
 
 /// One file that is not YAML leaves the others alone, in every format.

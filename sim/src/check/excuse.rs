@@ -29,7 +29,7 @@ pub(super) struct TextAround {
 
 impl TextAround {
     pub(super) fn of(text: &str) -> TextAround {
-        TextAround { excerpt: text.lines().any(is_elision), ..TextAround::default() }
+        TextAround { excerpt: is_excerpt(text), ..TextAround::default() }
     }
 
     /// Turns an error that there is an excuse for into a note.
@@ -62,7 +62,7 @@ impl TextAround {
     /// Adds what there is to say of the text as a whole, and takes back what another finding says already.
     pub(super) fn remark<'a>(&self, object: Cursor<'a>, is_vm: bool, findings: &mut Findings<'a>) {
         let is_misplaced = |f: &Found<'_>| {
-            let field = f.finding.vm_field.strip_prefix("spec.template.");
+            let field = f.finding.vm_field.rsplit_once("spec.template.").map(|(_, field)| field);
             f.finding.rule.code == "unknown-field"
                 && field.is_some_and(|f| f.ends_with("unStrategy") || f.ends_with("running"))
         };
@@ -100,6 +100,21 @@ impl TextAround {
 /// What a function finds in the text at a cursor.
 fn held<'a, T>(at: Cursor<'a>, find: impl Fn(&'a str) -> Option<T>) -> Option<T> {
     at.value().as_str().and_then(find)
+}
+
+/// Whether a comment of it says that something is left out; what stands in a block scalar is no comment.
+fn is_excerpt(text: &str) -> bool {
+    let mut scalar_of = None;
+    text.lines().any(|line| {
+        let indent = line.len() - line.trim_start().len();
+        if line.trim().is_empty() || scalar_of.is_some_and(|key| indent > key) {
+            return false;
+        }
+        let head = line.split_whitespace().next_back().unwrap_or_default();
+        let begins_scalar = head.starts_with(['|', '>']) && head.len() <= 3 && line.trim() != head;
+        scalar_of = begins_scalar.then_some(indent);
+        is_elision(line)
+    })
 }
 
 /// `# ...`: how documentation marks what it leaves out.

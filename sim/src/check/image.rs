@@ -27,7 +27,7 @@ const FAMILIES: [(&[&str], Family, &str); 8] = [
         "no i6300esb driver in its kernel, no guest agent, guest-exec allowed",
     ),
     (&["debian"], Family::Debian, "the driver loads by itself, no guest agent, guest-exec allowed"),
-    (&["ubuntu", "cloudimg"], Family::Ubuntu, "the driver is blacklisted, no guest agent, guest-exec allowed"),
+    (&["ubuntu", "server-cloudimg"], Family::Ubuntu, "the driver is blacklisted, no guest agent, guest-exec allowed"),
     (
         &["rhel", "centos", "rocky", "almalinux", "alma-", "oraclelinux", "oracle-linux"],
         Family::RedHat,
@@ -51,7 +51,10 @@ impl Family {
 
     fn named(name: &str) -> Option<Family> {
         let name = name.to_lowercase();
-        let is_in = |word: &str| word.split('*').all(|part| name.contains(part));
+        // Where a word begins: `palma-db` is no Alma.
+        let begins = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let is_there = |part: &str| name.match_indices(part).any(|(at, _)| begins(at));
+        let is_in = |word: &str| word.split('*').all(is_there);
         FAMILIES.iter().find(|(words, ..)| words.iter().any(|w| is_in(w))).map(|(_, family, _)| *family)
     }
 
@@ -97,6 +100,7 @@ mod tests {
             ("rhel.9", Some(Family::RedHat)),
             ("Fedora", Some(Family::Fedora)),
             ("my-disk", None),
+            ("palma-db", None),
         ] {
             assert_eq!(Family::named(name), family, "{name}");
         }

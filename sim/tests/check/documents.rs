@@ -204,6 +204,9 @@ fn an_excerpt_says_what_it_leaves_out() {
     let metadata = excerpt.replace("    spec:", "    metadata:\n      labels:\n    spec:");
     assert_eq!(words(&metadata), ["left-out"; 4]);
     assert_eq!(checks(&metadata.replace("labels", "label")).manifests[0].verdict, Verdict::Refused);
+    // A script's comment is none of the manifest's.
+    let script = excerpt.replace("# ...", "#").replace("    spec:", "    spec:\n      hostname: |\n        # ...\n");
+    assert!(!words(&script).contains(&"left-out"), "{script}");
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }

@@ -414,3 +414,22 @@ fn other_kinds_of_files() {
     let wrong = found.findings.iter().find(|f| f.rule.code == "wrong-type").expect("it is a text");
     assert!(wrong.help.contains("remove <2>"), "{}", wrong.help);
 }
+
+/// Words behind a shell, or behind a program with a language of its own, are theirs.
+#[test]
+fn commands_that_bring_their_own_shell() {
+    for (command, found) in [
+        ("[timeout, \"4\", sh, -c, 'echo $HOME | cat']", None),
+        ("[/usr/bin/env, bash, -c, 'echo $HOME']", None),
+        ("[powershell.exe, -Command, '$s = 1']", None),
+        ("[awk, '$NF > 3']", None),
+        ("[bash, /opt/check.sh, -c, conf, x]", None),
+        ("[bash, -c, systemctl, is-active, x]", Some("shell-without-its-script")),
+        ("[timeout, \"4\", cat, a, '|', wc]", Some("shell-words-without-a-shell")),
+    ] {
+        let text = manifest(&[(Vmi, &format!("readinessProbe: {{exec: {{command: {command}}}}}"))]);
+        let checked = checked(&text, &Options::default());
+        let codes: Vec<&str> = checked.findings.iter().map(|f| f.rule.code).filter(|c| c.contains("shell")).collect();
+        assert_eq!(codes, found.into_iter().collect::<Vec<_>>(), "{command}");
+    }
+}

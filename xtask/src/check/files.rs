@@ -18,19 +18,21 @@ pub struct Files {
     pub files: Vec<(PathBuf, bool)>,
     /// What was left out of directories: a line each.
     pub left_out: Vec<String>,
+    /// Directories that could not be read, and why.
+    pub unreadable: Vec<String>,
 }
 
 /// Files as they are named; of directories, recursively and in the order of their names, `*.yaml`, `*.yml` and `*.json`. A directory
 /// is looked into once, however many symbolic links lead to it. `-` is no file, and stays.
-pub fn files(paths: &[PathBuf]) -> io::Result<Files> {
+pub fn files(paths: &[PathBuf]) -> Files {
     let mut found = Files::default();
     for path in paths {
         if path.as_os_str() == "-" || !path.is_dir() {
-            found.files.push((path.clone(), true));
+            found.files.push((without_dot(path), true));
             continue;
         }
         let (mut walk, before) = (Walk::default(), found.files.len());
-        walk.directory(path, DEPTH, &mut found)?;
+        walk.look_into(path, DEPTH, &mut found);
         let directory = path.display();
         if found.files.len() == before {
             found.left_out.push(format!("{directory}: no *.yaml, *.yml or *.json in it"));
@@ -42,7 +44,12 @@ pub fn files(paths: &[PathBuf]) -> io::Result<Files> {
             found.left_out.push(format!("not *.yaml, *.yml or *.json, left out: {}{more}", named.join(", ")));
         }
     }
-    Ok(found)
+    found
+}
+
+/// GitHub and code scanning know paths without it.
+fn without_dot(path: &Path) -> PathBuf {
+    path.strip_prefix(".").unwrap_or(path).to_owned()
 }
 
 #[derive(Default)]
@@ -53,6 +60,13 @@ struct Walk {
 }
 
 impl Walk {
+    /// A directory that cannot be read does not keep others from being.
+    fn look_into(&mut self, directory: &Path, depth: usize, found: &mut Files) {
+        if let Err(e) = self.directory(directory, depth, found) {
+            found.unreadable.push(format!("{}: {e}", directory.display()));
+        }
+    }
+
     fn directory(&mut self, directory: &Path, depth: usize, found: &mut Files) -> io::Result<()> {
         if depth == 0 || !self.seen.insert(directory.canonicalize()?) {
             found.left_out.push(format!("{}: looked into already, or too deep", directory.display()));
@@ -64,16 +78,23 @@ impl Walk {
         for path in entries {
             let is_manifest = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
             if path.is_dir() {
-                self.directory(&path, depth - 1, found)?;
+                if !is_passed_over(&path) {
+                    self.look_into(&path, depth - 1, found);
+                }
             } else if path.is_file() && is_manifest {
-                // Of `.` GitHub and code scanning know the paths without it.
-                found.files.push((path.strip_prefix(".").map(Path::to_owned).unwrap_or(path), false));
+                found.files.push((without_dot(&path), false));
             } else {
                 self.others.push(path);
             }
         }
         Ok(())
     }
+}
+
+/// Folders in which nobody keeps manifests.
+fn is_passed_over(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name == "node_modules"
 }
 
 #[cfg(test)]
@@ -85,12 +106,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(at("b/c")).unwrap();
-        for name in ["z.yaml", "a.yml", "b/x.json", "b/c/y.yaml", "b/README.md", "B.YAML"] {
+        std::fs::create_dir_all(at(".git")).unwrap();
+        for name in [".git/x.yaml", "z.yaml", "a.yml", "b/x.json", "b/c/y.yaml", "b/README.md", "B.YAML"] {
             std::fs::write(at(name), "").unwrap();
         }
         std::os::unix::fs::symlink(folder.path(), at("b/c/loop")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("dangling.yaml")).unwrap();
-        let found = files(&[at("b/README.md"), folder.path().into(), "-".into()]).unwrap();
+        let found = files(&[at("b/README.md"), folder.path().into(), "-".into()]);
         let names: Vec<String> = found
             .files
             .iter()

@@ -5,7 +5,7 @@ use super::exit::{Failure, Status, infra, usage};
 use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
 use crate::own::refuse_heartbeat;
 use crate::program;
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use std::fs::File;
@@ -36,7 +36,7 @@ pub(super) struct Check {
     #[arg(long = "arch", default_value_t = Architecture::Amd64)]
     pub(super) architecture: Architecture,
     /// How long the guest takes from its start until it answers its probes. If absent: 60s
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = duration)]
     pub(super) boot: Option<Duration>,
     /// A KubeVirt feature gate that is on by default and off in your cluster; may be repeated
     #[arg(long = "without-gate", value_name = "GATE", value_parser = PossibleValuesParser::new(ON_BY_DEFAULT))]
@@ -51,7 +51,7 @@ pub(super) struct Check {
     #[arg(long)]
     pub(super) budgets: bool,
     /// For --budgets: how long a healthy guest takes to shut down. If absent: 10s
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = duration)]
     pub(super) shutdown: Option<Duration>,
     /// For --budgets: the watchdog daemon's timeout in seconds, where the user data sets none. If absent: 60
     #[arg(long, value_parser = clap::value_parser!(u32).range(any_heartbeat()))]
@@ -116,11 +116,11 @@ impl Check {
             return Err(usage(anyhow!("--budgets is for --format human and json")));
         }
         let budgets = self.budgets.then_some(&given);
-        let Files { files, left_out } = files(&self.files).map_err(usage)?;
+        let Files { files, left_out, mut unreadable } = files(&self.files);
         left_out.iter().for_each(|line| eprintln!("{line}"));
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
         let (mut fine, mut manifests, mut aside) = (true, 0, 0);
-        let (mut without, mut unreadable) = (Vec::new(), Vec::new());
+        let mut without = Vec::new();
         out.write_all(output.begin().as_bytes())?;
         for (path, named) in files {
             let (file, before) = (path.display().to_string(), manifests);
@@ -128,7 +128,15 @@ impl Check {
                 unreadable.push(format!("{file}:{error}"));
                 output.add_unreadable(&file, error)
             };
-            let read = check_input::<Stop>(&file, open(&path)?, &options, |piece, checks| {
+            let input = match open(&path) {
+                Ok(input) => input,
+                Err(e) => {
+                    let error = YamlError { pos: Pos { line: 1, column: 1 }, message: format!("cannot be read: {e}") };
+                    out.write_all(refuse(&mut output, &error).as_bytes())?;
+                    continue;
+                }
+            };
+            let read = check_input::<Stop>(&file, input, &options, |piece, checks| {
                 let text = match checks {
                     Ok(checks) => {
                         manifests += checks.manifests.len();
@@ -174,7 +182,7 @@ impl Check {
             without = self.files.iter().map(|path| path.display().to_string()).collect();
         }
         if !without.is_empty() {
-            return Err(usage(anyhow!("no VirtualMachine or VirtualMachineInstance in {}", without.join(", "))));
+            return Err(usage(anyhow!("no VirtualMachine, and nothing that makes one, in {}", without.join(", "))));
         }
         Ok(if fine { Status::Passed } else { Status::Failed })
     }
@@ -205,6 +213,13 @@ impl From<Failure> for Stop {
     }
 }
 
+/// A duration of at most a year.
+fn duration(text: &str) -> Result<Duration, String> {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let duration = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if duration > YEAR { Err("at most a year: 365d".to_owned()) } else { Ok(duration) }
+}
+
 /// What user data sets wins.
 fn refuse_heartbeats(heartbeat: Option<u32>, checks: &Checks) -> Result<(), Failure> {
     let assumes = |vm: &&VirtualMachine| vm.vmi.user_data.heartbeat.is_none();
@@ -213,12 +228,8 @@ fn refuse_heartbeats(heartbeat: Option<u32>, checks: &Checks) -> Result<(), Fail
 }
 
 /// Standard input is `-`.
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin()));
-    }
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()));
-    Ok(Box::new(file.map_err(usage)?))
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path.as_os_str() == "-" { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
 }
 
 fn explanation(word: &str) -> Result<Status, Failure> {

@@ -86,7 +86,8 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &["none/readiness-exec/timeout"],
         check: Check::RunningProbe(|running, report| {
-            if matches!(running.probe.handler, Handler::Exec { .. }) {
+            let has_limit = |program: &String| program.rsplit('/').next() == Some("timeout");
+            if matches!(&running.probe.handler, Handler::Exec { command } if !command.first().is_some_and(has_limit)) {
                 let timings = running.probe.timings;
                 let message = format!(
                     "a command that takes longer than {} s goes on running in the guest, and the next one starts {} s later",

@@ -9,6 +9,8 @@ use crate::yaml::Cursor;
 
 /// What runs a text as a program.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+/// What runs a text in another language.
+const LANGUAGES: [&str; 10] = ["powershell", "pwsh", "cmd", "awk", "gawk", "mawk", "perl", "python", "python3", "node"];
 /// Words that only a shell understands.
 const OPERATORS: [&str; 12] =
     ["|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>/dev/null", ">/dev/null", "&>/dev/null"];
@@ -42,8 +44,10 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
             let words = command(running);
-            let Some(program) = words.first().map(|(_, text)| *text).filter(|text| !is_shell(text)) else { return };
-            if let Some((at, word)) = words.iter().skip(1).find(|(_, word)| is_of_shell(word)) {
+            let Some((_, program)) = words.first() else { return };
+            // What stands behind a shell, or behind a program with a language of its own, is theirs.
+            let direct = words.iter().take_while(|(_, word)| !is_shell(word) && !is_language(word));
+            if let Some((at, word)) = direct.skip(1).find(|(_, word)| is_of_shell(word)) {
                 let message =
                     format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
                 report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
@@ -64,8 +68,9 @@ pub(super) static RULES: &[&Rule] = &[
             if !words.first().is_some_and(|(_, text)| is_shell(text)) {
                 return;
             }
-            let option =
-                words.iter().skip(1).position(|(_, w)| w.starts_with('-') && !w.starts_with("--") && w.contains('c'));
+            // Options behind the script's name are the script's.
+            let mut options = words.iter().skip(1).take_while(|(_, w)| w.starts_with('-'));
+            let option = options.position(|(_, w)| !w.starts_with("--") && w.contains('c'));
             let script = option.map_or(1, |i| i + 2);
             let Some((at, text)) = words.get(script) else { return };
             let is_line = text.contains(char::is_whitespace);
@@ -194,7 +199,16 @@ fn is_line(program: &str) -> bool {
 }
 
 fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&program.rsplit('/').next().unwrap_or_default())
+    SHELLS.contains(&base_name(program))
+}
+
+/// A program whose arguments have a language of their own, in which `$` and `|` mean something.
+fn is_language(program: &str) -> bool {
+    LANGUAGES.contains(&base_name(program).trim_end_matches(".exe"))
+}
+
+fn base_name(program: &str) -> &str {
+    program.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 /// A pipe, a redirection, a list, a variable or a substitution.
