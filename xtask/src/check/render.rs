@@ -20,8 +20,11 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
     if hidden > 0 {
         out += &format!("... and {hidden} more; --format json shows all\n\n");
     }
-    for (path, pos) in checked.ignored.iter().take(MAX_SHOWN) {
-        out += &format!("{file}:{}:{}: ignored by vmhealth: {path}\n", pos.line, pos.column);
+    // They say nothing about the cluster, and some manifests have dozens.
+    match checked.ignored.len() {
+        0 => {}
+        1 => out += &format!("{file}: `run` ignores 1 field (--format json names it)\n"),
+        n => out += &format!("{file}: `run` ignores {n} fields (--format json names them)\n"),
     }
     // A name can hold what a terminal obeys.
     let name =
