@@ -170,9 +170,15 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         &[("exec-argument-changed", r#"receives "a" and "b""#), ("timed-out-commands-pile-up", "longer than 1 s")],
     ),
     (
-        &[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Vmi, "readinessProbe: {httpGet: {port: 80}}")],
-        &[("volume-without-disk", "KubeVirt adds one")],
+        &[
+            (Vmi, "volumes: [{name: d, containerDisk: {image: i}}, {name: e, emptyDisk: {capacity: 1Gi}}]"),
+            (Devices, "disks: [{name: d, disk: {bus: virtio}}]"),
+            (Vmi, "readinessProbe: {httpGet: {port: 80}}"),
+        ],
+        &[("volume-without-disk", "no disk names \"e\"; KubeVirt adds one")],
     ),
+    // As `virtctl create vm` writes it.
+    (&[(Vmi, "volumes: [{name: d, containerDisk: {image: i}}]"), (Vmi, "readinessProbe: {httpGet: {port: 80}}")], &[]),
     // A Secret's user data cannot be seen: nothing is said of it.
     (
         &[

@@ -55,7 +55,7 @@ pub(super) static RULES: &[&Rule] = &[
             }
             if let Some((name, family)) = Family::of(context, vm) {
                 let message = format!("by its name {name}: {}", family.brings());
-                report.add(context.place("volumes"), message, "nothing needs to be done if your image is another one");
+                report.add(context.place("volumes"), message, "this is a guess by the name: another image may differ");
             }
         }),
     },

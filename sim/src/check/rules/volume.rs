@@ -134,6 +134,10 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Running(|context, _, report| {
             let lists = ["domain.devices.disks", "domain.devices.filesystems"];
             let used: BTreeSet<&str> = lists.into_iter().flat_map(|list| context.items_at(list)).map(name_of).collect();
+            // Who lists none leaves them all to KubeVirt, as `virtctl create vm` does.
+            if used.is_empty() {
+                return;
+            }
             for volume in context.items_at("volumes").filter(|v| !used.contains(name_of(*v))) {
                 let message = format!("no disk names {:?}; KubeVirt adds one", name_of(volume));
                 let help = "add a disk if you want another one than the default";
