@@ -19,6 +19,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use vmhealth_sim::manifest::Architecture;
 
+/// The five manifests of OpenShift's documentation with their own numbers, fault and recovery included.
+const SEEDS: [&str; 5] = [
+    "http-500/liveness-http/seed",
+    "killed-daemon/watchdog/seed",
+    "none/readiness-http/seed",
+    "none/readiness-ping/seed",
+    "none/readiness-tcp/seed",
+];
+
 /// The forks are of this scenario's guest: watchdog, agent and health server.
 const CASE: &str = "killed-daemon/watchdog/reset";
 
@@ -62,7 +71,7 @@ pub(super) enum Bench {
         #[command(flatten)]
         args: BenchArgs,
         /// Which scenarios: ids, parts of ids, or tags
-        #[arg(default_value = "seed")]
+        #[arg(default_values = SEEDS)]
         filters: Vec<String>,
     },
     /// Time from start to the guest's first command with virtme-ng and vmtest, with the same kernel
