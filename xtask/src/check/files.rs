@@ -49,7 +49,8 @@ pub fn files(paths: &[PathBuf]) -> Files {
 
 /// GitHub and code scanning know paths without it.
 fn without_dot(path: &Path) -> PathBuf {
-    path.strip_prefix(".").unwrap_or(path).to_owned()
+    // `./-` is a file, `-` is standard input.
+    path.strip_prefix(".").ok().filter(|rest| rest.as_os_str() != "-").unwrap_or(path).to_owned()
 }
 
 #[derive(Default)]
@@ -100,6 +101,13 @@ fn is_passed_over(directory: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_called_like_standard_input() {
+        let names = ["./-", "./a.yaml", "-"].map(PathBuf::from);
+        let found: Vec<PathBuf> = files(&names).files.into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found.iter().map(|p| p.as_os_str()).collect::<Vec<_>>(), ["./-", "a.yaml", "-"]);
+    }
 
     #[test]
     fn directories_are_walked_once_and_in_order() {
