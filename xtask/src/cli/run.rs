@@ -6,9 +6,10 @@ use super::session::{run_cases, status_of};
 use crate::own::{ImageChoice, OwnRun, TimedFault};
 use crate::prepare::{GuestOptions, HostChoice};
 use crate::program;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_guests::image::{DiskFormat, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
 
 #[derive(Debug, Args)]
@@ -60,30 +61,47 @@ pub(super) struct Run {
 
 /// The image that the guest boots.
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub(super) struct OwnImageArgs {
     /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "own")]
     image: Option<PathBuf>,
     /// Like --image, but look the file up by the name of the manifest's first disk: a YAML file with the maps containerDisk,
     /// dataVolume and persistentVolumeClaim, from names to image files
-    #[arg(long, value_name = "MAP.yaml")]
+    #[arg(long, value_name = "MAP.yaml", group = "own")]
     images: Option<PathBuf>,
+    /// How your image is kept. If absent: qcow2 if it begins as one, else raw
+    #[arg(long, value_enum, requires = "own")]
+    image_format: Option<FormatWord>,
+    /// What your image is an overlay of may be in this folder as well; otherwise only in the image's own, or below it
+    #[arg(long, value_name = "FOLDER", requires = "own")]
+    backing_folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatWord {
+    Raw,
+    Qcow2,
 }
 
 impl OwnImageArgs {
-    fn choice(self) -> ImageChoice {
-        match (self.image, self.images) {
+    fn choice(self) -> (ImageChoice, ImageWord) {
+        let choice = match (self.image, self.images) {
             (Some(file), _) => ImageChoice::File(file),
             (None, Some(map)) => ImageChoice::Map(map),
             (None, None) => ImageChoice::Vmhealth,
-        }
+        };
+        let format = self.image_format.map(|word| match word {
+            FormatWord::Raw => DiskFormat::Raw,
+            FormatWord::Qcow2 => DiskFormat::Qcow2,
+        });
+        (choice, ImageWord { format, backing_folder: self.backing_folder })
     }
 }
 
 impl Run {
     /// Judges only that the guest got ready.
     pub(super) async fn run(self) -> Result<Status, Failure> {
+        let (image, image_word) = self.own_image.choice();
         let run = OwnRun {
             file: self.manifest,
             faults: self.faults,
@@ -93,7 +111,8 @@ impl Run {
             keepalive: self.keepalive,
             health_server: self.health_server,
             kubevirt_version: self.kubevirt_version,
-            image: self.own_image.choice(),
+            image,
+            image_word,
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let (case, image) = run.prepare(program::command_line(arguments.iter().map(String::as_str)))?;
