@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, World, parse_boot, parse_pace};
+use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::session::{run_cases, status_of};
 use crate::own::{ImageChoice, OwnRun, TimedFault};
@@ -54,6 +54,8 @@ pub(super) struct Run {
     pub(super) pace: Option<f64>,
     #[command(flatten)]
     pub(super) cold: ColdArg,
+    #[command(flatten)]
+    pub(super) secrets: SecretsArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
@@ -121,7 +123,7 @@ impl Run {
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
         let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
-        let results = run_cases(vec![case], World::Qemu, options, self.out).await?;
+        let results = run_cases(vec![case], World::Qemu, options, self.out, self.secrets).await?;
         Ok(status_of(&results))
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     let mut scenarios = Vec::new();
     let mut conformance = Conformance::default();
-    let mut machine = None;
+    let (mut machine, mut hidden) = (None, 0);
     let mut seen = BTreeSet::new();
     for run in runs {
         let results = RunFolder::read(run)?;
@@ -22,6 +22,7 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
             }
         }
         conformance += results.conformance;
+        hidden += results.hidden;
         machine.get_or_insert(results.machine);
         scenarios.extend(results.scenarios);
     }
@@ -34,9 +35,8 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
             copy(&run.join(&place), &folder.path().join(&place))?;
         }
     }
-    let results = Results::new(scenarios, conformance, machine.unwrap_or_default());
-    folder.finish(&results)?;
-    Ok(results)
+    let merged = Results::new(scenarios, conformance, machine.unwrap_or_default());
+    folder.finish(&Results { hidden, ..merged })
 }
 
 fn results_of(run: &Path) -> io::Result<Vec<ScenarioResult>> {

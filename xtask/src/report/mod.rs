@@ -6,6 +6,7 @@ mod junit;
 mod merge;
 mod metrics;
 mod results;
+mod secrets;
 mod table;
 
 pub use explored::ExploreReport;
@@ -15,4 +16,5 @@ pub use merge::merge;
 pub use metrics::openmetrics;
 pub(crate) use results::word;
 pub use results::{Conformance, LOCAL, Machine, PlatformReport, Results, ScenarioResult, Summary, VerdictWord, place};
+pub use secrets::Secrets;
 pub use table::table;
