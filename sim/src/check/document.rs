@@ -45,6 +45,8 @@ pub struct Checked {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// Where it begins.
+    pub pos: Pos,
     /// What becomes of it.
     pub verdict: Verdict,
     /// Whether `kubectl create` goes through.
@@ -121,6 +123,7 @@ fn no_such_kind(object: Cursor<'_>, meant: Kind) -> Checked {
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
         kind: meant,
+        pos: object.node().pos,
         verdict: Verdict::Refused,
         created: false,
         findings: findings.0.into_iter().map(|found| found.finding).collect(),
@@ -195,6 +198,7 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
         kind,
+        pos: object.node().pos,
         verdict: verdict(&findings),
         created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
         findings,
