@@ -348,6 +348,8 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("timed-out-commands-pile-up", "the model has no processes; none/readiness-exec/timeout runs one"),
     ("probe-of-another-host", "how that host is, no manifest says"),
     ("agent-not-in-user-data", USER_DATA),
+    ("image-must-bring-the-agent", USER_DATA),
+    ("image-must-arm-the-watchdog", USER_DATA),
     ("watchdog-on-windows", USER_DATA),
     ("watchdog-daemon-not-in-user-data", USER_DATA),
     ("nothing-restarts", "what it says is what the run strategies mean: killed-daemon/watchdog/poweroff-once shows it"),

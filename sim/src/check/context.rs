@@ -114,6 +114,11 @@ impl<'a> CheckContext<'a> {
         self.written.at(Self::path_of_spec(self.is_vm))?.at(path)
     }
 
+    /// The annotations that its author has written for the VMI of a VM.
+    pub(super) fn written_annotations(&self) -> Option<Cursor<'a>> {
+        self.written.at("spec.template.metadata.annotations")
+    }
+
     /// The VM's field that names an instance type or a preference.
     pub(super) fn matcher(&self, matcher: Matcher) -> Option<Cursor<'a>> {
         if self.is_vm { self.root.get("spec")?.get(matcher.field()) } else { None }

@@ -75,6 +75,8 @@ pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
+    // An instance type that was used was not passed over.
+    checks.skipped.retain(|skipped| !with.beside.is_taken(skipped.pos));
     Ok(checks)
 }
 

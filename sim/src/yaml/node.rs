@@ -83,12 +83,41 @@ pub struct YamlError {
     pub message: String,
 }
 
+impl Node {
+    /// The member `name` of a mapping, if it is there and not null. Of several of that name the last one counts, as for kubectl.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        let Value::Map(members) = &self.value else { return None };
+        let (_, member) = members.iter().rfind(|(key, _)| key.name == name)?;
+        Some(member).filter(|member| member.value != Value::Null)
+    }
+
+    /// What is at a dotted path of members.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('.').try_fold(self, Node::get)
+    }
+
+    /// The text at a dotted path, empty if there is none.
+    pub fn text_at(&self, path: &str) -> &str {
+        self.at(path).and_then(|node| node.value.as_str()).unwrap_or_default()
+    }
+}
+
 impl Value {
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A quantity as it is written: `512Mi`, also without quotes.
+    pub fn quantity(&self) -> Option<String> {
+        match self {
+            Value::Str(text) => Some(text.clone()),
+            Value::Int(n) => Some(n.to_string()),
+            Value::Float(x) => Some(x.to_string()),
+            Value::Null | Value::Bool(_) | Value::Seq(_) | Value::Map(_) => None,
         }
     }
 
@@ -298,6 +327,12 @@ mod tests {
             assert_eq!(top[0].1.value, value, "{text}");
         }
         assert_eq!(read::<Vec<Value>>("[yes, 0755]").expect("valid"), ["yes", "0755"].map(|t| Value::Str(t.into())));
+    }
+
+    #[test]
+    fn of_keys_that_come_twice_the_last_counts() {
+        let node = &documents("a: {b: x, b: y, c: z, c: }\n").expect("valid")[0];
+        assert_eq!((node.text_at("a.b"), node.at("a.c"), node.at("a.b.c")), ("y", None, None));
     }
 
     /// What `<<` brings is no second key, and gives way to one of the mapping's own, wherever that stands.

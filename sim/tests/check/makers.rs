@@ -3,7 +3,7 @@
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
 use crate::row::{Row, found, hold, later, row};
-use vmhealth_sim::check::{Checked, Options, Verdict, check};
+use vmhealth_sim::check::{Options, Verdict, check};
 
 const READY: &str = "readinessProbe: {httpGet: {port: 80}}";
 
@@ -157,6 +157,30 @@ const BESIDE: &[Beside] = &[
             "bad-interface-model spec.template.spec.domain.devices.interfaces[0].model",
         ],
     },
+    // Annotations become the VMI's.
+    Beside {
+        instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, annotations: {hooks.kubevirt.io/hookSidecars: x}",
+        preference: "annotations: {kubevirt.io/ignitiondata: x}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[
+            "annotation-without-its-gate spec.template.metadata.annotations",
+            "annotation-without-its-gate spec.template.metadata.annotations",
+        ],
+    },
+    // The pod then asks for less than the guest has.
+    Beside {
+        instancetype: "cpu: {guest: 1}, memory: {guest: 1M, overcommitPercent: 50}",
+        preference: "",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["memory-request-below-1m spec.template.spec.domain.resources.requests.memory"],
+    },
+    // Of keys that come twice the last one counts.
+    Beside {
+        instancetype: "cpu: {guest: 1, guest: 2}, memory: {guest: 1Gi}",
+        preference: "requirements: {cpu: {guest: 3}}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
     Beside {
         instancetype: "cpu: {guest: 3}, memory: {guest: 1Gi}",
         preference: "cpu: {preferredCPUTopology: spread}",
@@ -196,7 +220,7 @@ const BESIDE: &[Beside] = &[
     },
 ];
 
-fn beside(row: &Beside) -> Checked {
+fn beside(row: &Beside) -> String {
     let object = |kind: &str, name: &str, spec: &str| {
         let head = "apiVersion: instancetype.kubevirt.io/v1beta1";
         format!("{head}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
@@ -206,20 +230,32 @@ fn beside(row: &Beside) -> Checked {
         text += &object("VirtualMachineInstancetype", "i", row.instancetype);
     }
     text += &object("VirtualMachineClusterPreference", "p", row.preference);
-    one(&text)
+    text
 }
 
 #[test]
 fn what_stands_beside_is_used() {
     for row in BESIDE {
-        let checked = beside(row);
-        assert_eq!(errors(&checked), row.finds, "{} {}", row.instancetype, row.preference);
+        let checks = check(&beside(row), &Options::default()).unwrap();
+        assert_eq!(checks.skipped, [], "what is used is not passed over: {} {}", row.instancetype, row.preference);
+        let checked = &checks.manifests[0];
+        assert_eq!(errors(checked), row.finds, "{} {}", row.instancetype, row.preference);
         let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
         assert!(!unseen, "{} {}", row.instancetype, row.preference);
     }
-    let vm = |row: &Beside| beside(row).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
+    let vm = |row: &Beside| one(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
     let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
     assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
+    // The VM's own annotation is in the way of an instance type's, and not of a preference's.
+    let annotated = |instancetype, preference| {
+        let row = Beside { instancetype, preference, ..copy(&BESIDE[0]) };
+        let own = "  template:\n    metadata: {annotations: {a: w, b: x}}\n";
+        errors(&one(&beside(&row).replacen("  template:\n", own, 1)))
+    };
+    const ANNOTATED: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}, annotations: {a: x, b: x}";
+    assert_eq!(annotated(TWO_CPUS, "annotations: {a: z}"), [""; 0]);
+    let conflict = "instancetype-conflict annotations.a <- spec.template.metadata.annotations.a";
+    assert_eq!(annotated(ANNOTATED, ""), [conflict]);
 }
 
 const fn copy(row: &Beside) -> Beside {
