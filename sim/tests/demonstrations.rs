@@ -357,6 +357,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("volume-without-disk", "the model has no disks"),
     ("not-simulated", "the model has nothing to show it with"),
     ("duplicate-key", "it is about the text, and no manifest with one is run"),
+    ("field-without-effect", "what it says is that nothing happens"),
     ("left-out", TEXT),
     ("template-parameter-without-value", TEXT),
     ("unrendered-template", TEXT),

@@ -152,9 +152,14 @@ impl<'a> CheckContext<'a> {
         }
     }
 
+    /// The metadata that the VMI has.
+    pub(super) fn metadata_of_vmi(&self) -> Option<Cursor<'a>> {
+        self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })
+    }
+
     /// What a label or an annotation of the VMI says.
     pub(super) fn vmi_metadata(&self, key: &str) -> Option<&'a str> {
-        let metadata = self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })?;
+        let metadata = self.metadata_of_vmi()?;
         ["labels", "annotations"].into_iter().find_map(|list| metadata.get(list)?.get(key)?.text())
     }
 

@@ -220,7 +220,7 @@ fn with_brought(object: Cursor<'_>, context: &CheckContext<'_>) -> Option<Node> 
 /// Every field has its type, as far as the API server looks.
 fn is_typed(findings: &Findings<'_>) -> bool {
     let rules = || findings.0.iter().map(|found| found.finding.rule);
-    rules().all(|rule| rule.layer == Layer::ClientDecode || rule.rank == Rank::Note)
+    rules().all(|rule| rule.layer == Layer::ClientDecode || rule.rank != Rank::Error)
 }
 
 /// Excuses what there is an excuse for, from a finding on; the number of all.

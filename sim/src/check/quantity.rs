@@ -22,7 +22,7 @@ impl Quantity {
     pub(super) fn of(at: Cursor<'_>) -> Option<Quantity> {
         match at.scalar()? {
             Scalar::Int(n) => Some(Quantity::whole(n)),
-            Scalar::Text(text) => Quantity::parse(&text),
+            Scalar::Text(text) => Quantity::parse(text.trim()),
         }
     }
 
@@ -51,6 +51,11 @@ impl Quantity {
         }
         let units = units.min(MOST);
         Some(Quantity(if text.starts_with('-') { -units } else { units }))
+    }
+
+    /// It is the largest that there is, or more.
+    pub(super) fn is_capped(self) -> bool {
+        self.0 >= MOST
     }
 
     /// In whole units, rounded up.

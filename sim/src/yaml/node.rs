@@ -147,9 +147,23 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    no_directive(text)?;
     let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)?;
     documents.iter_mut().for_each(|node| as_go_spells(node, text));
     Ok(documents)
+}
+
+/// kubectl cuts a text at `---` before it reads it, so that a directive stands alone, without the document that must follow it.
+fn no_directive(text: &str) -> Result<(), YamlError> {
+    let is_blank = |line: &str| line.trim().is_empty() || line.starts_with('#');
+    let first = (1..).zip(text.trim_start_matches('\u{feff}').lines()).find(|(_, line)| !is_blank(line));
+    match first.filter(|(_, line)| line.starts_with('%')) {
+        Some((line, directive)) => {
+            let message = format!("kubectl reads no directives: remove {directive}");
+            Err(YamlError { pos: Pos { line, column: 1 }, message })
+        }
+        None => Ok(()),
+    }
 }
 
 /// YAML 1.1's words as kubectl's reader knows them (go-yaml v2 resolve.go): in three spellings, not in any.
@@ -331,8 +345,8 @@ mod tests {
 
     #[test]
     fn of_keys_that_come_twice_the_last_counts() {
-        let node = &documents("a: {b: x, b: y, c: z, c: }\n").expect("valid")[0];
-        assert_eq!((node.text_at("a.b"), node.at("a.c"), node.at("a.b.c")), ("y", None, None));
+        let node = &documents("a: {b: x, b: w, c: z, c: }\n").expect("valid")[0];
+        assert_eq!((node.text_at("a.b"), node.at("a.c"), node.at("a.b.c")), ("w", None, None));
     }
 
     /// What `<<` brings is no second key, and gives way to one of the mapping's own, wherever that stands.
@@ -343,6 +357,18 @@ mod tests {
             let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
             let Value::Map(own) = &top[1].1.value else { panic!("{docs:?}") };
             assert_eq!(own.len(), members, "{text}");
+        }
+    }
+
+    #[test]
+    fn directives() {
+        for (text, line) in [
+            ("%YAML 1.2\n---\na: 1\n", Some(1)),
+            ("# c\n\n%TAG ! x:\n---\na: 1\n", Some(3)),
+            ("a: |\n  x\n", None),
+            ("a:\n  '\n%YAML'\n", None),
+        ] {
+            assert_eq!(documents(text).err().map(|e| e.pos.line), line, "{text}");
         }
     }
 

@@ -300,6 +300,23 @@ const MAKERS: &[Maker] = &[
     (POOL, "a", "updateStrategy: {unmanaged: {}, proactive: {}}", &[], &["bad-pool spec.updateStrategy"]),
     (POOL, "a", "replica: 2", &[], &["unknown-field spec.replica"]),
     (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
+    // What a VM's mutator would fill in or write anew stays as it is.
+    (POOL, "a", "", &[(Vmi, "architecture: arm64"), (Domain, "machine: {type: virt}")], &[]),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(Domain, "memory:\nresources: {requests: {memory: '1Gi '}}")],
+        &["wrong-type spec.template.spec.domain.resources.requests.memory"],
+    ),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(Domain, "memory: {hugepages: {pageSize: 2Mi}}")],
+        &["huge-pages-do-not-fit  <- spec.template.spec.domain.memory.hugepages.pageSize"],
+    ),
+    (POOL, "a", "", &[(Domain, "memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}")], &[]),
     (
         POOL,
         "a",

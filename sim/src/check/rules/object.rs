@@ -1,8 +1,9 @@
 //! The object itself: its version, its name and its labels, and those that its VMI gets (Kubernetes apimachinery
 //! validation/objectmeta.go, util/validation).
 
-use crate::check::context::CheckContext;
+use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_dns_label;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::{Cursor, Value};
 
@@ -69,6 +70,11 @@ pub(super) static RULES: &[&Rule] = &[
                     format!("{name:?} is not a name: lowercase letters, digits, dashes and dots, at most 253");
                 report.add(at, message, "write a name like my-vm");
             }
+            let namespace = context.object.at("metadata.namespace").and_then(|at| Some((at, at.text()?)));
+            if let Some((at, name)) = namespace.filter(|(_, name)| !name.is_empty() && !is_dns_label(name)) {
+                let message = format!("{name:?} is not a namespace: lowercase letters, digits and dashes, at most 63");
+                report.add(at, message, "write the name of a namespace, like default");
+            }
             // Its end is made up, after a dash or not.
             let generated = context.object.at("metadata.generateName").and_then(|at| Some((at, at.text()?)));
             if let Some((at, start)) = generated.filter(|(_, start)| !is_subdomain(&format!("{start}a"))) {
@@ -87,7 +93,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery validation; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let metadata = context.root.at("spec.template.metadata").filter(|_| context.is_vm);
+            let metadata = context.metadata_of_vmi().filter(|_| context.kind != Kind::VirtualMachineInstance);
             metadata.into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
         }),
     },
@@ -100,7 +106,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let Some(labels) = vmi_metadata(context).and_then(|m| m.get("labels")) else { return };
+            let Some(labels) = context.metadata_of_vmi().and_then(|m| m.get("labels")) else { return };
             if let Some(label) = RESERVED_LABELS.into_iter().find(|label| labels.get(label).is_some()) {
                 let message =
                     format!("{label}: creation of reserved kubevirt.io/ labels on a VMI object is prohibited");
@@ -117,7 +123,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let Some(annotations) = vmi_metadata(context).and_then(|m| m.get("annotations")) else { return };
+            let Some(annotations) = context.metadata_of_vmi().and_then(|m| m.get("annotations")) else { return };
             for (annotation, gate) in GATED_ANNOTATIONS.into_iter().filter(|(_, gate)| context.is_off(gate)) {
                 if annotations.get(annotation).and_then(|at| at.text()).is_some_and(|text| !text.is_empty()) {
                     let message = format!("{annotation} needs the feature gate {gate}, which is off by default");
@@ -131,11 +137,6 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
 ];
-
-/// The metadata that the VMI has.
-fn vmi_metadata<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
-    context.root.at(if context.is_vm { "spec.template.metadata" } else { "metadata" })
-}
 
 /// Keys and values; whoever refuses them knows nothing of a template.
 fn labels_and_annotations<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
