@@ -3,6 +3,7 @@
 //!
 //! Not applied: clock, CPU features and virtual GPU options; nothing here asks for them.
 
+use super::nic::{BINDINGS, DISCONTINUED};
 use crate::manifest::bytes;
 use crate::yaml::{Key, Node, Value};
 
@@ -200,11 +201,10 @@ fn devices(spec: &Node, vmi: &mut Node) {
         .filter(|network| network.at("pod").is_some())
         .filter_map(|network| Some(network.at("name")?.value.as_str()?.to_owned()))
         .collect();
-    const BINDINGS: [&str; 8] =
-        ["bridge", "masquerade", "sriov", "passtBinding", "binding", "slirp", "macvtap", "passt"];
+    let bindings = || BINDINGS.into_iter().chain(DISCONTINUED.map(|(binding, _)| binding));
     for nic in items(vmi, "domain.devices.interfaces") {
         let name = nic.at("name").and_then(|name| name.value.as_str()).unwrap_or_default();
-        let is_bound = BINDINGS.iter().any(|binding| nic.at(binding).is_some());
+        let is_bound = bindings().any(|binding| nic.at(binding).is_some());
         if !is_bound && on_pod_network.iter().any(|n| n == name) {
             fill(nic, "masquerade", masquerade);
         }

@@ -285,6 +285,10 @@ fn what_is_not_seen_is_said() {
 const POOL: &str = "apiVersion: pool.kubevirt.io/v1beta1\nkind: VirtualMachinePool\nmetadata: {name: p}\nspec:\n  replicas: 2\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  virtualMachineTemplate:\n    metadata: {labels: {app: LABEL}}\n";
 const REPLICAS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 
+/// A selector that is none.
+const SELECTS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: a b, operator: NotIn, values: [b c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+const FEWER: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: -1\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+
 /// Of which kind, the label, more of its own spec, its VM's parts, and what is found.
 type Maker = (&'static str, &'static str, &'static str, Parts, &'static [&'static str]);
 
@@ -293,6 +297,18 @@ const MAKERS: &[Maker] = &[
     (REPLICAS, "a", "", &[], &[]),
     (POOL, "c", "", &[], &["selector-does-not-match spec.selector"]),
     (REPLICAS, "c", "", &[], &["selector-does-not-match spec.selector"]),
+    (
+        SELECTS,
+        "a",
+        "",
+        &[],
+        &[
+            "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].key",
+            "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].values[0]",
+        ],
+    ),
+    (POOL, "a", "paused: true", &[], &[]),
+    (FEWER, "a", "", &[], &["out-of-range spec.replicas"]),
     (POOL, "a", "maxUnavailable: 25%", &[], &[]),
     (POOL, "a", "maxUnavailable: 0", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "maxUnavailable: 101%", &[], &["bad-pool spec.maxUnavailable"]),

@@ -2,8 +2,8 @@
 
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::one_of;
-use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 use crate::yaml::Cursor;
 
 pub(super) static RULES: &[&Rule] = &[

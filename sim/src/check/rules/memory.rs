@@ -4,8 +4,8 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{guest_memory, page_size, resource};
-use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 
 /// What KubeVirt takes as a memory request: 1M.
 const LEAST_REQUEST: Quantity = Quantity::whole(1_000_000);

@@ -1,9 +1,9 @@
 //! What the API server looks at in an object's metadata besides names, labels and annotations: owners, finalizers, and what only the
 //! server itself writes (Kubernetes apimachinery validation/objectmeta.go).
 
-use super::object::is_qualified;
 use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_qualified;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
 

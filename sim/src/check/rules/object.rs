@@ -1,11 +1,13 @@
 //! The object itself: its version, its name and its labels, and those that its VMI gets (Kubernetes apimachinery
 //! validation/objectmeta.go, util/validation).
 
+use crate::check::gate::needs;
 use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::is_dns_label;
+use crate::check::predicates::{is_dns_label, is_qualified, is_subdomain};
 use crate::check::rule::{Check, Report, Rule};
-use crate::yaml::{Cursor, Value};
+use crate::check::selectors::labels;
+use crate::yaml::Cursor;
 
 /// Labels that only KubeVirt's own accounts may give to a VMI (vmi-create-admitter.go restrictedVmiLabels).
 const RESERVED_LABELS: [&str; 6] = [
@@ -19,10 +21,6 @@ const RESERVED_LABELS: [&str; 6] = [
 /// Annotations of a VMI, and the feature gates that they need, which are off unless an administrator puts them on.
 const GATED_ANNOTATIONS: [(&str, &str); 2] =
     [("kubevirt.io/ignitiondata", "ExperimentalIgnitionSupport"), ("hooks.kubevirt.io/hookSidecars", "Sidecar")];
-/// Of a name, and of a label key's prefix.
-const SUBDOMAIN_LIMIT: usize = 253;
-/// Of a label's value, and of the name in its key.
-const LABEL_LIMIT: usize = 63;
 
 pub(in crate::check) static UNKNOWN_KIND: Rule = Rule {
     code: "unknown-kind",
@@ -126,12 +124,8 @@ pub(super) static RULES: &[&Rule] = &[
             let Some(annotations) = context.metadata_of_vmi().and_then(|m| m.get("annotations")) else { return };
             for (annotation, gate) in GATED_ANNOTATIONS.into_iter().filter(|(_, gate)| context.is_off(gate)) {
                 if annotations.get(annotation).and_then(|at| at.text()).is_some_and(|text| !text.is_empty()) {
-                    let message = format!("{annotation} needs the feature gate {gate}, which is off by default");
-                    report.add(
-                        annotations,
-                        message,
-                        "put the gate on in the KubeVirt object, or remove the annotation",
-                    );
+                    let (message, help) = needs(annotation, gate);
+                    report.add(annotations, message, help);
                 }
             }
         }),
@@ -140,81 +134,13 @@ pub(super) static RULES: &[&Rule] = &[
 
 /// Keys and values; whoever refuses them knows nothing of a template.
 fn labels_and_annotations<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
-    for (name, has_label_values) in [("labels", true), ("annotations", false)] {
-        let (Some(list), field) = (metadata.get(name), format!("metadata.{name}")) else { continue };
-        for (key, value) in entries(list) {
-            // The prefix of an annotation may be in capitals (ValidateAnnotations).
-            let qualified = if has_label_values { is_qualified(key) } else { is_qualified(&key.to_lowercase()) };
-            if !qualified {
-                let message = format!("{key:?} is not a key: [prefix/]name of letters, digits, -, _ and .");
-                report.add_as(&field, list, message, "write a key like example.com/role");
-            } else if has_label_values && !(value.is_empty() || is_label(value)) {
-                let message = format!("{value:?} is not a label's value: letters, digits, -, _ and ., at most 63");
-                report.add_as(&field, list, message, "write a value like web-1");
-            }
-        }
+    if let Some(list) = metadata.get("labels") {
+        labels(list, &|_| "metadata.labels".to_owned(), report);
     }
-}
-
-/// Keys and texts, also of those that are null.
-fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
-    let entries = if let Value::Map(entries) = list.value() { entries.as_slice() } else { &[] };
-    entries.iter().map(|(key, node)| (key.name.as_str(), node.value.as_str().unwrap_or_default()))
-}
-
-/// RFC 1123: what a VirtualMachine may be called.
-pub(in crate::check) fn is_subdomain(name: &str) -> bool {
-    let part = |part: &str| {
-        let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
-    };
-    name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
-}
-
-pub(in crate::check) fn is_label(text: &str) -> bool {
-    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())
-}
-
-pub(in crate::check) fn is_qualified(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_label(name),
-        None => is_label(key),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_keys() {
-        for (name, fine) in [
-            ("vm", true),
-            ("my-vm.example", true),
-            ("1", true),
-            ("Vm", false),
-            ("-vm", false),
-            ("vm.", false),
-            ("a_b", false),
-            ("", false),
-        ] {
-            assert_eq!(is_subdomain(name), fine, "{name}");
-        }
-        assert!(is_subdomain(&"a".repeat(253)) && !is_subdomain(&"a".repeat(254)));
-        for (key, fine) in [
-            ("app", true),
-            ("kubevirt.io/vm", true),
-            ("Example_1", true),
-            ("a b", false),
-            ("Example.com/x", false),
-            ("a/b/c", false),
-            ("x/", false),
-            ("-x", false),
-        ] {
-            assert_eq!(is_qualified(key), fine, "{key}");
-        }
-        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
+    let Some(list) = metadata.get("annotations") else { return };
+    // The prefix of an annotation may be in capitals (ValidateAnnotations).
+    for (key, _) in list.all_members().filter(|(key, _)| !is_qualified(&key.name.to_lowercase())) {
+        let message = format!("{:?} is not a key: [prefix/]name of letters, digits, -, _ and .", key.name);
+        report.add_as("metadata.annotations", list, message, "write a key like example.com/role");
     }
 }

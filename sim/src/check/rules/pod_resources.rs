@@ -1,12 +1,12 @@
 //! Resources by name: they go from the VMI into its pod, where only Kubernetes' pod validation looks at most of them
 //! (kubevirt-health.md 2.9).
 
-use super::object::is_qualified;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::resource;
-use crate::check::quantity::Quantity;
+use crate::check::predicates::is_qualified;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 use crate::yaml::Cursor;
 
 pub(super) static RULES: &[&Rule] = &[
