@@ -25,6 +25,6 @@ pub use decode::{read, read_for_own_image, read_probe};
 pub use destination::Destination;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
-pub(crate) use quantity::{bytes, is_quantity};
+pub(crate) use quantity::{Quantity, bytes, is_quantity};
 pub use types::*;
 pub use user_data::{Petter, UserData, WatchdogHolder};
