@@ -1,15 +1,22 @@
-//! What a run leaves: `results.json` (stable schema), `junit.xml`, a table, metrics, evidence.
+//! What a run leaves: `results.json` (stable schema), `report.html`, `junit.xml`, a table; for each scenario traces, metrics, evidence.
 
+mod about;
+mod chrome;
+mod evidence;
 mod explored;
 mod folder;
+mod html;
 mod junit;
+mod lanes;
 mod merge;
 mod metrics;
 mod results;
 mod table;
 
+pub use about::About;
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};
+pub use html::html;
 pub use junit::junit;
 pub use merge::merge;
 pub use metrics::openmetrics;
