@@ -95,6 +95,11 @@ const chart = (scenario, lineUp, show, width) => {
         const room = Math.floor((wide - 8) / 6.4);
         if (room >= 4) box.append(svg('text', {x: left + 5, y: mid + 4, 'pointer-events': 'none'},
           text.length > room ? text.slice(0, room - 1) + '\u2026' : text));
+        // A fault is short and the first thing that is looked for: its name stands beside it.
+        else if (name === order[0]) {
+          const isRight = left > width - RIGHT - 150;
+          box.append(svg('text', {x: isRight ? left - 6 : left + wide + 12, y: mid + 4, 'text-anchor': isRight ? 'end' : 'start', 'pointer-events': 'none'}, text.slice(0, 40)));
+        }
         if (deadline >= 0 && at(deadline) <= width - RIGHT) {
           box.append(svg('line', {class: 'cut', x1: at(deadline), x2: at(deadline), y1: y - 3, y2: y + ROW}));
         }

@@ -12,13 +12,15 @@ pub(super) fn chrome(name: &str, lines: &[Line], watchdog_s: Option<f64>, end: f
     for (index, lane) in lanes(lines, watchdog_s, end).iter().enumerate() {
         let thread = index + 1;
         events.push(named("thread_name", thread, lane.name));
-        events.push(json!({"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": thread, "args": {"sort_index": index}}));
+        events.push(
+            json!({"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": thread, "args": {"sort_index": index}}),
+        );
         for span in &lane.spans {
             let took = micros(span.to).saturating_sub(micros(span.from));
             let mut event =
                 json!({"ph": "X", "name": span.label, "pid": 1, "tid": thread, "ts": micros(span.from), "dur": took});
             if let Some(deadline) = span.deadline {
-                event["args"] = json!({"fires at, s": deadline});
+                event["args"] = json!({"fires at, us": micros(deadline)});
             }
             events.push(event);
         }

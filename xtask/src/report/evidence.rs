@@ -23,7 +23,8 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Reads a folder; of each console the last `console_lines` lines.
     pub(super) fn read(folder: &Path, console_lines: usize) -> Evidence {
-        let names = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
+        let names =
+            fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
         let mut files: Vec<String> = names.filter(|name| name != "started").collect();
         files.sort();
         let text = |name: &str| fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -80,7 +81,8 @@ mod tests {
     #[test]
     fn a_console_is_text_and_has_an_end() {
         let raw = "first\n\n\u{1b}[0;32mOK\u{1b}[0m Started\r\n\u{7}bell\nlast\u{1b}[2K line\n";
-        for (count, expected) in [(1, "last line"), (3, "OK Started\nbell\nlast line"), (9, "first\nOK Started\nbell\nlast line")]
+        for (count, expected) in
+            [(1, "last line"), (3, "OK Started\nbell\nlast line"), (9, "first\nOK Started\nbell\nlast line")]
         {
             assert_eq!(console_tail(raw, count), expected);
         }

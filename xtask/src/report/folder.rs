@@ -1,17 +1,17 @@
 //! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
 
-use super::junit::junit;
-use super::metrics::openmetrics;
 use super::chrome::chrome;
 use super::html::html;
+use super::junit::junit;
+use super::metrics::openmetrics;
 use super::results::{self, Results, ScenarioResult};
 use super::table::table;
 use crate::compare::normal::Normal;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_guests::reality::{Line, TIMELINE};
+use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::trace::{Entry, Trace};
 
 /// A run's folder.

@@ -111,7 +111,9 @@ impl Drawing {
             ["user", ..] => self.mark(FAULTS, event, Tone::Plain),
             ["guest", what, rest @ ..] => self.guest(event, at, what, &rest.join(" ")),
             ["qemu", what, ..] => self.qemu(event, at, what),
-            [probe @ ("readiness" | "liveness"), what, rest @ ..] => self.probe(event, at, probe, what, &rest.join(" ")),
+            [probe @ ("readiness" | "liveness"), what, rest @ ..] => {
+                self.probe(event, at, probe, what, &rest.join(" "))
+            }
             ["vmi", "phase", phase] => self.phase(event, line, phase),
             ["vmi", "event", ..] | ["vm", "event", ..] | ["pod", ..] => {
                 let bad = ["Unhealthy", "Killing", "Failed", "Panicked"].iter().any(|w| line.event.contains(w));
@@ -359,7 +361,10 @@ mod tests {
             (&["guest ready", "fault kernelPanic begun", "fault kernelPanic confirmed"], "2..30 panicked Bad"),
             (&["guest ready", "fault kernelPanic begun", "fault kernelPanic confirmed"], "by 11.066"),
             (&["guest ready", "fault stopWatchdog begun", "fault stopWatchdog confirmed"], "by 11.066"),
-            (&["guest ready", "fault killWatchdog begun", "guest petter wd_keepalive"], "wd_keepalive writes to it Good"),
+            (
+                &["guest ready", "fault killWatchdog begun", "guest petter wd_keepalive"],
+                "wd_keepalive writes to it Good",
+            ),
             (&["guest not-ready"], "0..30 not ready Bad"),
             (&["vm status CrashLoopBackOff", "vm status Stopped"], "0..1 CrashLoopBackOff Bad"),
             (&["vmi phase Running", "vmi phase Succeeded"], "1..30 Succeeded (1) Plain"),
