@@ -11,7 +11,7 @@ use browser::Browser;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::report::{Results, html};
+use xtask::report::{Results, annotations, html, junit, markdown};
 
 /// What ends a script, an attribute, a comment or a text, and then runs.
 const HOSTILE: &str =
@@ -61,6 +61,47 @@ fn hostile(folder: &Path) -> Results {
     results
 }
 
+/// One scenario of each verdict, and one that differs.
+fn mixed() -> Results {
+    let result = |id: &str, verdict: &str, reason: &str, divergences: &[&str]| {
+        json!({
+            "id": id, "world": "qemu", "arch": "amd64", "host": "local", "verdict": verdict, "reason": reason, "duration_s": 1.5,
+            "guest_s": 32.1, "forked": true, "divergences": divergences, "repeat": format!("vmhealth repro {id} --world qemu"),
+            "about": {"summary": "One.", "file": format!("tests/scenarios/{}.yaml", id.replace('/', ".")), "line": 4},
+        })
+    };
+    let late = "vmi phase Failed: came at 47 s, 17 s too late\n```\n| a |";
+    let scenarios = [
+        result("a/watchdog/passes", "pass", "", &[]),
+        result("b/watchdog/fails", "fail", late, &[]),
+        result("c/watchdog/infra", "infra", "no /dev/net/tun", &[]),
+        result("d/watchdog/skipped", "skip", "", &[]),
+        result("e/watchdog/flaky", "flaky", "passed when run alone", &[]),
+        result("f/watchdog/differs", "pass", "", &["VMI 1, qemu:\n    model | qemu\n--> a | b"]),
+    ];
+    let text = json!({
+        "schema": 1, "summary": {"pass": 2, "fail": 1, "infra": 1, "skip": 1, "flaky": 1},
+        "conformance": {"scenarios": 5, "compared": 90, "intervals": 28, "divergences": 1}, "scenarios": scenarios,
+        "machine": {"cores": 2, "qemu": "", "accel": "", "guest_scale": 1.0, "image": "", "kernel": ""},
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+#[test]
+fn markdown_for_a_job() {
+    insta::assert_snapshot!(markdown(&mixed()));
+}
+
+#[test]
+fn junit_for_a_job() {
+    insta::assert_snapshot!(junit(&mixed()).unwrap());
+}
+
+#[test]
+fn annotations_for_a_job() {
+    insta::assert_snapshot!(annotations(&mixed()));
+}
+
 #[test]
 fn a_hostile_text_is_never_markup() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +126,7 @@ fn the_whole_catalogue_is_small() {
 fn broken_rules(browser: &mut Browser, axe: &str) -> String {
     browser.value(&format!("{axe}; 0"));
     let rules = browser.value(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('\\n'))",
+        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('\n'))",
     );
     rules.as_str().unwrap().to_owned()
 }

@@ -23,7 +23,8 @@ pub(super) fn github_error(file: &str, error: &YamlError) -> String {
     line("error", file, error.pos, "not-yaml", &error.message)
 }
 
-fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
+/// One command: `error`, `warning` or `notice` at a place.
+pub(crate) fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
     let (file, title) = (property(file), property(title));
     format!("::{command} file={file},line={},col={},title={title}::{}\n", pos.line, pos.column, data(text))
 }

@@ -10,7 +10,7 @@ pub struct About {
     /// The scenario's file; one of vmhealth's own by its path in the repository.
     pub file: String,
     /// The line of its `metadata.id`, counted from 1; 1 where it is not known.
-    pub line: usize,
+    pub line: u64,
     /// From the daemon's last write to the watchdog's firing, seconds; `None`: nothing holds a watchdog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watchdog_s: Option<f64>,

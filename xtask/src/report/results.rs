@@ -159,6 +159,11 @@ impl ScenarioResult {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
     }
 
+    /// Whether a reader has to look at it.
+    pub(super) fn troubled(&self) -> bool {
+        !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs()
+    }
+
     /// Why its guest got too little CPU time, if it did.
     fn starved(&self) -> Option<&String> {
         self.pressure.as_ref()?.starved.as_ref()

@@ -47,7 +47,7 @@ impl Case {
         About {
             summary: self.scenario.metadata.summary.clone(),
             file: self.file.display().to_string(),
-            line: text.lines().position(|line| line.contains(self.id())).map_or(1, |index| index + 1),
+            line: (1..).zip(text.lines()).find(|(_, line)| line.contains(self.id())).map_or(1, |(number, _)| number),
             watchdog_s: fires,
         }
     }

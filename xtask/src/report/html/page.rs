@@ -4,7 +4,7 @@
 //! or as data that the script shows as text, and the page's policy lets no other script run than the one whose hash it names.
 
 use super::data::{Data, Limits, by_id};
-use crate::report::results::{Results, ScenarioResult, Summary, VerdictWord};
+use crate::report::results::{Results, ScenarioResult, Summary};
 use askama::Template;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -100,7 +100,6 @@ impl<'a> Row<'a> {
             let all = [&s.reason].into_iter().chain(&s.divergences).chain(&s.host_differences);
             all.flat_map(|text| text.lines()).find(|l| !l.is_empty()).map(str::to_owned)
         };
-        let troubled = |s: &&ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
         let about = of_one.iter().find_map(|s| s.about.as_ref());
         let cell = |s: &&ScenarioResult| Cell {
             place: s.place(),
@@ -111,7 +110,7 @@ impl<'a> Row<'a> {
         Row {
             id: of_one.first().map_or("", |s| s.id.as_str()),
             summary: about.map_or("", |a| a.summary.as_str()),
-            troubled: of_one.iter().any(troubled),
+            troubled: of_one.iter().any(|s| s.troubled()),
             reason: of_one.iter().find_map(first_line).unwrap_or_default(),
             cells: of_one.iter().map(cell).collect(),
         }
