@@ -23,7 +23,8 @@ pub(super) fn github_error(file: &str, error: &YamlError) -> String {
     line("error", file, error.pos, "not-checked", &error.message)
 }
 
-fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
+/// One command: `error`, `warning` or `notice` at a place.
+pub(crate) fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
     // Standard input is no file of a change.
     let file = if file == "-" { String::new() } else { format!("file={},", property(file)) };
     let title = property(title);

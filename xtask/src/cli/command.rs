@@ -51,7 +51,7 @@ pub(super) enum ProductCommand {
     Repro(Repro),
     /// Run the scenarios in two ways that must make no difference, forked and cold, and report where they differ
     Compare(Compare),
-    /// Show the table of an earlier run
+    /// Show the report of an earlier run: as a table, as Markdown, as a page
     Report(Report),
     /// Build, list and verify guest images
     Image {

@@ -1,15 +1,18 @@
 //! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
 
+use super::chrome::chrome;
+use super::html::html;
 use super::junit::junit;
 use super::metrics::openmetrics;
-use super::results::{Results, ScenarioResult};
+use super::results::{self, Results, ScenarioResult};
 use super::table::table;
 use crate::compare::normal::Normal;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use vmhealth_guests::reality::{Line, TIMELINE};
 use vmhealth_sim::manifest::VirtualMachine;
-use vmhealth_sim::trace::Trace;
+use vmhealth_sim::trace::{Entry, Trace};
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -44,7 +47,7 @@ impl RunFolder {
     }
 
     fn scenario(&self, id: &str, place: &str) -> ScenarioFolder {
-        ScenarioFolder(self.0.join(place).join(id.replace('/', ".")))
+        ScenarioFolder(self.0.join(results::folder(id, place)))
     }
 
     /// Keeps the evidence of an attempt that is going to be repeated.
@@ -66,7 +69,8 @@ impl RunFolder {
             }
         }
         fs::write(self.0.join("junit.xml"), junit(results).map_err(io::Error::other)?)?;
-        fs::write(self.0.join("table.txt"), table(results))
+        fs::write(self.0.join("table.txt"), table(results))?;
+        fs::write(self.0.join("report.html"), html(results, &self.0)?)
     }
 
     /// Reads a run's results.
@@ -98,6 +102,16 @@ impl ScenarioFolder {
         fs::write(self.0.join("normal.txt"), normal.to_string())?;
         fs::write(self.0.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
         fs::write(self.0.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        let timeline = self.0.join(TIMELINE);
+        if !timeline.exists() {
+            // Guests write theirs as it happens.
+            let line = |e: &Entry| serde_json::to_string(&Line::from(e)).map(|line| line + "\n");
+            fs::write(timeline, trace.entries().iter().map(line).collect::<Result<String, _>>()?)?;
+        }
+        let lines: Vec<Line> = trace.sorted().iter().map(Line::from).collect();
+        let watchdog_s = result.about.as_ref().and_then(|a| a.watchdog_s);
+        let name = format!("{} ({})", result.id, result.place());
+        fs::write(self.0.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
         self.write_result(result)
     }
 

@@ -1,7 +1,7 @@
 //! `junit.xml`, in the dialect that CI systems read: infrastructure is an `<error>`, a failure a `<failure>`.
 
 use super::results::{Results, ScenarioResult, VerdictWord};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,6 +14,13 @@ pub fn junit(results: &Results) -> Result<String, String> {
         for scenario in results.scenarios.iter().filter(|s| s.place() == *place) {
             let mut case = TestCase::new(&scenario.id, status(scenario));
             case.set_classname(place.as_str()).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
+            // Where annotations point to, as pytest writes them.
+            if let Some(about) = &scenario.about {
+                case.extra.insert("file".into(), about.file.as_str().into());
+                case.extra.insert("line".into(), about.line.to_string().into());
+            }
+            case.add_property(Property::new("evidence", scenario.folder()));
+            case.add_property(Property::new("again", &scenario.repeat));
             suite.add_test_case(case);
         }
         if !suite.test_cases.is_empty() {

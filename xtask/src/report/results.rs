@@ -1,5 +1,6 @@
 //! `results.json`, schema 1. Fields may be added, these do not change.
 
+use super::about::About;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -124,6 +125,9 @@ pub struct ScenarioResult {
     pub known_host_differences: Vec<String>,
     /// What runs it again.
     pub repeat: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
 }
 
 /// This host.
@@ -134,15 +138,30 @@ pub fn place(world: &str, host: &str) -> String {
     if host == LOCAL { world.to_owned() } else { format!("{world}@{host}") }
 }
 
+/// A scenario's folder in the run's.
+pub(super) fn folder(id: &str, place: &str) -> String {
+    format!("{place}/{}", id.replace('/', "."))
+}
+
 impl ScenarioResult {
     /// Where it ran.
     pub fn place(&self) -> String {
         place(&self.world, &self.host)
     }
 
+    /// Its folder in the run's.
+    pub fn folder(&self) -> String {
+        folder(&self.id, &self.place())
+    }
+
     /// Whether it differs from the model or from another host without an explanation in the scenario.
     pub fn differs(&self) -> bool {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
+    }
+
+    /// Whether a reader has to look at it.
+    pub(super) fn troubled(&self) -> bool {
+        !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs()
     }
 
     /// Why its guest got too little CPU time, if it did.

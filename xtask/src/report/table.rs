@@ -1,6 +1,6 @@
 //! The table that a run prints.
 
-use super::results::{Results, ScenarioResult, VerdictWord};
+use super::results::Results;
 use std::fmt::Write as _;
 
 /// The table, the reasons of what did not pass with the command that repeats it, and the summary.
@@ -26,8 +26,7 @@ pub fn table(results: &Results) -> String {
             s.guest_s
         );
     }
-    let troubled = |s: &&ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
-    for s in results.scenarios.iter().filter(troubled) {
+    for s in results.scenarios.iter().filter(|s| s.troubled()) {
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {
             let _ = writeln!(text, "  {}", s.reason);

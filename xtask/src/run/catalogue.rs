@@ -2,12 +2,14 @@
 //! names the manifest that stands beside it.
 
 use crate::program;
+use crate::report::About;
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
+use vmhealth_sim::devices::fires_after;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Scenario};
 
@@ -33,6 +35,21 @@ impl Case {
     /// The architecture of its guests.
     pub fn architecture(&self) -> Architecture {
         self.manifest.vmi.architecture
+    }
+
+    /// What a reader of its results has to know of it.
+    pub(crate) fn about(&self) -> About {
+        let text = embedded_text(&self.file).or_else(|_| text(&self.file)).unwrap_or_default();
+        let daemon = self.scenario.spec.guest.watchdog_daemon.as_ref();
+        let fires = daemon.and_then(|d| {
+            Some(fires_after(self.manifest.vmi.watchdog_in_guest(d.device)?, d.heartbeat_seconds).as_secs_f64())
+        });
+        About {
+            summary: self.scenario.metadata.summary.clone(),
+            file: self.file.display().to_string(),
+            line: (1..).zip(text.lines()).find(|(_, line)| line.contains(self.id())).map_or(1, |(number, _)| number),
+            watchdog_s: fires,
+        }
     }
 }
 

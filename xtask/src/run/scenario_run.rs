@@ -80,6 +80,7 @@ pub(crate) fn finish(
         known_differences: Vec::new(),
         host_differences: Vec::new(),
         known_host_differences: Vec::new(),
+        about: Some(case.about()),
         repeat: match host {
             LOCAL => case.again.replace("{world}", world),
             host => case.again.replace("{world}", world) + " --host " + host,
