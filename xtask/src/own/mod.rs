@@ -6,10 +6,11 @@ mod fault;
 mod heartbeat;
 mod image;
 mod scenario;
+mod standing_in;
 
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault};
 pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
-pub use scenario::OwnRun;
+pub use scenario::{Expected, OwnRun};

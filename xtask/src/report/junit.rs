@@ -14,6 +14,9 @@ pub fn junit(results: &Results) -> Result<String, String> {
         for scenario in results.scenarios.iter().filter(|s| s.place() == *place) {
             let mut case = TestCase::new(&scenario.id, status(scenario));
             case.set_classname(place.as_str()).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
+            if matches!(case.status, TestCaseStatus::Success { .. }) && !scenario.explanation.is_empty() {
+                case.set_system_out(scenario.explained());
+            }
             suite.add_test_case(case);
         }
         if !suite.test_cases.is_empty() {
@@ -34,8 +37,9 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
     status.set_message(message).set_description(format!(
-        "{}\n\nagain: {}",
+        "{}\n\n{}\nagain: {}",
         [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n"),
+        scenario.explained(),
         scenario.repeat
     ));
     status

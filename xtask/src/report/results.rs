@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use vmhealth_guests::reality::Pressure;
+use vmhealth_sim::explain::Explanation;
 use vmhealth_sim::scenario::Verdict;
 
 /// A run.
@@ -122,6 +123,9 @@ pub struct ScenarioResult {
     /// Where they differ and the scenario says why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known_host_differences: Vec<String>,
+    /// What broke, who noticed, what was done and how long it took: one for each fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<Explanation>,
     /// What runs it again.
     pub repeat: String,
 }
@@ -143,6 +147,11 @@ impl ScenarioResult {
     /// Whether it differs from the model or from another host without an explanation in the scenario.
     pub fn differs(&self) -> bool {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
+    }
+
+    /// Its explanation as text; empty where nothing happened.
+    pub fn explained(&self) -> String {
+        self.explanation.iter().map(ToString::to_string).collect()
     }
 
     /// Why its guest got too little CPU time, if it did.
