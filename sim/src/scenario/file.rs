@@ -118,8 +118,8 @@ pub struct GuestProfile {
     /// model does not know it.
     #[serde(default)]
     pub own_watchdog_daemon: bool,
-    /// In virtual time only: whatever the manifest's probes ask for is what the health server has.
-    #[serde(skip)]
+    /// The health server also listens on every port that the manifest's probes ask, and has every path.
+    #[serde(default)]
     pub serves_probes: bool,
 }
 

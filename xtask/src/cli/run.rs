@@ -37,8 +37,7 @@ pub(super) struct Run {
     /// your own
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
-    /// Set up Debian's watchdog daemon with this timeout in seconds; 0: set up none. If absent: 10, or the shortest that the
-    /// device takes; with an image of your own none is set up, and the image or the user data must have armed the watchdog
+    /// Set up Debian's watchdog daemon with this timeout in seconds; 0: set up none. If absent: what the user data sets, or 60; with an image of your own none is set up, and the image or the user data must have armed the watchdog
     #[arg(long)]
     pub(super) heartbeat: Option<u32>,
     /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon

@@ -3,6 +3,7 @@
 mod error;
 mod explore;
 mod fault;
+mod guest;
 mod heartbeat;
 mod image;
 mod scenario;

@@ -2,7 +2,8 @@
 
 use super::error::OwnError;
 use super::fault::TimedFault;
-use super::heartbeat::{heartbeat, refuse_heartbeat};
+use super::guest::{Chosen, OwnGuest};
+use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
 use super::standing_in::replaced;
 use crate::prepare::say;
@@ -31,7 +32,7 @@ pub struct OwnRun {
     pub expect: Expected,
     /// How long it may take to get ready; `None`: the default of a scenario.
     pub boot: Option<Duration>,
-    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: 10, or the shortest that the device takes; none in
+    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: the user data's, or 60; none in
     /// an image of the user's own.
     pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
@@ -52,6 +53,9 @@ impl OwnRun {
             say(&warning.to_string());
         }
         if let Some(line) = replaced(&manifest) {
+            say(&line);
+        }
+        for line in OwnGuest::of(&manifest, self.chosen()).assumptions {
             say(&line);
         }
         let image = self.image.find(&manifest)?;
@@ -86,13 +90,7 @@ impl OwnRun {
     /// A scenario that breaks what the user asks for once the VM is guarded, watches so long, and expects that the guest gets
     /// ready and that the VM ends as it is expected to.
     fn scenario_text(&self, manifest: &VirtualMachine) -> String {
-        let guest = match self.heartbeat {
-            None if self.image.is_users() => {
-                let own = manifest.vmi.watchdog.is_some();
-                format!("ownWatchdogDaemon: {own}, {}", guest_text(None, false, self.health_server))
-            }
-            asked => guest_text(heartbeat(asked, manifest), self.keepalive, self.health_server),
-        };
+        let guest = OwnGuest::of(manifest, self.chosen()).profile;
         let boot = self.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
         let (steps, confirmed) = self.steps(manifest);
         format!(
@@ -107,6 +105,16 @@ impl OwnRun {
             humantime::format_duration(self.lasting),
             self.expect.final_state(),
         )
+    }
+
+    fn chosen(&self) -> Chosen {
+        Chosen {
+            heartbeat: self.heartbeat,
+            keepalive: self.keepalive,
+            health_server: self.health_server,
+            users_image: self.image.is_users(),
+            in_model: false,
+        }
     }
 
     /// The steps, and the expectations that each fault takes effect: how long the guest is watched counts from the last one.
@@ -172,15 +180,6 @@ pub(super) fn read_manifest(
     read(&file, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))
 }
 
-/// A guest profile as a scenario file words it.
-pub(super) fn guest_text(heartbeat: Option<u32>, keepalive: bool, health_server: bool) -> String {
-    let daemon = heartbeat.filter(|h| *h > 0).map_or(String::new(), |heartbeat| {
-        let keepalive = if keepalive { "takeover" } else { "masked" };
-        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
-    });
-    format!("{daemon}healthServer: {health_server}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,11 +213,11 @@ mod tests {
         };
         let (watchdog, q35) = ("devices: {watchdog: {name: w}}", "machine: {type: q35}, devices: {}");
         let ours = |n| format!("watchdogDaemon: {{heartbeatSeconds: {n}, keepalive: masked}}, healthServer: false");
-        check(watchdog, |_| (), &ours(10));
+        check(watchdog, |_| (), &ours(60));
         check(watchdog, |r| r.heartbeat = Some(0), "healthServer: false");
         check("devices: {}", |_| (), "healthServer: false");
         // The machine's own.
-        check(q35, |_| (), &ours(10));
+        check(q35, |_| (), &ours(60));
         // Nothing of ours is added to an image of the user's own unless it is asked for.
         let own = |r: &mut OwnRun| r.image = ImageChoice::File("a".into());
         check(watchdog, own, "ownWatchdogDaemon: true, healthServer: false");
