@@ -7,7 +7,9 @@
 mod episode;
 mod explanation;
 mod faster;
+mod outcome;
 mod unnoticed;
 mod words;
 
 pub use explanation::{Explanation, Section, explain};
+pub use outcome::{Outcome, differences, outcome};

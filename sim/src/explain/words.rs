@@ -61,7 +61,8 @@ pub(super) fn headline(episode: &Episode<'_>, entries: &[Entry]) -> String {
     format!("{} at {} s{}: {first}; {back}", episode.fault, episode.at, episode.before_it)
 }
 
-fn who(notice: &Notice) -> &'static str {
+/// Who that is.
+pub(super) fn who(notice: &Notice) -> &'static str {
     match notice {
         Notice::Probe(ProbeKind::Readiness, _) => "readiness",
         Notice::Probe(ProbeKind::Liveness, _) => "liveness",

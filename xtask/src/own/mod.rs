@@ -6,6 +6,7 @@ mod fault;
 mod guest;
 mod heartbeat;
 mod image;
+mod pin;
 mod scenario;
 mod standing_in;
 
@@ -14,4 +15,5 @@ pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault};
 pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
+pub use pin::{Outcomes, Pin, side_by_side};
 pub use scenario::{Expected, OwnRun};
