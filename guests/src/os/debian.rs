@@ -12,6 +12,8 @@ use vmhealth_sim::scenario::{Health, Keepalive, WatchdogDaemon};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
+/// Where it always listens.
+const HEALTH_PORT: u16 = 1500;
 const HEALTH_UNIT: &str = "vmhealth-health.service";
 
 /// Debian 12 and later.
@@ -92,11 +94,13 @@ impl GuestOs for Debian {
         added
     }
 
-    fn health_server(&self) -> Additions {
+    fn health_server(&self, ports: &[u16]) -> Additions {
+        let words: String = ports.iter().filter(|p| **p != HEALTH_PORT).map(|p| format!(" {p}")).collect();
+        let unit = HEALTH_FILE.replace(" PORTS", &words);
         Additions {
             files: vec![
                 json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}),
-                json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": HEALTH_FILE}),
+                json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": unit}),
             ],
             commands: Vec::new(),
             services: vec![HEALTH_UNIT],

@@ -57,7 +57,7 @@ impl Config {
         let longer = if users_image { USERS_IMAGE_LONGER } else { 1 };
         let boot_deadline = spec.boot_deadline.map_or(ours.boot_deadline * longer, |span| span.0);
         // Whoever asks to watch for long has asked for a long run.
-        let longest = ours.longest + spec.observe.0;
+        let longest = ours.longest + spec.observe.0 + spec.final_state.wait_up_to.unwrap_or_default().0;
         Config { guest_scale, boot_deadline, users_image, longest, ..ours }
     }
 
@@ -115,7 +115,7 @@ impl Engine {
     pub fn new(manifest: VirtualMachine, spec: &Spec, config: Config) -> Self {
         let mut engine = Engine {
             controller: VmController::new(manifest.run_strategy),
-            script: Script::new(&spec.steps),
+            script: Script::new(&spec.steps, manifest.vmi.liveness.is_some()),
             judge: Judge::new(spec, config.guest_scale),
             made_from: manifest.vmi.clone(),
             template: manifest.vmi,

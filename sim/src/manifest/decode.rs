@@ -2,6 +2,7 @@
 
 use super::architecture::Architecture;
 use super::base64::go_base64;
+use super::places::Places;
 use super::types::*;
 use super::user_data::UserData;
 use super::{boot, probe, quantity};
@@ -87,7 +88,8 @@ pub(crate) fn decode(cursor: Cursor<'_>, is_vm: bool, architecture: Architecture
 }
 
 fn decode_as(file: &str, cursor: Cursor<'_>, used: Use) -> Result<VirtualMachine, Problems> {
-    finish(file, cursor, manifest(cursor, used))
+    let vm = finish(file, cursor, manifest(cursor, used))?;
+    Ok(VirtualMachine { places: Places::of(file, cursor), ..vm })
 }
 
 fn finish(file: &str, cursor: Cursor<'_>, vm: Option<VirtualMachine>) -> Result<VirtualMachine, Problems> {
@@ -137,6 +139,7 @@ fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
         vmi: VmiSpec { agent_probes_paused: paused.is_some_and(go_bool), ..vmi_spec(template, used) },
         ignored: Vec::new(),
         warnings: Vec::new(),
+        places: Places::default(),
     })
 }
 

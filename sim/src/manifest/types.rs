@@ -2,6 +2,7 @@
 
 use super::architecture::Architecture;
 use super::boot::Boot;
+use super::places::Places;
 use super::probe::Probe;
 use super::user_data::UserData;
 use crate::devices::{WatchdogAction, WatchdogModel};
@@ -25,6 +26,8 @@ pub struct VirtualMachine {
     pub ignored: Vec<(String, Pos)>,
     /// What the reader should know, none of it fatal.
     pub warnings: Vec<Problem>,
+    /// Where the fields that decide health stand.
+    pub places: Places,
 }
 
 /// `spec.template.spec` of a VirtualMachine.

@@ -3,6 +3,7 @@
 //! The same value drives both worlds. [`file`](self) types are what a scenario file holds (`deny_unknown_fields`
 //! everywhere); [`Script`] walks the timeline, [`Judge`] compares the trace with the expectations.
 
+mod alive;
 mod file;
 mod judge;
 mod pattern;
@@ -13,6 +14,7 @@ mod window;
 
 pub use crate::fault::{Fault, FaultKind, Health};
 pub use crate::time::Span;
+pub use alive::Alive;
 pub use file::{
     Expectation, Final, FinalVmi, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, Spec, Step,
     Traffic, WatchdogDaemon, json_schema,

@@ -8,6 +8,7 @@ use super::exit::{Failure, Status};
 use super::explore::Explore;
 use super::image::Image;
 use super::mutants::Mutants;
+use super::pin::Pin;
 use super::probe::Probe;
 use super::report::Report;
 use super::repro::Repro;
@@ -43,13 +44,17 @@ pub(super) enum ProductCommand {
     E2e(E2e),
     /// Boot your own manifest and show its health as it changes
     Run(Run),
+    /// Write scenarios for your own manifest, one for each fault that concerns it, with what the model says as expectation; say
+    /// what a changed manifest changes
+    Pin(Pin),
     /// Show what a cluster would do with your manifests: which layer refuses them, what can never work, what may surprise
     Check(Check),
     /// Make one probe exactly as the kubelet does
     Probe(Probe),
     /// Run one scenario again
     Repro(Repro),
-    /// Run the scenarios in two ways that must make no difference, forked and cold, and report where they differ
+    /// Show two manifests side by side over all faults, in virtual time; or run scenarios in two ways that must make no
+    /// difference, forked and cold, and report where they differ
     Compare(Compare),
     /// Show the report of an earlier run: as a table, as Markdown, as a page
     Report(Report),
@@ -69,7 +74,7 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Check(_) | Explore(_) | Report(_)) | Command::Schema(_) => true,
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_)) | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Mutants(args) => args.list,
             _ => false,
@@ -83,12 +88,12 @@ impl Command {
         match self {
             Command::Product(E2e(args)) => args.guests(),
             Command::Product(Repro(args)) => args.guests(),
-            Command::Product(Compare(args)) => Some(args.guests()),
+            Command::Product(Compare(args)) => args.guests(),
             Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
-            Command::Product(Check(_) | Explore(_) | Probe(_) | Report(_) | Image { .. })
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. })
             | Command::Mutants(_)
             | Command::Schema(_) => None,
         }
@@ -101,6 +106,7 @@ impl Command {
             Command::Product(E2e(args)) => args.run().await,
             Command::Product(Run(args)) => args.run().await,
             Command::Product(Check(args)) => args.run(),
+            Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,

@@ -15,6 +15,7 @@ mod image;
 mod interrupt;
 mod mutants;
 mod parts;
+mod pin;
 mod probe;
 mod report;
 mod repro;

@@ -21,6 +21,9 @@ pub fn junit(results: &Results) -> Result<String, String> {
             }
             case.add_property(Property::new("evidence", scenario.folder()));
             case.add_property(Property::new("again", &scenario.repeat));
+            if matches!(case.status, TestCaseStatus::Success { .. }) && !scenario.explanation.is_empty() {
+                case.set_system_out(scenario.explained());
+            }
             suite.add_test_case(case);
         }
         if !suite.test_cases.is_empty() {
@@ -41,8 +44,9 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
     status.set_message(message).set_description(format!(
-        "{}\n\nagain: {}",
+        "{}\n\n{}\nagain: {}",
         [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n"),
+        scenario.explained(),
         scenario.repeat
     ));
     status

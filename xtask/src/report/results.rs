@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use vmhealth_guests::reality::Pressure;
+use vmhealth_sim::explain::Explanation;
 use vmhealth_sim::scenario::Verdict;
 
 /// A run.
@@ -123,6 +124,9 @@ pub struct ScenarioResult {
     /// Where they differ and the scenario says why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known_host_differences: Vec<String>,
+    /// What broke, who noticed, what was done and how long it took: one for each fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<Explanation>,
     /// What runs it again.
     pub repeat: String,
     /// What it is about.
@@ -162,6 +166,11 @@ impl ScenarioResult {
     /// Whether a reader has to look at it.
     pub(super) fn troubled(&self) -> bool {
         !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs()
+    }
+
+    /// Its explanation as text; empty where nothing happened.
+    pub fn explained(&self) -> String {
+        self.explanation.iter().map(ToString::to_string).collect()
     }
 
     /// Why its guest got too little CPU time, if it did.

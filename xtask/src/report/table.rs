@@ -34,6 +34,9 @@ pub fn table(results: &Results) -> String {
         for divergence in s.divergences.iter().chain(&s.host_differences) {
             let _ = writeln!(text, "  {}", divergence.replace('\n', "\n  "));
         }
+        for line in s.explained().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
         let _ = writeln!(text, "  again: {}", s.repeat);
     }
     let (sum, conformance) = (results.summary, results.conformance);
