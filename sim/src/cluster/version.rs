@@ -53,6 +53,11 @@ impl KubevirtVersion {
         self.since(9, 0)
     }
 
+    /// An edit that is taken back takes the condition `RestartRequired` with it.
+    pub fn takes_back_restart_required(self) -> bool {
+        self.since(8, 0)
+    }
+
     /// The events `GuestPanicked`, `Paused` and `Unpaused`.
     pub fn tells_panics_and_pauses(self) -> bool {
         self.since(8, 0)

@@ -62,14 +62,15 @@ impl VmController {
         }
     }
 
-    /// A `stop` request. Answers as the API does.
-    pub fn stop(&mut self, vmi: Option<Phase>) -> Answer {
+    /// A `stop` request, with a grace period that is `shorter` than the VMI's or without one. Answers as the API does.
+    pub fn stop(&mut self, vmi: Option<Phase>, shorter: bool) -> Answer {
         if vmi.is_none_or(Phase::is_final) {
             return Answer::Refused;
         }
         match self.strategy {
             RunStrategy::Always | RunStrategy::Once => self.strategy = RunStrategy::Halted,
             RunStrategy::Manual | RunStrategy::RerunOnFailure => self.stop_requested = true,
+            RunStrategy::Halted if shorter => self.stop_requested = true,
             RunStrategy::Halted => return Answer::Refused,
         }
         Answer::Accepted
@@ -292,7 +293,7 @@ mod tests {
         vm.created();
         vm.found_final(Time::ZERO, false, &mut fastrand::Rng::with_seed(1));
         assert!(vm.crash_looping());
-        assert_eq!(vm.stop(Some(Phase::Scheduled)), Answer::Accepted);
+        assert_eq!(vm.stop(Some(Phase::Scheduled), false), Answer::Accepted);
         assert!(!vm.crash_looping());
     }
 

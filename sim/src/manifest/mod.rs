@@ -21,7 +21,7 @@ pub use architecture::Architecture;
 pub(crate) use base64::go_base64;
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::decode;
-pub use decode::{read, read_for_own_image, read_probe};
+pub use decode::{go_bool, read, read_for_own_image, read_probe};
 pub use destination::Destination;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
