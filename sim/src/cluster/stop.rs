@@ -112,4 +112,20 @@ mod tests {
         assert_eq!(timeline(-5), below(10, 25), "below 0 it is asked once");
         assert_eq!(timeline(-100), below(0, 2), "the kubelet waits for 2 s at least");
     }
+
+    /// `virtctl stop --force`, at a moment of a stop with a grace period of 30 s: when virt-handler destroys the domain.
+    #[test]
+    fn another_grace_period_counts_from_the_stops_begin() {
+        for (at, seconds, destroyed) in [(5, 0, 5), (5, 10, 10), (12, 10, 12), (5, 40, 40), (5, 600, 45)] {
+            let (grace, begin) = (Grace { seconds: 30 }, Time::from_secs(100));
+            let mut stop = GracefulStop::new(begin, grace, grace);
+            let mut now = begin + Duration::from_secs(at);
+            assert!(!stop.poll(now).contains(&StopAction::Destroy));
+            stop.set_handler_grace(Grace { seconds });
+            while !stop.poll(now).contains(&StopAction::Destroy) {
+                now = stop.next_wakeup().unwrap().max(now);
+            }
+            assert_eq!(now.since(begin).as_secs(), destroyed, "{seconds} s, asked for after {at} s");
+        }
+    }
 }

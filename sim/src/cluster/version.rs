@@ -118,6 +118,7 @@ mod tests {
                 (version.suppresses_pings(), version.heeds_probe_annotation(), version.tells_panics_and_pauses());
             assert_eq!(seen, (suppresses, annotation, panics), "{text}");
             assert_eq!(version.tells_failed_pings(), annotation, "{text}");
+            assert_eq!(version.takes_back_restart_required(), panics, "{text}");
         }
         for text in ["", "v1", "1.3.9", "v2.0.0", "latest", "v1.8.x"] {
             assert!(KubevirtVersion::try_from(text.to_owned()).is_err(), "{text}");

@@ -297,6 +297,19 @@ mod tests {
         assert!(!vm.crash_looping());
     }
 
+    /// A VM that is Halted and whose VMI is still there has a stop under way: only a shorter grace period changes anything.
+    #[test]
+    fn a_stop_of_a_stop_needs_a_shorter_grace_period() {
+        for (vmi, shorter, answer) in [
+            (Some(Phase::Running), true, Answer::Accepted),
+            (Some(Phase::Running), false, Answer::Refused),
+            (Some(Phase::Succeeded), true, Answer::Refused),
+            (None, true, Answer::Refused),
+        ] {
+            assert_eq!(VmController::new(Halted).stop(vmi, shorter), answer, "{vmi:?}, {shorter}");
+        }
+    }
+
     #[test]
     fn restart_requests() {
         for (strategy, answer) in [
