@@ -81,7 +81,7 @@ fn probe_column(kind: ProbeKind, probe: &Probe) -> String {
 type Seen = Option<Duration>;
 
 /// The detectors of a scenario, and what came of its first fault.
-fn cells(case: &Case, trace: &Trace) -> Vec<(String, Seen)> {
+fn cells(case: &Case, trace: &Trace, end: Time) -> Vec<(String, Seen)> {
     let (vmi, profile) = (&case.manifest.vmi, &case.scenario.spec.guest);
     let entries = trace.sorted();
     let Some(begun) = entries.iter().position(|e| matches!(e.event, Event::FaultBegun(_))) else { return Vec::new() };
@@ -92,7 +92,7 @@ fn cells(case: &Case, trace: &Trace) -> Vec<(String, Seen)> {
         _ => e.vmi != number,
     };
     let watched: Vec<&Entry> = entries[begun + 1..].iter().take_while(|e| !ends(e)).collect();
-    let until = entries[begun + 1..].iter().find(|e| ends(e)).or(entries.last()).map_or(at, |e| e.at);
+    let until = entries[begun + 1..].iter().find(|e| ends(e)).map_or(end, |e| e.at);
     let seen = |is: &dyn Fn(&Event) -> bool| -> Seen { Some(watched.iter().find(|e| is(&e.event))?.at.since(at)) };
     let mut cells = Vec::new();
     let mut cell = |column: String, seen: Seen, needs: Duration| {
@@ -138,9 +138,8 @@ fn page() -> String {
     let mut proofs: BTreeMap<(String, String), (bool, String, Seen)> = BTreeMap::new();
     for case in catalogue::read(None).unwrap_or_else(|e| panic!("{e}")).iter().filter(|case| is_plain(case)) {
         let Some(fault) = case.scenario.spec.steps.iter().find_map(|step| step.fault.as_ref()) else { continue };
-        let (_, trace, _): (_, _, Time) =
-            world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
-        for (column, seen) in cells(case, &trace) {
+        let (_, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
+        for (column, seen) in cells(case, &trace, end) {
             let proof = (seen.is_none(), case.id().to_owned(), seen);
             let best = proofs.entry((row(fault), column)).or_insert_with(|| proof.clone());
             if proof < *best {
