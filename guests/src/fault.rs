@@ -6,6 +6,7 @@
 use self::NotInjected::{Guest, Host};
 use crate::console;
 use crate::guest::{Live, Moment};
+use crate::outside;
 use crate::time;
 use crate::wire::AgentError;
 use nix::sys::signal::Signal;
@@ -45,8 +46,8 @@ impl From<AgentError> for NotInjected {
 const LIMIT: Duration = Duration::from_secs(10);
 const SERIAL_POLL: Duration = Duration::from_millis(20);
 
-/// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
-pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
+/// Injects the `fault` of a scenario's step and waits until it is seen; deadlines stretch with `guest_scale`.
+pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
     let deadline = time::now() + LIMIT.mul_f64(guest_scale);
     let how = match fault {
         Fault::KernelPanic => kernel_panic(live, deadline).await?,
@@ -66,6 +67,8 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
         Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
+        Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
+        Fault::IoError { .. } => outside::fail_writes(live, step).await.map_err(Host)?,
         Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
         Fault::GuestReboot => ask(live, live.os.reboot(), deadline).await?,
     };

@@ -120,6 +120,22 @@ faults! {
     KillQemu = "killQemu", AtOnce, Nothing, "killQemu";
     /// SIGKILL to virt-launcher: its monitor ends QEMU and the container, and nobody is left to report.
     KillLauncher = "killLauncher", AtOnce, Nothing, "killLauncher";
+    /// The guest lives and its network does not: between its NIC and its node frames are lost, the guest's (`out`), those to it
+    /// (`in`), or both.
+    NetworkLoss {
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+        /// Which frames are lost; absent: both.
+        #[serde(default)]
+        direction: Direction,
+    } = "networkLoss", AtOnce, Nothing, "{networkLoss: {for: 20s}}, or with a direction of in or out beside for";
+    /// Writes to the guest's disk fail: QEMU stops it (`werror=stop`), KubeVirt lets it go on again and again.
+    IoError {
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -156,6 +172,30 @@ impl FromStr for Fault {
         let kind = FaultKind::of(name)?;
         yaml::read(text).map_err(|_| format!("expected {}", kind.shape()))
     }
+}
+
+impl Fault {
+    /// How long what is outside of the guest stays broken; the engine says when it is over. `None`: it never is, or the guest
+    /// itself knows.
+    pub fn lasts(&self) -> Option<Span> {
+        match self {
+            Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
+            _ => None,
+        }
+    }
+}
+
+/// Which of a guest's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// All of them.
+    #[default]
+    Both,
+    /// Those to the guest.
+    In,
+    /// The guest's own.
+    Out,
 }
 
 /// What the guest's health server does.

@@ -120,6 +120,7 @@ impl Case {
             Break::AgentStopped => "{stopAgent: {for: 1h}}",
             Break::DaemonStopped => "stopWatchdog",
             Break::KernelPanic => "kernelPanic",
+            Break::NetworkLost => "{networkLoss: {for: 1h}}",
         };
         let start = if STRATEGIES[self.strategy] == "Manual" { "{user: start}" } else { "" };
         let daemon = match self.action {

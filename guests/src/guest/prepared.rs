@@ -12,7 +12,7 @@ use crate::process::{End, Process};
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, QemuCommand, Sockets};
 use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -171,6 +171,7 @@ impl Prepared {
             counts_in_panic,
             lost,
             signalled: Cell::default(),
+            disk_below: RefCell::default(),
             serial: sockets.serial,
             os,
             scratch,

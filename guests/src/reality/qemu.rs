@@ -5,6 +5,7 @@ use super::setup::Setup;
 use crate::fault::{self, NotInjected};
 use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmSpec, Waited, verify};
 use crate::net::GUEST_ADDRESS;
+use crate::outside;
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{PortReply, Template};
 use crate::time;
@@ -126,6 +127,7 @@ impl Running for QemuGuest {
         match what {
             Request::Verify => Vec::from_iter(self.verify(vmi, look).await),
             Request::Inject { step, fault } => self.inject(vmi, step, &fault).await,
+            Request::Mend { step, fault } => Vec::from_iter(self.mend(step, &fault).await),
             Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
                 let attempt = self.probe(PortReply::AsCaptured, &request, timeout).await;
                 vec![VmiInput::Probe { kind, attempt }.of(vmi)]
@@ -193,13 +195,23 @@ impl QemuGuest {
     }
 
     async fn inject(&self, vmi: u32, step: usize, fault: &Fault) -> Vec<Input> {
-        let (news, holder) = match fault::inject(&self.live, fault, self.config.guest_scale).await {
+        let (news, holder) = match fault::inject(&self.live, step, fault, self.config.guest_scale).await {
             Ok(confirmed) => (FaultNews::Confirmed(confirmed.how), confirmed.petter),
             Err(NotInjected::Guest(why)) => (FaultNews::Failed(why), None),
             Err(NotInjected::Host(why)) => (FaultNews::HostFailed(why), None),
         };
         let holder = holder.map(|name| VmiInput::WatchdogHolder { name }.of(vmi));
         holder.into_iter().chain([Input::Fault { step, news }]).collect()
+    }
+
+    /// A QEMU that has ended meanwhile has nothing left to mend.
+    async fn mend(&self, step: usize, fault: &Fault) -> Option<Input> {
+        match outside::mend(&self.live, step, fault).await {
+            Err(e @ (QmpError::Qemu { .. } | QmpError::Late { .. })) => {
+                Some(Input::HostFailed { reason: format!("{} could not be ended: {e}", fault.kind()) })
+            }
+            _ => None,
+        }
     }
 
     /// libvirt's default mode: the agent when it is connected, the ACPI button when that fails.

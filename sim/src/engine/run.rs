@@ -276,7 +276,7 @@ impl Engine {
                 self.made_from = self.template.clone();
                 self.counted = false;
                 self.controller.created();
-                self.show_restart_required();
+                self.set_restart_required(false);
                 let message = "Normal: Started the virtual machine by creating the new virtual machine instance";
                 self.log(self.now, Event::VmEvent(VmReason::SuccessfulCreate), message.into());
             }

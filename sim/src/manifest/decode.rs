@@ -143,8 +143,8 @@ fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
     })
 }
 
-/// strconv.ParseBool; what it cannot parse counts as false (kubevirt-health.md 3.4).
-fn go_bool(text: &str) -> bool {
+/// An annotation's text as Go's strconv.ParseBool reads it; what it cannot parse counts as false (kubevirt-health.md 3.4).
+pub fn go_bool(text: &str) -> bool {
     ["1", "t", "T", "TRUE", "true", "True"].contains(&text)
 }
 
@@ -186,6 +186,9 @@ fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
             .unwrap_or_default(),
         agent_probes_paused: false,
+        migrates_on_drain: spec
+            .text_at("evictionStrategy")
+            .is_some_and(|strategy| ["LiveMigrate", "LiveMigrateIfPossible"].contains(&strategy)),
         start_paused: spec.get("startStrategy").and_then(|c| c.word(&[("Paused", true)])).unwrap_or_default(),
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),

@@ -53,6 +53,8 @@ pub struct VmiSpec {
     pub start_paused: bool,
     /// The annotation `kubevirt.io/pause-guest-agent-probes`: pings are answered without asking the guest.
     pub agent_probes_paused: bool,
+    /// `evictionStrategy: LiveMigrate`, or LiveMigrateIfPossible: nothing here is said to be in the way of a migration.
+    pub migrates_on_drain: bool,
     /// Guest memory in bytes, if the manifest says.
     pub memory: Option<u64>,
     /// vCPUs: cores x sockets x threads, if the manifest says.

@@ -12,7 +12,7 @@ mod script;
 mod user;
 mod window;
 
-pub use crate::fault::{Fault, FaultKind, Health};
+pub use crate::fault::{Direction, Fault, FaultKind, Health};
 pub use crate::time::Span;
 pub use alive::Alive;
 pub use file::{
@@ -23,5 +23,5 @@ pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;
 pub use reading::{ScenarioError, ScenarioProblem};
 pub use script::{Due, Script, StepAction};
-pub use user::{TemplateEdit, UserRequest};
+pub use user::{TemplateEdit, UserRequest, VmiAnnotation, VmiAnnotations};
 pub use window::Window;

@@ -3,7 +3,7 @@
 use super::alive::Alive;
 use super::file::Step;
 use super::user::UserRequest;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::time::Time;
 use crate::trace::Entry;
 
@@ -73,8 +73,8 @@ impl Script {
     }
 
     /// What a step breaks.
-    pub fn fault(&self, step: usize) -> Option<FaultKind> {
-        self.steps.get(step)?.fault.as_ref().map(Fault::kind)
+    pub fn fault(&self, step: usize) -> Option<&Fault> {
+        self.steps.get(step)?.fault.as_ref()
     }
 
     /// A step has begun and is not yet confirmed.

@@ -9,6 +9,7 @@ use crate::kubelet::{Attempt, ProbeKind, Verdict};
 use crate::manifest::{Destination, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
@@ -130,6 +131,10 @@ pub(super) struct Guest {
     pub(super) deferred: Vec<(Duration, InGuest)>,
     /// Which probes' last attempts were pings.
     pub(super) pinged: Vec<ProbeKind>,
+    /// The steps that have its frames lost.
+    pub(super) cut_off_by: BTreeSet<usize>,
+    /// The steps that have its writes fail.
+    pub(super) io_errors_of: BTreeSet<usize>,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -149,6 +154,8 @@ impl Guest {
             paused_at: None,
             deferred: Vec::new(),
             pinged: Vec::new(),
+            cut_off_by: BTreeSet::new(),
+            io_errors_of: BTreeSet::new(),
             verifying: false,
             profile: profile.clone(),
         }
@@ -160,7 +167,13 @@ impl Guest {
         if let Some(watchdog) = &mut watchdog {
             watchdog.machine_reset(now);
         }
-        *self = Guest { boot: self.boot + 1, watchdog, ..Guest::new(&self.profile, None, now) };
+        *self = Guest {
+            boot: self.boot + 1,
+            watchdog,
+            cut_off_by: std::mem::take(&mut self.cut_off_by),
+            io_errors_of: std::mem::take(&mut self.io_errors_of),
+            ..Guest::new(&self.profile, None, now)
+        };
     }
 
     /// The daemon, or wd_keepalive in its place, opens the device and sets its heartbeat.
@@ -175,6 +188,11 @@ impl Guest {
     /// Userspace gets the CPU.
     pub(super) fn userspace_runs(&self) -> bool {
         self.kernel == Kernel::Up && self.paused_at.is_none()
+    }
+
+    /// Its kernel takes frames and answers them: a handshake needs both ways.
+    pub(super) fn reachable(&self) -> bool {
+        self.paused_at.is_none() && self.cut_off_by.is_empty()
     }
 
     /// Someone pets the device whenever it gets the CPU.
@@ -208,7 +226,7 @@ impl Guest {
             ProbeRequest::Ping => (answer, attempt(Verdict::Success, "")),
             ProbeRequest::Exec { command, inner_timeout } => self.exec(command, *inner_timeout, answer),
             ProbeRequest::Http { to, .. } | ProbeRequest::Tcp { to } => {
-                let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.paused_at.is_none();
+                let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.reachable();
                 let listens = self.health && (to.port() == HEALTH_PORT || self.profile.serves_probes);
                 match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),

@@ -92,6 +92,7 @@ impl World for Model {
                     self.queue.push(now + effect, Happening::Fault { vmi, step, fault, seen_after });
                 }
             }
+            Request::Mend { step, fault } => self.mend(vmi, step, &fault),
             Request::Discard => {
                 self.guests.remove(&vmi);
             }
@@ -152,7 +153,7 @@ impl Model {
             false => (now, FaultNews::NoGuest),
         };
         if there {
-            self.inject(now, vmi, fault);
+            self.inject(now, vmi, step, fault);
         }
         self.queue.push(at, Happening::Tell(Input::Fault { step, news }));
     }
@@ -358,8 +359,21 @@ impl Model {
         self.tell_domain(now, vmi, DomainEvent::Stop);
     }
 
+    /// A guest writes all the time; what it could not write stops it.
+    fn fail_writes(&mut self, now: Time, vmi: u32) {
+        self.tell_domain(now, vmi, DomainEvent::IoError);
+        self.pause(now, vmi);
+    }
+
     fn resume(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_some()) else { return };
+        if !guest.io_errors_of.is_empty() {
+            // The first thing that QEMU does is what failed before.
+            for event in [DomainEvent::Resume, DomainEvent::IoError, DomainEvent::Stop] {
+                self.tell_domain(now, vmi, event);
+            }
+            return;
+        }
         guest.paused_at = None;
         if let Some(watchdog) = &mut guest.watchdog {
             watchdog.thaw(now);
@@ -389,7 +403,7 @@ impl Model {
         }
     }
 
-    fn inject(&mut self, now: Time, vmi: u32, fault: &Fault) {
+    fn inject(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match fault {
@@ -429,8 +443,22 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
+            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.insert(step)),
+            Fault::IoError { .. } => {
+                guest.io_errors_of.insert(step);
+                self.fail_writes(now, vmi);
+            }
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
+        }
+    }
+
+    fn mend(&mut self, vmi: u32, step: usize, fault: &Fault) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        match fault {
+            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.remove(&step)),
+            Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
+            _ => {}
         }
     }
 
@@ -445,7 +473,7 @@ impl Model {
     fn connection(&self) -> Connection {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
-        let answers = guest.is_some_and(|g| g.health && g.userspace_runs())
+        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable())
             && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p));
         if answers { Connection::Delivered } else { Connection::Lost }
     }

@@ -100,7 +100,8 @@ struct RaceReport {
 /// Spans are `[best, worst]` in seconds from the fault; null: never.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct BudgetReport {
-    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped` or `kernel-panic`.
+    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped`, `kernel-panic` or
+    /// `network-lost`.
     fault: String,
     /// `readiness`, `liveness`, `watchdog`, `panic-device` or `disabled-wait`.
     detector: String,
