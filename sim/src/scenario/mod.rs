@@ -11,7 +11,7 @@ mod script;
 mod user;
 mod window;
 
-pub use crate::fault::{Fault, FaultKind, Health};
+pub use crate::fault::{ClockJump, Fault, FaultKind, Health, OomVictim};
 pub use crate::time::Span;
 pub use file::{
     Expectation, Final, FinalVmi, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, Spec, Step,
