@@ -340,7 +340,8 @@ impl Model {
         let Some(guest) = self.guests.get(&vmi) else { return };
         if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
             self.shut_down(now, vmi);
-        } else if guest.agent && guest.is_broken(FaultKind::HangAgent) {
+        } else if guest.agent && !guest.agent_answers() && guest.paused_at.is_none() {
+            // libvirt does not ask the agent of a domain that is paused.
             self.queue.push(now + LIBVIRT_AGENT_LIMIT, Happening::Button { vmi });
         } else {
             self.power_button(now, vmi);
