@@ -113,6 +113,45 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "stopAgent", TakesAWhile, Nothing, "{stopAgent: {for: 15s}}";
+    /// SIGSTOP to the agent for the given span: its port stays open and nothing answers, neither a ping nor a program.
+    HangAgent {
+        /// How long it hangs.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "hangAgent", TakesAWhile, Nothing, "{hangAgent: {for: 15s}}";
+    /// The agent freezes the filesystems for the given span, as a backup does: it answers pings and refuses to run programs.
+    FsFreeze {
+        /// How long until they are thawed.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "fsFreeze", TakesAWhile, Nothing, "{fsFreeze: {for: 15s}}";
+    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to.
+    OomKill {
+        /// What is taken.
+        of: OomVictim,
+    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service";
+    /// No block of the root filesystem is free for the given span.
+    DiskFull {
+        /// How long it stays full.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "diskFull", TakesAWhile, Nothing, "{diskFull: {for: 15s}}";
+    /// The guest's wall clock is set forward or back, once.
+    ClockJump(ClockJump) = "clockJump", TakesAWhile, Nothing, "{clockJump: {forward: 1h}}, or {clockJump: {back: 1h}}";
+    /// Loops of the highest real-time priority on each vCPU for the given span: the kernel lives, and no other program runs.
+    CpuHog {
+        /// How long they loop.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "cpuHog", TakesAWhile, Nothing, "{cpuHog: {for: 15s}}";
+    /// The ACPI power button from outside (QMP `system_powerdown`), as libvirt presses it.
+    PowerButton = "powerButton", AtOnce, Nothing, "powerButton";
+    /// A non-maskable interrupt from outside (QMP `inject-nmi`): Linux logs it, or panics with `kernel.unknown_nmi_panic`.
+    Nmi {
+        /// The guest's `kernel.unknown_nmi_panic`, which is set first.
+        #[serde(rename = "unknownNmiPanic")]
+        panics: bool,
+    } = "nmi", TakesAWhile, Nothing, "{nmi: {unknownNmiPanic: true}}";
     /// The health server of the guest profile answers differently from now on.
     Health(Health) = "health", TakesAWhile, HealthServer,
         "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}";
@@ -214,4 +253,26 @@ pub enum Health {
     Stop,
     /// Start the service.
     Start,
+}
+
+/// Whom the kernel's OOM killer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OomVictim {
+    /// The watchdog daemon, after its exemption is taken from it.
+    Watchdog,
+    /// The guest agent.
+    Agent,
+    /// The health server.
+    Service,
+}
+
+/// How far a clock is set.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ClockJump {
+    /// Into the future.
+    Forward(Span),
+    /// Into the past.
+    Back(Span),
 }

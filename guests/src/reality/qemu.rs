@@ -28,6 +28,8 @@ use vmhealth_sim::trace::ShutdownCause;
 
 /// libvirt's limit for an agent that does not answer its sync, before it falls back to ACPI.
 const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// An agent that will not shut down, because its filesystems are frozen for example, says so at once.
+const AGENT_REFUSAL: Duration = Duration::from_millis(500);
 /// For a QMP command that takes no time.
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
@@ -218,7 +220,7 @@ impl QemuGuest {
     async fn ask_to_shut_down(&self) {
         let through_agent = async {
             let mode = qga::guest_shutdown { mode: Some(qga::GuestShutdownMode::Powerdown) };
-            self.live.agent.present()?.send(mode, AGENT_SHUTDOWN_LIMIT).await
+            self.live.agent.present()?.send(mode, AGENT_SHUTDOWN_LIMIT, AGENT_REFUSAL).await
         };
         if through_agent.await.is_err() {
             // A QEMU that does not answer is destroyed when the grace period is over.

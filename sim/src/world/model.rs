@@ -1,16 +1,20 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod inside;
+mod outside;
+
 use super::driver::World;
 use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
+use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
-use crate::scenario::{Fault, Health, Spec};
+use crate::scenario::{Fault, FaultKind, Health, Spec};
 use crate::time::Time;
-use crate::trace::{PanicAction, ShutdownCause};
+use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +29,8 @@ enum Happening {
     Device { vmi: u32 },
     /// A step's fault takes effect, and is seen so long afterwards.
     Fault { vmi: u32, step: usize, fault: Fault, seen_after: Duration },
+    /// libvirt has given up on the agent and presses the power button.
+    Button { vmi: u32 },
     /// The next connection of the traffic client.
     Connect,
 }
@@ -59,6 +65,11 @@ impl World for Model {
                 }
             }
             Happening::Device { vmi } => self.device(now, vmi),
+            Happening::Button { vmi } => {
+                if self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off) {
+                    self.power_button(now, vmi);
+                }
+            }
             Happening::Fault { vmi, step, fault, seen_after } => self.fault(now, vmi, step, &fault, seen_after),
             Happening::Connect => {
                 if let Some(traffic) = &self.spec.traffic {
@@ -92,7 +103,7 @@ impl World for Model {
                     self.queue.push(now + effect, Happening::Fault { vmi, step, fault, seen_after });
                 }
             }
-            Request::Mend { step, fault } => self.mend(vmi, step, &fault),
+            Request::Mend { step, fault } => self.mend_outside(vmi, step, &fault),
             Request::Discard => {
                 self.guests.remove(&vmi);
             }
@@ -239,7 +250,7 @@ impl Model {
                 }
             }
             InGuest::Pet => {
-                if guest.petting() {
+                if guest.petting() && !guest.is_broken(FaultKind::CpuHog) {
                     if let Some(watchdog) = &mut guest.watchdog {
                         watchdog.write(now, b"\0");
                     }
@@ -249,6 +260,7 @@ impl Model {
             }
             InGuest::Settled => self.verify(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
+            InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
@@ -327,9 +339,12 @@ impl Model {
     }
 
     fn ask_to_shut_down(&mut self, now: Time, vmi: u32) {
-        let through_agent = self.guests.get(&vmi).is_some_and(|g| g.agent && g.userspace_runs());
-        if through_agent {
+        let Some(guest) = self.guests.get(&vmi) else { return };
+        if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
             self.shut_down(now, vmi);
+        } else if guest.agent && !guest.agent_answers() && guest.paused_at.is_none() {
+            // libvirt does not ask the agent of a domain that is paused.
+            self.queue.push(now + LIBVIRT_AGENT_LIMIT, Happening::Button { vmi });
         } else {
             self.power_button(now, vmi);
         }
@@ -338,7 +353,9 @@ impl Model {
     /// systemd shuts down, if it can still be asked.
     fn shut_down(&mut self, now: Time, vmi: u32) {
         let (agent, off) = self.timings.shutdown;
-        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
+        // With frozen filesystems it comes to nothing (qemu-watchdog.md 9).
+        let can = |g: &Guest| g.userspace_runs() && !g.is_broken(FaultKind::FsFreeze);
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| can(g)) else { return };
         guest.kernel = Kernel::GoingDown;
         // The daemon's stop closes the device with 'V'.
         guest.holder = WatchdogHolder::Nobody;
@@ -357,12 +374,6 @@ impl Model {
             watchdog.freeze(now);
         }
         self.tell_domain(now, vmi, DomainEvent::Stop);
-    }
-
-    /// A guest writes all the time; what it could not write stops it.
-    fn fail_writes(&mut self, now: Time, vmi: u32) {
-        self.tell_domain(now, vmi, DomainEvent::IoError);
-        self.pause(now, vmi);
     }
 
     fn resume(&mut self, now: Time, vmi: u32) {
@@ -407,31 +418,8 @@ impl Model {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match fault {
-            Fault::KernelPanic => {
-                guest.kernel = Kernel::Panicked;
-                if self.vmi.reports_panics() {
-                    guest.paused_at = Some(now);
-                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: PanicAction::Pause });
-                    self.tell_domain(now, vmi, DomainEvent::Stop);
-                }
-                let timer = self.spec.guest.kernel_panic_seconds;
-                if timer > 0 {
-                    self.later(now, Duration::from_secs(timer.into()), vmi, InGuest::PanicTimer);
-                }
-            }
-            Fault::KillWatchdog => {
-                // The kernel closes the device without 'V': that is itself a pet.
-                guest.holder = WatchdogHolder::Nobody;
-                if let Some(watchdog) = &mut guest.watchdog {
-                    watchdog.close(now);
-                }
-                if guest.keepalive_takes_over() {
-                    self.later(now, t.takeover, vmi, InGuest::KeepaliveUp);
-                } else {
-                    self.tell(now, vmi, VmiInput::WatchdogHolder { name: "nobody".into() });
-                }
-                self.watch_device(vmi);
-            }
+            Fault::KernelPanic => self.panic(now, vmi),
+            Fault::KillWatchdog => self.kill_watchdog(now, vmi),
             Fault::StopWatchdog => guest.holder = WatchdogHolder::StoppedDaemon,
             Fault::KillAgent => self.bounce_agent(now, vmi, t.agent_restart),
             Fault::StopAgent { lasting } => self.bounce_agent(now, vmi, lasting.0),
@@ -443,31 +431,12 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
-            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.insert(step)),
-            Fault::IoError { .. } => {
-                guest.io_errors_of.insert(step);
-                self.fail_writes(now, vmi);
-            }
+            Fault::NetworkLoss { .. } | Fault::IoError { .. } => self.break_outside(now, vmi, step, fault),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
+            Fault::PowerButton => self.power_button(now, vmi),
+            inside => self.break_inside(now, vmi, inside),
         }
-    }
-
-    fn mend(&mut self, vmi: u32, step: usize, fault: &Fault) {
-        let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        match fault {
-            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.remove(&step)),
-            Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
-            _ => {}
-        }
-    }
-
-    fn bounce_agent(&mut self, now: Time, vmi: u32, back_after: Duration) {
-        if let Some(guest) = self.guests.get_mut(&vmi) {
-            guest.agent = false;
-        }
-        self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
-        self.later(now, back_after, vmi, InGuest::AgentUp);
     }
 
     fn connection(&self) -> Connection {
