@@ -10,11 +10,14 @@ use super::image::Image;
 use super::mutants::Mutants;
 use super::pin::Pin;
 use super::probe::Probe;
+use super::prune::Prune;
 use super::report::Report;
 use super::repro::Repro;
 use super::run::Run;
 use super::schema::Schema;
-use super::{doctor, test};
+use super::shell::Completions;
+use super::{doctor, shell, test};
+use crate::program;
 use clap::Subcommand;
 use std::collections::BTreeSet;
 use vmhealth_sim::manifest::Architecture;
@@ -67,6 +70,20 @@ pub(super) enum ProductCommand {
     Doctor,
     /// Inject a fault at every moment in virtual time: the best case, the worst case, and where outcomes differ
     Explore(Explore),
+    /// Remove templates from the cache; a run boots what it needs again
+    Prune(Prune),
+    /// Print what completes vmhealth's command line in a shell
+    Completions(Completions),
+    /// Print vmhealth's manual page: vmhealth man | man -l -
+    Man,
+}
+
+/// The command line of the installed program.
+fn product() -> clap::Command {
+    let command = clap::Command::new(program::VMHEALTH).version(env!("CARGO_PKG_VERSION"));
+    // The commands bring a description of their own.
+    ProductCommand::augment_subcommands(command)
+        .about("What your probes and your watchdog really do when the guest breaks")
 }
 
 impl Command {
@@ -74,7 +91,7 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_)) | Command::Schema(_) => true,
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man) | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Mutants(args) => args.list,
             _ => false,
@@ -93,7 +110,9 @@ impl Command {
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
-            Command::Product(Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. })
+            Command::Product(
+                Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. } | Prune(_) | Completions(_) | Man,
+            )
             | Command::Mutants(_)
             | Command::Schema(_) => None,
         }
@@ -114,6 +133,9 @@ impl Command {
             Command::Product(Report(args)) => args.run(),
             Command::Product(Image { command }) => command.run(),
             Command::Product(Doctor) => doctor::run().await,
+            Command::Product(Prune(args)) => args.run(),
+            Command::Product(Completions(args)) => args.run(product()),
+            Command::Product(Man) => shell::man(product()),
             Command::Test => test::run().await,
             Command::Bench { command } => command.run().await,
             Command::Mutants(args) => args.run(),
