@@ -14,6 +14,8 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Episode<'a> {
     pub(super) fault: FaultKind,
+    /// Which fault of the scenario it is, from 0.
+    pub(super) number: usize,
     /// When it was begun.
     pub(super) at: Time,
     /// The VMI that it hit.
@@ -65,6 +67,16 @@ pub(super) struct Flip {
     pub(super) text: String,
 }
 
+impl Notice {
+    /// The same detector.
+    fn is_same(&self, other: &Notice) -> bool {
+        match (self, other) {
+            (Notice::Probe(one, _), Notice::Probe(other, _)) => one == other,
+            (one, other) => one == other,
+        }
+    }
+}
+
 impl Flip {
     /// When the first one after `fault` began, and how many came before it.
     pub(super) fn split(&self, fault: Time) -> (Option<Time>, usize) {
@@ -79,7 +91,7 @@ impl<'a> Episode<'a> {
         let begins = entries.iter().enumerate().filter(|(_, e)| matches!(e.event, Event::FaultBegun(_)));
         let begins: Vec<usize> = begins.map(|(i, _)| i).collect();
         let ends = begins.iter().skip(1).copied().chain([entries.len()]);
-        let of = |(begin, end): (usize, usize)| {
+        let of = |(number, (begin, end)): (usize, (usize, usize))| {
             let (before, rest) = entries.split_at(begin);
             let after = &rest[..end - begin];
             let first = after.first()?;
@@ -93,9 +105,9 @@ impl<'a> Episode<'a> {
             };
             let returned = returned(&mut alive, after);
             let cut_short = end < entries.len();
-            Some(Episode { fault, at: first.at, vmi: first.vmi, before, after, cut_short, before_it, returned })
+            Some(Episode { fault, number, at: first.at, vmi: first.vmi, before, after, cut_short, before_it, returned })
         };
-        begins.iter().copied().zip(ends).filter_map(of).collect()
+        begins.iter().copied().zip(ends).enumerate().filter_map(of).collect()
     }
 
     /// What happened to the VMI that the fault hit.
@@ -119,15 +131,21 @@ impl<'a> Episode<'a> {
         self.of_vmi().find_map(|e| Some((e.at, self.notice(e)?)))
     }
 
-    /// Other probes that flipped before the VMI ended.
-    pub(super) fn noticed_later(&self) -> Vec<(Time, ProbeKind)> {
-        let Some((first, _)) = self.noticed() else { return Vec::new() };
-        let end = self.of_vmi().find(|e| matches!(&e.event, Event::Phase(phase) if phase.is_final())).map(|e| e.at);
-        let flips = self.of_vmi().filter_map(|e| match e.event {
-            Event::Published(kind, ProbeResult::Failure) => Some((e.at, kind)),
-            _ => None,
-        });
-        flips.filter(|(at, _)| *at > first && end.is_none_or(|end| *at < end)).collect()
+    /// Who else noticed, each once, before the VMI ended.
+    pub(super) fn noticed_later(&self) -> Vec<(Time, Notice)> {
+        let mut all: Vec<(Time, Notice)> = Vec::new();
+        for entry in self.of_vmi() {
+            if matches!(&entry.event, Event::Phase(phase) if phase.is_final()) {
+                break;
+            }
+            let Some(notice) = self.notice(entry) else { continue };
+            // That the guest is off or gone is what came of the first one's work.
+            let a_result = !all.is_empty() && matches!(notice, Notice::PowerOff | Notice::QemuGone);
+            if !a_result && !all.iter().any(|(_, seen)| seen.is_same(&notice)) {
+                all.push((entry.at, notice));
+            }
+        }
+        all.into_iter().skip(1).collect()
     }
 
     fn notice(&self, entry: &Entry) -> Option<Notice> {
@@ -163,7 +181,7 @@ impl<'a> Episode<'a> {
     /// What was over when, in its order: the parts between the fault and the VM being back.
     pub(super) fn parts(&self) -> Vec<(Time, String)> {
         let mut parts: Vec<(Time, String)> = Vec::new();
-        if let Some((at, notice)) = self.noticed() {
+        for (at, notice) in self.noticed().into_iter().chain(self.noticed_later()) {
             if let Notice::Probe(kind, flip) = &notice
                 && let (Some(missed), _) = flip.split(self.at)
             {

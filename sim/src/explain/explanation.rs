@@ -1,47 +1,13 @@
-//! What a reader gets: a sentence, and below it a few lines under each heading.
+//! From a trace to the answer: an explanation for each fault.
 
 use super::episode::Episode;
 use super::faster::faster;
+use super::shape::{Explanation, Section};
 use super::unnoticed::unnoticed;
 use super::words;
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Alive, Spec};
 use crate::trace::Trace;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// What came of one fault; of a run in which nothing was broken, how the VM did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Explanation {
-    /// The answer in a sentence.
-    pub headline: String,
-    /// Why, under a heading each; those with nothing to say are left out.
-    pub sections: Vec<Section>,
-}
-
-/// Lines under a heading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Section {
-    /// `noticed`, `done`, `took`, `unnoticed` or `faster`.
-    pub title: String,
-    /// A sentence each.
-    pub lines: Vec<String>,
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.headline)?;
-        for Section { title, lines } in &self.sections {
-            let mut heading = title.as_str();
-            for line in lines {
-                writeln!(f, "  {heading:<10} {line}")?;
-                heading = "";
-            }
-        }
-        Ok(())
-    }
-}
 
 /// One explanation for each fault of a run, in their order; one in all where nothing was broken.
 pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace) -> Vec<Explanation> {
@@ -65,7 +31,7 @@ pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace) -> Vec<Explanati
         ];
         let filled = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
         let sections = filled.map(|(title, lines)| Section { title: title.to_owned(), lines }).collect();
-        Explanation { headline: words::headline(episode, &entries), sections }
+        Explanation { headline: words::headline(spec, episode, &entries), sections }
     };
     episodes.iter().enumerate().map(of).collect()
 }

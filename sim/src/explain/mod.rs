@@ -8,8 +8,10 @@ mod episode;
 mod explanation;
 mod faster;
 mod outcome;
+mod shape;
 mod unnoticed;
 mod words;
 
-pub use explanation::{Explanation, Section, explain};
+pub use explanation::explain;
 pub use outcome::{Outcome, differences, outcome};
+pub use shape::{Explanation, Section};

@@ -85,7 +85,10 @@ pub fn differences(before: &Outcome, now: &Outcome) -> Vec<String> {
         (a, b) => a.is_some() != b.is_some(),
     };
     if back_differs {
-        lines.push(format!("{} instead of: {}", recovers(now.back_s), recovers(before.back_s)));
+        lines.push(match (before.back_s, now.back_s) {
+            (Some(was), Some(is)) if was > 0.0 && is > 0.0 => format!("recovers in {is:.1} s instead of {was:.1} s"),
+            (was, is) => format!("{} now; before, it {}", recovers(is), recovers(was)),
+        });
     }
     match (&before.noticed, &now.noticed) {
         (Some((a, _)), Some((b, _))) if a != b => lines.push(format!("{b} now wins over {a}")),
@@ -119,12 +122,12 @@ mod tests {
         check(of("the watchdog", 9.5, "Failed", Some(64.5)), &[]);
         check(
             of("liveness", 60.0, "Failed", Some(118.0)),
-            &["recovers in 118.0 s instead of: recovers in 64.0 s", "liveness now wins over the watchdog"],
+            &["recovers in 118.0 s instead of 64.0 s", "liveness now wins over the watchdog"],
         );
         check(
             of("", 0.0, "", None),
             &[
-                "does not recover instead of: recovers in 64.0 s",
+                "does not recover now; before, it recovers in 64.0 s",
                 "nobody notices now; it was the watchdog",
                 "the VMI is running on instead of Failed",
             ],

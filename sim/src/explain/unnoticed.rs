@@ -13,16 +13,20 @@ use crate::trace::{DomainEvent, Event};
 pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -> Vec<String> {
     let noticed = episode.noticed();
     let end = episode.vmi_ended();
-    let mut flipped: Vec<ProbeKind> = episode.noticed_later().into_iter().map(|(_, kind)| kind).collect();
-    if let Some((_, Notice::Probe(kind, _))) = &noticed {
-        flipped.push(*kind);
-    }
+    // Nobody had anything to notice in a guest that was gone at once.
+    let gone = matches!(noticed, Some((_, Notice::QemuGone | Notice::PowerOff)));
+    let all = noticed.iter().cloned().chain(episode.noticed_later());
+    let flipped = all.filter_map(|(_, notice)| match notice {
+        Notice::Probe(kind, _) => Some(kind),
+        _ => None,
+    });
+    let flipped: Vec<ProbeKind> = flipped.collect();
     let mut lines = Vec::new();
     let mut absent = Vec::new();
     for kind in [ProbeKind::Readiness, ProbeKind::Liveness] {
         match probe(vm, kind) {
             None => absent.push(field(kind)),
-            Some(_) if flipped.contains(&kind) => {}
+            Some(_) if gone || flipped.contains(&kind) => {}
             Some(probe) => lines.push(format!(
                 "{}{}: {}",
                 field(kind),
@@ -34,7 +38,7 @@ pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>)
     let fired = episode.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::Watchdog(_))));
     match vm.vmi.watchdog_in_guest(None) {
         None => absent.push("watchdog"),
-        Some(_) if fired => {}
+        Some(_) if gone || fired => {}
         Some(_) => lines.push(format!(
             "the watchdog{}: {}",
             at(vm, "domain.devices.watchdog"),

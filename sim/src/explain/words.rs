@@ -1,8 +1,9 @@
 //! What is said of an episode: plain words, each with its number and the manifest's place.
 
 use super::episode::{Episode, Flip, Notice, Returned};
-use super::explanation::{Explanation, Section};
+use super::shape::{Explanation, Section};
 use crate::cluster::Phase;
+use crate::fault::{Fault, Health};
 use crate::kubelet::ProbeKind;
 use crate::manifest::{PodProbe, Probe, VirtualMachine};
 use crate::scenario::{Alive, Spec};
@@ -45,7 +46,7 @@ fn threshold(vm: &VirtualMachine, kind: ProbeKind, number: u32) -> String {
     }
 }
 
-pub(super) fn headline(episode: &Episode<'_>, entries: &[Entry]) -> String {
+pub(super) fn headline(spec: &Spec, episode: &Episode<'_>, entries: &[Entry]) -> String {
     let since = |t: Time| seconds(t.since(episode.at));
     let first = match episode.noticed() {
         None => "nobody noticed".to_owned(),
@@ -58,7 +59,23 @@ pub(super) fn headline(episode: &Episode<'_>, entries: &[Entry]) -> String {
         (Returned::No, true) => "the VM was not back when the next fault came".to_owned(),
         (Returned::No, false) => format!("the VM was NOT back when the run ended, {} after it", since(end)),
     };
-    format!("{} at {} s{}: {first}; {back}", episode.fault, episode.at, episode.before_it)
+    format!("{} at {} s{}: {first}; {back}", what(spec, episode), episode.at, episode.before_it)
+}
+
+/// The fault, with what it did to the health server.
+fn what(spec: &Spec, episode: &Episode<'_>) -> String {
+    let health = match spec.steps.iter().filter_map(|s| s.fault.as_ref()).nth(episode.number) {
+        Some(Fault::Health(health)) => health,
+        _ => return episode.fault.to_string(),
+    };
+    match health {
+        Health::Status(status) => format!("health status {status}"),
+        Health::Redirect(to) => format!("health redirect {to}"),
+        Health::Hang => "health hang".to_owned(),
+        Health::Slow(span) => format!("health slow {}", seconds(span.0)),
+        Health::Stop => "health stop".to_owned(),
+        Health::Start => "health start".to_owned(),
+    }
 }
 
 /// Who that is.
@@ -74,8 +91,7 @@ pub(super) fn who(notice: &Notice) -> &'static str {
 
 /// Who noticed first and why then, and who noticed later.
 pub(super) fn noticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -> Vec<String> {
-    let Some((_, notice)) = episode.noticed() else { return Vec::new() };
-    let mut lines = vec![match &notice {
+    let describe = |notice: &Notice| match notice {
         Notice::Probe(kind, flip) => flipped(vm, episode, *kind, flip),
         Notice::Watchdog => watchdog(vm, spec),
         Notice::Panic if vm.vmi.panic_device => {
@@ -84,11 +100,11 @@ pub(super) fn noticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -
         Notice::Panic => "QEMU: a panicked kernel on s390x stops its CPU, which QEMU sees at once".to_owned(),
         Notice::PowerOff => "KubeVirt: the guest powered itself off".to_owned(),
         Notice::QemuGone => "KubeVirt: the QEMU process is gone".to_owned(),
-    }];
-    for (time, kind) in episode.noticed_later() {
-        lines.push(format!("{} too, after {}", field(kind), seconds(time.since(episode.at))));
-    }
-    lines
+    };
+    let Some((_, first)) = episode.noticed() else { return Vec::new() };
+    let later = episode.noticed_later().into_iter();
+    let later = later.map(|(at, n)| format!("then, after {}: {}", seconds(at.since(episode.at)), describe(&n)));
+    [describe(&first)].into_iter().chain(later).collect()
 }
 
 fn flipped(vm: &VirtualMachine, episode: &Episode<'_>, kind: ProbeKind, flip: &Flip) -> String {

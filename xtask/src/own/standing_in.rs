@@ -25,13 +25,14 @@ pub(super) fn replaced(vm: &VirtualMachine) -> Option<String> {
 mod tests {
     use super::*;
     use vmhealth_sim::fixture::vm;
+    use vmhealth_sim::manifest::WatchdogAction;
 
     #[test]
     fn names_come_once() {
         let check = |vm: VirtualMachine, expected: Option<&str>| {
             assert_eq!(replaced(&vm).as_deref(), expected, "{:?}", vm.ignored);
         };
-        check(vm().build(), None);
+        check(vm().watchdog(WatchdogAction::Reset).build(), None);
         let disks = vm().device("disks: [{name: a, disk: {bus: virtio}}, {name: b, disk: {bus: sata}}]");
         let vm = disks.spec("networks: [{name: default, pod: {}}]").build();
         check(vm, Some("replaced by vmhealth's own, or not needed here: networks, disks"));

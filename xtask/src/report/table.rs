@@ -42,16 +42,19 @@ pub fn table(results: &Results) -> String {
     let (sum, conformance) = (results.summary, results.conformance);
     let _ = writeln!(
         text,
-        "\n{} pass, {} fail, {} infra, {} skip, {} flaky; model and QEMU: {} scenarios, {} events and {} intervals compared, {} divergences",
+        "\n{} pass, {} fail, {} infra, {} skip, {} flaky{}",
         sum.pass,
         sum.fail,
         sum.infra,
         sum.skip,
         sum.flaky,
-        conformance.scenarios,
-        conformance.compared,
-        conformance.intervals,
-        conformance.divergences
+        match conformance.scenarios {
+            0 => String::new(),
+            scenarios => format!(
+                "; model and QEMU: {scenarios} scenarios, {} events and {} intervals compared, {} divergences",
+                conformance.compared, conformance.intervals, conformance.divergences
+            ),
+        }
     );
     if let (compared @ 1.., differences) = conformance.between_hosts {
         let _ = writeln!(text, "between hosts: {compared} scenarios compared, {differences} unexplained differences");
