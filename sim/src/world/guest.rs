@@ -124,6 +124,8 @@ pub(super) struct Guest {
     pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
+    /// When somebody looks at the device next.
+    pub(super) watched: Option<Time>,
     /// Since when the vCPUs stand still.
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
@@ -146,6 +148,7 @@ impl Guest {
             behaviour: Health::Status(200),
             holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
+            watched: None,
             paused_at: None,
             deferred: Vec::new(),
             pinged: Vec::new(),
@@ -160,7 +163,7 @@ impl Guest {
         if let Some(watchdog) = &mut watchdog {
             watchdog.machine_reset(now);
         }
-        *self = Guest { boot: self.boot + 1, watchdog, ..Guest::new(&self.profile, None, now) };
+        *self = Guest { boot: self.boot + 1, watchdog, watched: self.watched, ..Guest::new(&self.profile, None, now) };
     }
 
     /// The daemon, or wd_keepalive in its place, opens the device and sets its heartbeat.
