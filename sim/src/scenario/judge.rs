@@ -206,21 +206,15 @@ impl Judge {
             return Some(Verdict::Fail(failure.clone()));
         }
         if let Some(expectation) = self.expect.get(self.met) {
-            let awaited = format!("awaited {} ({} of {})", expectation.see, self.met + 1, self.expect.len());
-            let last = self.last_seen();
-            if self.deadline().is_some_and(|t| t <= now) {
-                let window = self.window(expectation);
-                let origin = self.origin_name(expectation);
-                return Some(Verdict::Fail(format!(
-                    "{awaited} within {window} of {origin}: deadline; last seen: {last}"
-                )));
-            }
-            if at_rest {
-                return Some(Verdict::Fail(format!(
-                    "{awaited}: cannot happen any more: the VM is idle and no step is left; last seen: {last}"
-                )));
-            }
-            return None;
+            let why = if self.deadline().is_some_and(|t| t <= now) {
+                format!(" within {} of {}: deadline", self.window(expectation), self.origin_name(expectation))
+            } else if at_rest {
+                ": cannot happen any more: the VM is idle and no step is left".into()
+            } else {
+                return None;
+            };
+            let (see, number, all, last) = (&expectation.see, self.met + 1, self.expect.len(), self.last_seen());
+            return Some(Verdict::Fail(format!("awaited {see} ({number} of {all}){why}; last seen: {last}")));
         }
         let watching = !script_finished || self.watched_until().is_some_and(|t| t > now);
         if watching && !at_rest {

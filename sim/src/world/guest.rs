@@ -133,6 +133,8 @@ pub(super) struct Guest {
     pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
+    /// When somebody looks at the device next.
+    pub(super) watched: Option<Time>,
     /// Since when the vCPUs stand still.
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
@@ -160,6 +162,7 @@ impl Guest {
             behaviour: Health::Status(200),
             holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
+            watched: None,
             paused_at: None,
             deferred: Vec::new(),
             pinged: Vec::new(),
@@ -179,6 +182,7 @@ impl Guest {
         *self = Guest {
             boot: self.boot + 1,
             watchdog,
+            watched: self.watched,
             cut_off_by: std::mem::take(&mut self.cut_off_by),
             io_errors_of: std::mem::take(&mut self.io_errors_of),
             ..Guest::new(&self.profile, None, now)

@@ -282,18 +282,27 @@ impl Model {
     }
 
     fn watch_device(&mut self, vmi: u32) {
-        let at = self.guests.get(&vmi).and_then(|g| g.watchdog.as_ref()).and_then(LinuxWatchdog::next_wakeup);
-        if let Some(at) = at {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        let at = guest.watchdog.as_ref().and_then(LinuxWatchdog::next_wakeup);
+        // One that comes too early looks again, so a pet needs none of its own.
+        if let Some(at) = at
+            && guest.watched.is_none_or(|watched| at < watched)
+        {
+            guest.watched = Some(at);
             self.queue.push(at, Happening::Device { vmi });
         }
     }
 
     fn device(&mut self, now: Time, vmi: u32) {
         let action = self.vmi.watchdog_action();
-        let Some(watchdog) = self.guests.get_mut(&vmi).and_then(|g| g.watchdog.as_mut()) else { return };
-        // A pet in between has moved the stage's end: this wake-up is stale.
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        if guest.watched.is_some_and(|watched| watched <= now) {
+            guest.watched = None;
+        }
+        let Some(watchdog) = &mut guest.watchdog else { return };
+        // A pet in between has moved the stage's end: this wake-up is too early.
         if watchdog.next_wakeup().is_none_or(|t| t > now) {
-            return;
+            return self.watch_device(vmi);
         }
         if watchdog.expire(now, action) {
             self.fire(now, vmi);

@@ -91,7 +91,10 @@ impl ScenarioFolder {
 
     /// Writes the traces, the metrics and, last, the result.
     pub fn end(&self, vm: &VirtualMachine, trace: &Trace, normal: &Normal, result: &ScenarioResult) -> io::Result<()> {
-        let mut lines = String::new();
+        let mut lines = match trace.forgotten() {
+            0 => String::new(),
+            n => format!("# {n} older entries, of probes first, were left out\n"),
+        };
         for e in trace.sorted() {
             let detail = if e.detail.is_empty() { String::new() } else { format!("  ({})", e.detail) };
             // What was replayed from a template is marked.
