@@ -33,7 +33,9 @@ mod tests {
             assert_eq!(replaced(&vm).as_deref(), expected, "{:?}", vm.ignored);
         };
         check(vm().watchdog(WatchdogAction::Reset).build(), None);
-        let disks = vm().device("disks: [{name: a, disk: {bus: virtio}}, {name: b, disk: {bus: sata}}]");
+        let disks = vm()
+            .watchdog(WatchdogAction::Reset)
+            .device("disks: [{name: a, disk: {bus: virtio}}, {name: b, disk: {bus: sata}}]");
         let vm = disks.spec("networks: [{name: default, pod: {}}]").build();
         check(vm, Some("replaced by vmhealth's own, or not needed here: networks, disks"));
     }
