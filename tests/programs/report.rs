@@ -126,7 +126,7 @@ fn the_whole_catalogue_is_small() {
 fn broken_rules(browser: &mut Browser, axe: &str) -> String {
     browser.value(&format!("{axe}; 0"));
     let rules = browser.value(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('\n'))",
+        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('; '))",
     );
     rules.as_str().unwrap().to_owned()
 }
