@@ -4,8 +4,9 @@
 //! removes every folder whose lock is free. Network namespaces and TAPs are held by descriptors only and need no sweep;
 //! QEMU dies by PDEATHSIG.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// Short, because a unix socket's path has at most 107 bytes.
@@ -32,7 +33,8 @@ impl Scratch {
             tempfile::Builder::new().prefix(PREFIX).suffix(LOCK_SUFFIX).tempfile_in(parent)?.keep()?;
         lock.lock()?;
         let path = lock_path.with_extension("");
-        fs::create_dir(&path)?;
+        // Seeds and disks have the user data's passwords.
+        DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Scratch { path, lock_path, _lock: lock })
     }
 
@@ -100,6 +102,8 @@ mod tests {
     fn a_live_folder_is_left_alone_and_a_dead_one_swept() {
         let parent = tempfile::tempdir().unwrap();
         let live = Scratch::under(parent.path()).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&live.path().metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700, "nobody else looks into it");
         fs::write(live.path().join("overlay"), "x").unwrap();
         assert_eq!(sweep_under(parent.path()).unwrap(), Vec::<PathBuf>::new());
         // What SIGKILL leaves: folder and lock file, and nobody who holds the lock.

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
-use vmhealth_guests::image::{DiskFormat, Image};
+use vmhealth_guests::image::{DiskFormat, Image, ImageWord};
 use vmhealth_images::{digest, full_disk};
 use vmhealth_sim::manifest::{Architecture, read_for_own_image};
 use xtask::host::cache_folder;
@@ -167,7 +167,11 @@ spec:
 }
 
 async fn reality(disk: &Path) -> Reality {
-    let options = GuestOptions { image: Some(Image::of_user(disk).unwrap()), cold: true, ..GuestOptions::default() };
+    let options = GuestOptions {
+        image: Some(Image::of_user(disk, &ImageWord::default()).unwrap()),
+        cold: true,
+        ..GuestOptions::default()
+    };
     prepare([Architecture::Amd64].into(), options).await.0
 }
 
@@ -223,14 +227,19 @@ fn what_is_a_disk_and_what_is_not() {
         path
     };
     // Under the names that QEMU opens: a container has no others.
-    let (parent, orphan) = (dir.path().join("parent.qcow2"), dir.path().join("orphan.qcow2"));
+    let (parent, overlay) = (dir.path().join("parent.qcow2"), dir.path().join("overlay.qcow2"));
     std::os::unix::fs::symlink(made("real.qcow2", "qcow2"), &parent).unwrap();
-    let data = dir.path().join("data.raw");
-    let mut overlay = Command::new("qemu-img");
-    overlay.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).args([&parent, &orphan]);
-    overlay.arg("-o").arg(format!("data_file={}", data.display()));
-    assert!(overlay.status().unwrap().success());
-    assert_eq!(Image::of_user(&orphan).unwrap().files, [data.clone(), orphan.clone(), parent.clone()]);
+    let above = |path: &Path, more: &[&str]| {
+        let mut create = Command::new("qemu-img");
+        create.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).args([&parent, path]).args(more);
+        assert!(create.status().unwrap().success());
+    };
+    above(&overlay, &[]);
+    let found = Image::of_user(&overlay, &ImageWord::default()).unwrap();
+    assert_eq!((found.files, found.bytes), (vec![overlay, parent.clone()], Some(1 << 20)));
+    let (apart, orphan) = (dir.path().join("apart.qcow2"), dir.path().join("orphan.qcow2"));
+    above(&apart, &["-o", &format!("data_file={}", dir.path().join("data.raw").display())]);
+    above(&orphan, &[]);
     std::fs::remove_file(parent).unwrap();
     let mut boots = [0; 4096];
     boots[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -240,12 +249,13 @@ fn what_is_a_disk_and_what_is_not() {
         (written("root.ext4", &[0; 4096]), Err("has no boot sector")),
         (written("note.txt", b"hello"), Err("has no boot sector")),
         (made("disk.vmdk", "vmdk"), Err("is kept as vmdk")),
-        (written("broken.qcow2", b"QFI\xfb\0\0\0\x03 and no more"), Err("qemu-img cannot read it")),
+        (written("broken.qcow2", b"QFI\xfb\0\0\0\x03 and no more"), Err("ends in the middle of its header")),
         (dir.path().join("absent.qcow2"), Err("cannot be read: No such file")),
-        (dir.path().to_owned(), Err("is neither a file nor a block device")),
-        (orphan, Err("parent.qcow2': No such file")),
+        (dir.path().to_owned(), Err("is no plain file")),
+        (apart, Err("keeps its data in another file")),
+        (orphan, Err("parent.qcow2\", which cannot be read: No such file")),
     ] {
-        match (Image::of_user(&file), expected) {
+        match (Image::of_user(&file, &ImageWord::default()), expected) {
             (Ok(image), Ok(format)) => assert!(image.is_users() && image.format == format, "{image:?}"),
             (Err(e), Err(part)) => assert!(e.to_string().contains(part), "{e}"),
             (found, _) => panic!("{}: {found:?}", file.display()),

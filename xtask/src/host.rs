@@ -1,5 +1,6 @@
 //! The tools that this host has, those that are missing, and the command that installs them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -143,7 +144,7 @@ pub fn install(missing: &[Tool]) -> Result<(), String> {
     }
     let apt = |line: &str| {
         // stdout is for results.
-        let line = &format!("({line}) >&2");
+        let line = &format!("(umask 022; {line}) >&2");
         let status = Command::new("sh").args(["-c", line]).env("DEBIAN_FRONTEND", "noninteractive").status();
         status.map_err(|e| e.to_string()).and_then(|s| if s.success() { Ok(()) } else { Err(format!("{line}: {s}")) })
     };
@@ -176,4 +177,11 @@ pub fn cache_folder() -> PathBuf {
         .or_else(|| set("HOME").map(|h| h.join(".cache")))
         .unwrap_or_else(std::env::temp_dir)
         .join("vmhealth")
+}
+
+/// Templates in the cache have what is in their guests' user data; an older vmhealth left it open.
+pub fn make_cache_private() -> std::io::Result<()> {
+    let cache = cache_folder();
+    std::fs::create_dir_all(&cache)?;
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o700))
 }

@@ -169,6 +169,9 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
         kernel: nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
         ..Machine::default()
     };
+    if let Err(e) = host::make_cache_private() {
+        say(&format!("the cache may be read by others: {e}"));
+    }
     match scratch::sweep() {
         Ok(folders) => folders.iter().for_each(|f| say(&format!("removed {} of a run that was killed", f.display()))),
         Err(e) => say(&format!("files of killed runs could not be removed: {e}")),

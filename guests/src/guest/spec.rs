@@ -19,6 +19,8 @@ use vmhealth_sim::scenario::GuestProfile;
 
 /// Guest memory where the manifest does not say.
 const DEFAULT_MEMORY_MIB: u64 = 512;
+/// Disks have whole sectors.
+const SECTOR: u64 = 512;
 
 /// How a guest comes to run.
 #[derive(Debug, Clone)]
@@ -216,11 +218,15 @@ fn relative(base: &Path, overlay: &Path) -> PathBuf {
     below.map_or_else(|| base.to_owned(), |below| Path::new("../..").join(below))
 }
 
+/// The size is said (`-u`), so that qemu-img opens nothing of the image: only a confined QEMU does.
 fn overlay(base: &Image, overlay: &Path) -> Result<(), StartError> {
+    let of_file = || base.disk.metadata().map(|m| m.len()).map_err(StartError::io("look at the image's disk"));
+    let bytes = base.bytes.map_or_else(of_file, Ok)?.next_multiple_of(SECTOR);
     let output = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2", "-F", base.format.as_str(), "-b"])
+        .args(["create", "-q", "-u", "-f", "qcow2", "-F", base.format.as_str(), "-b"])
         .arg(relative(&base.disk, overlay))
         .arg(overlay)
+        .arg(bytes.to_string())
         .output()
         .map_err(StartError::io("run qemu-img (apt-get install qemu-utils)"))?;
     if output.status.success() {

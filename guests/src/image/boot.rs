@@ -13,7 +13,9 @@ pub struct Image {
     pub disk: PathBuf,
     /// How it is kept.
     pub format: DiskFormat,
-    /// All files that it is made of, where it is the user's: the disk, what that is an overlay of, data kept apart.
+    /// Bytes of the disk that the guest sees; `None`: as many as its file has.
+    pub bytes: Option<u64>,
+    /// All files that it is made of, where it is the user's: the disk, and what that is an overlay of.
     pub files: Vec<PathBuf>,
     /// What runs in the guest; a user's image is taken for Debian.
     pub os: &'static dyn GuestOs,
@@ -65,6 +67,7 @@ impl Image {
             kernel: Some(Kernel::new(&stored, recipe)),
             disk: stored.disk,
             format: DiskFormat::Raw,
+            bytes: None,
             files: Vec::new(),
             os: os::of(recipe.distribution),
             digest: stored.digest,

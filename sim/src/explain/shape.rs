@@ -22,6 +22,13 @@ pub struct Section {
     pub lines: Vec<String>,
 }
 
+impl Explanation {
+    /// All that may quote the guest or the manifest.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.headline].into_iter().chain(self.sections.iter_mut().flat_map(|s| &mut s.lines))
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline)?;

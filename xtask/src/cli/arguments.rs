@@ -29,6 +29,14 @@ impl AccelArg {
     }
 }
 
+#[derive(Debug, Default, Args)]
+pub(super) struct SecretsArg {
+    /// Leave passwords, keys and tokens of the user data in results, reports and printed lines. Without it they are replaced by
+    /// [hidden] and counted; the run folder's evidence has them in any case
+    #[arg(long)]
+    pub(super) keep_secrets: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ClockArg {
     /// The clock that guests live by: the host's (real), or one of their own that costs nothing to wait for and does not see

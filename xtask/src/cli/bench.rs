@@ -1,6 +1,6 @@
 //! `bench`: the benchmarks, as a table on stderr and JSON on stdout or in a file.
 
-use super::arguments::{Format, World};
+use super::arguments::{Format, SecretsArg, World};
 use super::compare::two_clocks;
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
@@ -124,7 +124,8 @@ impl Bench {
             Bench::E2e { args } => {
                 let cases = cases(&[])?;
                 let begun = Instant::now();
-                let results = run_cases(cases, World::Both, GuestOptions::default(), None).await?;
+                let results =
+                    run_cases(cases, World::Both, GuestOptions::default(), None, SecretsArg::default()).await?;
                 let found = e2e_figures(&results, begun.elapsed());
                 eprint!("{found}");
                 deliver(&args, &found)?;

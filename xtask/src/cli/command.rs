@@ -91,7 +91,8 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man) | Command::Schema(_) => true,
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Mutants(args) => args.list,
             _ => false,

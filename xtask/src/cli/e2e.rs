@@ -1,6 +1,6 @@
 //! `e2e`: the scenarios of the catalogue, or of a folder of the user's own.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, Format, World, parse_shard};
+use super::arguments::{AccelArg, ClockArg, ColdArg, Format, SecretsArg, World, parse_shard};
 use super::exit::{Failure, Status, infra, usage};
 use super::output::out;
 use super::session::{run_cases, status_of};
@@ -38,6 +38,8 @@ pub(super) struct E2e {
     pub(super) clock: ClockArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
+    #[command(flatten)]
+    pub(super) secrets: SecretsArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
@@ -95,7 +97,7 @@ impl E2e {
         let jobs = self.jobs.map(usize::from);
         let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(None)?, self.cold.cold);
         let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, ..GuestOptions::default() };
-        let results = run_cases(cases, self.world, options, self.out).await?;
+        let results = run_cases(cases, self.world, options, self.out, self.secrets).await?;
         if self.format == Format::Json {
             out(&(serde_json::to_string_pretty(&results).map_err(infra)? + "\n"))?;
         }

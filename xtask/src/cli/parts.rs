@@ -73,13 +73,12 @@ pub(super) async fn run_in_parts(
     let (realities, later_machine) = prepared.map_err(crashed)??;
     let later = run::run(later_cases, worlds, realities, later_machine.clone(), folder, cancelled, progress).await?;
     machine.platforms.extend(later_machine.platforms);
-    let (mut conformance, mut scenarios) = (ran.conformance, ran.scenarios);
+    let (mut conformance, mut scenarios, hidden) = (ran.conformance, ran.scenarios, ran.hidden + later.hidden);
     conformance += later.conformance;
     scenarios.extend(later.scenarios);
     // Stable: what a scenario has in several worlds stays together, in its order.
     scenarios.sort_by_key(|scenario| order.iter().position(|id| *id == scenario.id));
-    let results = Results::new(scenarios, conformance, machine);
-    folder.finish(&results)?;
+    let results = folder.finish(&Results { hidden, ..Results::new(scenarios, conformance, machine) })?;
     Ok((results, interrupt))
 }
 

@@ -1,6 +1,6 @@
 //! `repro`: one scenario again.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, World};
+use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World};
 use super::exit::{Failure, Status, usage};
 use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
@@ -27,6 +27,8 @@ pub(super) struct Repro {
     pub(super) clock: ClockArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
+    #[command(flatten)]
+    pub(super) secrets: SecretsArg,
     /// The folder that the scenario is in, if it is not one of vmhealth's catalogue
     #[arg(long, value_name = "FOLDER")]
     pub(super) scenarios: Option<PathBuf>,
@@ -56,7 +58,7 @@ impl Repro {
         let cases = self.cases()?;
         let (accel, clock, cold) = (self.accel.choice(), self.clock.choice(None)?, self.cold.cold);
         let options = GuestOptions { accel, clock, cold, hosts: self.hosts, ..GuestOptions::default() };
-        let results = run_cases(cases, self.world, options, None).await?;
+        let results = run_cases(cases, self.world, options, None, self.secrets).await?;
         Ok(status_of(&results))
     }
 }

@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, World, parse_boot, parse_pace};
+use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::session::{run_cases, status_of};
 use crate::own::{Expected, ImageChoice, OwnRun, TimedFault};
@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_guests::image::{DiskFormat, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::concern::Concern;
 
@@ -63,6 +64,8 @@ pub(super) struct Run {
     pub(super) pace: Option<f64>,
     #[command(flatten)]
     pub(super) cold: ColdArg,
+    #[command(flatten)]
+    pub(super) secrets: SecretsArg,
     /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
@@ -87,30 +90,47 @@ impl From<ExpectWord> for Expected {
 
 /// The image that the guest boots.
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub(super) struct OwnImageArgs {
     /// Boot this disk image (qcow2 or raw) through the manifest's firmware in place of vmhealth's own; it is never written to
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "own")]
     image: Option<PathBuf>,
     /// Like --image, but look the file up by the name of the manifest's first disk: a YAML file with the maps containerDisk,
     /// dataVolume and persistentVolumeClaim, from names to image files
-    #[arg(long, value_name = "MAP.yaml")]
+    #[arg(long, value_name = "MAP.yaml", group = "own")]
     images: Option<PathBuf>,
+    /// How your image is kept. If absent: qcow2 if it begins as one, else raw
+    #[arg(long, value_enum, requires = "own")]
+    image_format: Option<FormatWord>,
+    /// What your image is an overlay of may be in this folder as well; otherwise only in the image's own, or below it
+    #[arg(long, value_name = "FOLDER", requires = "own")]
+    backing_folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatWord {
+    Raw,
+    Qcow2,
 }
 
 impl OwnImageArgs {
-    fn choice(self) -> ImageChoice {
-        match (self.image, self.images) {
+    fn choice(self) -> (ImageChoice, ImageWord) {
+        let choice = match (self.image, self.images) {
             (Some(file), _) => ImageChoice::File(file),
             (None, Some(map)) => ImageChoice::Map(map),
             (None, None) => ImageChoice::Vmhealth,
-        }
+        };
+        let format = self.image_format.map(|word| match word {
+            FormatWord::Raw => DiskFormat::Raw,
+            FormatWord::Qcow2 => DiskFormat::Qcow2,
+        });
+        (choice, ImageWord { format, backing_folder: self.backing_folder })
     }
 }
 
 impl Run {
     /// Judges that the guest gets ready, and how the VM is at the end.
     pub(super) async fn run(self) -> Result<Status, Failure> {
+        let (image, image_word) = self.own_image.choice();
         let run = OwnRun {
             file: self.manifest,
             name: "manifest".to_owned(),
@@ -122,7 +142,8 @@ impl Run {
             keepalive: self.keepalive,
             health_server: self.health_server,
             kubevirt_version: self.kubevirt_version,
-            image: self.own_image.choice(),
+            image,
+            image_word,
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let again = program::command_line(arguments.iter().map(String::as_str));
@@ -145,7 +166,7 @@ impl Run {
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
         let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
-        let results = run_cases(cases, World::Qemu, options, self.out).await?;
+        let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
         // Of those that failed the table tells it.
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
             print!("\n{}", passed.explained());

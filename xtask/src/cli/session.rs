@@ -1,11 +1,11 @@
 //! A run as every command that runs guests does it: progress on stderr, Ctrl-C, a run folder, a table at the end.
 
-use super::arguments::World;
+use super::arguments::{SecretsArg, World};
 use super::exit::{Failure, Status, usage};
 use super::interrupt::Interrupt;
 use super::parts::run_in_parts;
 use crate::prepare::{GuestOptions, say};
-use crate::report::{Results, RunFolder, table};
+use crate::report::{Results, RunFolder, Secrets, table};
 use crate::run::{self, catalogue::Case};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -36,16 +36,23 @@ pub(super) async fn run_cases(
     world: World,
     options: GuestOptions,
     out: Option<PathBuf>,
+    secrets: SecretsArg,
 ) -> Result<Results, Failure> {
-    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?;
+    let secrets = match secrets.keep_secrets {
+        true => Secrets::default(),
+        false => Secrets::of(cases.iter().map(|case| &*case.manifest)),
+    };
+    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?.hiding(secrets.clone())?;
+    let print = progress();
+    let progress: run::Progress = Rc::new(move |line| print(&secrets.hide(line)));
     let (results, interrupt) = match world {
         World::Model => {
             let interrupt = Interrupt::listen();
             let (realities, machine) = Default::default();
             let cancelled = interrupt.cancelled();
-            (run::run(cases, world.into(), realities, machine, &folder, cancelled, progress()).await?, interrupt)
+            (run::run(cases, world.into(), realities, machine, &folder, cancelled, progress).await?, interrupt)
         }
-        World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress()).await?,
+        World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
     };
     eprint!("{}", table(&results));
     say(&format!("run folder: {}", folder.path().display()));

@@ -6,6 +6,7 @@ use crate::prepare;
 use crate::program;
 use clap::Parser;
 use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::stat::{Mode, umask};
 use std::process::ExitCode;
 
 /// What will your probes and your watchdog really do when the guest breaks?
@@ -42,6 +43,8 @@ fn run(command: Command) -> ExitCode {
         // SAFETY: no thread and no handler exists yet.
         let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     }
+    // What is written holds user data and what guests said: nobody else's to read. mmdebstrap and apt set a umask of their own.
+    umask(Mode::from_bits_truncate(0o077));
     // Before any thread exists: an ordinary user's network namespaces need a user namespace.
     if let Some(images) = command.guests() {
         prepare::enter_user_namespace(&images);

@@ -1,6 +1,6 @@
 //! `test`: everything that must pass, by cargo and on QEMU.
 
-use super::arguments::World;
+use super::arguments::{SecretsArg, World};
 use super::exit::{Failure, Status, infra, usage};
 use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice, install_for_tests, install_missing, prepare, say};
@@ -66,8 +66,14 @@ pub(super) async fn run() -> Result<Status, Failure> {
         Ok(_) => {
             let newest = RELEASES.last().map(|release| HostChoice(release)).into_iter().collect();
             runs.push(
-                run_cases(contained, World::Qemu, GuestOptions { hosts: newest, ..GuestOptions::default() }, None)
-                    .await?,
+                run_cases(
+                    contained,
+                    World::Qemu,
+                    GuestOptions { hosts: newest, ..GuestOptions::default() },
+                    None,
+                    SecretsArg::default(),
+                )
+                .await?,
             );
         }
         Err(e) => {
@@ -77,7 +83,7 @@ pub(super) async fn run() -> Result<Status, Failure> {
     }
     let cases = catalogue::select(all, &[]).map_err(usage)?;
     // Last, because it is the longest: its table is what a reader looks for.
-    runs.push(run_cases(cases, World::Both, GuestOptions::default(), None).await?);
+    runs.push(run_cases(cases, World::Both, GuestOptions::default(), None, SecretsArg::default()).await?);
     let (mut passed, mut failed, mut skipped) = (0, usize::from(!containers_hold), without_engine);
     for (p, f, s) in runs.iter().map(Results::counts) {
         (passed, failed, skipped) = (passed + p, failed + f, skipped + s);

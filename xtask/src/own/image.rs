@@ -5,7 +5,7 @@ use crate::prepare::{self, say};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use vmhealth_guests::image::Image;
+use vmhealth_guests::image::{Image, ImageWord};
 use vmhealth_sim::manifest::{Architecture, Firmware, MachineType, VirtualMachine, Volume, VolumeKind};
 use vmhealth_sim::yaml;
 
@@ -46,15 +46,16 @@ impl ImageChoice {
         *self != ImageChoice::Vmhealth
     }
 
-    /// The user's image, if there is to be one; installs what its firmware needs.
-    pub fn find(&self, manifest: &VirtualMachine) -> Result<Option<Image>, OwnError> {
+    /// The user's image, if there is to be one; installs what its firmware needs. `word`: what the user says of it.
+    pub fn find(&self, manifest: &VirtualMachine, word: &ImageWord) -> Result<Option<Image>, OwnError> {
         let file = match self {
             ImageChoice::Vmhealth => return Ok(None),
             ImageChoice::File(file) => file.clone(),
             ImageChoice::Map(map) => mapped(map, manifest)?,
         };
+        // First of all: nothing is installed for what is not opened.
+        let image = Image::of_user(&file, word).map_err(|e| OwnError::Invalid(e.to_string()))?;
         prepare::install_beside_qemu(manifest.vmi.architecture)?;
-        let image = Image::of_user(&file).map_err(|e| OwnError::Invalid(e.to_string()))?;
         let vmi = &manifest.vmi;
         if downloads(vmi.cloud_init.user_data.as_deref().unwrap_or_default()) {
             say(

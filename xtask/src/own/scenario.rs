@@ -11,7 +11,7 @@ use crate::run::catalogue::Case;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use vmhealth_guests::image::Image;
+use vmhealth_guests::image::{Image, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::concern::{Concern, concerning};
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
@@ -43,6 +43,8 @@ pub struct OwnRun {
     pub kubevirt_version: KubevirtVersion,
     /// What the guest boots.
     pub image: ImageChoice,
+    /// What the user says of an image of theirs.
+    pub image_word: ImageWord,
 }
 
 impl OwnRun {
@@ -58,7 +60,7 @@ impl OwnRun {
         for line in OwnGuest::of(&manifest, self.chosen()).assumptions {
             say(&line);
         }
-        let image = self.image.find(&manifest)?;
+        let image = self.image.find(&manifest, &self.image_word)?;
         if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
             say(
                 "this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it",
@@ -203,6 +205,7 @@ mod tests {
                 health_server: false,
                 kubevirt_version: KubevirtVersion::default(),
                 image: ImageChoice::Vmhealth,
+                image_word: ImageWord::default(),
             };
             change(&mut run);
             let read = if run.image.is_users() { manifest::read_for_own_image } else { manifest::read };

@@ -2,6 +2,7 @@
 //!
 //! A folder may be of an older vmhealth, cut off by a kill, or gone: whatever cannot be read is left out.
 
+use super::secrets::Secrets;
 use std::fs;
 use std::path::Path;
 use vmhealth_guests::reality::{Line, TIMELINE};
@@ -35,6 +36,14 @@ impl Evidence {
             (!tail.is_empty()).then(|| (name.clone(), tail))
         });
         Evidence { lines: lines(&timeline), consoles: consoles.collect(), files }
+    }
+
+    /// The same without these.
+    pub(super) fn without(mut self, secrets: &Secrets) -> Evidence {
+        let details = self.lines.iter_mut().map(|line| &mut line.detail);
+        let consoles = self.consoles.iter_mut().map(|(_, text)| text);
+        details.chain(consoles).for_each(|text| *text = secrets.hide(text));
+        self
     }
 }
 

@@ -5,49 +5,64 @@ use super::html::html;
 use super::junit::junit;
 use super::metrics::openmetrics;
 use super::results::{self, Results, ScenarioResult};
+use super::secrets::Secrets;
 use super::table::table;
 use crate::compare::normal::Normal;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vmhealth_guests::reality::{Line, TIMELINE};
 use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::trace::{Entry, Trace};
 
 /// A run's folder.
 #[derive(Debug, Clone)]
-pub struct RunFolder(PathBuf);
+pub struct RunFolder {
+    path: PathBuf,
+    secrets: Arc<Secrets>,
+}
 
 /// One scenario's folder in one world.
 #[derive(Debug, Clone)]
-pub struct ScenarioFolder(PathBuf);
+pub struct ScenarioFolder {
+    path: PathBuf,
+    secrets: Arc<Secrets>,
+}
 
 impl RunFolder {
-    /// Makes `path`, which must be new or empty, so that no two runs mix.
+    /// Makes `path`, which must be new or empty, so that no two runs mix. It is the user's alone: evidence has all secrets.
     pub fn create(path: &Path) -> io::Result<RunFolder> {
-        fs::create_dir_all(path)?;
+        private_folder(path)?;
         if fs::read_dir(path)?.next().is_some() {
             let message = format!("{} is not empty: name another folder with --out", path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
-        Ok(RunFolder(path.canonicalize()?))
+        Ok(RunFolder { path: path.canonicalize()?, secrets: Arc::default() })
+    }
+
+    /// The same folder, whose results are to be without these.
+    pub fn hiding(self, secrets: Secrets) -> io::Result<RunFolder> {
+        secrets.leave_in(&self.path)?;
+        Ok(RunFolder { secrets: Arc::new(secrets), ..self })
     }
 
     /// The folder's absolute path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Begins a scenario.
     pub fn begin(&self, id: &str, place: &str) -> io::Result<ScenarioFolder> {
         let folder = self.scenario(id, place);
-        fs::create_dir_all(folder.path())?;
+        private_folder(folder.path())?;
         fs::write(folder.path().join("started"), "")?;
         Ok(folder)
     }
 
     fn scenario(&self, id: &str, place: &str) -> ScenarioFolder {
-        ScenarioFolder(self.0.join(results::folder(id, place)))
+        ScenarioFolder { path: self.path.join(results::folder(id, place)), secrets: self.secrets.clone() }
     }
 
     /// Keeps the evidence of an attempt that is going to be repeated.
@@ -56,10 +71,11 @@ impl RunFolder {
         fs::rename(folder.path(), folder.path().with_added_extension("starved"))
     }
 
-    /// Writes the run's own files.
-    pub fn finish(&self, results: &Results) -> io::Result<()> {
-        let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
-        fs::write(self.0.join("results.json"), json + "\n")?;
+    /// Writes the run's own files, which hide secrets; the results as written.
+    pub fn finish(&self, results: &Results) -> io::Result<Results> {
+        let results = self.secrets.hide_in(results);
+        let json = serde_json::to_string_pretty(&results).map_err(io::Error::other)?;
+        fs::write(self.path.join("results.json"), json + "\n")?;
         // What was only known after the scenario: the comparison with the model, a second attempt.
         for scenario in &results.scenarios {
             let folder = self.scenario(&scenario.id, &scenario.place());
@@ -68,9 +84,10 @@ impl RunFolder {
                 folder.write_result(scenario)?;
             }
         }
-        fs::write(self.0.join("junit.xml"), junit(results).map_err(io::Error::other)?)?;
-        fs::write(self.0.join("table.txt"), table(results))?;
-        fs::write(self.0.join("report.html"), html(results, &self.0)?)
+        fs::write(self.path.join("junit.xml"), junit(&results).map_err(io::Error::other)?)?;
+        fs::write(self.path.join("table.txt"), table(&results))?;
+        fs::write(self.path.join("report.html"), html(&results, &self.path)?)?;
+        Ok(results)
     }
 
     /// Reads a run's results.
@@ -86,7 +103,7 @@ impl RunFolder {
 impl ScenarioFolder {
     /// The folder's absolute path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Writes the traces, the metrics and, last, the result.
@@ -101,11 +118,11 @@ impl ScenarioFolder {
             let mark = if e.replayed { '~' } else { ' ' };
             lines.push_str(&format!("{mark}{:>9}  {}  {}{detail}\n", e.at.to_string(), e.vmi, e.event));
         }
-        fs::write(self.0.join("trace.txt"), lines)?;
-        fs::write(self.0.join("normal.txt"), normal.to_string())?;
-        fs::write(self.0.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
-        fs::write(self.0.join("repeat.sh"), format!("{}\n", result.repeat))?;
-        let timeline = self.0.join(TIMELINE);
+        fs::write(self.path.join("trace.txt"), lines)?;
+        fs::write(self.path.join("normal.txt"), normal.to_string())?;
+        fs::write(self.path.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
+        fs::write(self.path.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        let timeline = self.path.join(TIMELINE);
         if !timeline.exists() {
             // Guests write theirs as it happens.
             let line = |e: &Entry| serde_json::to_string(&Line::from(e)).map(|line| line + "\n");
@@ -114,12 +131,81 @@ impl ScenarioFolder {
         let lines: Vec<Line> = trace.sorted().iter().map(Line::from).collect();
         let watchdog_s = result.about.as_ref().and_then(|a| a.watchdog_s);
         let name = format!("{} ({})", result.id, result.place());
-        fs::write(self.0.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
+        fs::write(self.path.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
         self.write_result(result)
     }
 
     fn write_result(&self, result: &ScenarioResult) -> io::Result<()> {
-        let json = serde_json::to_string_pretty(result).map_err(io::Error::other)?;
-        fs::write(self.0.join("result.json"), json + "\n")
+        let mut result = result.clone();
+        result.texts_mut().for_each(|text| *text = self.secrets.hide(text));
+        let json = serde_json::to_string_pretty(&result).map_err(io::Error::other)?;
+        fs::write(self.path.join("result.json"), json + "\n")
+    }
+}
+
+/// A folder that nobody else may look into; one that is there stays as its owner made it.
+fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Conformance, Machine, VerdictWord};
+    use std::os::unix::fs::PermissionsExt as _;
+    use vmhealth_sim::explain::Explanation;
+    use vmhealth_sim::manifest;
+
+    #[test]
+    fn secrets_stay_in_the_folder() {
+        let text = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Always\n  \
+                    template: {spec: {domain: {devices: {}}, volumes: [{name: c, cloudInitNoCloud: {userData: \"#cloud-config\\npassword: hunter2\\n\"}}]}}\n";
+        let secrets = Secrets::of([&manifest::read("vm.yaml", text).unwrap()]);
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap().hiding(secrets).unwrap();
+        let scenario = ScenarioResult {
+            id: "a/b/c".into(),
+            world: "qemu".into(),
+            arch: "amd64".into(),
+            host: "local".into(),
+            verdict: VerdictWord::Fail,
+            reason: "the console says hunter2".into(),
+            duration_s: 0.0,
+            guest_s: 0.0,
+            forked: false,
+            pressure: None,
+            starved_before: None,
+            divergences: vec!["hunter2, and hunter2 again".into()],
+            known_differences: Vec::new(),
+            host_differences: Vec::new(),
+            known_host_differences: Vec::new(),
+            explanation: vec![Explanation { headline: "it said hunter2".into(), sections: Vec::new() }],
+            about: None,
+            repeat: String::new(),
+        };
+        let begun = folder.begin("a/b/c", "qemu").unwrap();
+        begun.write_result(&scenario).unwrap();
+        fs::write(begun.path().join("serial-1.log"), "login: hunter2\n").unwrap();
+        fs::write(
+            begun.path().join(TIMELINE),
+            r#"{"detail":"it was hunter2","event":"e","replayed":false,"t":1,"vmi":1}"#,
+        )
+        .unwrap();
+        let early = fs::read_to_string(folder.path().join("qemu/a.b.c/result.json")).unwrap();
+        assert!(early.contains("says [hidden]") && !early.contains("hunter2"), "{early}");
+        let results = Results::new(vec![scenario], Conformance::default(), Machine::default());
+        let written = folder.finish(&results).unwrap();
+        assert_eq!((written.hidden, results.hidden), (4, 0));
+        for file in ["results.json", "junit.xml", "table.txt", "report.html", "qemu/a.b.c/result.json"] {
+            let text = fs::read_to_string(folder.path().join(file)).unwrap();
+            assert!(text.contains("[hidden]") && !text.contains("hunter2"), "{file}: {text}");
+        }
+        // Made again later, from the folder alone.
+        let page = html(&RunFolder::read(folder.path()).unwrap(), folder.path()).unwrap();
+        assert!(page.contains("login: [hidden]") && page.contains("it was [hidden]") && !page.contains("hunter2"));
+        assert!(table(&written).contains("4 secrets of the user data are hidden above; --keep-secrets shows them"));
+        for path in ["", "qemu", "qemu/a.b.c"].map(|name| folder.path().join(name)) {
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{}", path.display());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::folder::RunFolder;
 use super::results::{Conformance, Results, ScenarioResult};
+use super::secrets::Secrets;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     let mut scenarios = Vec::new();
     let mut conformance = Conformance::default();
-    let mut machine = None;
+    let (mut machine, mut hidden) = (None, 0);
     let mut seen = BTreeSet::new();
     for run in runs {
         let results = RunFolder::read(run)?;
@@ -22,21 +23,22 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
             }
         }
         conformance += results.conformance;
+        hidden += results.hidden;
         machine.get_or_insert(results.machine);
         scenarios.extend(results.scenarios);
     }
     // A run has both worlds of a scenario one after the other, the model first.
     scenarios.sort_by(|a, b| (&a.id, a.place()).cmp(&(&b.id, b.place())));
-    let folder = RunFolder::create(out)?;
+    let secrets = runs.iter().map(|run| Secrets::of_run(run)).collect::<io::Result<Vec<_>>>()?;
+    let folder = RunFolder::create(out)?.hiding(Secrets::together(secrets))?;
     for run in runs {
         let places: BTreeSet<String> = results_of(run)?.iter().map(ScenarioResult::place).collect();
         for place in places {
             copy(&run.join(&place), &folder.path().join(&place))?;
         }
     }
-    let results = Results::new(scenarios, conformance, machine.unwrap_or_default());
-    folder.finish(&results)?;
-    Ok(results)
+    let merged = Results::new(scenarios, conformance, machine.unwrap_or_default());
+    folder.finish(&Results { hidden, ..merged })
 }
 
 fn results_of(run: &Path) -> io::Result<Vec<ScenarioResult>> {

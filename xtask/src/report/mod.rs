@@ -13,6 +13,7 @@ mod markdown;
 mod merge;
 mod metrics;
 mod results;
+mod secrets;
 mod table;
 
 pub use about::About;
@@ -26,4 +27,5 @@ pub use merge::merge;
 pub use metrics::openmetrics;
 pub(crate) use results::word;
 pub use results::{Conformance, LOCAL, Machine, PlatformReport, Results, ScenarioResult, Summary, VerdictWord, place};
+pub use secrets::Secrets;
 pub use table::table;

@@ -21,6 +21,13 @@ pub struct Results {
     pub scenarios: Vec<ScenarioResult>,
     /// The machine that it ran on.
     pub machine: Machine,
+    /// How often a secret of the user data stood in these results and was replaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hidden: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Counts by verdict.
@@ -158,6 +165,20 @@ impl ScenarioResult {
         folder(&self.id, &self.place())
     }
 
+    /// What may quote the guest, or its user data.
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let pressure = self.pressure.iter_mut().flat_map(|p| [&mut p.starved, &mut p.strained]).flatten();
+        let differences = [&mut self.divergences, &mut self.known_differences, &mut self.host_differences];
+        let lists = differences.into_iter().chain([&mut self.known_host_differences]);
+        let told = self.explanation.iter_mut().flat_map(Explanation::texts_mut);
+        [&mut self.reason]
+            .into_iter()
+            .chain(told)
+            .chain(&mut self.starved_before)
+            .chain(pressure)
+            .chain(lists.flatten())
+    }
+
     /// Whether it differs from the model or from another host without an explanation in the scenario.
     pub fn differs(&self) -> bool {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
@@ -266,7 +287,7 @@ impl Results {
                 VerdictWord::Flaky => &mut summary.flaky,
             } += 1;
         }
-        Results { schema: 1, summary, conformance, scenarios, machine }
+        Results { schema: 1, summary, conformance, scenarios, machine, hidden: 0 }
     }
 
     /// Scenarios passed, failed and skipped, each counted once: one that passed and differs has failed.

@@ -56,6 +56,10 @@ pub fn table(results: &Results) -> String {
             ),
         }
     );
+    if results.hidden > 0 {
+        let _ =
+            writeln!(text, "{} secrets of the user data are hidden above; --keep-secrets shows them", results.hidden);
+    }
     if let (compared @ 1.., differences) = conformance.between_hosts {
         let _ = writeln!(text, "between hosts: {compared} scenarios compared, {differences} unexplained differences");
         for s in results.scenarios.iter().filter(|s| !s.known_host_differences.is_empty()) {

@@ -5,6 +5,7 @@ use super::differences::differences;
 use crate::report::evidence::{Evidence, shortened};
 use crate::report::lanes::{Lane, Tone, lanes};
 use crate::report::results::{Results, ScenarioResult};
+use crate::report::secrets::Secrets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -84,11 +85,12 @@ impl Texts {
 
 impl Data {
     /// Reads the evidence of all scenarios of a run folder.
-    pub(super) fn read(results: &Results, folder: &Path, limits: Limits) -> Data {
+    pub(super) fn read(results: &Results, folder: &Path, secrets: &Secrets, limits: Limits) -> Data {
         let mut texts = Texts::default();
         texts.place("");
         let scenarios = by_id(results).into_iter().map(|of_one| {
-            let evidence = of_one.iter().map(|r| Evidence::read(&folder.join(r.folder()), limits.console_lines));
+            let evidence =
+                of_one.iter().map(|r| Evidence::read(&folder.join(r.folder()), limits.console_lines).without(secrets));
             let evidence: Vec<Evidence> = evidence.collect();
             let mut runs: Vec<Run> =
                 of_one.iter().zip(&evidence).map(|(r, e)| Run::new(r, e, limits, &mut texts)).collect();

@@ -5,6 +5,7 @@
 
 use super::data::{Data, Limits, by_id};
 use crate::report::results::{Results, ScenarioResult, Summary};
+use crate::report::secrets::Secrets;
 use askama::Template;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -58,10 +59,11 @@ struct Cell {
     guest_s: f64,
 }
 
-/// The report of a run; `folder` is where its evidence is.
+/// The report of a run; `folder` is where its evidence is. What the run hides is not in it.
 pub fn html(results: &Results, folder: &Path) -> io::Result<String> {
+    let secrets = Secrets::of_run(folder)?;
     let read = |limits: &Limits| {
-        let data = Data::read(results, folder, *limits);
+        let data = Data::read(results, folder, &secrets, *limits);
         let fits = serde_json::to_string(&data).is_ok_and(|text| text.len() <= LARGEST);
         (data, fits)
     };
