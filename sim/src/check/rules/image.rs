@@ -14,7 +14,7 @@ pub(super) static RULES: &[&Rule] = &[
         story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. No \
             user data of this manifest installs or mentions it; unless the image brings it, every attempt fails.",
         source: "sim/docs/kubevirt-health.md 2.5; 11.2 row 14",
-        shown_by: &["agent-stopped/liveness-ping/always"],
+        shown_by: &[],
         check: Check::Running(|context, vm, report| {
             for running in without_agent(context, vm).into_iter().filter(|_| !vm.vmi.user_data.absent) {
                 let message =
@@ -31,7 +31,7 @@ pub(super) static RULES: &[&Rule] = &[
         story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. This \
             manifest has no user data that could install it, so it has to be in the image already.",
         source: "sim/docs/kubevirt-health.md 2.5; sim/docs/guest-images.md 1",
-        shown_by: &[],
+        shown_by: &["agent-stopped/liveness-ping/always"],
         check: Check::Running(|context, vm, report| {
             for running in without_agent(context, vm).into_iter().filter(|_| vm.vmi.user_data.absent) {
                 let message = format!(

@@ -151,7 +151,7 @@ pub(super) static RULES: &[&Rule] = &[
             user data of this manifest sets up the watchdog daemon or systemd's RuntimeWatchdogSec; unless the image \
             does, the watchdog never fires.",
         source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.3",
-        shown_by: &["kernel-panic/unarmed-watchdog/running"],
+        shown_by: &[],
         check: Check::Running(|context, vm, report| {
             let user_data = &vm.vmi.user_data;
             if vm.vmi.watchdog.is_none() || !user_data.leaves_watchdog_alone() {
@@ -178,7 +178,7 @@ pub(super) static RULES: &[&Rule] = &[
         story: "The device does nothing until something in the guest opens /dev/watchdog and keeps pinging it. This \
             manifest has no user data that could set that up, so it has to be in the image already.",
         source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.3",
-        shown_by: &[],
+        shown_by: &["kernel-panic/unarmed-watchdog/running"],
         check: Check::Running(|context, vm, report| {
             if vm.vmi.watchdog.is_some() && vm.vmi.user_data.absent {
                 let message =
