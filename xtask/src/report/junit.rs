@@ -43,11 +43,11 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
-    status.set_message(message).set_description(format!(
-        "{}\n\n{}\nagain: {}",
-        [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n"),
-        scenario.explained(),
-        scenario.repeat
-    ));
+    let differences = [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n");
+    let mut told = scenario.explained();
+    if !told.is_empty() {
+        told.push('\n');
+    }
+    status.set_message(message).set_description(format!("{differences}\n\n{told}again: {}", scenario.repeat));
     status
 }
