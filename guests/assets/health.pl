@@ -1,25 +1,41 @@
 #!/usr/bin/perl
-# The guest's health server: one connection, one child, one answer on /healthz. What it answers is one line in
-# /run/vmhealth/health: "status N", "redirect LOCATION", "hang", "slow SECONDS"; absent means "status 200".
+# The guest's health server: one connection, one child, one answer on /healthz. Arguments are more ports, and then it has every
+# path: it stands in for what the manifest's probes ask. What it answers is one line in /run/vmhealth/health: "status N", "redirect LOCATION", "hang", "slow SECONDS"; absent means "status 200".
 use strict;
 use warnings;
 use Socket;
 
-my $port = 1500;
-socket(my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
-setsockopt($listener, SOL_SOCKET, SO_REUSEADDR, 1);
-bind($listener, sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
-listen($listener, 128) or die "listen: $!";
+my $any = @ARGV;
+# 1500 comes last: whoever waits for it waits for all.
+my @listeners = grep { defined } map { listener($_) } @ARGV, 1500;
 $SIG{CHLD} = 'IGNORE';
 
 while (1) {
-    accept(my $client, $listener) or next;
-    my $child = fork;
-    next if !defined $child || $child;
-    close $listener;
-    alarm 600;
-    answer($client);
-    exit 0;
+    my $ready = '';
+    vec($ready, fileno $_, 1) = 1 for @listeners;
+    select($ready, undef, undef, undef) > 0 or next;
+    for my $listener (grep { vec $ready, fileno $_, 1 } @listeners) {
+        accept(my $client, $listener) or next;
+        my $child = fork;
+        next if !defined $child || $child;
+        close $_ for @listeners;
+        alarm 600;
+        answer($client);
+        exit 0;
+    }
+}
+
+# A port that a service of the user's has is that service's.
+sub listener {
+    my ($port) = @_;
+    socket(my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+    setsockopt($listener, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!bind($listener, sockaddr_in($port, INADDR_ANY)) || !listen($listener, 128)) {
+        die "port $port: $!" if $port == 1500;
+        warn "port $port: $!";
+        return;
+    }
+    return $listener;
 }
 
 sub answer {
@@ -40,10 +56,11 @@ sub answer {
     my $location = '';
     if ($behaviour eq 'redirect') {
         # Only the probed page redirects, else a redirect could lead nowhere but to another one.
-        if (($path // '') eq '/healthz') { $location = "Location: $argument\r\n"; $argument = 302 }
+        my $probed = $any ? ($path // '') ne $argument : ($path // '') eq '/healthz';
+        if ($probed) { $location = "Location: $argument\r\n"; $argument = 302 }
         else { $argument = 200 }
     }
-    $argument = 404 if !defined $path || $path !~ m{^/healthz\b};
+    $argument = 404 if !defined $path || !$any && $path !~ m{^/healthz\b};
     my $body = "$argument\n";
     syswrite $client, "HTTP/1.1 $argument Health\r\n${location}Content-Length: " . length($body) . "\r\nConnection: close\r\n\r\n$body";
 }

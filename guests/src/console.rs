@@ -12,6 +12,10 @@ const LAST_CHARS: usize = 200;
 const PANIC: &str = "Kernel panic - not syncing: ";
 /// The panic that `/proc/sysrq-trigger` makes.
 pub(crate) const SYSRQ: &str = "sysrq triggered crash";
+/// The panic that a non-maskable interrupt makes where `kernel.unknown_nmi_panic` is set.
+pub(crate) const NMI: &str = "NMI: Not continuing";
+/// What the kernel says to one where it is not.
+pub(crate) const NMI_IGNORED: &str = "Dazed and confused, but trying to continue";
 
 /// The console's bytes from an offset on; nothing where it cannot be read: whoever waits for something has a deadline.
 pub(crate) fn since(path: &Path, from: u64) -> Vec<u8> {
@@ -32,6 +36,12 @@ pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
         (!before.contains("end ")).then(|| reason.trim().to_owned())
     };
     text.lines().filter_map(reason).collect::<Vec<_>>().into_iter()
+}
+
+/// The rest of the first whole line that has `words` in it.
+pub(crate) fn said(console: &[u8], words: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(console.get(..whole_lines(console)).unwrap_or_default()).into_owned();
+    text.lines().find_map(|line| line.split_once(words).map(|(_, rest)| plain(rest).trim().to_owned()))
 }
 
 /// The last line with something on it, without what moves a cursor, and not the whole of a long one.
@@ -79,7 +89,7 @@ impl Watched {
         let bytes = since(&self.path, self.read);
         // The rest of a line is read again with its end.
         self.read += whole_lines(&bytes) as u64;
-        panics(&bytes).find(|p| p != SYSRQ)
+        panics(&bytes).find(|p| p != SYSRQ && p != NMI)
     }
 }
 

@@ -6,9 +6,12 @@
 use self::NotInjected::{Guest, Host};
 use crate::console;
 use crate::guest::{Live, Moment};
+use crate::os::{Breakage, LACKS, SAYS};
+use crate::outside;
 use crate::time;
-use crate::wire::AgentError;
+use crate::wire::{AgentError, QmpError};
 use nix::sys::signal::Signal;
+use qapi::{qga, qmp};
 use std::time::Duration;
 use tokio::time::Instant;
 use vmhealth_sim::scenario::Fault;
@@ -41,24 +44,22 @@ impl From<AgentError> for NotInjected {
     }
 }
 
+impl From<QmpError> for NotInjected {
+    fn from(e: QmpError) -> Self {
+        Host(e.to_string())
+    }
+}
+
 /// How long an unscaled injection may take with its confirmation.
 const LIMIT: Duration = Duration::from_secs(10);
 const SERIAL_POLL: Duration = Duration::from_millis(20);
 
-/// Injects `fault` and waits until it is seen; deadlines stretch with `guest_scale`.
-pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
+/// Injects the `fault` of a scenario's step and waits until it is seen; deadlines stretch with `guest_scale`.
+pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -> Result<Confirmed, NotInjected> {
     let deadline = time::now() + LIMIT.mul_f64(guest_scale);
     let how = match fault {
         Fault::KernelPanic => kernel_panic(live, deadline).await?,
-        Fault::KillWatchdog => {
-            let output = shell(live, &live.os.kill_watchdog_daemon(), deadline).await?;
-            let petter = output.lines().find_map(|l| l.strip_prefix("petter ")).unwrap_or("nobody").to_owned();
-            let how = match petter.as_str() {
-                "nobody" => format!("{}; nobody pets the device now", first_line(&output)),
-                name => format!("{}; {name} took over and pets the device", first_line(&output)),
-            };
-            return Ok(Confirmed { how, petter: Some(petter) });
-        }
+        Fault::KillWatchdog => shell(live, &live.os.kill_watchdog_daemon(), deadline).await?,
         Fault::StopWatchdog => shell(live, &live.os.stop_watchdog_daemon(), deadline).await?,
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
@@ -66,10 +67,34 @@ pub async fn inject(live: &Live, fault: &Fault, guest_scale: f64) -> Result<Conf
         Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
+        Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
+        Fault::IoError { .. } => outside::fail_writes(live, step).await.map_err(Host)?,
         Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
         Fault::GuestReboot => ask(live, live.os.reboot(), deadline).await?,
+        Fault::PowerButton => {
+            live.qmp.execute(qmp::system_powerdown {}, left(deadline)).await?;
+            "QEMU pressed the power button".to_owned()
+        }
+        Fault::Nmi { panics } => nmi(live, fault, *panics, deadline).await?,
+        Fault::FsFreeze { lasting } => freeze(live, lasting.0, deadline).await?,
+        within => match live.os.break_within(within) {
+            Some(Breakage::Script(script)) => shell(live, &script, deadline).await?,
+            Some(Breakage::Unit(script)) => unit(live, &script, deadline).await?,
+            None => return Err(Guest(format!("nothing is known that brings about {} in such a guest", fault.kind()))),
+        },
     };
-    Ok(Confirmed { how: first_line(&how).to_owned(), petter: None })
+    Ok(confirmed(&how))
+}
+
+/// From what a script has printed.
+fn confirmed(output: &str) -> Confirmed {
+    let petter = output.lines().find_map(|l| l.strip_prefix("petter ")).map(str::to_owned);
+    let how = match petter.as_deref() {
+        None => first_line(output).to_owned(),
+        Some("nobody") => format!("{}; nobody pets the device now", first_line(output)),
+        Some(name) => format!("{}; {name} took over and pets the device", first_line(output)),
+    };
+    Confirmed { how, petter }
 }
 
 /// Confirmed by the process being reaped.
@@ -112,29 +137,88 @@ async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, N
 
 /// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
 async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
-    let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
     let agent = live.agent.present()?;
     let trigger = agent.start(live.os.panic_kernel(), left(deadline));
+    let panicked = |console: &[u8]| console::panics(console).any(|p| p == console::SYSRQ).then_some(());
+    on_console(live, trigger, "panic", deadline, panicked).await?;
+    live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
+    Ok("the console shows the panic".into())
+}
+
+/// Pulls `trigger` and waits until `look` finds something in what the console shows from then on. Whether the trigger ends, and
+/// how, makes no difference: its reply may or may not come out before the fault.
+async fn on_console<T>(
+    live: &Live,
+    trigger: impl Future,
+    what: &str,
+    deadline: Instant,
+    look: impl Fn(&[u8]) -> Option<T>,
+) -> Result<T, NotInjected> {
+    let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
     tokio::pin!(trigger);
     let mut triggered = false;
     loop {
         let console = console::since(&live.serial, from);
-        if console::panics(&console).any(|p| p == console::SYSRQ) {
-            live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
-            return Ok("the console shows the panic".into());
+        if let Some(found) = look(&console) {
+            return Ok(found);
         }
         tokio::select! {
-            // The reply may or may not come out before the panic; an error is one only if no panic follows.
             _ = &mut trigger, if !triggered => triggered = true,
             () = time::sleep(SERIAL_POLL) => {}
         }
         if time::now() >= deadline {
             let end = String::from_utf8_lossy(&console).into_owned();
             return Err(Guest(format!(
-                "no panic on the console (a kernel speaks there with console=ttyS0); its end: {end}"
+                "no {what} on the console (a kernel speaks there with console=ttyS0); its end: {end}"
             )));
         }
     }
+}
+
+/// Runs a script as a unit of its own; confirmed by what it says on the console.
+async fn unit(live: &Live, script: &str, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
+    let command = ["/usr/bin/systemd-run", "--quiet", "--collect", "/bin/sh", "-c", script];
+    let trigger = agent.start(&command, left(deadline));
+    let word = |console: &[u8]| {
+        let lack = console::said(console, LACKS).map(|why| Err(Guest(why)));
+        lack.or_else(|| console::said(console, SAYS).map(Ok))
+    };
+    on_console(live, trigger, "word of the fault", deadline, word).await?
+}
+
+/// Confirmed by what the kernel says to it on the console.
+async fn nmi(live: &Live, fault: &Fault, panics: bool, deadline: Instant) -> Result<String, NotInjected> {
+    if let Some(Breakage::Script(script)) = live.os.break_within(fault) {
+        shell(live, &script, deadline).await?;
+    }
+    let trigger = live.qmp.execute(qmp::inject_nmi {}, left(deadline));
+    let expected = if panics { console::NMI } else { console::NMI_IGNORED };
+    let taken = |console: &[u8]| match panics {
+        true => console::panics(console).any(|p| p == expected).then_some(()),
+        false => console::said(console, expected).map(drop),
+    };
+    on_console(live, trigger, expected, deadline, taken).await?;
+    if panics {
+        live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
+    }
+    Ok(format!("the console shows {expected:?}"))
+}
+
+/// Confirmed by the agent's own word. It is thawed by the agent too: nobody else can take its state back.
+async fn freeze(live: &Live, lasting: Duration, deadline: Instant) -> Result<String, NotInjected> {
+    let agent = live.agent.present()?;
+    let frozen = agent.execute(qga::guest_fsfreeze_freeze {}, left(deadline)).await?;
+    let status = agent.execute(qga::guest_fsfreeze_status {}, left(deadline)).await?;
+    if status != qga::GuestFsfreezeStatus::frozen {
+        return Err(Guest(format!("the agent says that {frozen} filesystems are {status:?}")));
+    }
+    tokio::task::spawn_local(async move {
+        time::sleep(lasting).await;
+        // A guest that is gone or boots again has nothing frozen.
+        let _ = agent.execute(qga::guest_fsfreeze_thaw {}, LIMIT).await;
+    });
+    Ok(format!("the agent says that {frozen} filesystems are frozen"))
 }
 
 /// Confirmed by the port: closed, and opened again by systemd's restart.

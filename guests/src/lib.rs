@@ -16,6 +16,7 @@ pub mod host;
 pub mod image;
 pub mod net;
 pub mod os;
+mod outside;
 pub mod platform;
 pub mod probe;
 pub mod process;

@@ -217,7 +217,11 @@ impl Entries {
 
     /// Removes what killed builders left, under any key.
     pub fn sweep(&self) -> Result<(), EntryError> {
-        let entries = fs::read_dir(&self.folder).map_err(at(&self.folder))?;
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(at(&self.folder)(e)),
+        };
         for name in entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()) {
             let Some(key) = name.strip_prefix(UNFINISHED) else { continue };
             let lock = self.lock_file(key)?;

@@ -86,6 +86,11 @@ impl Store {
         self.entries.has(&recipe.key())
     }
 
+    /// Removes all images but those in use. Says which.
+    pub fn prune(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.entries.evict(0)?)
+    }
+
     /// Every entry, verified.
     pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let entry = |Found { key, folder, bytes, digest }| Entry {

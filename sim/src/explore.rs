@@ -132,7 +132,13 @@ impl Exploration {
             let plus = if i == 0 { from + *plus } else { *plus };
             at += plus;
             instants.push((at, fault.kind()));
-            spec.steps.push(Step { after, plus: Span(plus), fault: Some((*fault).clone()), user: None });
+            spec.steps.push(Step {
+                after,
+                guarded_within: None,
+                plus: Span(plus),
+                fault: Some((*fault).clone()),
+                user: None,
+            });
         }
         let (verdict, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
         if let Verdict::Infra(reason) = verdict {

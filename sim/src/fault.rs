@@ -113,6 +113,45 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "stopAgent", TakesAWhile, Nothing, "{stopAgent: {for: 15s}}";
+    /// SIGSTOP to the agent for the given span: its port stays open and nothing answers, neither a ping nor a program.
+    HangAgent {
+        /// How long it hangs.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "hangAgent", TakesAWhile, Nothing, "{hangAgent: {for: 15s}}";
+    /// The agent freezes the filesystems for the given span, as a backup does: it answers pings and refuses to run programs.
+    FsFreeze {
+        /// How long until they are thawed.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "fsFreeze", TakesAWhile, Nothing, "{fsFreeze: {for: 15s}}";
+    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to.
+    OomKill {
+        /// What is taken.
+        of: OomVictim,
+    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service";
+    /// No block of the root filesystem is free for the given span.
+    DiskFull {
+        /// How long it stays full.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "diskFull", TakesAWhile, Nothing, "{diskFull: {for: 15s}}";
+    /// The guest's wall clock is set forward or back, once.
+    ClockJump(ClockJump) = "clockJump", TakesAWhile, Nothing, "{clockJump: {forward: 1h}}, or {clockJump: {back: 1h}}";
+    /// Loops of the highest real-time priority on each vCPU for the given span: the kernel lives, and no other program runs.
+    CpuHog {
+        /// How long they loop.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "cpuHog", TakesAWhile, Nothing, "{cpuHog: {for: 15s}}";
+    /// The ACPI power button from outside (QMP `system_powerdown`), as libvirt presses it.
+    PowerButton = "powerButton", AtOnce, Nothing, "powerButton";
+    /// A non-maskable interrupt from outside (QMP `inject-nmi`): Linux logs it, or panics with `kernel.unknown_nmi_panic`.
+    Nmi {
+        /// The guest's `kernel.unknown_nmi_panic`, which is set first.
+        #[serde(rename = "unknownNmiPanic")]
+        panics: bool,
+    } = "nmi", TakesAWhile, Nothing, "{nmi: {unknownNmiPanic: true}}";
     /// The health server of the guest profile answers differently from now on.
     Health(Health) = "health", TakesAWhile, HealthServer,
         "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}";
@@ -120,6 +159,22 @@ faults! {
     KillQemu = "killQemu", AtOnce, Nothing, "killQemu";
     /// SIGKILL to virt-launcher: its monitor ends QEMU and the container, and nobody is left to report.
     KillLauncher = "killLauncher", AtOnce, Nothing, "killLauncher";
+    /// The guest lives and its network does not: between its NIC and its node frames are lost, the guest's (`out`), those to it
+    /// (`in`), or both.
+    NetworkLoss {
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+        /// Which frames are lost; absent: both.
+        #[serde(default)]
+        direction: Direction,
+    } = "networkLoss", AtOnce, Nothing, "{networkLoss: {for: 20s}}, or with a direction of in or out beside for";
+    /// Writes to the guest's disk fail: QEMU stops it (`werror=stop`), KubeVirt lets it go on again and again.
+    IoError {
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -158,6 +213,30 @@ impl FromStr for Fault {
     }
 }
 
+impl Fault {
+    /// How long what is outside of the guest stays broken; the engine says when it is over. `None`: it never is, or the guest
+    /// itself knows.
+    pub fn lasts(&self) -> Option<Span> {
+        match self {
+            Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
+            _ => None,
+        }
+    }
+}
+
+/// Which of a guest's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// All of them.
+    #[default]
+    Both,
+    /// Those to the guest.
+    In,
+    /// The guest's own.
+    Out,
+}
+
 /// What the guest's health server does.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -174,4 +253,26 @@ pub enum Health {
     Stop,
     /// Start the service.
     Start,
+}
+
+/// Whom the kernel's OOM killer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OomVictim {
+    /// The watchdog daemon, after its exemption is taken from it.
+    Watchdog,
+    /// The guest agent.
+    Agent,
+    /// The health server.
+    Service,
+}
+
+/// How far a clock is set.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ClockJump {
+    /// Into the future.
+    Forward(Span),
+    /// Into the past.
+    Back(Span),
 }

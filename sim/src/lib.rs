@@ -14,9 +14,11 @@
 pub mod budget;
 pub mod check;
 pub mod cluster;
+pub mod concern;
 pub mod devices;
 pub mod docs;
 pub mod engine;
+pub mod explain;
 pub mod explore;
 pub mod fault;
 pub mod fixture;

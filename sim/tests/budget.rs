@@ -54,7 +54,7 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 
 fn case() -> impl Strategy<Value = Case> {
     let probes = (proptest::option::of(numbers()), proptest::option::of(numbers()));
-    let rest = (0..4_usize, 0..40_u32, proptest::option::of(0..4_usize), 3..40_u32, 0..5_usize, 0..60_000_u64);
+    let rest = (0..4_usize, 0..40_u32, proptest::option::of(0..4_usize), 3..40_u32, 0..Break::ALL.len(), 0..60_000_u64);
     let s390x = proptest::bool::weighted(0.3);
     (probes, rest, s390x).prop_map(
         |((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset), s390x)| Case {
@@ -120,6 +120,7 @@ impl Case {
             Break::AgentStopped => "{stopAgent: {for: 1h}}",
             Break::DaemonStopped => "stopWatchdog",
             Break::KernelPanic => "kernelPanic",
+            Break::NetworkLost => "{networkLoss: {for: 1h}}",
         };
         let start = if STRATEGIES[self.strategy] == "Manual" { "{user: start}" } else { "" };
         let daemon = match self.action {

@@ -1,6 +1,12 @@
 //! Faults as users write them: each kind's example is one, and a misspelt one is told what was meant.
 
+use std::time::Duration;
+use vmhealth_sim::explore::{Grid, explore};
 use vmhealth_sim::fault::{Fault, FaultKind};
+use vmhealth_sim::fixture::{self, scenario};
+use vmhealth_sim::manifest::WatchdogAction;
+use vmhealth_sim::trace::{Entry, Event};
+use vmhealth_sim::world::Timings;
 
 #[test]
 fn the_example_of_each_kind_is_of_that_kind() {
@@ -29,5 +35,20 @@ fn what_is_said_to_a_fault_that_is_none() {
     ] {
         let error = text.parse::<Fault>().expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+/// A kind that it does not know would be one that breaks nothing.
+#[test]
+fn the_model_knows_every_kind() {
+    let vm = fixture::vm().strategy("Once").watchdog(WatchdogAction::Poweroff).build();
+    let guest = "watchdogDaemon: {heartbeatSeconds: 6, keepalive: masked}, healthServer: true";
+    let spec = scenario().guest(guest).expect("{see: guest ready, withinGuest: 0s..5m}").observe("30s").build().spec;
+    let grid = Grid { step: Duration::from_secs(1), from: Duration::from_secs(5), span: Duration::from_secs(1) };
+    for kind in FaultKind::ALL {
+        let fault: Fault = kind.example().parse().unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let found = explore(&vm, &spec, &[fault], grid, Timings::default()).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let confirmed = |e: &Entry| e.event == Event::FaultConfirmed(*kind);
+        assert!(found.outcomes.iter().all(|o| o.trace.entries().iter().any(confirmed)), "{kind}");
     }
 }

@@ -6,6 +6,9 @@ mod fleet;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -110,6 +113,52 @@ fn a_file_that_is_not_there() {
     assert!(err.contains("at most a year"), "{err}");
 }
 
+/// A manifest that --heartbeat does not fit is named, in its place, and all others are shown.
+#[test]
+fn a_heartbeat_that_one_of_them_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let watched = FINE.replace("devices: {}", "devices: {watchdog: {name: w, i6300esb: {}}}");
+    std::fs::write(folder.path().join("vms.yaml"), format!("{FINE}---\n{watched}---\n{FINE}")).unwrap();
+    let arguments = ["vms.yaml", "--budgets", "--heartbeat", "3000", "--format", "json"];
+    let (out, err) = check(folder.path(), &arguments, 2);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let has_budgets = |i: usize| report["manifests"][i]["budgets"].is_array();
+    assert_eq!([0, 1, 2].map(has_budgets), [true, false, true], "{out}");
+    assert_eq!(report["errors"][0]["line"], 6, "{out}");
+    assert!(err.contains("vms.yaml:6:1: --heartbeat 3000: "), "{err}");
+}
+
+/// A directory that cannot be read is named in every format.
+#[test]
+fn a_directory_that_nobody_may_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("vms/closed")).unwrap();
+    std::fs::write(at("vms/b.yaml"), FINE).unwrap();
+    // Root may read everything, and others not our build.
+    std::fs::copy(env!("CARGO_BIN_EXE_vmhealth"), at("vmhealth")).unwrap();
+    for (name, mode) in [(".", 0o755), ("vms/closed", 0o000)] {
+        std::fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let run = |format: &str| {
+        let mut command = Command::new(at("vmhealth"));
+        if folder.path().metadata().unwrap().uid() == 0 {
+            command.uid(65534).gid(65534);
+        }
+        let output = command.args(["check", "vms", "--format", format]).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Value = serde_json::from_str(&run("json")).unwrap();
+    assert_eq!((&json["errors"][0]["file"], &json["manifests"][0]["name"]), (&"vms/closed".into(), &"fine".into()));
+    let sarif: Value = serde_json::from_str(&run("sarif")).unwrap();
+    let told = &sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"][0];
+    assert_eq!(told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "vms/closed", "{told}");
+    let github = run("github");
+    assert!(github.contains("::error file=vms/closed,line=1,col=1,title=not-checked::cannot be read: "), "{github}");
+    assert!(run("summary").ends_with("; 1 could not be checked\n"));
+}
+
 /// One file that is not YAML leaves the others alone, in every format.
 #[test]
 fn formats_of_programs() {
@@ -134,7 +183,7 @@ fn formats_of_programs() {
 
     let summary = run("summary");
     assert!(
-        summary.ends_with("2 checked: 1 accepted, 0 accepted but broken, 1 refused; 1 parts that are not YAML\n"),
+        summary.ends_with("2 checked: 1 accepted, 0 accepted but broken, 1 refused; 1 could not be checked\n"),
         "{summary}"
     );
 

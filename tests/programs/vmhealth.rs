@@ -54,6 +54,68 @@ fn it_runs_in_any_folder() {
     }
 }
 
+/// A reader that goes away, like `head`, is no error of the program.
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    for arguments in [
+        &["probe", "tcp", "127.0.0.1:1"][..],
+        &["e2e", "killed-daemon/watchdog/reset", "--world", "model", "--format", "json"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+        let child =
+            command.args(arguments).current_dir(folder.path()).stdout(writer).stderr(std::process::Stdio::piped());
+        let output = child.spawn().unwrap().wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_some_and(|c| c < 2) && !err.contains("panicked"), "{:?} {err}", output.status);
+    }
+}
+
+#[test]
+fn what_a_shell_and_a_manual_want() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, text) in [
+        (&["completions", "bash"][..], "complete -F _vmhealth"),
+        (&["completions", "fish"], "explore"),
+        (&["man"], "\nvmhealth\\-e2e"),
+    ] {
+        check(folder.path(), arguments, 0, text, "");
+    }
+}
+
+/// In a cache of its own.
+#[test]
+fn a_pruned_cache_is_empty_and_one_that_is_not_there_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let prune = |expected: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+        let output = command.args(["prune", "--images"]).env("XDG_CACHE_HOME", folder.path()).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && out.contains(expected), "{out}{err}");
+    };
+    prune("removed 0 templates and 0 guest images");
+    let template = folder.path().join("vmhealth/templates/0123456789abcdef");
+    std::fs::create_dir_all(&template).unwrap();
+    std::fs::write(template.join("ram"), [1; 8192]).unwrap();
+    prune("removed 1 templates and 0 guest images");
+    assert!(!template.exists());
+}
+
+#[test]
+fn a_quick_look_has_one_of_each_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), &["e2e", "--quick", "--world", "model", "--out", "out"], 0, "", " 0 fail");
+    let names =
+        folder.path().join("out/model").read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut faults: Vec<String> = names.map(|n| n.split('.').next().unwrap().to_owned()).collect();
+    let all = faults.len();
+    faults.sort();
+    faults.dedup();
+    assert!(all > 10 && faults.len() == all, "{faults:?}");
+}
+
 #[test]
 fn scenarios_of_ones_own_are_run_again_from_anywhere() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

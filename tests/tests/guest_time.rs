@@ -180,7 +180,7 @@ fn a_guest_lives_by_our_clock() {
 
         // It boots again, and a panicked kernel counts its watchdog down although it never sleeps.
         guest.boots().await;
-        fault::inject(&guest.live, &Fault::KernelPanic, 1.0).await.unwrap();
+        fault::inject(&guest.live, 0, &Fault::KernelPanic, 1.0).await.unwrap();
         let panicked = time::wall();
         let at = guest.next(2 * HEARTBEAT, fired).await.expect("WATCHDOG after a panic");
         assert!(at <= panicked + HEARTBEAT + tick, "{:?}", at.duration_since(panicked));

@@ -8,7 +8,8 @@ use vmhealth_sim::scenario::GuestProfile;
 /// The cloud-config of a profile; `None` if it asks for nothing.
 pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec, os: &dyn GuestOs) -> Option<String> {
     let daemon = profile.watchdog_daemon.as_ref().map(|daemon| os.watchdog_daemon(daemon, vmi));
-    let health = profile.health_server.then(|| os.health_server());
+    let ports = if profile.serves_probes { vmi.asked_ports() } else { Vec::new() };
+    let health = profile.health_server.then(|| os.health_server(&ports));
     let panics = (profile.kernel_panic_seconds > 0).then(|| os.panic_reboot(profile.kernel_panic_seconds));
     let Additions { files, mut commands, services } =
         [daemon, health, panics].into_iter().flatten().fold(Additions::default(), |mut all, mut more| {
@@ -41,6 +42,7 @@ pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec, os: &dyn GuestOs) -> 
 mod tests {
     use super::*;
     use crate::os::DEBIAN;
+    use vmhealth_sim::fixture::vm;
     use vmhealth_sim::manifest;
     use vmhealth_sim::scenario::{Keepalive, WatchdogDaemon};
 
@@ -71,6 +73,13 @@ mod tests {
         let text = config(&takeover, &vmi("devices: {watchdog: {name: w, diag288: {}}}")).unwrap();
         assert!(text.contains("diag288_wdt"), "{text}");
         assert!(!text.contains("wd_keepalive.service") && text.contains("vmhealth-health.service"), "{text}");
+        // It stands in for what the probes ask.
+        let probed = vm().readiness("httpGet: {port: 80}").liveness("tcpSocket: {port: 5432}").build().vmi;
+        for (serves_probes, expected) in [(true, "health.pl 80 5432\\n"), (false, "health.pl\\n")] {
+            let profile = GuestProfile { health_server: true, serves_probes, ..GuestProfile::default() };
+            let text = config(&profile, &probed).unwrap();
+            assert!(text.contains(expected), "{text}");
+        }
         let q35 = vmi("machine: {type: q35}, devices: {}");
         insta::assert_snapshot!("q35", config(&masked, &q35).unwrap());
         let panics = GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() };

@@ -11,7 +11,7 @@ use crate::wire::{Agent, PortState, Qmp, QmpEvent};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -26,6 +26,15 @@ pub struct GuestEvent {
     pub at: SystemTime,
     /// What it was, in libvirt's terms.
     pub event: DomainEvent,
+}
+
+/// The disk of a device of QEMU's.
+#[derive(Debug)]
+pub(crate) struct DiskBelow {
+    /// The device's QOM path.
+    pub(crate) device: String,
+    /// The block node.
+    pub(crate) node: String,
 }
 
 /// A guest whose QEMU runs (or has run: [`DomainEvent::Exited`] says so).
@@ -51,6 +60,8 @@ pub struct Live {
     pub(crate) lost: Arc<OnceLock<String>>,
     /// Somebody here has sent it a signal.
     pub(crate) signalled: Cell<bool>,
+    /// What its disk is while a filter above it lets writes fail.
+    pub(crate) disk_below: RefCell<Option<DiskBelow>>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     /// What runs in it.
@@ -117,12 +128,19 @@ pub(super) async fn pump(
     mut started: bool,
     lost: Arc<OnceLock<String>>,
 ) {
+    let mut io_error = false;
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(time::wall);
         let Some(mut event) = domain_event(&event) else { return };
         // `cont` after -S: the guest's first breath.
         if event == DomainEvent::Resume && !std::mem::replace(&mut started, true) {
             event = DomainEvent::Started;
+        }
+        match event {
+            // Each request that was under way fails.
+            DomainEvent::IoError if std::mem::replace(&mut io_error, true) => return,
+            DomainEvent::Resume => io_error = false,
+            _ => {}
         }
         if let DomainEvent::AgentPort { open } = event {
             if open == port.borrow().open {
@@ -165,6 +183,7 @@ fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
         "RESET" => DomainEvent::Reset { reason: text("reason").into() },
         "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason").into() },
         "POWERDOWN" => DomainEvent::Powerdown,
+        "BLOCK_IO_ERROR" if text("action") == "stop" => DomainEvent::IoError,
         "STOP" => DomainEvent::Stop,
         "RESUME" => DomainEvent::Resume,
         "GUEST_PANICKED" => DomainEvent::Panicked { action: text("action").into() },

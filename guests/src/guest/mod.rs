@@ -11,6 +11,7 @@ mod threads;
 mod verify;
 
 pub use error::StartError;
+pub(crate) use live::DiskBelow;
 pub use live::{GuestEvent, Live};
 pub use prepared::Prepared;
 pub use spec::{BootMode, Captured, VmSpec, memory_mib};

@@ -13,7 +13,7 @@ use crate::process::{End, Process};
 use crate::qemu::{Accel, Boot, Disk, Machine, Memory, QemuCommand, Sockets};
 use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -179,6 +179,7 @@ impl Prepared {
             counts_in_panic,
             lost,
             signalled: Cell::default(),
+            disk_below: RefCell::default(),
             serial: sockets.serial,
             os,
             scratch,

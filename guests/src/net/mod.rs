@@ -17,6 +17,8 @@ use std::net::Ipv4Addr;
 
 /// The guest's address, as KubeVirt's masquerade binding gives it.
 pub const GUEST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+/// Its NIC's, on every machine here.
+pub(crate) const GUEST_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// Our end of the TAP.
 pub const HOST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 1);
 /// Of both.

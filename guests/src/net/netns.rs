@@ -1,6 +1,6 @@
 //! A network namespace held by one thread: it lives as long as this value, and no longer, also after SIGKILL.
 
-use super::{DhcpServer, GUEST_ADDRESS, HOST_ADDRESS, NetError, dhcp, tap};
+use super::{DhcpServer, GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS, NetError, dhcp, tap};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -88,6 +88,12 @@ impl Netns {
         let socket = self.run(make)?.map_err(configure)?;
         let socket = tokio::net::UdpSocket::from_std(socket.into()).map_err(configure)?;
         Ok(DhcpServer::start(socket))
+    }
+
+    /// The guest's hardware address is known from here on and not asked for: what asks in vain is late with the next packets,
+    /// by this host's clock, also when the guest answers again.
+    pub(crate) fn know_guest(&self) -> Result<(), NetError> {
+        self.run(|| tap::know(GUEST_ADDRESS, GUEST_MAC))?
     }
 
     /// The guest's address with this port.

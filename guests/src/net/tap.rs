@@ -36,6 +36,29 @@ pub(super) fn bring_up(name: &str) -> Result<(), NetError> {
 
 fn set_address(operation: libc::c_ulong, address: Ipv4Addr, what: &'static str) -> Result<(), NetError> {
     let mut request = request(TAP_NAME);
+    request.ifr_ifru.ifru_addr = inet(address);
+    let set = control().and_then(|socket| ioctl(socket.as_raw_fd(), operation, &mut request));
+    set.map_err(|source| NetError::Configure { what, source })
+}
+
+/// A neighbour's hardware address, for good.
+pub(super) fn know(address: Ipv4Addr, mac: [u8; 6]) -> Result<(), NetError> {
+    // SAFETY: all zeroes is a valid arpreq.
+    let mut entry: libc::arpreq = unsafe { std::mem::zeroed() };
+    entry.arp_pa = inet(address);
+    entry.arp_ha.sa_family = libc::ARPHRD_ETHER;
+    for (to, from) in entry.arp_ha.sa_data.iter_mut().zip(mac) {
+        *to = from as libc::c_char;
+    }
+    entry.arp_flags = libc::ATF_PERM | libc::ATF_COM;
+    for (to, from) in entry.arp_dev.iter_mut().zip(TAP_NAME.bytes()) {
+        *to = from as libc::c_char;
+    }
+    let set = control().and_then(|socket| ioctl(socket.as_raw_fd(), libc::SIOCSARP, &mut entry));
+    set.map_err(|source| NetError::Configure { what: "the guest's hardware address", source })
+}
+
+fn inet(address: Ipv4Addr) -> sockaddr {
     let inet = sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: 0,
@@ -43,9 +66,7 @@ fn set_address(operation: libc::c_ulong, address: Ipv4Addr, what: &'static str) 
         sin_zero: [0; 8],
     };
     // SAFETY: sockaddr_in is no larger than sockaddr and both begin with the family.
-    request.ifr_ifru.ifru_addr = unsafe { std::mem::transmute::<sockaddr_in, sockaddr>(inet) };
-    let set = control().and_then(|socket| ioctl(socket.as_raw_fd(), operation, &mut request));
-    set.map_err(|source| NetError::Configure { what, source })
+    unsafe { std::mem::transmute::<sockaddr_in, sockaddr>(inet) }
 }
 
 fn request(name: &str) -> ifreq {
@@ -66,8 +87,9 @@ fn control() -> io::Result<OwnedFd> {
     }
 }
 
-fn ioctl(fd: c_int, operation: libc::c_ulong, request: &mut ifreq) -> io::Result<()> {
-    // SAFETY: every operation used here takes a pointer to an ifreq, which outlives the call.
+/// `T`: what the operation takes.
+fn ioctl<T>(fd: c_int, operation: libc::c_ulong, request: &mut T) -> io::Result<()> {
+    // SAFETY: every operation used here takes a pointer to an ifreq or an arpreq, as its caller has it, which outlives the call.
     let result = unsafe { libc::ioctl(fd, operation, std::ptr::from_mut(request)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -4,14 +4,18 @@
 //! named in /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2),
 //! and because nothing else loads diag288_wdt: that is the document's `modprobe diag288_wdt`.
 
-use super::interface::{Additions, GuestOs};
+mod faults;
+
+use super::interface::{Additions, Breakage, GuestOs};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
-use vmhealth_sim::scenario::{Health, Keepalive, WatchdogDaemon};
+use vmhealth_sim::scenario::{Fault, Health, Keepalive, WatchdogDaemon};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
+/// Where it always listens.
+const HEALTH_PORT: u16 = 1500;
 const HEALTH_UNIT: &str = "vmhealth-health.service";
 
 /// Debian 12 and later.
@@ -29,10 +33,10 @@ device=$(readlink /proc/$pid/fd/* | grep -m1 '^/dev/watchdog') || { echo "the da
 [ "$(cat /sys/class/watchdog/${device#/dev/}/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
 "#;
 
-/// Kills the daemon as the user's document does, then looks who has the device: Debian's wd_keepalive takes over unless
-/// it is masked.
-const KILL_DAEMON: &str = r#"pkill -9 watchdog
-while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
+/// As the user's document does it.
+const KILL_DAEMON: &str = "pkill -9 watchdog\n";
+/// Waits for the daemon's end, then looks who has the device: Debian's wd_keepalive takes over unless it is masked.
+const WHO_TAKES_OVER: &str = r#"while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
 echo "pid $pid is gone"
 if [ "$(systemctl is-enabled wd_keepalive.service 2>/dev/null)" = masked ]; then echo "petter nobody"; exit; fi
 n=0
@@ -92,11 +96,13 @@ impl GuestOs for Debian {
         added
     }
 
-    fn health_server(&self) -> Additions {
+    fn health_server(&self, ports: &[u16]) -> Additions {
+        let words: String = ports.iter().filter(|p| **p != HEALTH_PORT).map(|p| format!(" {p}")).collect();
+        let unit = HEALTH_FILE.replace(" PORTS", &words);
         Additions {
             files: vec![
                 json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}),
-                json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": HEALTH_FILE}),
+                json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": unit}),
             ],
             commands: Vec::new(),
             services: vec![HEALTH_UNIT],
@@ -130,7 +136,7 @@ impl GuestOs for Debian {
     }
 
     fn kill_watchdog_daemon(&self) -> String {
-        format!("{DAEMON}{KILL_DAEMON}")
+        format!("{DAEMON}{KILL_DAEMON}{WHO_TAKES_OVER}")
     }
 
     fn stop_watchdog_daemon(&self) -> String {
@@ -179,6 +185,10 @@ impl GuestOs for Debian {
         &["/usr/bin/systemctl", "--no-block", "reboot"]
     }
 
+    fn break_within(&self, fault: &Fault) -> Option<Breakage> {
+        faults::script(fault)
+    }
+
     fn panic_kernel(&self) -> &'static [&'static str] {
         &["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"]
     }
@@ -188,7 +198,7 @@ impl GuestOs for Debian {
 mod tests {
     use super::*;
     use std::process::Command;
-    use vmhealth_sim::scenario::Span;
+    use vmhealth_sim::scenario::{FaultKind, Span};
 
     /// A shell of this host reads them, and runs nothing.
     #[test]
@@ -210,6 +220,10 @@ mod tests {
             DEBIAN.stop_watchdog_daemon(),
             DEBIAN.stop_agent(Duration::from_millis(1500)),
         ];
+        let faults = FaultKind::ALL.iter().filter_map(|kind| kind.example().parse::<Fault>().ok());
+        scripts.extend(faults.filter_map(|fault| DEBIAN.break_within(&fault)).map(|breakage| match breakage {
+            Breakage::Script(script) | Breakage::Unit(script) => script,
+        }));
         scripts.extend(healths.iter().map(|health| DEBIAN.set_health(health)));
         for script in scripts {
             let read = Command::new("sh").args(["-n", "-c", &script]).output().unwrap();

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fmt::Debug;
 use std::time::Duration;
 use vmhealth_sim::manifest::VmiSpec;
-use vmhealth_sim::scenario::{Health, WatchdogDaemon};
+use vmhealth_sim::scenario::{Fault, Health, WatchdogDaemon};
 
 /// What is added to a guest's user data.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,14 +17,30 @@ pub struct Additions {
     pub services: Vec<&'static str>,
 }
 
+/// How a guest is broken from within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breakage {
+    /// A script that the agent runs to its end. Its first line says how the effect was seen; a line `petter NAME` who writes to
+    /// the watchdog from now on.
+    Script(String),
+    /// A script that systemd runs, because the agent may not live to answer: it says [`SAYS`] and how the effect was seen on
+    /// the console, or [`LACKS`] and why there is none. It may go on for as long as the fault lasts.
+    Unit(String),
+}
+
+/// Begins a line on the console that says how a fault was seen.
+pub const SAYS: &str = "vmhealth sees: ";
+/// Begins a line on the console that says why a fault did not take effect.
+pub const LACKS: &str = "vmhealth lacks: ";
+
 /// A distribution of Linux with systemd, cloud-init and QEMU's guest agent. Scripts are POSIX shell, run by the agent as root; one
 /// that exits with another status than 0 says on stderr what the guest lacks.
 pub trait GuestOs: Debug + Send + Sync {
     /// Sets up the watchdog daemon that the profile asks for.
     fn watchdog_daemon(&self, daemon: &WatchdogDaemon, vmi: &VmiSpec) -> Additions;
 
-    /// Installs and starts the health server on port 1500.
-    fn health_server(&self) -> Additions;
+    /// Installs and starts the health server on port 1500. `ports`: it listens there too, and has every path.
+    fn health_server(&self, ports: &[u16]) -> Additions;
 
     /// Makes a panicked kernel reboot by itself after so many seconds.
     fn panic_reboot(&self, seconds: u32) -> Additions;
@@ -65,6 +81,9 @@ pub trait GuestOs: Debug + Send + Sync {
 
     /// The same for a reboot.
     fn reboot(&self) -> &'static [&'static str];
+
+    /// How a fault of the guest's own programs, clock or disk is brought about; `None`: not from within.
+    fn break_within(&self, fault: &Fault) -> Option<Breakage>;
 
     /// The command that makes the kernel panic; nobody sees it end.
     fn panic_kernel(&self) -> &'static [&'static str];

@@ -26,7 +26,11 @@ pub async fn ping(agent: &Agent, timeout: Duration) -> Attempt {
 /// success; what runs too long is left running.
 pub async fn exec(agent: &Agent, command: &[String], inner: Duration, timeout: Duration) -> Attempt {
     let argv: Vec<&str> = command.iter().map(String::as_str).collect();
-    let asked = async { agent.present()?.run(&argv, time::now() + inner).await };
+    let asked = async {
+        let agent = agent.present()?;
+        let pid = agent.start(&argv, LIBVIRT_AGENT_LIMIT).await?;
+        agent.finish(pid, time::now() + inner).await
+    };
     match time::timeout(timeout, asked).await {
         Ok(Ok(output)) => match output.exit_code.unwrap_or(0) {
             0 => success(cap(output.stdout)),

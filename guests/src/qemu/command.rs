@@ -8,12 +8,21 @@
 
 use super::machine::{Accel, Boot, Disk, Machine, Memory, Nic, Sockets};
 use crate::image::Kernel;
+use crate::net::GUEST_MAC;
 use std::ffi::OsString;
 use std::path::Path;
 use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy};
 
 /// The id of the agent's port, named in VSERPORT_CHANGE.
 pub const AGENT_PORT: &str = "agent0";
+
+/// The id of the guest's network, for what is put between it and its NIC.
+pub(crate) const NETDEV: &str = "net";
+
+/// The id of its disk.
+pub(crate) const ROOT_DRIVE: &str = "root";
+/// What QEMU does about a disk's error, as libvirt says it for KubeVirt's `error_policy='stop'`. No part of the guest's state.
+pub(crate) const ON_IO_ERROR: &str = ",werror=stop,rerror=stop";
 
 /// What the architectures' machines have in different ways.
 struct Board {
@@ -95,23 +104,27 @@ impl QemuCommand {
             Disk::Snapshot(path) => c.keyed("-drive", "if=none,id=root,format=qcow2,snapshot=on,file=", path),
         };
         let first = if matches!(machine.boot, Boot::Kernel(_)) { "" } else { ",bootindex=1" };
-        c.option("-device", format!("{},drive=root,serial=root{first}", board.virtio("virtio-blk")));
+        c.option(
+            "-device",
+            format!("{},drive={ROOT_DRIVE},serial=root{first}{ON_IO_ERROR}", board.virtio("virtio-blk")),
+        );
         if let Some(seed) = &machine.seed {
             c.keyed("-drive", "if=none,id=seed,format=raw,readonly=on,file=", seed);
             c.option("-device", format!("{},drive=seed,serial=seed", board.virtio("virtio-blk")));
         }
         match &machine.nic {
             Nic::None => &mut c,
-            Nic::Tap(fd) => c.option("-netdev", format!("tap,id=net,fd={fd}")),
+            Nic::Tap(fd) => c.option("-netdev", format!("tap,id={NETDEV},fd={fd}")),
             Nic::Datagram { local, remote } => {
                 let [local, remote] = [local, remote].map(|p| p.to_string_lossy().replace(',', ",,"));
                 let ends = format!("local.type=unix,local.path={local},remote.type=unix,remote.path={remote}");
-                c.option("-netdev", format!("dgram,id=net,{ends}"))
+                c.option("-netdev", format!("dgram,id={NETDEV},{ends}"))
             }
         };
         if machine.nic != Nic::None {
             let rom = if board.bus == "pci" { ",romfile=" } else { "" };
-            c.option("-device", format!("{},netdev=net,mac=02:00:00:00:00:02{rom}", board.virtio("virtio-net")));
+            let mac = GUEST_MAC.map(|byte| format!("{byte:02x}")).join(":");
+            c.option("-device", format!("{},netdev={NETDEV},mac={mac}{rom}", board.virtio("virtio-net")));
         }
         if let Some(model) = machine.watchdog {
             c.option("-device", format!("{},id=watchdog0", model.as_str()));

@@ -20,3 +20,4 @@ mod world;
 pub use pressure::Pressure;
 pub use run::{Outcome, run};
 pub use setup::Setup;
+pub use timeline::{Line, TIMELINE};

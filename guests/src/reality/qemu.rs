@@ -5,6 +5,7 @@ use super::setup::Setup;
 use crate::fault::{self, NotInjected};
 use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmSpec, Waited, verify};
 use crate::net::GUEST_ADDRESS;
+use crate::outside;
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{PortReply, Template};
 use crate::time;
@@ -27,6 +28,8 @@ use vmhealth_sim::trace::ShutdownCause;
 
 /// libvirt's limit for an agent that does not answer its sync, before it falls back to ACPI.
 const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// An agent that will not shut down, because its filesystems are frozen for example, says so at once.
+const AGENT_REFUSAL: Duration = Duration::from_millis(500);
 /// For a QMP command that takes no time.
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
@@ -126,6 +129,7 @@ impl Running for QemuGuest {
         match what {
             Request::Verify => Vec::from_iter(self.verify(vmi, look).await),
             Request::Inject { step, fault } => self.inject(vmi, step, &fault).await,
+            Request::Mend { step, fault } => Vec::from_iter(self.mend(step, &fault).await),
             Request::Cluster(VmiCommand::Probe { kind, request, timeout }) => {
                 let attempt = self.probe(PortReply::AsCaptured, &request, timeout).await;
                 vec![VmiInput::Probe { kind, attempt }.of(vmi)]
@@ -193,7 +197,7 @@ impl QemuGuest {
     }
 
     async fn inject(&self, vmi: u32, step: usize, fault: &Fault) -> Vec<Input> {
-        let (news, holder) = match fault::inject(&self.live, fault, self.config.guest_scale).await {
+        let (news, holder) = match fault::inject(&self.live, step, fault, self.config.guest_scale).await {
             Ok(confirmed) => (FaultNews::Confirmed(confirmed.how), confirmed.petter),
             Err(NotInjected::Guest(why)) => (FaultNews::Failed(why), None),
             Err(NotInjected::Host(why)) => (FaultNews::HostFailed(why), None),
@@ -202,11 +206,21 @@ impl QemuGuest {
         holder.into_iter().chain([Input::Fault { step, news }]).collect()
     }
 
+    /// A QEMU that has ended meanwhile has nothing left to mend.
+    async fn mend(&self, step: usize, fault: &Fault) -> Option<Input> {
+        match outside::mend(&self.live, step, fault).await {
+            Err(e @ (QmpError::Qemu { .. } | QmpError::Late { .. })) => {
+                Some(Input::HostFailed { reason: format!("{} could not be ended: {e}", fault.kind()) })
+            }
+            _ => None,
+        }
+    }
+
     /// libvirt's default mode: the agent when it is connected, the ACPI button when that fails.
     async fn ask_to_shut_down(&self) {
         let through_agent = async {
             let mode = qga::guest_shutdown { mode: Some(qga::GuestShutdownMode::Powerdown) };
-            self.live.agent.present()?.send(mode, AGENT_SHUTDOWN_LIMIT).await
+            self.live.agent.present()?.send(mode, AGENT_SHUTDOWN_LIMIT, AGENT_REFUSAL).await
         };
         if through_agent.await.is_err() {
             // A QEMU that does not answer is destroyed when the grace period is over.

@@ -1,11 +1,41 @@
 //! The timeline on disk: one JSON object a line, written as it happens.
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use tokio::sync::mpsc::UnboundedSender;
 use vmhealth_sim::trace::{Entry, Trace};
+
+/// The timeline's file in a scenario's evidence.
+pub const TIMELINE: &str = "timeline.jsonl";
+
+/// A line of it: an entry of the trace in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// More for a reader; may be empty.
+    pub detail: String,
+    /// The event's text.
+    pub event: String,
+    /// It happened in the boot of the template.
+    pub replayed: bool,
+    /// Seconds on the scenario's clock.
+    pub t: f64,
+    /// Counted from 1; 0 before there is one.
+    pub vmi: u32,
+}
+
+impl From<&Entry> for Line {
+    fn from(entry: &Entry) -> Line {
+        Line {
+            detail: entry.detail.clone(),
+            event: entry.event.to_string(),
+            replayed: entry.replayed,
+            t: entry.at.as_secs_f64(),
+            vmi: entry.vmi,
+        }
+    }
+}
 
 /// `timeline.jsonl`.
 #[derive(Debug)]
@@ -17,16 +47,13 @@ pub(super) struct Timeline {
 
 impl Timeline {
     pub(super) fn create(evidence: &Path, watcher: UnboundedSender<Entry>) -> io::Result<Timeline> {
-        Ok(Timeline { file: File::create(evidence.join("timeline.jsonl"))?, kept: 0, watcher })
+        Ok(Timeline { file: File::create(evidence.join(TIMELINE))?, kept: 0, watcher })
     }
 
     /// Keeps what is new in the trace and shows it to the watcher.
     pub(super) fn keep(&mut self, trace: &Trace) -> io::Result<()> {
         for entry in &trace.entries()[self.kept..] {
-            let line = json!({
-                "t": entry.at.as_secs_f64(), "vmi": entry.vmi, "event": entry.event.to_string(), "detail": entry.detail,
-                "replayed": entry.replayed,
-            });
+            let line = serde_json::to_string(&Line::from(entry))?;
             // At once: formatted into a file it would be a write for every token.
             self.file.write_all(format!("{line}\n").as_bytes())?;
             // Nobody may look any more.

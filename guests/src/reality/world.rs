@@ -64,7 +64,7 @@ impl<B: Backend> World<B> {
             }
             (Request::Inject { step, .. }, None) => shared.tell(Input::Fault { step, news: FaultNews::NoGuest }),
             // Whose guest was never started has nothing to be done.
-            (Request::Cluster(_) | Request::Verify | Request::Discard, None) => {}
+            (Request::Cluster(_) | Request::Verify | Request::Mend { .. } | Request::Discard, None) => {}
         }
     }
 

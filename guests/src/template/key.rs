@@ -2,13 +2,13 @@
 //!
 //! QEMU's binary and version, machine type, CPU model, accelerator, vCPUs, memory and devices (all of them the command
 //! line), kernel, initramfs and disk (the image's digest), cloud-init seed, watched ports, the clock that it lives by, and how
-//! it is captured. What only steers QEMU and is not in the guest's state (`-action`) is left out, so that a poweroff and a reset
+//! it is captured. What only steers QEMU and is not in the guest's state (`-action`, `werror`) is left out, so that a poweroff and a reset
 //! share a template.
 
 use crate::guest::VmSpec;
 use crate::guest_time::Timekeeping;
 use crate::image::Kernel;
-use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, QemuCommand, Sockets};
+use crate::qemu::{Accel, Boot, Disk, Machine, Memory, Nic, ON_IO_ERROR, QemuCommand, Sockets};
 use std::collections::BTreeSet;
 use vmhealth_images::digest;
 use vmhealth_sim::manifest::{RebootPolicy, WatchdogAction};
@@ -48,7 +48,7 @@ pub fn key(spec: &VmSpec, watched: &BTreeSet<u16>) -> String {
         [PROCEDURE, os.verify_script(), os.quiesce_script()].concat(),
         qemu.line.clone(),
         qemu.digest.clone(),
-        QemuCommand::new(&machine, &sockets).to_string(),
+        QemuCommand::new(&machine, &sockets).to_string().replace(ON_IO_ERROR, ""),
         cpu.collect(),
         platform.image.digest.clone(),
         digest::of_bytes(&seed.user_data),

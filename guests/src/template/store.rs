@@ -4,7 +4,7 @@ use super::history::History;
 use crate::guest::Captured;
 use std::path::Path;
 use std::time::Duration;
-use vmhealth_images::entries::{Entries, EntryFile, Held};
+use vmhealth_images::entries::{Entries, EntryError, EntryFile, Held};
 
 /// An ordinary user's QEMU opens the memory for writing even where it maps it privately.
 const FILES: &[EntryFile] = &[(RAM, 0o600), (STATE, 0o444), (DISK, 0o444), (SEED, 0o444), (HISTORY, 0o444)];
@@ -33,6 +33,11 @@ impl Templates {
     pub fn evict(&self) -> usize {
         // What cannot be removed now is removed by a later run.
         self.entries.evict(LIMIT).map_or(0, |removed| removed.len())
+    }
+
+    /// Removes templates, those longest out of use first, until at most `keep` bytes are left; those in use stay. Says which.
+    pub fn prune(&self, keep: u64) -> Result<Vec<String>, EntryError> {
+        self.entries.evict(keep)
     }
 }
 

@@ -157,16 +157,26 @@ impl Agent {
         Ok(serde_json::from_value(result?).map_err(QmpError::Json)?)
     }
 
-    /// Sends a command that answers only when it fails, and does not wait.
-    pub async fn send<C: QgaCommand>(&self, command: C, limit: Duration) -> Result<(), AgentError> {
+    /// Sends a command that answers only when it refuses; how long that may take is `refusal`. The line is brought in step
+    /// first, in any case: libvirt's own is out of step soon after an agent stops answering, because KubeVirt asks it every 5 s
+    /// whether its filesystems are frozen.
+    pub async fn send<C: QgaCommand>(&self, command: C, limit: Duration, refusal: Duration) -> Result<(), AgentError> {
         let sending = async {
             let mut channel = self.channel.lock().await;
-            if channel.in_step.take() != Some(self.session) {
-                channel.sync().await?;
-            }
-            channel.send(command).await
+            channel.in_step = None;
+            channel.sync().await?;
+            channel.send(command).await?;
+            Ok(channel)
         };
-        self.within_session(C::NAME, limit, sending).await
+        let mut channel = self.within_session(C::NAME, limit, sending).await?;
+        match self.within_session(C::NAME, refusal, channel.read_line()).await {
+            Ok(line) => {
+                let reply: Value = serde_json::from_slice(&line).map_err(QmpError::Json)?;
+                Ok(result(reply).map(drop)?)
+            }
+            // Nothing is said against it, or the agent goes down with the guest.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Starts a program in the guest, without a shell; its pid there.
@@ -186,9 +196,14 @@ impl Agent {
 
     /// Runs a program in the guest and waits for its end until the deadline.
     pub async fn run(&self, argv: &[&str], deadline: Instant) -> Result<ExecOutput, AgentError> {
+        let pid = self.start(argv, deadline.saturating_duration_since(time::now())).await?;
+        self.finish(pid, deadline).await
+    }
+
+    /// Waits until the deadline for the end of a program that was started.
+    pub async fn finish(&self, pid: i64, deadline: Instant) -> Result<ExecOutput, AgentError> {
         let left = || deadline.saturating_duration_since(time::now());
         let limit = left();
-        let pid = self.start(argv, limit).await?;
         loop {
             let status = self.execute(qga::guest_exec_status { pid }, left()).await?;
             if status.exited {

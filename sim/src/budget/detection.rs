@@ -12,7 +12,8 @@ pub struct Span {
     pub worst: Duration,
 }
 
-/// libvirt's own limit for an agent command; a ping does not use its timeout (kubevirt-health.md 3.4).
+/// libvirt's own limit for an agent command; a ping does not use its timeout, and a program is not started (kubevirt-health.md
+/// 3.3, 3.4).
 pub(crate) const LIBVIRT_AGENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a broken guest answers a probe.
@@ -28,7 +29,7 @@ impl Answer {
     fn lasts(self, probe: &PodProbe) -> Duration {
         match self {
             Answer::Refusal => Duration::ZERO,
-            Answer::Silence if probe.handler == Handler::GuestAgentPing => {
+            Answer::Silence if matches!(probe.handler, Handler::GuestAgentPing | Handler::Exec { .. }) => {
                 probe.timings.timeout().min(LIBVIRT_AGENT_LIMIT)
             }
             Answer::Silence => probe.timings.timeout(),

@@ -24,12 +24,20 @@ pub enum Break {
     DaemonStopped,
     /// The kernel has panicked and spins.
     KernelPanic,
+    /// The guest lives, and its network does not.
+    NetworkLost,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Break; 5] =
-        [Break::ServiceStopped, Break::ServiceHangs, Break::AgentStopped, Break::DaemonStopped, Break::KernelPanic];
+    pub const ALL: [Break; 6] = [
+        Break::ServiceStopped,
+        Break::ServiceHangs,
+        Break::AgentStopped,
+        Break::DaemonStopped,
+        Break::KernelPanic,
+        Break::NetworkLost,
+    ];
 
     /// Whether the guest still obeys a request to shut down.
     fn obeys(self) -> bool {
@@ -44,6 +52,7 @@ impl Break {
             Break::AgentStopped => "agent-stopped",
             Break::DaemonStopped => "daemon-stopped",
             Break::KernelPanic => "kernel-panic",
+            Break::NetworkLost => "network-lost",
         }
     }
 }
@@ -157,7 +166,7 @@ fn meets(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Meets {
             Break::ServiceStopped => Meets::Broken(Answer::Refusal),
             // The kernel goes on accepting.
             Break::ServiceHangs if !http => WELL,
-            Break::ServiceHangs | Break::KernelPanic => Meets::Broken(Answer::Silence),
+            Break::ServiceHangs | Break::KernelPanic | Break::NetworkLost => Meets::Broken(Answer::Silence),
             Break::AgentStopped | Break::DaemonStopped => WELL,
         },
         None if probe.handler == Handler::GuestAgentPing && vmi.agent_probes_paused => {
@@ -166,6 +175,7 @@ fn meets(vmi: &VmiSpec, probe: &Probe, fault: Break) -> Meets {
         None => match (fault, &probe.handler) {
             (Break::AgentStopped, _) => Meets::Broken(Answer::Refusal),
             (Break::KernelPanic, _) => Meets::Broken(Answer::Silence),
+            (Break::NetworkLost, _) => Meets::Nothing("it goes over the agent"),
             (_, Handler::Exec { .. }) => Meets::Nothing("it depends on its command"),
             _ => WELL,
         },

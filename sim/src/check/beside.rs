@@ -1,7 +1,8 @@
 //! Instance types and preferences that stand in the same text as the VMs that name them.
 
-use crate::yaml::{Cursor, Node, Value};
-use std::collections::BTreeMap;
+use crate::yaml::{Cursor, Node, Pos, Value};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a VM is told to take more from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +45,16 @@ impl Matcher {
 
 /// The specs by matcher, namespace (none if it is not namespaced) and name.
 #[derive(Default)]
-pub(super) struct Beside<'a>(BTreeMap<(Matcher, Option<&'a str>, &'a str), &'a Node>);
+pub(super) struct Beside<'a> {
+    given: BTreeMap<(Matcher, Option<&'a str>, &'a str), Given<'a>>,
+    /// Where those objects stand that a VM has named.
+    taken: RefCell<BTreeSet<Pos>>,
+}
+
+struct Given<'a> {
+    object: Pos,
+    spec: &'a Node,
+}
 
 impl<'a> Beside<'a> {
     /// What stands in these documents, lists of at most some levels included.
@@ -55,15 +65,16 @@ impl<'a> Beside<'a> {
     }
 
     fn collect(&mut self, node: &'a Node, depth: usize) {
-        let kind = text(node, "kind");
-        if let Some(Node { value: Value::Seq(items), .. }) = member(node, "items").filter(|_| depth > 0) {
+        let kind = node.text_at("kind");
+        if let Some(Node { value: Value::Seq(items), .. }) = node.get("items").filter(|_| depth > 0) {
             items.iter().for_each(|item| self.collect(item, depth - 1));
         }
-        let (Some(spec), Some(metadata)) = (member(node, "spec"), member(node, "metadata")) else { return };
+        let Some(spec) = node.get("spec") else { return };
         for matcher in Matcher::ALL.into_iter().filter(|_| kind.starts_with("VirtualMachine")) {
             if let Some(is_namespaced) = matcher.is_namespaced(kind) {
-                let namespace = is_namespaced.then(|| text(metadata, "namespace"));
-                self.0.insert((matcher, namespace, text(metadata, "name")), spec);
+                let namespace = is_namespaced.then(|| node.text_at("metadata.namespace"));
+                let given = Given { object: node.pos, spec };
+                self.given.insert((matcher, namespace, node.text_at("metadata.name")), given);
             }
         }
     }
@@ -76,15 +87,13 @@ impl<'a> Beside<'a> {
             kind => matcher.is_namespaced(kind)?,
         };
         let namespace = is_namespaced.then(|| vm.text_at("metadata.namespace").unwrap_or_default());
-        self.0.get(&(matcher, namespace, at.text_at("name")?)).copied()
+        let given = self.given.get(&(matcher, namespace, at.text_at("name")?))?;
+        self.taken.borrow_mut().insert(given.object);
+        Some(given.spec)
     }
-}
 
-fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
-    let Value::Map(members) = &node.value else { return None };
-    members.iter().find(|(key, _)| key.name == name).map(|(_, member)| member)
-}
-
-fn text<'a>(node: &'a Node, name: &str) -> &'a str {
-    member(node, name).and_then(|at| at.value.as_str()).unwrap_or_default()
+    /// Whether a VM has named the object that begins there.
+    pub(super) fn is_taken(&self, object: Pos) -> bool {
+        self.taken.borrow().contains(&object)
+    }
 }

@@ -114,6 +114,11 @@ impl<'a> CheckContext<'a> {
         self.written.at(Self::path_of_spec(self.is_vm))?.at(path)
     }
 
+    /// The annotations that its author has written for the VMI of a VM.
+    pub(super) fn written_annotations(&self) -> Option<Cursor<'a>> {
+        self.written.at("spec.template.metadata.annotations")
+    }
+
     /// The VM's field that names an instance type or a preference.
     pub(super) fn matcher(&self, matcher: Matcher) -> Option<Cursor<'a>> {
         if self.is_vm { self.root.get("spec")?.get(matcher.field()) } else { None }
@@ -147,9 +152,14 @@ impl<'a> CheckContext<'a> {
         }
     }
 
+    /// The metadata that the VMI has.
+    pub(super) fn metadata_of_vmi(&self) -> Option<Cursor<'a>> {
+        self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })
+    }
+
     /// What a label or an annotation of the VMI says.
     pub(super) fn vmi_metadata(&self, key: &str) -> Option<&'a str> {
-        let metadata = self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })?;
+        let metadata = self.metadata_of_vmi()?;
         ["labels", "annotations"].into_iter().find_map(|list| metadata.get(list)?.get(key)?.text())
     }
 

@@ -45,6 +45,8 @@ pub struct Checked {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// Where it begins.
+    pub pos: Pos,
     /// What becomes of it.
     pub verdict: Verdict,
     /// Whether `kubectl create` goes through.
@@ -73,6 +75,8 @@ pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
+    // An instance type that was used was not passed over.
+    checks.skipped.retain(|skipped| !with.beside.is_taken(skipped.pos));
     Ok(checks)
 }
 
@@ -121,6 +125,7 @@ fn no_such_kind(object: Cursor<'_>, meant: Kind) -> Checked {
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
         kind: meant,
+        pos: object.node().pos,
         verdict: Verdict::Refused,
         created: false,
         findings: findings.0.into_iter().map(|found| found.finding).collect(),
@@ -195,6 +200,7 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
         kind,
+        pos: object.node().pos,
         verdict: verdict(&findings),
         created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
         findings,
@@ -214,7 +220,7 @@ fn with_brought(object: Cursor<'_>, context: &CheckContext<'_>) -> Option<Node> 
 /// Every field has its type, as far as the API server looks.
 fn is_typed(findings: &Findings<'_>) -> bool {
     let rules = || findings.0.iter().map(|found| found.finding.rule);
-    rules().all(|rule| rule.layer == Layer::ClientDecode || rule.rank == Rank::Note)
+    rules().all(|rule| rule.layer == Layer::ClientDecode || rule.rank != Rank::Error)
 }
 
 /// Excuses what there is an excuse for, from a finding on; the number of all.

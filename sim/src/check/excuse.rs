@@ -110,8 +110,10 @@ fn is_excerpt(text: &str) -> bool {
         if line.trim().is_empty() || scalar_of.is_some_and(|key| indent > key) {
             return false;
         }
-        let head = line.split_whitespace().next_back().unwrap_or_default();
-        let begins_scalar = head.starts_with(['|', '>']) && head.len() <= 3 && line.trim() != head;
+        // Behind the sign of a block scalar there may be a comment.
+        let code = line.split_once(" #").map_or(line, |(code, _)| code).trim();
+        let head = code.split_whitespace().next_back().unwrap_or_default();
+        let begins_scalar = head.starts_with(['|', '>']) && head.len() <= 3 && code != head && !code.starts_with('#');
         scalar_of = begins_scalar.then_some(indent);
         is_elision(line)
     })

@@ -1,8 +1,10 @@
 //! A VM with what its instance type and its preference bring, as KubeVirt's webhook sees it (KubeVirt pkg/instancetype/apply,
 //! pkg/instancetype/preference/apply). What an instance type cannot bring because the VM has it stays the VM's: a rule says that.
 //!
-//! Not applied: clock, CPU features, annotations, virtual GPU options and overcommitPercent; nothing here asks for them.
+//! Not applied: clock, CPU features and virtual GPU options; nothing here asks for them.
 
+use super::nic::{BINDINGS, DISCONTINUED};
+use crate::manifest::bytes;
 use crate::yaml::{Key, Node, Value};
 
 /// An instance type's field, and the VMI's that becomes the same.
@@ -75,17 +77,48 @@ pub(super) fn expand(object: &Node, path: &str, instancetype: Option<&Node>, pre
         if let Some(spec) = instancetype {
             copy(spec, OF_INSTANCETYPE, vmi);
             guest_cpu(spec, preference, vmi);
+            overcommit(spec, vmi);
         }
         if let Some(spec) = preference {
             copy(spec, OF_PREFERENCE, vmi);
             firmware(spec, vmi);
             devices(spec, vmi);
-            for (key, feature) in find(spec, "features.preferredHyperv").iter().flat_map(|hyperv| members(hyperv)) {
-                fill(vmi, &format!("domain.features.hyperv.{}", key.name), feature);
+            if let Some(Node { value: Value::Map(features), .. }) = spec.at("features.preferredHyperv") {
+                for (key, feature) in features {
+                    fill(vmi, &format!("domain.features.hyperv.{}", key.name), feature);
+                }
             }
         }
     }
+    let metadata = path.strip_suffix("spec").map(|template| format!("{template}metadata.annotations"));
+    for given in [instancetype, preference].into_iter().flatten().filter_map(|spec| spec.get("annotations")) {
+        annotate(given, metadata.as_deref().and_then(|path| make(&mut object, path)));
+    }
     object
+}
+
+/// Annotations that the VMI does not have yet.
+fn annotate(given: &Node, annotations: Option<&mut Node>) {
+    let (Some(annotations), Value::Map(given)) = (annotations, &given.value) else { return };
+    if annotations.value == Value::Null {
+        annotations.value = Value::Map(Vec::new());
+    }
+    let Value::Map(members) = &mut annotations.value else { return };
+    for (key, value) in given {
+        if members.iter().all(|(other, _)| other.name != key.name) {
+            members.push((key.clone(), value.clone()));
+        }
+    }
+}
+
+/// The pod asks for so much less memory than the guest has (KubeVirt pkg/instancetype/apply/memory.go).
+fn overcommit(spec: &Node, vmi: &mut Node) {
+    let percent = number_at(spec, "memory.overcommitPercent").filter(|percent| (1..=100).contains(percent));
+    let Some((percent, guest)) = percent.zip(spec.at("memory.guest")) else { return };
+    let Some(whole) = guest.value.quantity().and_then(|text| bytes(&text)) else { return };
+    // KubeVirt computes it in 32 bits.
+    let asked = whole as f32 * (1.0 - percent as f32 / 100.0);
+    fill(vmi, "domain.resources.requests.memory", &Node { value: Value::Int(asked as i64), ..guest.clone() });
 }
 
 /// How a preference wants vCPUs to be laid out.
@@ -98,24 +131,24 @@ pub(super) struct Spread {
 
 /// `sockets`, `cores`, `threads`, `any` or `spread`; the names that began with `prefer` mean the same.
 pub(super) fn topology(preference: Option<&Node>) -> String {
-    let word = preference.and_then(|p| find(p, "cpu.preferredCPUTopology")?.value.as_str()).unwrap_or("sockets");
+    let word = preference.and_then(|p| p.at("cpu.preferredCPUTopology")?.value.as_str()).unwrap_or("sockets");
     word.strip_prefix("prefer").unwrap_or(word).to_lowercase()
 }
 
 pub(super) fn spread(preference: &Node) -> Spread {
-    let number = |path| find(preference, path).and_then(int).filter(|n| *n > 0);
+    let number = |path| preference.at(path).and_then(int).filter(|n| *n > 0);
     let ratio = number("cpu.spreadOptions.ratio").or(number("preferSpreadSocketToCoreRatio")).unwrap_or(2);
-    let across = find(preference, "cpu.spreadOptions.across").and_then(|at| at.value.as_str());
+    let across = preference.at("cpu.spreadOptions.across").and_then(|at| at.value.as_str());
     Spread { ratio, across: across.unwrap_or("SocketsCores").to_owned() }
 }
 
 /// A whole number of a spec.
 pub(super) fn number_at(spec: &Node, path: &str) -> Option<i64> {
-    find(spec, path).and_then(int)
+    spec.at(path).and_then(int)
 }
 
 fn guest_cpu(spec: &Node, preference: Option<&Node>, vmi: &mut Node) {
-    let Some((guest, n)) = find(spec, "cpu.guest").and_then(|at| Some((at, int(at)?))) else { return };
+    let Some((guest, n)) = spec.at("cpu.guest").and_then(|at| Some((at, int(at)?))) else { return };
     let (sockets, cores, threads) = match (topology(preference).as_str(), preference.map(spread)) {
         ("cores", _) => (1, n, 1),
         ("threads", _) => (1, 1, n),
@@ -134,19 +167,19 @@ fn guest_cpu(spec: &Node, preference: Option<&Node>, vmi: &mut Node) {
 }
 
 fn firmware(spec: &Node, vmi: &mut Node) {
-    let is_on = |path| find(spec, path).filter(|at| at.value == Value::Bool(true));
-    let has = |vmi: &Node, loader: &str| find(vmi, &format!("domain.firmware.bootloader.{loader}")).is_some();
+    let is_on = |path| spec.at(path).filter(|at| at.value == Value::Bool(true));
+    let has = |vmi: &Node, loader: &str| vmi.at(&format!("domain.firmware.bootloader.{loader}")).is_some();
     if has(vmi, "bios") || has(vmi, "efi") {
         return;
     }
     let empty = |at: &Node| Node { value: Value::Map(Vec::new()), ..at.clone() };
     if let Some(at) = is_on("firmware.preferredUseBios") {
         fill(vmi, "domain.firmware.bootloader.bios", &empty(at));
-    } else if let Some(efi) = find(spec, "firmware.preferredEfi") {
+    } else if let Some(efi) = spec.at("firmware.preferredEfi") {
         fill(vmi, "domain.firmware.bootloader.efi", efi);
     } else if let Some(at) = is_on("firmware.preferredUseEfi") {
         fill(vmi, "domain.firmware.bootloader.efi", &empty(at));
-        if let Some(secure) = find(spec, "firmware.preferredUseSecureBoot") {
+        if let Some(secure) = spec.at("firmware.preferredUseSecureBoot") {
             fill(vmi, "domain.firmware.bootloader.efi.secureBoot", secure);
         }
     }
@@ -154,25 +187,24 @@ fn firmware(spec: &Node, vmi: &mut Node) {
 
 fn devices(spec: &Node, vmi: &mut Node) {
     for (from, list, has, to) in OF_PREFERENCE_FOR_EACH {
-        let Some(wanted) = find(spec, from) else { continue };
-        for item in items(vmi, list).filter(|item| has.is_empty() || find(item, has).is_some()) {
+        let Some(wanted) = spec.at(from) else { continue };
+        for item in items(vmi, list).filter(|item| has.is_empty() || item.at(has).is_some()) {
             fill(item, to, wanted);
         }
     }
-    if let Some(model) = find(spec, "devices.preferredPanicDeviceModel") {
+    if let Some(model) = spec.at("devices.preferredPanicDeviceModel") {
         let device = Node { value: map_of("model", model), ..model.clone() };
         fill(vmi, "domain.devices.panicDevices", &Node { value: Value::Seq(vec![device]), ..model.clone() });
     }
-    let Some(masquerade) = find(spec, "devices.preferredInterfaceMasquerade") else { return };
+    let Some(masquerade) = spec.at("devices.preferredInterfaceMasquerade") else { return };
     let on_pod_network: Vec<String> = items(vmi, "networks")
-        .filter(|network| find(network, "pod").is_some())
-        .filter_map(|network| Some(find(network, "name")?.value.as_str()?.to_owned()))
+        .filter(|network| network.at("pod").is_some())
+        .filter_map(|network| Some(network.at("name")?.value.as_str()?.to_owned()))
         .collect();
-    const BINDINGS: [&str; 8] =
-        ["bridge", "masquerade", "sriov", "passtBinding", "binding", "slirp", "macvtap", "passt"];
+    let bindings = || BINDINGS.into_iter().chain(DISCONTINUED.map(|(binding, _)| binding));
     for nic in items(vmi, "domain.devices.interfaces") {
-        let name = find(nic, "name").and_then(|name| name.value.as_str()).unwrap_or_default();
-        let is_bound = BINDINGS.iter().any(|binding| find(nic, binding).is_some());
+        let name = nic.at("name").and_then(|name| name.value.as_str()).unwrap_or_default();
+        let is_bound = bindings().any(|binding| nic.at(binding).is_some());
         if !is_bound && on_pod_network.iter().any(|n| n == name) {
             fill(nic, "masquerade", masquerade);
         }
@@ -181,7 +213,7 @@ fn devices(spec: &Node, vmi: &mut Node) {
 
 fn copy(spec: &Node, table: &[(&str, &str)], vmi: &mut Node) {
     for (from, to) in table {
-        if let Some(value) = find(spec, from) {
+        if let Some(value) = spec.at(from) {
             fill(vmi, to, value);
         }
     }
@@ -209,7 +241,7 @@ fn make<'n>(node: &'n mut Node, path: &str) -> Option<&'n mut Node> {
         }
         let (pos, span) = (node.pos, node.span);
         let Value::Map(members) = &mut node.value else { return None };
-        let i = members.iter().position(|(key, _)| key.name == name).unwrap_or_else(|| {
+        let i = members.iter().rposition(|(key, _)| key.name == name).unwrap_or_else(|| {
             members.push((Key { pos, span, name: name.to_owned() }, Node { pos, span, value: Value::Null }));
             members.len() - 1
         });
@@ -217,22 +249,9 @@ fn make<'n>(node: &'n mut Node, path: &str) -> Option<&'n mut Node> {
     })
 }
 
-/// What is at a path of a spec.
-pub(super) fn find<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
-    let found = path.split('.').try_fold(node, |node, name| {
-        let Value::Map(members) = &node.value else { return None };
-        members.iter().find(|(key, _)| key.name == name).map(|(_, member)| member)
-    });
-    found.filter(|node| node.value != Value::Null)
-}
-
-fn members(node: &Node) -> &[(Key, Node)] {
-    if let Value::Map(members) = &node.value { members } else { &[] }
-}
-
 /// The items of a list that is there.
 fn items<'n>(node: &'n mut Node, path: &str) -> impl Iterator<Item = &'n mut Node> {
-    let list = find(node, path).is_some().then(|| make(node, path)).flatten();
+    let list = node.at(path).is_some().then(|| make(node, path)).flatten();
     let items = match list.map(|list| &mut list.value) {
         Some(Value::Seq(items)) => items.as_mut_slice(),
         _ => &mut [],

@@ -40,6 +40,12 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     [ON_BY_DEFAULT, OFF_BY_DEFAULT, FORMER].into_iter().flatten().copied()
 }
 
+/// What is said of something whose gate is off, and how that is mended.
+pub(super) fn needs(what: &str, gate: &str) -> (String, String) {
+    let message = format!("{what} needs the feature gate {gate}, which is off");
+    (message, format!("switch {gate} on in the KubeVirt object (and say --with-gate {gate}), or remove it"))
+}
+
 /// Whether a gate is off in a cluster of this release where nobody has touched it.
 pub(super) fn is_off_by_default(gate: &str, version: KubevirtVersion) -> bool {
     let beta = [ON_BY_DEFAULT, FORMER].iter().any(|gates| gates.contains(&gate));

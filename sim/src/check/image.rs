@@ -31,13 +31,9 @@ const FAMILIES: [(&[&str], Family, &str); 8] = [
     (
         &["rhel", "centos", "rocky", "almalinux", "alma-", "oraclelinux", "oracle-linux"],
         Family::RedHat,
-        "the driver loads by itself, it has the guest agent, guest-exec is not allowed, SELinux confines the agent",
+        "the driver loads by itself, it has the guest agent, guest-exec is not allowed",
     ),
-    (
-        &["fedora"],
-        Family::Fedora,
-        "the driver loads by itself, it has the guest agent, SELinux confines what guest-exec runs",
-    ),
+    (&["fedora"], Family::Fedora, "the driver loads by itself, it has the guest agent"),
     (&["opensuse", "sles", "tumbleweed"], Family::Suse, "guest-exec may be blocked in /etc/sysconfig/qemu-ga"),
     (&["alpine"], Family::Alpine, "busybox's watchdog, no systemd, no guest agent"),
     (&["cirros"], Family::Cirros, "neither guest agent nor watchdog"),
@@ -56,6 +52,20 @@ impl Family {
         let is_there = |part: &str| name.match_indices(part).any(|(at, _)| begins(at));
         let is_in = |word: &str| word.split('*').all(is_there);
         FAMILIES.iter().find(|(words, ..)| words.iter().any(|w| is_in(w))).map(|(_, family, _)| *family)
+    }
+
+    /// Its images have the guest agent.
+    pub(super) fn has_agent(self) -> bool {
+        matches!(self, Family::RedHat | Family::Fedora)
+    }
+
+    /// What SELinux keeps commands of exec probes from, in words.
+    pub(super) fn confines(self) -> Option<&'static str> {
+        match self {
+            Family::RedHat => Some("SELinux confines the agent"),
+            Family::Fedora => Some("SELinux confines what guest-exec runs"),
+            _ => None,
+        }
     }
 
     /// What it brings, in words.

@@ -3,7 +3,7 @@
 
 use super::context::CheckContext;
 use super::predicates::name_of;
-use super::quantity::Quantity;
+use crate::manifest::Quantity;
 use crate::yaml::{Cursor, Place};
 use std::collections::{BTreeMap, BTreeSet};
 

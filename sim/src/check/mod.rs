@@ -21,7 +21,6 @@ mod nic;
 mod options;
 mod part;
 mod predicates;
-mod quantity;
 mod registry;
 mod rule;
 mod rules;

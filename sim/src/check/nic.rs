@@ -5,6 +5,12 @@ use super::predicates::name_of;
 use crate::yaml::Cursor;
 use std::collections::BTreeMap;
 
+/// What an interface's binding can be.
+pub(super) const BINDINGS: [&str; 5] = ["bridge", "masquerade", "sriov", "passtBinding", "binding"];
+/// Bindings that were, and how the cluster calls them.
+pub(super) const DISCONTINUED: [(&str, &str); 3] =
+    [("slirp", "Slirp interface support"), ("passt", "Passt network binding"), ("macvtap", "Macvtap network binding")];
+
 /// An item of `domain.devices.interfaces`.
 #[derive(Clone, Copy)]
 pub(super) struct Nic<'a> {

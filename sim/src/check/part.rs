@@ -2,7 +2,7 @@
 
 use super::document::{Checks, check};
 use super::options::Options;
-use crate::yaml::{self, Piece, PieceKind, Pos, Value, YamlError, json_list_at};
+use crate::yaml::{self, Piece, PieceKind, Pos, YamlError, json_list_at};
 use std::borrow::Cow;
 
 /// Checks a piece of a text. Places are the text's, but bytes are the piece's.
@@ -20,10 +20,7 @@ pub fn check_piece(piece: &Piece<'_>, options: &Options) -> Result<Checks, YamlE
 /// Only of a list do the items count.
 fn is_a_list(text: &str) -> Result<(), YamlError> {
     let documents = yaml::documents(text)?;
-    let kind = documents.iter().find_map(|node| match &node.value {
-        Value::Map(members) => members.iter().find(|(key, _)| key.name == "kind")?.1.value.as_str(),
-        _ => None,
-    });
+    let kind = documents.iter().map(|node| node.text_at("kind")).find(|kind| !kind.is_empty());
     if kind.is_some_and(|kind| kind.ends_with("List")) {
         return Ok(());
     }
@@ -72,6 +69,7 @@ fn blank(text: &str) -> String {
 
 fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
     for checked in &mut checks.manifests {
+        checked.pos = moved(checked.pos, first);
         checked.findings.iter_mut().for_each(|finding| finding.pos = moved(finding.pos, first));
         checked.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
         if let Some(vm) = &mut checked.vm {

@@ -5,6 +5,11 @@ use super::rule::Report;
 use crate::yaml::Cursor;
 use std::collections::BTreeSet;
 
+/// Of a name, and of a label key's prefix.
+const SUBDOMAIN_LIMIT: usize = 253;
+/// Of a label's value, and of the name in its key.
+const LABEL_LIMIT: usize = 63;
+
 /// Whether the text at a cursor, if there is one, is one of the words.
 pub(super) fn one_of<'a>(at: Option<Cursor<'a>>, words: &[&str], report: &mut Report<'_, 'a>) {
     let Some((at, word)) = at.and_then(|at| Some((at, at.text()?))) else { return };
@@ -66,4 +71,74 @@ pub(super) fn bad_path(path: &str) -> Option<&'static str> {
 pub(super) fn is_dns_label(name: &str) -> bool {
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     plain && (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// RFC 1123: what a VirtualMachine may be called.
+pub(super) fn is_subdomain(name: &str) -> bool {
+    let part = |part: &str| {
+        let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
+}
+
+/// A label's value, and the name in its key.
+pub(super) fn is_label(text: &str) -> bool {
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())
+}
+
+/// A label's key: `[prefix/]name`.
+pub(super) fn is_qualified(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => is_subdomain(prefix) && is_label(name),
+        None => is_label(key),
+    }
+}
+
+/// A setting that is there and says no.
+pub(super) fn is_off(at: Option<Cursor<'_>>) -> bool {
+    at.and_then(Cursor::boolean) == Some(false)
+}
+
+/// A device's place in the order in which firmware tries them, with where it is said.
+pub(super) fn boot_order(device: Cursor<'_>) -> Option<(Cursor<'_>, i64)> {
+    let at = device.get("bootOrder")?;
+    Some((at, at.int64()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_keys() {
+        for (name, fine) in [
+            ("vm", true),
+            ("my-vm.example", true),
+            ("1", true),
+            ("Vm", false),
+            ("-vm", false),
+            ("vm.", false),
+            ("a_b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_subdomain(name), fine, "{name}");
+        }
+        assert!(is_subdomain(&"a".repeat(253)) && !is_subdomain(&"a".repeat(254)));
+        for (key, fine) in [
+            ("app", true),
+            ("kubevirt.io/vm", true),
+            ("Example_1", true),
+            ("a b", false),
+            ("Example.com/x", false),
+            ("a/b/c", false),
+            ("x/", false),
+            ("-x", false),
+        ] {
+            assert_eq!(is_qualified(key), fine, "{key}");
+        }
+        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
+    }
 }

@@ -1,9 +1,10 @@
 //! Label selectors, node selectors and label keys, as Kubernetes checks them (apimachinery meta/v1/validation, util/validation;
 //! KubeVirt's copy in validate-k8s-utils.go).
 
+use super::predicates::{is_label, is_qualified};
 use super::rule::Report;
-use super::rules::object::{is_label, is_qualified};
-use crate::yaml::{Cursor, Place, Value};
+
+use crate::yaml::{Cursor, Place};
 
 /// How a place is called by the layer that refuses it.
 pub(super) type Naming<'n> = &'n dyn Fn(&Place<'_>) -> String;
@@ -19,7 +20,7 @@ pub(super) enum Over {
     NodeFields,
 }
 
-const KEY_HELP: &str = "write a key like kubernetes.io/hostname";
+const KEY_HELP: &str = "write a key like example.com/role";
 
 /// Refuses what is not a label key.
 pub(super) fn label_key<'a>(at: Place<'a>, key: &str, naming: Naming<'_>, report: &mut Report<'_, 'a>) {
@@ -39,10 +40,9 @@ pub(super) fn label_value<'a>(at: Place<'a>, value: &str, naming: Naming<'_>, re
 
 /// A mapping of labels, which is named as a whole.
 pub(super) fn labels<'a>(at: Cursor<'a>, naming: Naming<'_>, report: &mut Report<'_, 'a>) {
-    let entries = if let Value::Map(entries) = at.value() { entries.as_slice() } else { &[] };
-    for (key, value) in entries {
+    for (key, value) in at.all_members() {
         label_key(at.into(), &key.name, naming, report);
-        label_value(at.into(), value.value.as_str().unwrap_or_default(), naming, report);
+        label_value(at.into(), value.value().as_str().unwrap_or_default(), naming, report);
     }
 }
 

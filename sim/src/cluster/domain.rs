@@ -5,7 +5,7 @@
 
 use crate::manifest::Grace;
 use crate::time::Time;
-use crate::trace::{DomainEvent, PanicAction, Phase};
+use crate::trace::{DomainEvent, PanicAction, PauseReason, Phase};
 use std::time::Duration;
 
 /// Why the domain is off: libvirt's shutoff reasons (`virDomainShutoffReason`), as far as they decide the phase.
@@ -32,6 +32,8 @@ pub struct Domain {
     stopped: bool,
     /// A user asked for that.
     user_paused: bool,
+    /// A disk has failed since they last went on.
+    io_error: bool,
     end: Option<ShutoffReason>,
     exited: bool,
     last_reset: Option<Time>,
@@ -61,9 +63,11 @@ impl Domain {
                 self.end.get_or_insert(ShutoffReason::Panicked);
             }
             DomainEvent::Stop => self.stopped = true,
+            DomainEvent::IoError => self.io_error = true,
             DomainEvent::Resume => {
                 self.stopped = false;
                 self.user_paused = false;
+                self.io_error = false;
             }
             DomainEvent::Exited(_) => {
                 self.end.get_or_insert(ShutoffReason::Crashed);
@@ -95,9 +99,19 @@ impl Domain {
         self.user_paused = true;
     }
 
+    /// Why the VMI has the condition Paused, if it has.
+    pub fn paused(&self) -> Option<PauseReason> {
+        let reason = match (self.user_paused, self.io_error) {
+            (true, _) => Some(PauseReason::PausedByUser),
+            (false, true) => Some(PauseReason::PausedIoError),
+            (false, false) => None,
+        };
+        reason.filter(|_| self.stands_still())
+    }
+
     /// A user has paused it.
-    pub fn paused(&self) -> bool {
-        self.stands_still() && self.user_paused
+    pub fn paused_by_user(&self) -> bool {
+        self.paused() == Some(PauseReason::PausedByUser)
     }
 
     /// The vCPUs stand still although no user asked for it: virt-handler's next sync resumes it (kubevirt-health.md 7.2).
@@ -205,9 +219,16 @@ mod tests {
         let mut domain = Domain::default();
         domain.take(Time::ZERO, &DomainEvent::Started);
         domain.user_pauses();
-        for (event, paused, to_be_resumed) in
-            [(DomainEvent::Stop, true, false), (DomainEvent::Resume, false, false), (DomainEvent::Stop, false, true)]
-        {
+        for (event, paused, to_be_resumed) in [
+            (DomainEvent::Stop, Some(PauseReason::PausedByUser), false),
+            (DomainEvent::Resume, None, false),
+            (DomainEvent::Stop, None, true),
+            (DomainEvent::Resume, None, false),
+            (DomainEvent::IoError, None, false),
+            (DomainEvent::Stop, Some(PauseReason::PausedIoError), true),
+            (DomainEvent::Resume, None, false),
+            (DomainEvent::Stop, None, true),
+        ] {
             domain.take(Time::from_secs(1), &event);
             assert_eq!((domain.paused(), domain.to_be_resumed()), (paused, to_be_resumed), "{event}");
         }

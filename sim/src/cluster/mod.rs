@@ -5,6 +5,7 @@
 mod churn;
 mod command;
 mod domain;
+mod io_errors;
 mod launcher;
 mod probe_request;
 mod retries;

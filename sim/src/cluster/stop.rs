@@ -34,14 +34,25 @@ pub struct GracefulStop {
 }
 
 impl GracefulStop {
-    /// A stop that begins at `now` with grace period G.
-    pub fn new(now: Time, grace: Grace) -> Self {
-        let deadlines = vec![
+    /// A stop that begins at `now` with grace period G; `pod`: the one that the pod was made with.
+    pub fn new(now: Time, grace: Grace, pod: Grace) -> Self {
+        let mut deadlines = vec![
             (now + grace.handler(), StopAction::Destroy),
-            (now + grace.launcher(), StopAction::Destroy),
-            (now + grace.pod(), StopAction::Kill),
+            (now + pod.launcher(), StopAction::Destroy),
+            (now + pod.pod(), StopAction::Kill),
         ];
+        deadlines.sort_by_key(|(at, _)| *at);
         GracefulStop { grace, began: now, next_ask: Some(now), asked: false, deadlines }
+    }
+
+    /// virt-handler has another grace period from now on, counted from the stop's begin.
+    pub fn set_handler_grace(&mut self, grace: Grace) {
+        let before = self.began + std::mem::replace(&mut self.grace, grace).handler();
+        if let Some(i) = self.deadlines.iter().position(|d| *d == (before, StopAction::Destroy)) {
+            self.deadlines.remove(i);
+        }
+        self.deadlines.push((self.began + grace.handler(), StopAction::Destroy));
+        self.deadlines.sort_by_key(|(at, _)| *at);
     }
 
     /// When [`GracefulStop::poll`] has something to do next.
@@ -77,7 +88,8 @@ mod tests {
     use super::*;
 
     fn timeline(seconds: i64) -> Vec<(u64, StopAction)> {
-        let mut stop = GracefulStop::new(Time::from_secs(100), Grace { seconds });
+        let grace = Grace { seconds };
+        let mut stop = GracefulStop::new(Time::from_secs(100), grace, grace);
         let mut seen = Vec::new();
         while let Some(t) = stop.next_wakeup() {
             seen.extend(stop.poll(t).into_iter().map(|a| (t.since(Time::from_secs(100)).as_secs(), a)));
@@ -99,5 +111,21 @@ mod tests {
         };
         assert_eq!(timeline(-5), below(10, 25), "below 0 it is asked once");
         assert_eq!(timeline(-100), below(0, 2), "the kubelet waits for 2 s at least");
+    }
+
+    /// `virtctl stop --force`, at a moment of a stop with a grace period of 30 s: when virt-handler destroys the domain.
+    #[test]
+    fn another_grace_period_counts_from_the_stops_begin() {
+        for (at, seconds, destroyed) in [(5, 0, 5), (5, 10, 10), (12, 10, 12), (5, 40, 40), (5, 600, 45)] {
+            let (grace, begin) = (Grace { seconds: 30 }, Time::from_secs(100));
+            let mut stop = GracefulStop::new(begin, grace, grace);
+            let mut now = begin + Duration::from_secs(at);
+            assert!(!stop.poll(now).contains(&StopAction::Destroy));
+            stop.set_handler_grace(Grace { seconds });
+            while !stop.poll(now).contains(&StopAction::Destroy) {
+                now = stop.next_wakeup().unwrap().max(now);
+            }
+            assert_eq!(now.since(begin).as_secs(), destroyed, "{seconds} s, asked for after {at} s");
+        }
     }
 }

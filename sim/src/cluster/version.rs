@@ -53,6 +53,11 @@ impl KubevirtVersion {
         self.since(9, 0)
     }
 
+    /// An edit that is taken back takes the condition `RestartRequired` with it.
+    pub fn takes_back_restart_required(self) -> bool {
+        self.since(8, 0)
+    }
+
     /// The events `GuestPanicked`, `Paused` and `Unpaused`.
     pub fn tells_panics_and_pauses(self) -> bool {
         self.since(8, 0)
@@ -113,6 +118,7 @@ mod tests {
                 (version.suppresses_pings(), version.heeds_probe_annotation(), version.tells_panics_and_pauses());
             assert_eq!(seen, (suppresses, annotation, panics), "{text}");
             assert_eq!(version.tells_failed_pings(), annotation, "{text}");
+            assert_eq!(version.takes_back_restart_required(), panics, "{text}");
         }
         for text in ["", "v1", "1.3.9", "v2.0.0", "latest", "v1.8.x"] {
             assert!(KubevirtVersion::try_from(text.to_owned()).is_err(), "{text}");

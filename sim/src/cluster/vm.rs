@@ -62,14 +62,15 @@ impl VmController {
         }
     }
 
-    /// A `stop` request. Answers as the API does.
-    pub fn stop(&mut self, vmi: Option<Phase>) -> Answer {
+    /// A `stop` request, with a grace period that is `shorter` than the VMI's or without one. Answers as the API does.
+    pub fn stop(&mut self, vmi: Option<Phase>, shorter: bool) -> Answer {
         if vmi.is_none_or(Phase::is_final) {
             return Answer::Refused;
         }
         match self.strategy {
             RunStrategy::Always | RunStrategy::Once => self.strategy = RunStrategy::Halted,
             RunStrategy::Manual | RunStrategy::RerunOnFailure => self.stop_requested = true,
+            RunStrategy::Halted if shorter => self.stop_requested = true,
             RunStrategy::Halted => return Answer::Refused,
         }
         Answer::Accepted
@@ -292,8 +293,21 @@ mod tests {
         vm.created();
         vm.found_final(Time::ZERO, false, &mut fastrand::Rng::with_seed(1));
         assert!(vm.crash_looping());
-        assert_eq!(vm.stop(Some(Phase::Scheduled)), Answer::Accepted);
+        assert_eq!(vm.stop(Some(Phase::Scheduled), false), Answer::Accepted);
         assert!(!vm.crash_looping());
+    }
+
+    /// A VM that is Halted and whose VMI is still there has a stop under way: only a shorter grace period changes anything.
+    #[test]
+    fn a_stop_of_a_stop_needs_a_shorter_grace_period() {
+        for (vmi, shorter, answer) in [
+            (Some(Phase::Running), true, Answer::Accepted),
+            (Some(Phase::Running), false, Answer::Refused),
+            (Some(Phase::Succeeded), true, Answer::Refused),
+            (None, true, Answer::Refused),
+        ] {
+            assert_eq!(VmController::new(Halted).stop(vmi, shorter), answer, "{vmi:?}, {shorter}");
+        }
     }
 
     #[test]

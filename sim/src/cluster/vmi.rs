@@ -10,21 +10,26 @@ mod requests;
 
 use super::command::{VmiCommand, VmiOutput};
 use super::domain::{Domain, final_phase};
+use super::io_errors::IoErrors;
 use super::launcher::Chance;
 use super::probe_request::ProbeRequest;
 use super::{Churn, KubevirtVersion};
 use crate::kubelet::{LauncherPod, ProbeKind};
 use crate::manifest::{Grace, PodProbe, VmiSpec};
 use crate::time::{Time, earliest};
-use crate::trace::{DomainEvent, Event, PanicAction, Phase, SyncFailure, VmiReason};
+use crate::trace::{DomainEvent, Event, PanicAction, PauseReason, Phase, SyncFailure, VmiReason};
 use conditions::Shown;
 use life::{EndSeenBy, Life};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use conditions::Conditions;
 
 const NORMAL: &str = "Normal";
 const WARNING: &str = "Warning";
+
+/// From an event of libvirt's to virt-launcher's look at the domain that it is about.
+const LOOKS_AFTER: Duration = Duration::from_millis(100);
 
 /// What is settled when a VMI is created.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ struct Settings {
     chance: Chance,
     churn: Churn,
     grace: Grace,
+    /// What its pod and virt-launcher were made with.
+    pod_grace: Grace,
     acpi: bool,
     start_paused: bool,
     /// What libvirt says to the domain, if it refuses it.
@@ -63,6 +70,11 @@ pub struct Vmi {
     deleted: Deleted,
     migrating: bool,
     agent_connected: bool,
+    io_errors: IoErrors,
+    /// virt-handler waits with a guest that a disk's error stopped.
+    resume_at: Option<Time>,
+    /// A guest that a disk's error had stopped goes on, and is seen to from then on.
+    seen_going_on_at: Option<Time>,
     /// The reason of the Synchronized condition; it stays, as neither a pod nor a domain that was refused is ever taken.
     sync_failure: Option<SyncFailure>,
     shown: Shown,
@@ -82,6 +94,7 @@ impl Vmi {
             chance,
             churn,
             grace: spec.grace,
+            pod_grace: spec.grace,
             acpi: spec.architecture.has_acpi(),
             start_paused: spec.start_paused,
             domain_refusal: unknown_action.map(|action| format!("unknown watchdog action '{action}'")),
@@ -97,6 +110,9 @@ impl Vmi {
             deleted: Deleted::Nothing,
             migrating: false,
             agent_connected: false,
+            io_errors: IoErrors::default(),
+            resume_at: None,
+            seen_going_on_at: None,
             sync_failure: None,
             shown: Shown::default(),
             out: VmiOutput::default(),
@@ -122,7 +138,12 @@ impl Vmi {
 
     /// The Paused condition.
     pub fn paused(&self) -> bool {
-        self.domain.paused()
+        self.pause_reason().is_some()
+    }
+
+    /// virt-launcher tells what libvirt says when it looks: of a guest that stops again at once, that it stands still.
+    fn pause_reason(&self) -> Option<PauseReason> {
+        self.domain.paused().or(self.seen_going_on_at.map(|_| PauseReason::PausedIoError))
     }
 
     /// It is not final but marked for deletion.
@@ -148,7 +169,7 @@ impl Vmi {
     /// When [`Vmi::poll`] has something to do next.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
         let pod = self.pod.as_ref().and_then(|pod| pod.next_wakeup(now));
-        earliest([self.life.next_wakeup(), pod])
+        earliest([self.life.next_wakeup(), pod, self.resume_at, self.seen_going_on_at])
     }
 
     /// Does what is due and hands out what has come up.
@@ -159,6 +180,10 @@ impl Vmi {
             self.kubelet(now, actions);
         }
         self.after_the_pod(now);
+        self.seen_going_on_at = self.seen_going_on_at.filter(|t| *t > now);
+        if self.resume_at.is_some_and(|t| t <= now) {
+            self.resume(now);
+        }
         self.show_conditions();
         std::mem::take(&mut self.out)
     }
@@ -166,6 +191,7 @@ impl Vmi {
     /// Takes what the domain did at `at`; `false` if it only repeats a reset.
     pub fn domain_event(&mut self, at: Time, event: &DomainEvent) -> bool {
         // Final phases never change, whatever a domain that is being killed still says.
+        let paused = self.domain.paused();
         if self.phase().is_final() || !self.domain.take(at, event) {
             return false;
         }
@@ -185,7 +211,16 @@ impl Vmi {
             {
                 self.tell(VmiReason::GuestPanicked, WARNING, "GuestPanicked (details unavailable)");
             }
-            DomainEvent::Stop if self.domain.to_be_resumed() => self.command(VmiCommand::Resume),
+            DomainEvent::Resume if paused == Some(PauseReason::PausedIoError) => {
+                self.seen_going_on_at = Some(at + LOOKS_AFTER);
+            }
+            DomainEvent::Stop if self.domain.to_be_resumed() => {
+                self.seen_going_on_at = None;
+                if self.domain.paused().is_some() {
+                    self.tell(VmiReason::IoError, WARNING, "VM Paused due to IO error at the volume: root");
+                }
+                self.resume(at);
+            }
             _ => {}
         }
         if let Life::Running { reaped: reaped @ false, .. } = &mut self.life
@@ -198,6 +233,21 @@ impl Vmi {
             self.end(final_phase(reason, self.settings.grace, self.settings.acpi), EndSeenBy::Domain);
         }
         true
+    }
+
+    /// virt-handler's next sync, which is about a stop if there is one: nobody lets a guest go on then.
+    fn resume(&mut self, now: Time) {
+        self.resume_at = None;
+        let stops = self.deleting() || !matches!(self.life, Life::Running { stop: None, .. });
+        if stops || !self.domain.to_be_resumed() {
+            return;
+        }
+        if self.domain.paused().is_some() {
+            self.resume_at = self.io_errors.wait_until(now);
+        }
+        if self.resume_at.is_none() {
+            self.command(VmiCommand::Resume);
+        }
     }
 
     fn set_agent(&mut self, connected: bool) {

@@ -135,6 +135,13 @@ pub enum Request {
         /// What breaks.
         fault: Fault,
     },
+    /// The scenario: what a step broke outside of the guest is whole again.
+    Mend {
+        /// The step's index.
+        step: usize,
+        /// What was broken.
+        fault: Fault,
+    },
     /// The VMI is gone: release all of it.
     Discard,
 }

@@ -57,7 +57,7 @@ impl Config {
         let longer = if users_image { USERS_IMAGE_LONGER } else { 1 };
         let boot_deadline = spec.boot_deadline.map_or(ours.boot_deadline * longer, |span| span.0);
         // Whoever asks to watch for long has asked for a long run.
-        let longest = ours.longest + spec.observe.0;
+        let longest = ours.longest + spec.observe.0 + spec.final_state.wait_up_to.unwrap_or_default().0;
         Config { guest_scale, boot_deadline, users_image, longest, ..ours }
     }
 
@@ -102,6 +102,8 @@ pub struct Engine {
     copied: Conditions,
     vm_ready: Option<VmReady>,
     traffic: Option<Connection>,
+    /// Something was done to a guest.
+    touched: bool,
     trace: Trace,
     commands: VecDeque<Command>,
     verdict: Option<Verdict>,
@@ -115,7 +117,7 @@ impl Engine {
     pub fn new(manifest: VirtualMachine, spec: &Spec, config: Config) -> Self {
         let mut engine = Engine {
             controller: VmController::new(manifest.run_strategy),
-            script: Script::new(&spec.steps),
+            script: Script::new(&spec.steps, manifest.vmi.liveness.is_some()),
             judge: Judge::new(spec, config.guest_scale),
             made_from: manifest.vmi.clone(),
             template: manifest.vmi,
@@ -134,6 +136,7 @@ impl Engine {
             copied: status::NO_CONDITIONS,
             vm_ready: None,
             traffic: None,
+            touched: false,
             trace: Trace::default(),
             commands: VecDeque::new(),
             verdict: None,
@@ -153,6 +156,11 @@ impl Engine {
     /// What happened so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// What happened; the engine's work is over.
+    pub fn into_trace(self) -> Trace {
+        self.trace
     }
 
     /// From here on what happens is (not) a replay of what happened in a template; the trace says so of every entry.
@@ -233,7 +241,7 @@ impl Engine {
 
     /// One round of reactions; `false` if nothing was due.
     fn round(&mut self) -> bool {
-        let before = (self.trace.entries().len(), self.commands.len(), self.created);
+        let before = (self.trace.logged(), self.commands.len(), self.created);
         if self.step_may_begin()
             && let Some(due) = self.script.poll(self.now)
         {
@@ -247,7 +255,7 @@ impl Engine {
         self.run_controller();
         self.show_status();
         let due = self.timers.next().is_some_and(|t| t <= self.now);
-        due || before != (self.trace.entries().len(), self.commands.len(), self.created)
+        due || before != (self.trace.logged(), self.commands.len(), self.created)
     }
 
     fn run_vmi(&mut self) {
@@ -276,7 +284,7 @@ impl Engine {
                 self.made_from = self.template.clone();
                 self.counted = false;
                 self.controller.created();
-                self.show_restart_required();
+                self.set_restart_required(false);
                 let message = "Normal: Started the virtual machine by creating the new virtual machine instance";
                 self.log(self.now, Event::VmEvent(VmReason::SuccessfulCreate), message.into());
             }
@@ -377,9 +385,8 @@ impl Engine {
     /// scenario's expectations judge it.
     fn guest_not_ready(&mut self, reason: String) {
         self.guest_settled();
-        let untouched = self.trace.entries().iter().all(|e| !matches!(e.event, Event::FaultBegun(_) | Event::Killing));
         self.log(self.now, Event::GuestNotReady, reason.clone());
-        if untouched {
+        if !self.touched {
             let reason = match self.config.users_image {
                 true => reason,
                 false => format!("the guest was not set up as its profile says: {reason}"),
@@ -408,9 +415,6 @@ impl Engine {
         if self.verdict.is_some() {
             return;
         }
-        if self.trace.overflowed() {
-            return self.conclude(Verdict::Infra("the trace is full".into()));
-        }
         let state = FinalState {
             vm: self.status.unwrap_or(VmStatus::Stopped),
             vmi: self.vmi.as_ref().map(Vmi::phase),
@@ -438,6 +442,7 @@ impl Engine {
 
     fn log(&mut self, at: Time, event: Event, detail: String) {
         let entry = Entry { at, vmi: self.created, event, detail, replayed: self.replaying };
+        self.touched |= matches!(entry.event, Event::FaultBegun(_) | Event::Killing);
         self.judge.observe(&entry);
         self.script.observe(&entry);
         self.trace.push(entry);

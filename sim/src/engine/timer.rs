@@ -5,6 +5,13 @@
 pub(super) enum Timer {
     /// The present VMI's migration is over.
     MigrationOver,
+    /// What a step broke for a while is whole again, if it is still that VMI's.
+    FaultOver {
+        /// The VMI's number.
+        vmi: u32,
+        /// The step's index.
+        step: usize,
+    },
     /// The final VMI that is being deleted is gone.
     VmiGone,
     /// The present boot has taken too long.

@@ -93,7 +93,7 @@ fn firmware(spec: Cursor<'_>) -> Firmware {
 /// (KubeVirt SetDefaultVolumeDisk).
 fn volume(spec: Cursor<'_>) -> Option<Volume> {
     let mut disks: Vec<Cursor<'_>> = spec.items_at("domain.devices.disks").collect();
-    disks.sort_by_key(|disk| disk.get("bootOrder").and_then(Cursor::int32).unwrap_or(i32::MAX));
+    disks.sort_by_key(|disk| disk.get("bootOrder").and_then(Cursor::int64).unwrap_or(i64::MAX));
     let volumes: Vec<Cursor<'_>> = spec.items_at("volumes").collect();
     let name = |c: Cursor<'_>| c.text_at("name").map(str::to_owned);
     let source = |volume: Cursor<'_>| {

@@ -2,6 +2,7 @@
 
 use super::architecture::Architecture;
 use super::base64::go_base64;
+use super::places::Places;
 use super::types::*;
 use super::user_data::UserData;
 use super::{boot, probe, quantity};
@@ -87,7 +88,8 @@ pub(crate) fn decode(cursor: Cursor<'_>, is_vm: bool, architecture: Architecture
 }
 
 fn decode_as(file: &str, cursor: Cursor<'_>, used: Use) -> Result<VirtualMachine, Problems> {
-    finish(file, cursor, manifest(cursor, used))
+    let vm = finish(file, cursor, manifest(cursor, used))?;
+    Ok(VirtualMachine { places: Places::of(file, cursor), ..vm })
 }
 
 fn finish(file: &str, cursor: Cursor<'_>, vm: Option<VirtualMachine>) -> Result<VirtualMachine, Problems> {
@@ -137,11 +139,12 @@ fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
         vmi: VmiSpec { agent_probes_paused: paused.is_some_and(go_bool), ..vmi_spec(template, used) },
         ignored: Vec::new(),
         warnings: Vec::new(),
+        places: Places::default(),
     })
 }
 
-/// strconv.ParseBool; what it cannot parse counts as false (kubevirt-health.md 3.4).
-fn go_bool(text: &str) -> bool {
+/// An annotation's text as Go's strconv.ParseBool reads it; what it cannot parse counts as false (kubevirt-health.md 3.4).
+pub fn go_bool(text: &str) -> bool {
     ["1", "t", "T", "TRUE", "true", "True"].contains(&text)
 }
 
@@ -183,6 +186,9 @@ fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
             .and_then(|c| c.word(&[("Reboot", RebootPolicy::Reboot), ("Terminate", RebootPolicy::Terminate)]))
             .unwrap_or_default(),
         agent_probes_paused: false,
+        migrates_on_drain: spec
+            .text_at("evictionStrategy")
+            .is_some_and(|strategy| ["LiveMigrate", "LiveMigrateIfPossible"].contains(&strategy)),
         start_paused: spec.get("startStrategy").and_then(|c| c.word(&[("Paused", true)])).unwrap_or_default(),
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),

@@ -45,6 +45,18 @@ impl Destination {
 }
 
 impl VmiSpec {
+    /// The guest's ports that the probes connect to, each once.
+    pub fn asked_ports(&self) -> Vec<u16> {
+        let mut ports = Vec::new();
+        for probe in [&self.readiness, &self.liveness].into_iter().flatten() {
+            match self.destination(&probe.handler) {
+                Some(Ok(Destination::Guest { port })) if !ports.contains(&port) => ports.push(port),
+                _ => {}
+            }
+        }
+        ports
+    }
+
     /// Where a probe connects to; `None`: it does not. The error is the kubelet's text for a port that it cannot resolve.
     pub fn destination(&self, handler: &Handler) -> Option<Result<Destination, String>> {
         let host = match handler {

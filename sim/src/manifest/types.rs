@@ -2,6 +2,7 @@
 
 use super::architecture::Architecture;
 use super::boot::Boot;
+use super::places::Places;
 use super::probe::Probe;
 use super::user_data::UserData;
 use crate::devices::{WatchdogAction, WatchdogModel};
@@ -25,6 +26,8 @@ pub struct VirtualMachine {
     pub ignored: Vec<(String, Pos)>,
     /// What the reader should know, none of it fatal.
     pub warnings: Vec<Problem>,
+    /// Where the fields that decide health stand.
+    pub places: Places,
 }
 
 /// `spec.template.spec` of a VirtualMachine.
@@ -50,6 +53,8 @@ pub struct VmiSpec {
     pub start_paused: bool,
     /// The annotation `kubevirt.io/pause-guest-agent-probes`: pings are answered without asking the guest.
     pub agent_probes_paused: bool,
+    /// `evictionStrategy: LiveMigrate`, or LiveMigrateIfPossible: nothing here is said to be in the way of a migration.
+    pub migrates_on_drain: bool,
     /// Guest memory in bytes, if the manifest says.
     pub memory: Option<u64>,
     /// vCPUs: cores x sockets x threads, if the manifest says.

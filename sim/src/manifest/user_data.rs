@@ -38,6 +38,8 @@ pub enum Petter {
 pub struct UserData {
     /// Some of it cannot be seen: it is in a Secret, it is Ignition's, or an answer file of Windows, which can do anything.
     pub hidden: bool,
+    /// None of it is here: whatever is in the guest is the image's doing.
+    pub absent: bool,
     /// The guest agent.
     pub agent: bool,
     /// What is to hold the watchdog open.
@@ -70,6 +72,11 @@ pub struct UserData {
 }
 
 impl UserData {
+    /// There is user data, all of it can be seen, and nothing in it opens the watchdog.
+    pub fn leaves_watchdog_alone(&self) -> bool {
+        !self.hidden && !self.absent && self.watchdog != WatchdogHolder::Configured
+    }
+
     /// Of all volumes of a VMI's spec.
     pub(super) fn read(spec: Cursor<'_>) -> UserData {
         let spec = spec.quiet();
@@ -85,7 +92,7 @@ impl UserData {
         }
         // Ignition keeps its files in URLs.
         hidden |= texts.iter().any(|text| text.contains("\"ignition\""));
-        UserData { hidden, ..UserData::in_texts(&texts) }
+        UserData { hidden, absent: !hidden && texts.is_empty(), ..UserData::in_texts(&texts) }
     }
 
     fn in_texts(texts: &[String]) -> UserData {
@@ -120,6 +127,7 @@ impl UserData {
             .collect();
         UserData {
             hidden: false,
+            absent: false,
             agent: any(&["qemu-guest-agent", "qemu-ga"]),
             watchdog: match (configured, raw.iter().any(|l| installs_daemon(l))) {
                 (true, _) => WatchdogHolder::Configured,

@@ -118,8 +118,8 @@ pub struct GuestProfile {
     /// model does not know it.
     #[serde(default)]
     pub own_watchdog_daemon: bool,
-    /// In virtual time only: whatever the manifest's probes ask for is what the health server has.
-    #[serde(skip)]
+    /// The health server also listens on every port that the manifest's probes ask, and has every path.
+    #[serde(default)]
     pub serves_probes: bool,
 }
 
@@ -170,6 +170,10 @@ pub struct Step {
     /// The event that this step waits for; absent: the scenario's beginning or the step before.
     #[serde(default)]
     pub after: Option<Pattern>,
+    /// Then until the VM is Ready, its guest answers and its liveness probe, if it has one, has succeeded once; at most for so
+    /// long.
+    #[serde(default)]
+    pub guarded_within: Option<Span>,
     /// This much later.
     #[serde(default)]
     pub plus: Span,
@@ -229,6 +233,12 @@ pub struct Final {
     /// The VMI's Ready condition.
     #[serde(default)]
     pub ready: Option<bool>,
+    /// The guest has booted and serves, as far as whoever broke it can know.
+    #[serde(default)]
+    pub answers: Option<bool>,
+    /// How much longer than `observe` to wait until all of this holds; absent: it must hold then.
+    #[serde(default)]
+    pub wait_up_to: Option<Span>,
 }
 
 /// A VMI's phase; `none` where there is no VMI.

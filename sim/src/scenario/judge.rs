@@ -3,6 +3,7 @@
 //! Every wait has three exits: met, impossible (nothing can happen any more, or a forbidden event was seen), and the
 //! deadline; each says what was awaited and what was seen last.
 
+use super::alive::Alive;
 use super::file::{Expectation, Final, FinalVmi, Never, Spec};
 use super::window::Window;
 use crate::time::{Time, earliest};
@@ -52,6 +53,7 @@ pub struct Judge {
     never: Vec<Never>,
     final_state: Final,
     observe: Duration,
+    alive: Alive,
     guest_scale: f64,
     /// A window without `from` opens at the last fault, or at the beginning where there is none.
     has_faults: bool,
@@ -76,6 +78,7 @@ impl Judge {
             never: spec.never.clone(),
             final_state: spec.final_state.clone(),
             observe: spec.observe.0,
+            alive: Alive::new(&spec.steps, false),
             guest_scale,
             has_faults: spec.steps.iter().any(|s| s.fault.is_some()),
             met: 0,
@@ -91,6 +94,7 @@ impl Judge {
     /// Takes an entry of the trace.
     pub fn observe(&mut self, entry: &Entry) {
         self.last_seen = Some((entry.at, entry.event.clone()));
+        self.alive.observe(entry);
         for (never, armed) in self.never.iter().zip(&mut self.armed) {
             if *armed && never.see.matches(&entry.event) {
                 let text = format!("never expected {:?}, seen at {} s", never.see.to_string(), entry.at);
@@ -178,7 +182,7 @@ impl Judge {
 
     /// The next moment at which [`Judge::verdict`] can change without an entry.
     pub fn next_wakeup(&self) -> Option<Time> {
-        earliest([self.deadline(), self.watched_until()])
+        earliest([self.deadline(), self.watched_until(), self.waited_until()])
     }
 
     /// One nanosecond past the present expectation's window.
@@ -192,27 +196,25 @@ impl Judge {
         (self.met == self.expect.len()).then_some(self.met_at + self.observe)
     }
 
+    fn waited_until(&self) -> Option<Time> {
+        Some(self.watched_until()? + self.final_state.wait_up_to?.0)
+    }
+
     /// The verdict at `now`, once there is one. `at_rest`: the VM is idle and nothing is due. `script_finished`: every step was taken.
     pub fn verdict(&self, now: Time, at_rest: bool, script_finished: bool, state: &FinalState) -> Option<Verdict> {
         if let Some(failure) = &self.failure {
             return Some(Verdict::Fail(failure.clone()));
         }
         if let Some(expectation) = self.expect.get(self.met) {
-            let awaited = format!("awaited {} ({} of {})", expectation.see, self.met + 1, self.expect.len());
-            let last = self.last_seen();
-            if self.deadline().is_some_and(|t| t <= now) {
-                let window = self.window(expectation);
-                let origin = self.origin_name(expectation);
-                return Some(Verdict::Fail(format!(
-                    "{awaited} within {window} of {origin}: deadline; last seen: {last}"
-                )));
-            }
-            if at_rest {
-                return Some(Verdict::Fail(format!(
-                    "{awaited}: cannot happen any more: the VM is idle and no step is left; last seen: {last}"
-                )));
-            }
-            return None;
+            let why = if self.deadline().is_some_and(|t| t <= now) {
+                format!(" within {} of {}: deadline", self.window(expectation), self.origin_name(expectation))
+            } else if at_rest {
+                ": cannot happen any more: the VM is idle and no step is left".into()
+            } else {
+                return None;
+            };
+            let (see, number, all, last) = (&expectation.see, self.met + 1, self.expect.len(), self.last_seen());
+            return Some(Verdict::Fail(format!("awaited {see} ({number} of {all}){why}; last seen: {last}")));
         }
         let watching = !script_finished || self.watched_until().is_some_and(|t| t > now);
         if watching && !at_rest {
@@ -221,7 +223,9 @@ impl Judge {
         if !script_finished {
             return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen())));
         }
-        Some(self.check_final(state))
+        let verdict = self.check_final(state);
+        let waits = !at_rest && self.waited_until().is_some_and(|t| t > now);
+        (verdict == Verdict::Pass || !waits).then_some(verdict)
     }
 
     fn last_seen(&self) -> String {
@@ -242,6 +246,7 @@ impl Judge {
         compare("vmi", expected.vmi.map(|vmi| vmi.to_string()), FinalVmi(state.vmi).to_string());
         compare("vmis", expected.vmis.map(|n| n.to_string()), state.vmis.to_string());
         compare("ready", expected.ready.map(|b| b.to_string()), state.ready.to_string());
+        compare("answers", expected.answers.map(|b| b.to_string()), self.alive.answers().to_string());
         if wrong.is_empty() { Verdict::Pass } else { Verdict::Fail(format!("at the end {}", wrong.join("; "))) }
     }
 }

@@ -3,6 +3,7 @@
 //! The same value drives both worlds. [`file`](self) types are what a scenario file holds (`deny_unknown_fields`
 //! everywhere); [`Script`] walks the timeline, [`Judge`] compares the trace with the expectations.
 
+mod alive;
 mod file;
 mod judge;
 mod pattern;
@@ -11,8 +12,9 @@ mod script;
 mod user;
 mod window;
 
-pub use crate::fault::{Fault, FaultKind, Health};
+pub use crate::fault::{ClockJump, Direction, Fault, FaultKind, Health, OomVictim};
 pub use crate::time::Span;
+pub use alive::Alive;
 pub use file::{
     Expectation, Final, FinalVmi, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, Spec, Step,
     Traffic, WatchdogDaemon, json_schema,
@@ -21,5 +23,5 @@ pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;
 pub use reading::{ScenarioError, ScenarioProblem};
 pub use script::{Due, Script, StepAction};
-pub use user::{TemplateEdit, UserRequest};
+pub use user::{TemplateEdit, UserRequest, VmiAnnotation, VmiAnnotations};
 pub use window::Window;

@@ -127,6 +127,9 @@ fn of_the_guest(spec: &Spec) -> Vec<String> {
             heartbeats.end()
         ));
     }
+    if spec.guest.serves_probes && !spec.guest.health_server {
+        wrong.push("spec.guest: servesProbes is about the health server: add healthServer: true".into());
+    }
     if spec.guest.own_watchdog_daemon && spec.guest.watchdog_daemon.is_some() {
         wrong.push("spec.guest: watchdogDaemon and ownWatchdogDaemon are both set: keep one".into());
     }

@@ -1,8 +1,9 @@
 //! Walks a scenario's timeline: each step waits for its event, then for its delay.
 
+use super::alive::Alive;
 use super::file::Step;
 use super::user::UserRequest;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::time::Time;
 use crate::trace::Entry;
 
@@ -28,30 +29,36 @@ pub struct Due {
 #[derive(Debug, Clone)]
 pub struct Script {
     steps: Vec<Step>,
+    alive: Alive,
     next: usize,
     /// When the next step is due, once its event was seen.
     due: Option<Time>,
+    /// It is due sooner if the VM is guarded sooner.
+    waits_for_guard: bool,
     /// The step before has begun and its fault is not yet confirmed: the next one waits.
     busy: bool,
 }
 
 impl Script {
     /// The script of a scenario that begins at the origin.
-    pub fn new(steps: &[Step]) -> Self {
-        let mut script = Script { steps: steps.to_vec(), next: 0, due: None, busy: false };
+    pub fn new(steps: &[Step], has_liveness: bool) -> Self {
+        let alive = Alive::new(steps, has_liveness);
+        let mut script =
+            Script { steps: steps.to_vec(), alive, next: 0, due: None, waits_for_guard: false, busy: false };
         script.arm(Time::ZERO);
         script
     }
 
     /// Takes an entry of the trace; also while the step before is not yet confirmed, whose effects come first.
     pub fn observe(&mut self, entry: &Entry) {
-        if self.due.is_some() {
-            return;
+        self.alive.observe(entry);
+        let Some(step) = self.steps.get(self.next) else { return };
+        let plus = step.plus.0;
+        if self.due.is_some() && self.waits_for_guard && self.alive.is_guarded() {
+            (self.due, self.waits_for_guard) = (Some(entry.at + plus), false);
         }
-        if let Some(step) = self.steps.get(self.next)
-            && step.after.as_ref().is_some_and(|p| p.matches(&entry.event))
-        {
-            self.due = Some(entry.at + step.plus.0);
+        if self.due.is_none() && step.after.as_ref().is_some_and(|p| p.matches(&entry.event)) {
+            self.set_due(entry.at);
         }
     }
 
@@ -66,8 +73,8 @@ impl Script {
     }
 
     /// What a step breaks.
-    pub fn fault(&self, step: usize) -> Option<FaultKind> {
-        self.steps.get(step)?.fault.as_ref().map(Fault::kind)
+    pub fn fault(&self, step: usize) -> Option<&Fault> {
+        self.steps.get(step)?.fault.as_ref()
     }
 
     /// A step has begun and is not yet confirmed.
@@ -103,7 +110,15 @@ impl Script {
         if let Some(step) = self.steps.get(self.next)
             && step.after.is_none()
         {
-            self.due = Some(now + step.plus.0);
+            self.set_due(now);
         }
+    }
+
+    /// What the next step waits for has come.
+    fn set_due(&mut self, now: Time) {
+        let Some(Step { guarded_within, plus, .. }) = self.steps.get(self.next) else { return };
+        let longest = guarded_within.filter(|_| !self.alive.is_guarded());
+        self.waits_for_guard = longest.is_some();
+        self.due = Some(now + longest.unwrap_or_default().0 + plus.0);
     }
 }

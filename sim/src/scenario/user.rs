@@ -4,7 +4,7 @@ use crate::manifest::{self, Grace, Probe, VmiSpec};
 use crate::time::Span;
 use crate::trace::Request;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A user's request to the API.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -14,6 +14,12 @@ pub enum UserRequest {
     Start,
     /// `virtctl stop`.
     Stop,
+    /// `virtctl stop --force --grace-period N`: the VMI that runs, or that is being stopped, has another grace period.
+    ForceStop {
+        /// `--grace-period`, seconds.
+        #[serde(rename = "gracePeriod")]
+        grace_period: u32,
+    },
     /// `virtctl pause vm`.
     Pause,
     /// `virtctl unpause vm`.
@@ -32,6 +38,17 @@ pub enum UserRequest {
         #[serde(rename = "for")]
         lasting: Span,
     },
+    /// `kubectl drain` of its node, or any other eviction of its pod: without the manifest's `evictionStrategy` the pod goes; with
+    /// LiveMigrate the eviction is refused and the VMI migrates.
+    Drain {
+        /// How long the migration takes, if there is one.
+        #[serde(rename = "for")]
+        lasting: Span,
+    },
+    /// `kubectl annotate vmi`: the VMI that runs, and not its VM.
+    Annotate(VmiAnnotations),
+    /// `kubectl annotate vmi NAME-`.
+    RemoveAnnotation(VmiAnnotation),
     /// `kubectl edit vm`: the template changes, the VMI that runs does not.
     Edit(TemplateEdit),
 }
@@ -42,6 +59,10 @@ impl UserRequest {
         match self {
             UserRequest::Start => Request::Start,
             UserRequest::Stop => Request::Stop,
+            UserRequest::ForceStop { .. } => Request::ForceStop,
+            UserRequest::Drain { .. } => Request::Drain,
+            UserRequest::Annotate(_) => Request::Annotate,
+            UserRequest::RemoveAnnotation(_) => Request::RemoveAnnotation,
             UserRequest::Pause => Request::Pause,
             UserRequest::Unpause => Request::Unpause,
             UserRequest::Restart => Request::Restart,
@@ -55,20 +76,46 @@ impl UserRequest {
 
     pub(super) fn edited_probes(&self) -> impl Iterator<Item = &serde_json::Value> {
         let edit = if let UserRequest::Edit(edit) = self { Some(edit) } else { None };
-        edit.into_iter().flat_map(|e| e.readiness_probe.iter().chain(&e.liveness_probe))
+        edit.into_iter()
+            .flat_map(|e| [&e.readiness_probe, &e.liveness_probe])
+            .filter_map(|probe| probe.as_ref()?.as_ref())
     }
+}
+
+/// A value that is there, also if it is null.
+fn given<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<serde_json::Value>>, D::Error> {
+    Option::deserialize(d).map(Some)
+}
+
+/// The annotations of a VMI that change something while it runs.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VmiAnnotations {
+    /// Pings are answered without asking the guest, if KubeVirt reads it as true (v1.9 and later).
+    #[serde(rename = "kubevirt.io/pause-guest-agent-probes")]
+    pub pause_guest_agent_probes: String,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum VmiAnnotation {
+    /// Pings ask the guest again.
+    #[serde(rename = "kubevirt.io/pause-guest-agent-probes")]
+    PauseGuestAgentProbes,
 }
 
 /// What may be changed of `spec.template.spec`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TemplateEdit {
-    /// Another readiness probe.
-    #[serde(default)]
-    pub readiness_probe: Option<serde_json::Value>,
-    /// Another liveness probe.
-    #[serde(default)]
-    pub liveness_probe: Option<serde_json::Value>,
+    /// Another readiness probe; null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub readiness_probe: Option<Option<serde_json::Value>>,
+    /// Another liveness probe; null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub liveness_probe: Option<Option<serde_json::Value>>,
     /// Another grace period.
     #[serde(default)]
     pub termination_grace_period_seconds: Option<u32>,
@@ -77,8 +124,9 @@ pub struct TemplateEdit {
 impl TemplateEdit {
     /// The template after the edit.
     pub fn apply(&self, vmi: &VmiSpec) -> Result<VmiSpec, String> {
-        let probe = |edit: &Option<serde_json::Value>, before: &Option<Probe>| match edit {
-            Some(value) => manifest::read_probe(&value.to_string()).map(Some).map_err(|e| e.to_string()),
+        let probe = |edit: &Option<Option<serde_json::Value>>, before: &Option<Probe>| match edit {
+            Some(None) => Ok(None),
+            Some(Some(value)) => manifest::read_probe(&value.to_string()).map(Some).map_err(|e| e.to_string()),
             None => Ok(before.clone()),
         };
         let grace = self.termination_grace_period_seconds.map(|s| Grace { seconds: s.into() });

@@ -27,7 +27,7 @@ texts! {
         /// The Synchronized condition became False.
         Unsynchronized(reason: SyncFailure) => "vmi synchronized False", reason;
         /// The Paused condition came or went.
-        Paused(there: bool) => "vmi paused", if *there { "True PausedByUser" } else { "gone" };
+        Paused(pause: Pause) => "vmi paused", pause;
         /// A Kubernetes event on the VMI.
         VmiEvent(reason: VmiReason) => "vmi event", reason;
         /// A Kubernetes event on the pod, from a probe.
@@ -62,6 +62,8 @@ texts! {
         FaultConfirmed(fault: FaultKind) => "fault", fault, "confirmed";
         /// The fault could not be injected, or not be seen.
         FaultFailed(fault: FaultKind) => "fault", fault, "failed";
+        /// What the fault broke for a while is whole again.
+        FaultOver(fault: FaultKind) => "fault", fault, "over";
         /// A user's request and its answer.
         User(request: Request, answer: Answer) => "user", request, answer;
         /// What became of the Service's connections from here on.

@@ -116,6 +116,16 @@ words! {
         Paused,
         /// A user let it go on.
         Unpaused,
+        /// A disk's error stopped it.
+        IoError = "IOerror",
+    }
+
+    /// The reason of a VMI's Paused condition.
+    pub enum PauseReason {
+        /// A user has asked for it.
+        PausedByUser,
+        /// A disk has failed.
+        PausedIoError = "PausedIOError",
     }
 
     /// What a user asks the API for.
@@ -124,6 +134,14 @@ words! {
         Start = "start",
         /// `virtctl stop`.
         Stop = "stop",
+        /// `virtctl stop --force --grace-period N`.
+        ForceStop = "forceStop",
+        /// `kubectl drain`.
+        Drain = "drain",
+        /// `kubectl annotate vmi`.
+        Annotate = "annotate",
+        /// `kubectl annotate vmi NAME-`.
+        RemoveAnnotation = "removeAnnotation",
         /// `virtctl restart`.
         Restart = "restart",
         /// `virtctl pause vm`.
@@ -190,6 +208,15 @@ texts! {
         True => "True";
         /// False, for this reason.
         False(reason: NotReady) => "False", reason;
+    }
+
+    /// A VMI's Paused condition.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Pause {
+        /// It is there, for this reason.
+        There(reason: PauseReason) => "True", reason;
+        /// It is not.
+        Gone => "gone";
     }
 
     /// A VM's Ready condition.

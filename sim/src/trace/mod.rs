@@ -14,7 +14,8 @@ mod word;
 
 pub use event::Event;
 pub use kubevirt::{
-    Answer, Condition, Connection, NotReady, Phase, Ready, Request, SyncFailure, VmReady, VmReason, VmStatus, VmiReason,
+    Answer, Condition, Connection, NotReady, Pause, PauseReason, Phase, Ready, Request, SyncFailure, VmReady, VmReason,
+    VmStatus, VmiReason,
 };
 pub use qemu::{DomainEvent, Exit, PanicAction, ShutdownCause};
 pub use record::{Entry, Trace};

@@ -23,6 +23,8 @@ texts! {
         } => "SHUTDOWN", reason;
         /// `POWERDOWN`: the ACPI button was pressed.
         Powerdown => "POWERDOWN";
+        /// `BLOCK_IO_ERROR` with the action `stop`; several before the guest goes on are one.
+        IoError => "BLOCK_IO_ERROR";
         /// `STOP`.
         Stop => "STOP";
         /// `RESUME`.

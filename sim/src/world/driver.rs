@@ -7,9 +7,10 @@ use super::queue::Queue;
 use crate::engine::{Command, Engine, Input};
 use crate::scenario::Verdict;
 use crate::time::{Time, earliest};
+use std::time::Duration;
 
-/// More steps than any scenario needs; reaching it is a named failure.
-const MAX_STEPS: usize = 5_000_000;
+/// More steps within a second than anything real needs; reaching it is a named failure. How long a run may be is the engine's.
+const MAX_STEPS: usize = 1_000_000;
 
 /// What stands around the engine, in virtual time.
 pub trait World {
@@ -40,18 +41,28 @@ pub struct Driver {
     engine: Engine,
     inputs: Queue<Input>,
     now: Time,
+    /// When the engine is due, since it was last told or asked something.
+    wakeup: Option<Time>,
+    /// Steps since this second began.
     steps: usize,
+    second: Time,
 }
 
 impl Driver {
     /// Nothing has been reported yet.
     pub fn new(engine: Engine) -> Self {
-        Driver { engine, inputs: Queue::default(), now: Time::ZERO, steps: 0 }
+        let wakeup = engine.next_wakeup();
+        Driver { engine, inputs: Queue::default(), now: Time::ZERO, wakeup, steps: 0, second: Time::ZERO }
     }
 
     /// The engine as it is now.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The engine as it is at the end.
+    pub fn into_engine(self) -> Engine {
+        self.engine
     }
 
     /// As [`Engine::set_replaying`].
@@ -79,18 +90,17 @@ impl Driver {
             if let Some(verdict) = self.engine.verdict() {
                 return Step::Done(verdict.clone());
             }
-            let (reported, wakeup) = (self.inputs.next_at(), self.engine.next_wakeup());
-            let next = earliest([reported, wakeup]);
+            let next = earliest([self.inputs.next_at(), self.wakeup]);
             let Some(at) = next.filter(|t| *t <= limit) else { return Step::WaitUntil(next) };
-            if self.steps >= MAX_STEPS {
-                return Step::Done(Verdict::Infra(format!("more than {MAX_STEPS} steps")));
-            }
-            self.steps += 1;
             self.now = self.now.max(at);
+            if !self.count_step() {
+                return Step::Done(too_many_steps(self.now));
+            }
             match self.inputs.pop_until(at) {
                 Some(input) => self.engine.handle(self.now, input),
                 None => self.engine.advance(self.now),
             }
+            self.wakeup = self.engine.next_wakeup();
         }
     }
 
@@ -102,7 +112,7 @@ impl Driver {
 
     /// Goes through a whole run, time jumping from one event to the next. Where both are due, the world comes first.
     pub fn run(&mut self, world: &mut impl World) -> Verdict {
-        for _ in 0..MAX_STEPS {
+        loop {
             let due = match self.step(self.now) {
                 Step::Do(command) => {
                     world.execute(self.now, command);
@@ -114,6 +124,9 @@ impl Driver {
             match (world.next_wakeup(), due) {
                 (Some(at), due) if due.is_none_or(|t| at <= t) => {
                     self.now = self.now.max(at);
+                    if !self.count_step() {
+                        return too_many_steps(self.now);
+                    }
                     if let Some((at, input)) = world.step() {
                         self.tell(at, input);
                     }
@@ -122,6 +135,18 @@ impl Driver {
                 (_, None) => return Verdict::Infra("nothing is left to happen".into()),
             }
         }
-        Verdict::Infra(format!("more than {MAX_STEPS} steps"))
     }
+
+    /// `false`: time hardly goes on any more.
+    fn count_step(&mut self) -> bool {
+        if self.now >= self.second + Duration::from_secs(1) {
+            (self.second, self.steps) = (self.now, 0);
+        }
+        self.steps += 1;
+        self.steps <= MAX_STEPS
+    }
+}
+
+fn too_many_steps(now: Time) -> Verdict {
+    Verdict::Infra(format!("more than {MAX_STEPS} steps within a second, at {now} s"))
 }

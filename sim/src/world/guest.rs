@@ -5,10 +5,12 @@
 use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::ProbeRequest;
 use crate::devices::LinuxWatchdog;
+use crate::fault::FaultKind;
 use crate::kubelet::{Attempt, ProbeKind, Verdict};
 use crate::manifest::{Destination, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
@@ -26,6 +28,8 @@ pub struct Timings {
     pub shutdown: (Duration, Duration),
     /// From a killed agent to systemd's new one.
     pub agent_restart: Duration,
+    /// From a killed health server to systemd's new one.
+    pub health_restart: Duration,
     /// From a killed daemon to wd_keepalive petting.
     pub takeover: Duration,
     /// Between the daemon's pets.
@@ -46,6 +50,7 @@ impl Default for Timings {
             settled: ms(19_000),
             shutdown: (ms(1_000), ms(3_500)),
             agent_restart: ms(200),
+            health_restart: ms(500),
             takeover: ms(1_500),
             pet_interval: ms(1_000),
             answer: ms(50),
@@ -108,6 +113,8 @@ pub(super) enum InGuest {
     PowerOff,
     /// `kernel.panic` is over.
     PanicTimer,
+    /// A breakage of this kind, which the fault had a span for, is over.
+    Over(FaultKind),
 }
 
 /// The guest of one VMI.
@@ -117,6 +124,8 @@ pub(super) struct Guest {
     /// Counts power-ons; events of an earlier one are dropped.
     pub(super) boot: u32,
     pub(super) agent: bool,
+    /// What is broken for a span.
+    pub(super) broken: Vec<FaultKind>,
     /// Listening.
     pub(super) health: bool,
     /// What the health server does when it listens.
@@ -124,12 +133,18 @@ pub(super) struct Guest {
     pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
+    /// When somebody looks at the device next.
+    pub(super) watched: Option<Time>,
     /// Since when the vCPUs stand still.
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
     pub(super) deferred: Vec<(Duration, InGuest)>,
     /// Which probes' last attempts were pings.
     pub(super) pinged: Vec<ProbeKind>,
+    /// The steps that have its frames lost.
+    pub(super) cut_off_by: BTreeSet<usize>,
+    /// The steps that have its writes fail.
+    pub(super) io_errors_of: BTreeSet<usize>,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -142,13 +157,17 @@ impl Guest {
             kernel: Kernel::Booting,
             boot: 1,
             agent: false,
+            broken: Vec::new(),
             health: false,
             behaviour: Health::Status(200),
             holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
+            watched: None,
             paused_at: None,
             deferred: Vec::new(),
             pinged: Vec::new(),
+            cut_off_by: BTreeSet::new(),
+            io_errors_of: BTreeSet::new(),
             verifying: false,
             profile: profile.clone(),
         }
@@ -160,7 +179,14 @@ impl Guest {
         if let Some(watchdog) = &mut watchdog {
             watchdog.machine_reset(now);
         }
-        *self = Guest { boot: self.boot + 1, watchdog, ..Guest::new(&self.profile, None, now) };
+        *self = Guest {
+            boot: self.boot + 1,
+            watchdog,
+            watched: self.watched,
+            cut_off_by: std::mem::take(&mut self.cut_off_by),
+            io_errors_of: std::mem::take(&mut self.io_errors_of),
+            ..Guest::new(&self.profile, None, now)
+        };
     }
 
     /// The daemon, or wd_keepalive in its place, opens the device and sets its heartbeat.
@@ -174,7 +200,22 @@ impl Guest {
 
     /// Userspace gets the CPU.
     pub(super) fn userspace_runs(&self) -> bool {
-        self.kernel == Kernel::Up && self.paused_at.is_none()
+        self.kernel == Kernel::Up && self.paused_at.is_none() && !self.is_broken(FaultKind::CpuHog)
+    }
+
+    /// It suffers from such a fault now.
+    pub(super) fn is_broken(&self, by: FaultKind) -> bool {
+        self.broken.contains(&by)
+    }
+
+    /// Whoever has the agent's port open answers.
+    pub(super) fn agent_answers(&self) -> bool {
+        self.agent && self.userspace_runs() && !self.is_broken(FaultKind::HangAgent)
+    }
+
+    /// Its kernel takes frames and answers them: a handshake needs both ways.
+    pub(super) fn reachable(&self) -> bool {
+        self.paused_at.is_none() && self.cut_off_by.is_empty()
     }
 
     /// Someone pets the device whenever it gets the CPU.
@@ -201,18 +242,21 @@ impl Guest {
             ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent => {
                 (answer, attempt(Verdict::Failure, "guest agent is not connected"))
             }
-            ProbeRequest::Ping if !self.userspace_runs() => {
+            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent_answers() => {
                 (timeout.min(LIBVIRT_AGENT_LIMIT), attempt(Verdict::Failure, "guest agent does not answer"))
             }
-            ProbeRequest::Exec { .. } if !self.userspace_runs() => late,
+            ProbeRequest::Exec { .. } if self.is_broken(FaultKind::FsFreeze) => {
+                (answer, attempt(Verdict::Failure, "guest-exec has been disabled: the agent is in frozen state"))
+            }
             ProbeRequest::Ping => (answer, attempt(Verdict::Success, "")),
             ProbeRequest::Exec { command, inner_timeout } => self.exec(command, *inner_timeout, answer),
             ProbeRequest::Http { to, .. } | ProbeRequest::Tcp { to } => {
-                let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.paused_at.is_none();
+                let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.reachable();
                 let listens = self.health && (to.port() == HEALTH_PORT || self.profile.serves_probes);
                 match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
                     _ if !kernel_answers => late,
+                    (ProbeRequest::Http { .. }, _) if listens && self.is_broken(FaultKind::CpuHog) => late,
                     _ if !listens => (answer, attempt(Verdict::Failure, "connection refused")),
                     (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),
                     _ => (answer, attempt(Verdict::Success, "")),
@@ -266,6 +310,9 @@ impl Guest {
         match words.as_slice() {
             ["/usr/bin/uname", ..] | ["/usr/bin/true"] | ["/bin/bash", "-c", "kill -9 $BASHPID"] => exits(0),
             ["/usr/bin/false"] => exits(1),
+            ["/bin/sh", "-c", "mkdir /var/tmp/probe && rmdir /var/tmp/probe"] => {
+                exits(i32::from(self.is_broken(FaultKind::DiskFull)))
+            }
             ["/usr/bin/sleep", ..] => (inner, attempt(Verdict::Failure, "panic: timeout")),
             ["/usr/bin/systemctl", "is-active", "vmhealth-health.service"] => exits(if self.health { 0 } else { 3 }),
             _ => (answer, attempt(Verdict::Failure, "the model does not know this program")),

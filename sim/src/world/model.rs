@@ -1,16 +1,20 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod inside;
+mod outside;
+
 use super::driver::World;
 use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
+use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
-use crate::scenario::{Fault, Health, Spec};
+use crate::scenario::{Fault, FaultKind, Health, Spec};
 use crate::time::Time;
-use crate::trace::{PanicAction, ShutdownCause};
+use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +29,8 @@ enum Happening {
     Device { vmi: u32 },
     /// A step's fault takes effect, and is seen so long afterwards.
     Fault { vmi: u32, step: usize, fault: Fault, seen_after: Duration },
+    /// libvirt has given up on the agent and presses the power button.
+    Button { vmi: u32 },
     /// The next connection of the traffic client.
     Connect,
 }
@@ -59,6 +65,11 @@ impl World for Model {
                 }
             }
             Happening::Device { vmi } => self.device(now, vmi),
+            Happening::Button { vmi } => {
+                if self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off) {
+                    self.power_button(now, vmi);
+                }
+            }
             Happening::Fault { vmi, step, fault, seen_after } => self.fault(now, vmi, step, &fault, seen_after),
             Happening::Connect => {
                 if let Some(traffic) = &self.spec.traffic {
@@ -92,6 +103,7 @@ impl World for Model {
                     self.queue.push(now + effect, Happening::Fault { vmi, step, fault, seen_after });
                 }
             }
+            Request::Mend { step, fault } => self.mend_outside(vmi, step, &fault),
             Request::Discard => {
                 self.guests.remove(&vmi);
             }
@@ -152,7 +164,7 @@ impl Model {
             false => (now, FaultNews::NoGuest),
         };
         if there {
-            self.inject(now, vmi, fault);
+            self.inject(now, vmi, step, fault);
         }
         self.queue.push(at, Happening::Tell(Input::Fault { step, news }));
     }
@@ -238,7 +250,7 @@ impl Model {
                 }
             }
             InGuest::Pet => {
-                if guest.petting() {
+                if guest.petting() && !guest.is_broken(FaultKind::CpuHog) {
                     if let Some(watchdog) = &mut guest.watchdog {
                         watchdog.write(now, b"\0");
                     }
@@ -248,6 +260,7 @@ impl Model {
             }
             InGuest::Settled => self.verify(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
+            InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
@@ -269,18 +282,27 @@ impl Model {
     }
 
     fn watch_device(&mut self, vmi: u32) {
-        let at = self.guests.get(&vmi).and_then(|g| g.watchdog.as_ref()).and_then(LinuxWatchdog::next_wakeup);
-        if let Some(at) = at {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        let at = guest.watchdog.as_ref().and_then(LinuxWatchdog::next_wakeup);
+        // One that comes too early looks again, so a pet needs none of its own.
+        if let Some(at) = at
+            && guest.watched.is_none_or(|watched| at < watched)
+        {
+            guest.watched = Some(at);
             self.queue.push(at, Happening::Device { vmi });
         }
     }
 
     fn device(&mut self, now: Time, vmi: u32) {
         let action = self.vmi.watchdog_action();
-        let Some(watchdog) = self.guests.get_mut(&vmi).and_then(|g| g.watchdog.as_mut()) else { return };
-        // A pet in between has moved the stage's end: this wake-up is stale.
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        if guest.watched.is_some_and(|watched| watched <= now) {
+            guest.watched = None;
+        }
+        let Some(watchdog) = &mut guest.watchdog else { return };
+        // A pet in between has moved the stage's end: this wake-up is too early.
         if watchdog.next_wakeup().is_none_or(|t| t > now) {
-            return;
+            return self.watch_device(vmi);
         }
         if watchdog.expire(now, action) {
             self.fire(now, vmi);
@@ -326,9 +348,12 @@ impl Model {
     }
 
     fn ask_to_shut_down(&mut self, now: Time, vmi: u32) {
-        let through_agent = self.guests.get(&vmi).is_some_and(|g| g.agent && g.userspace_runs());
-        if through_agent {
+        let Some(guest) = self.guests.get(&vmi) else { return };
+        if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
             self.shut_down(now, vmi);
+        } else if guest.agent && !guest.agent_answers() && guest.paused_at.is_none() {
+            // libvirt does not ask the agent of a domain that is paused.
+            self.queue.push(now + LIBVIRT_AGENT_LIMIT, Happening::Button { vmi });
         } else {
             self.power_button(now, vmi);
         }
@@ -337,7 +362,9 @@ impl Model {
     /// systemd shuts down, if it can still be asked.
     fn shut_down(&mut self, now: Time, vmi: u32) {
         let (agent, off) = self.timings.shutdown;
-        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
+        // With frozen filesystems it comes to nothing (qemu-watchdog.md 9).
+        let can = |g: &Guest| g.userspace_runs() && !g.is_broken(FaultKind::FsFreeze);
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| can(g)) else { return };
         guest.kernel = Kernel::GoingDown;
         // The daemon's stop closes the device with 'V'.
         guest.holder = WatchdogHolder::Nobody;
@@ -360,6 +387,13 @@ impl Model {
 
     fn resume(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_some()) else { return };
+        if !guest.io_errors_of.is_empty() {
+            // The first thing that QEMU does is what failed before.
+            for event in [DomainEvent::Resume, DomainEvent::IoError, DomainEvent::Stop] {
+                self.tell_domain(now, vmi, event);
+            }
+            return;
+        }
         guest.paused_at = None;
         if let Some(watchdog) = &mut guest.watchdog {
             watchdog.thaw(now);
@@ -389,35 +423,12 @@ impl Model {
         }
     }
 
-    fn inject(&mut self, now: Time, vmi: u32, fault: &Fault) {
+    fn inject(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match fault {
-            Fault::KernelPanic => {
-                guest.kernel = Kernel::Panicked;
-                if self.vmi.reports_panics() {
-                    guest.paused_at = Some(now);
-                    self.tell_domain(now, vmi, DomainEvent::Panicked { action: PanicAction::Pause });
-                    self.tell_domain(now, vmi, DomainEvent::Stop);
-                }
-                let timer = self.spec.guest.kernel_panic_seconds;
-                if timer > 0 {
-                    self.later(now, Duration::from_secs(timer.into()), vmi, InGuest::PanicTimer);
-                }
-            }
-            Fault::KillWatchdog => {
-                // The kernel closes the device without 'V': that is itself a pet.
-                guest.holder = WatchdogHolder::Nobody;
-                if let Some(watchdog) = &mut guest.watchdog {
-                    watchdog.close(now);
-                }
-                if guest.keepalive_takes_over() {
-                    self.later(now, t.takeover, vmi, InGuest::KeepaliveUp);
-                } else {
-                    self.tell(now, vmi, VmiInput::WatchdogHolder { name: "nobody".into() });
-                }
-                self.watch_device(vmi);
-            }
+            Fault::KernelPanic => self.panic(now, vmi),
+            Fault::KillWatchdog => self.kill_watchdog(now, vmi),
             Fault::StopWatchdog => guest.holder = WatchdogHolder::StoppedDaemon,
             Fault::KillAgent => self.bounce_agent(now, vmi, t.agent_restart),
             Fault::StopAgent { lasting } => self.bounce_agent(now, vmi, lasting.0),
@@ -429,23 +440,18 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
+            Fault::NetworkLoss { .. } | Fault::IoError { .. } => self.break_outside(now, vmi, step, fault),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
+            Fault::PowerButton => self.power_button(now, vmi),
+            inside => self.break_inside(now, vmi, inside),
         }
-    }
-
-    fn bounce_agent(&mut self, now: Time, vmi: u32, back_after: Duration) {
-        if let Some(guest) = self.guests.get_mut(&vmi) {
-            guest.agent = false;
-        }
-        self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
-        self.later(now, back_after, vmi, InGuest::AgentUp);
     }
 
     fn connection(&self) -> Connection {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
-        let answers = guest.is_some_and(|g| g.health && g.userspace_runs())
+        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable())
             && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p));
         if answers { Connection::Delivered } else { Connection::Lost }
     }

@@ -11,5 +11,6 @@ use crate::trace::Trace;
 pub fn run(manifest: &VirtualMachine, spec: &Spec, config: Config, timings: Timings) -> (Verdict, Trace, Time) {
     let mut driver = Driver::new(Engine::new(manifest.clone(), spec, config));
     let verdict = driver.run(&mut Model::new(&manifest.vmi, spec, timings));
-    (verdict, driver.engine().trace().clone(), driver.now())
+    let end = driver.now();
+    (verdict, driver.into_engine().into_trace(), end)
 }

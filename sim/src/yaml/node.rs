@@ -83,12 +83,41 @@ pub struct YamlError {
     pub message: String,
 }
 
+impl Node {
+    /// The member `name` of a mapping, if it is there and not null. Of several of that name the last one counts, as for kubectl.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        let Value::Map(members) = &self.value else { return None };
+        let (_, member) = members.iter().rfind(|(key, _)| key.name == name)?;
+        Some(member).filter(|member| member.value != Value::Null)
+    }
+
+    /// What is at a dotted path of members.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('.').try_fold(self, Node::get)
+    }
+
+    /// The text at a dotted path, empty if there is none.
+    pub fn text_at(&self, path: &str) -> &str {
+        self.at(path).and_then(|node| node.value.as_str()).unwrap_or_default()
+    }
+}
+
 impl Value {
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A quantity as it is written: `512Mi`, also without quotes.
+    pub fn quantity(&self) -> Option<String> {
+        match self {
+            Value::Str(text) => Some(text.clone()),
+            Value::Int(n) => Some(n.to_string()),
+            Value::Float(x) => Some(x.to_string()),
+            Value::Null | Value::Bool(_) | Value::Seq(_) | Value::Map(_) => None,
         }
     }
 
@@ -118,9 +147,23 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    no_directive(text)?;
     let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)?;
     documents.iter_mut().for_each(|node| as_go_spells(node, text));
     Ok(documents)
+}
+
+/// kubectl cuts a text at `---` before it reads it, so that a directive stands alone, without the document that must follow it.
+fn no_directive(text: &str) -> Result<(), YamlError> {
+    let is_blank = |line: &str| line.trim().is_empty() || line.starts_with('#');
+    let first = (1..).zip(text.trim_start_matches('\u{feff}').lines()).find(|(_, line)| !is_blank(line));
+    match first.filter(|(_, line)| line.starts_with('%')) {
+        Some((line, directive)) => {
+            let message = format!("kubectl reads no directives: remove {directive}");
+            Err(YamlError { pos: Pos { line, column: 1 }, message })
+        }
+        None => Ok(()),
+    }
 }
 
 /// YAML 1.1's words as kubectl's reader knows them (go-yaml v2 resolve.go): in three spellings, not in any.
@@ -300,6 +343,12 @@ mod tests {
         assert_eq!(read::<Vec<Value>>("[yes, 0755]").expect("valid"), ["yes", "0755"].map(|t| Value::Str(t.into())));
     }
 
+    #[test]
+    fn of_keys_that_come_twice_the_last_counts() {
+        let node = &documents("a: {b: x, b: w, c: z, c: }\n").expect("valid")[0];
+        assert_eq!((node.text_at("a.b"), node.at("a.c"), node.at("a.b.c")), ("w", None, None));
+    }
+
     /// What `<<` brings is no second key, and gives way to one of the mapping's own, wherever that stands.
     #[test]
     fn keys_that_come_twice() {
@@ -308,6 +357,18 @@ mod tests {
             let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
             let Value::Map(own) = &top[1].1.value else { panic!("{docs:?}") };
             assert_eq!(own.len(), members, "{text}");
+        }
+    }
+
+    #[test]
+    fn directives() {
+        for (text, line) in [
+            ("%YAML 1.2\n---\na: 1\n", Some(1)),
+            ("# c\n\n%TAG ! x:\n---\na: 1\n", Some(3)),
+            ("a: |\n  x\n", None),
+            ("a:\n  '\n%YAML'\n", None),
+        ] {
+            assert_eq!(documents(text).err().map(|e| e.pos.line), line, "{text}");
         }
     }
 

@@ -4,6 +4,12 @@ use crate::manifest::In::{Domain, Vmi};
 use crate::row::{Row, hold, later, row};
 
 pub(crate) const ROWS: &[Row] = &[
+    // Thousandths of a CPU do not fit any more.
+    row(
+        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {cpu: 1E}}")],
+        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {cpu: 8Ei}}")],
+        &["negative-resource spec.template.spec.domain.resources.limits.cpu"],
+    ),
     row(
         &[(Domain, "resources: {requests: {memory: 1Gi, cpu: 0}}")],
         &[(Domain, "resources: {requests: {memory: -1Gi, cpu: -1}, limits: {cpu: \"-1\"}}")],

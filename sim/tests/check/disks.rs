@@ -47,6 +47,12 @@ pub(crate) const ROWS: &[Row] = &[
         &[TWO, (Devices, "disks: [{name: a, bootOrder: 1}, {name: b, bootOrder: 1}]")],
         &["bad-boot-order spec.template.spec.domain.devices.disks[1].bootOrder"],
     ),
+    // A number without a sign may be larger than 32 bits, up to what a float holds.
+    row(
+        &[ONE, (Devices, "disks: [{name: a, bootOrder: 9007199254740991}]")],
+        &[ONE, (Devices, "disks: [{name: a, bootOrder: 9007199254740993}]")],
+        &["out-of-range spec.template.spec.domain.devices.disks[0].bootOrder"],
+    ),
     row(
         &[ONE, (Devices, "disks: [{name: a, bootOrder: 1}]")],
         &[ONE, (Devices, "disks: [{name: a, bootOrder: 0}]")],

@@ -162,9 +162,9 @@ fn the_manifests_of_the_document() {
                 "readinessProbe",
                 &format!("guestAgentPing: {{}}, {NUMBERS}, failureThreshold: 3, successThreshold: 3"),
             ),
-            &["agent-not-in-user-data"],
+            &["image-must-bring-the-agent"],
         ),
-        (watchdog.to_owned(), &["q35-second-watchdog", "watchdog-daemon-not-in-user-data"]),
+        (watchdog.to_owned(), &["q35-second-watchdog", "image-must-arm-the-watchdog"]),
     ] {
         let checked = &checks(&text).manifests[0];
         assert_eq!(checked.verdict, Verdict::Accepted, "{text}{:?}", checked.findings);
@@ -205,8 +205,13 @@ fn an_excerpt_says_what_it_leaves_out() {
     assert_eq!(words(&metadata), ["left-out"; 4]);
     assert_eq!(checks(&metadata.replace("labels", "label")).manifests[0].verdict, Verdict::Refused);
     // A script's comment is none of the manifest's.
-    let script = excerpt.replace("# ...", "#").replace("    spec:", "    spec:\n      hostname: |\n        # ...\n");
-    assert!(!words(&script).contains(&"left-out"), "{script}");
+    for sign in ["|", ">-", "| # a script"] {
+        let script = format!("    spec:\n      hostname: {sign}\n        # ...\n");
+        let script = excerpt.replace("# ...", "#").replace("    spec:", &script);
+        assert!(!words(&script).contains(&"left-out"), "{script}");
+    }
+    let comment = excerpt.replace("# ...", "# one of a |\n  # ...");
+    assert!(words(&comment).contains(&"left-out"), "{comment}");
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }

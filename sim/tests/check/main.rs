@@ -11,6 +11,7 @@ mod lists;
 mod makers;
 mod manifest;
 mod messages;
+mod metadata;
 mod networks;
 mod other_devices;
 mod people;
@@ -22,7 +23,7 @@ mod schema;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("field-of-a-newer-release", "people::releases_differ"),
     ("gate-is-off-in-this-release", "people::releases_differ"),
     ("line-end-breaks-exec", "people::releases_differ"),
@@ -36,6 +37,12 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),
     ("left-out", "documents::an_excerpt_says_what_it_leaves_out"),
     ("binding-plugin-not-seen", "networks::a_binding_plugin_is_not_seen"),
+    ("image-must-arm-the-watchdog", "people::user_data_or_the_image"),
+    ("image-must-bring-the-agent", "people::user_data_or_the_image"),
+    ("bad-metadata", "metadata::owners_finalizers_and_versions"),
+    ("bad-metadata-of-the-vmi", "metadata::of_the_vmi"),
+    ("bad-seccomp-annotation", "metadata::of_the_vmi"),
+    ("field-without-effect", "metadata::what_has_no_effect"),
     ("agent-probes-paused", "hazards::a_paused_probe_cannot_fail"),
 ];
 

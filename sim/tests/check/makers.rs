@@ -3,7 +3,7 @@
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
 use crate::row::{Row, found, hold, later, row};
-use vmhealth_sim::check::{Checked, Options, Verdict, check};
+use vmhealth_sim::check::{Options, Verdict, check};
 
 const READY: &str = "readinessProbe: {httpGet: {port: 80}}";
 
@@ -157,6 +157,30 @@ const BESIDE: &[Beside] = &[
             "bad-interface-model spec.template.spec.domain.devices.interfaces[0].model",
         ],
     },
+    // Annotations become the VMI's.
+    Beside {
+        instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, annotations: {hooks.kubevirt.io/hookSidecars: x}",
+        preference: "annotations: {kubevirt.io/ignitiondata: x}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[
+            "annotation-without-its-gate spec.template.metadata.annotations",
+            "annotation-without-its-gate spec.template.metadata.annotations",
+        ],
+    },
+    // The pod then asks for less than the guest has.
+    Beside {
+        instancetype: "cpu: {guest: 1}, memory: {guest: 1M, overcommitPercent: 50}",
+        preference: "",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["memory-request-below-1m spec.template.spec.domain.resources.requests.memory"],
+    },
+    // Of keys that come twice the last one counts.
+    Beside {
+        instancetype: "cpu: {guest: 1, guest: 2}, memory: {guest: 1Gi}",
+        preference: "requirements: {cpu: {guest: 3}}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
     Beside {
         instancetype: "cpu: {guest: 3}, memory: {guest: 1Gi}",
         preference: "cpu: {preferredCPUTopology: spread}",
@@ -196,7 +220,7 @@ const BESIDE: &[Beside] = &[
     },
 ];
 
-fn beside(row: &Beside) -> Checked {
+fn beside(row: &Beside) -> String {
     let object = |kind: &str, name: &str, spec: &str| {
         let head = "apiVersion: instancetype.kubevirt.io/v1beta1";
         format!("{head}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
@@ -206,20 +230,32 @@ fn beside(row: &Beside) -> Checked {
         text += &object("VirtualMachineInstancetype", "i", row.instancetype);
     }
     text += &object("VirtualMachineClusterPreference", "p", row.preference);
-    one(&text)
+    text
 }
 
 #[test]
 fn what_stands_beside_is_used() {
     for row in BESIDE {
-        let checked = beside(row);
-        assert_eq!(errors(&checked), row.finds, "{} {}", row.instancetype, row.preference);
+        let checks = check(&beside(row), &Options::default()).unwrap();
+        assert_eq!(checks.skipped, [], "what is used is not passed over: {} {}", row.instancetype, row.preference);
+        let checked = &checks.manifests[0];
+        assert_eq!(errors(checked), row.finds, "{} {}", row.instancetype, row.preference);
         let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
         assert!(!unseen, "{} {}", row.instancetype, row.preference);
     }
-    let vm = |row: &Beside| beside(row).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
+    let vm = |row: &Beside| one(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
     let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
     assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
+    // The VM's own annotation is in the way of an instance type's, and not of a preference's.
+    let annotated = |instancetype, preference| {
+        let row = Beside { instancetype, preference, ..copy(&BESIDE[0]) };
+        let own = "  template:\n    metadata: {annotations: {a: w, b: x}}\n";
+        errors(&one(&beside(&row).replacen("  template:\n", own, 1)))
+    };
+    const ANNOTATED: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}, annotations: {a: x, b: x}";
+    assert_eq!(annotated(TWO_CPUS, "annotations: {a: z}"), [""; 0]);
+    let conflict = "instancetype-conflict annotations.a <- spec.template.metadata.annotations.a";
+    assert_eq!(annotated(ANNOTATED, ""), [conflict]);
 }
 
 const fn copy(row: &Beside) -> Beside {
@@ -249,6 +285,10 @@ fn what_is_not_seen_is_said() {
 const POOL: &str = "apiVersion: pool.kubevirt.io/v1beta1\nkind: VirtualMachinePool\nmetadata: {name: p}\nspec:\n  replicas: 2\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  virtualMachineTemplate:\n    metadata: {labels: {app: LABEL}}\n";
 const REPLICAS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: app, operator: In, values: [a, b]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 
+/// A selector that is none.
+const SELECTS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: a b, operator: NotIn, values: [b c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+const FEWER: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: -1\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+
 /// Of which kind, the label, more of its own spec, its VM's parts, and what is found.
 type Maker = (&'static str, &'static str, &'static str, Parts, &'static [&'static str]);
 
@@ -257,6 +297,18 @@ const MAKERS: &[Maker] = &[
     (REPLICAS, "a", "", &[], &[]),
     (POOL, "c", "", &[], &["selector-does-not-match spec.selector"]),
     (REPLICAS, "c", "", &[], &["selector-does-not-match spec.selector"]),
+    (
+        SELECTS,
+        "a",
+        "",
+        &[],
+        &[
+            "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].key",
+            "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].values[0]",
+        ],
+    ),
+    (POOL, "a", "paused: true", &[], &[]),
+    (FEWER, "a", "", &[], &["out-of-range spec.replicas"]),
     (POOL, "a", "maxUnavailable: 25%", &[], &[]),
     (POOL, "a", "maxUnavailable: 0", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "maxUnavailable: 101%", &[], &["bad-pool spec.maxUnavailable"]),
@@ -264,6 +316,23 @@ const MAKERS: &[Maker] = &[
     (POOL, "a", "updateStrategy: {unmanaged: {}, proactive: {}}", &[], &["bad-pool spec.updateStrategy"]),
     (POOL, "a", "replica: 2", &[], &["unknown-field spec.replica"]),
     (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
+    // What a VM's mutator would fill in or write anew stays as it is.
+    (POOL, "a", "", &[(Vmi, "architecture: arm64"), (Domain, "machine: {type: virt}")], &[]),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(Domain, "memory:\nresources: {requests: {memory: '1Gi '}}")],
+        &["wrong-type spec.template.spec.domain.resources.requests.memory"],
+    ),
+    (
+        REPLICAS,
+        "a",
+        "",
+        &[(Domain, "memory: {hugepages: {pageSize: 2Mi}}")],
+        &["huge-pages-do-not-fit  <- spec.template.spec.domain.memory.hugepages.pageSize"],
+    ),
+    (POOL, "a", "", &[(Domain, "memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}")], &[]),
     (
         POOL,
         "a",

@@ -415,6 +415,56 @@ fn other_kinds_of_files() {
     assert!(wrong.help.contains("remove <2>"), "{}", wrong.help);
 }
 
+/// What a guest needs may be in its image, and user data tells only where there is some.
+#[test]
+fn user_data_or_the_image() {
+    const NONE: &str = "volumes: [{name: c, emptyDisk: {capacity: 1Gi}}]";
+    const SILENT: &str = "volumes: [{name: c, cloudInitNoCloud: {userData: 'hostname: a'}}]";
+    const FEDORA: &str = "volumes: [{name: d, containerDisk: {image: 'quay.io/containerdisks/fedora:40'}}, {name: c, cloudInitNoCloud: {userData: 'hostname: a'}}]";
+    const LATE: &str = "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, failureThreshold: 4}";
+    const PETS: [(In, &str); 4] = [DISK, WATCHDOG, (Vmi, LATE), HTTP];
+    let text = |parts: &[(In, &'static str)]| checked(&manifest(parts), &Options::default()).findings;
+    for (parts, expected) in [
+        (vec![DISK, (Vmi, NONE), PING], &["image-must-bring-the-agent"] as &[&str]),
+        (vec![DISK, (Vmi, SILENT), PING], &["agent-not-in-user-data"]),
+        (vec![TWO_DISKS, (Vmi, FEDORA), PING], &["what-the-image-brings"]),
+        (
+            [&PETS[..], &[(Vmi, NONE)]].concat(),
+            &["image-must-bring-the-agent", "image-must-arm-the-watchdog", "liveness-before-watchdog"],
+        ),
+        ([&PETS[..], &[(Vmi, SILENT)]].concat(), &["agent-not-in-user-data", "watchdog-daemon-not-in-user-data"]),
+    ] {
+        let found = text(&parts);
+        let about = |code: &&str| code.contains("watchdog") || code.contains("agent") || code.contains("image");
+        let mut codes: Vec<&str> = found.iter().map(|f| f.rule.code).filter(about).collect();
+        codes.retain(|code| *code != "q35-second-watchdog");
+        codes.sort_by_key(|code| expected.iter().position(|e| e == code));
+        assert_eq!(codes, expected, "{}", manifest(&parts));
+    }
+    let brings = |probe| {
+        let found = text(&[TWO_DISKS, (Vmi, FEDORA), probe]);
+        found.into_iter().find(|f| f.rule.code == "what-the-image-brings").expect("it is Fedora").message
+    };
+    assert!(brings(EXEC).contains("SELinux") && !brings(PING).contains("SELinux"));
+}
+
+/// What ends a command that hangs, in the guest's own words.
+#[test]
+fn a_limit_that_the_guest_knows() {
+    for (command, word) in [
+        ("[cat, /a]", Some("`timeout 1 ...`")),
+        ("[timeout, \"1\", cat, /a]", None),
+        ("[powershell.exe, -File, 'C:/a.ps1']", Some("Wait-Job -Timeout")),
+        ("[timeout, \"1\", powershell, -File, 'C:/a.ps1']", Some("Wait-Job -Timeout")),
+    ] {
+        let text = manifest(&[(Vmi, &format!("readinessProbe: {{exec: {{command: {command}}}}}"))]);
+        let found = checked(&text, &Options::default()).findings;
+        let help = found.iter().find(|f| f.rule.code == "timed-out-commands-pile-up").map(|f| f.help.as_str());
+        assert_eq!(help.is_some(), word.is_some(), "{command}");
+        assert!(help.zip(word).is_none_or(|(help, word)| help.contains(word)), "{command}: {help:?}");
+    }
+}
+
 /// Words behind a shell, or behind a program with a language of its own, are theirs.
 #[test]
 fn commands_that_bring_their_own_shell() {
@@ -422,6 +472,9 @@ fn commands_that_bring_their_own_shell() {
         ("[timeout, \"4\", sh, -c, 'echo $HOME | cat']", None),
         ("[/usr/bin/env, bash, -c, 'echo $HOME']", None),
         ("[powershell.exe, -Command, '$s = 1']", None),
+        ("[PowerShell.EXE, -Command, '$s = 1']", None),
+        ("['C:/Program Files/Git/bin/Bash.exe', -c, 'echo $HOME']", None),
+        ("[bash.exe, -c, systemctl, is-active, x]", Some("shell-without-its-script")),
         ("[awk, '$NF > 3']", None),
         ("[bash, /opt/check.sh, -c, conf, x]", None),
         ("[bash, -c, systemctl, is-active, x]", Some("shell-without-its-script")),

@@ -25,6 +25,18 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     later(
+        &[(Domain, "resources: {requests: {memory: 1Gi, hugepages-2Mi: 4Mi}, limits: {hugepages-2Mi: 4Mi}}")],
+        &[(
+            Domain,
+            "resources: {requests: {memory: 1Gi, hugepages-2Mi: 3Mi}, limits: {hugepages-2Mi: 3Mi, hugepages-x: 1}}",
+        )],
+        &[
+            "broken-huge-pages spec.containers[0].resources.requests[hugepages-2Mi] <- spec.template.spec.domain.resources.requests.hugepages-2Mi",
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-2Mi] <- spec.template.spec.domain.resources.limits.hugepages-2Mi",
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-x] <- spec.template.spec.domain.resources.limits.hugepages-x",
+        ],
+    ),
+    later(
         &[(
             Domain,
             "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi, cpu: 1}, limits: {memory: 0}}",

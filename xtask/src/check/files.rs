@@ -12,14 +12,14 @@ const DEPTH: usize = 64;
 const MAX_NAMED: usize = 5;
 
 /// What a command line names.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Files {
     /// The files with, for each, whether it was named itself.
     pub files: Vec<(PathBuf, bool)>,
     /// What was left out of directories: a line each.
     pub left_out: Vec<String>,
     /// Directories that could not be read, and why.
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<(PathBuf, io::Error)>,
 }
 
 /// Files as they are named; of directories, recursively and in the order of their names, `*.yaml`, `*.yml` and `*.json`. A directory
@@ -64,7 +64,7 @@ impl Walk {
     /// A directory that cannot be read does not keep others from being.
     fn look_into(&mut self, directory: &Path, depth: usize, found: &mut Files) {
         if let Err(e) = self.directory(directory, depth, found) {
-            found.unreadable.push(format!("{}: {e}", directory.display()));
+            found.unreadable.push((without_dot(directory), e));
         }
     }
 

@@ -18,14 +18,19 @@ pub(super) fn github(file: &str, checked: &Checked) -> String {
     checked.findings.iter().map(of).collect()
 }
 
-/// What could not be read.
+/// What could not be checked.
 pub(super) fn github_error(file: &str, error: &YamlError) -> String {
-    line("error", file, error.pos, "not-yaml", &error.message)
+    line("error", file, error.pos, "not-checked", &error.message)
 }
 
-fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
-    let (file, title) = (property(file), property(title));
-    format!("::{command} file={file},line={},col={},title={title}::{}\n", pos.line, pos.column, data(text))
+/// One command: `error`, `warning` or `notice` at a place.
+pub(crate) fn line(command: &str, file: &str, pos: Pos, title: &str, text: &str) -> String {
+    // Standard input is no file of a change.
+    let file = if file == "-" { String::new() } else { format!("file={},", property(file)) };
+    let title = property(title);
+    // Of an empty text there is no place.
+    let (line, column) = (pos.line.max(1), pos.column.max(1));
+    format!("::{command} {file}line={line},col={column},title={title}::{}\n", data(text))
 }
 
 /// What ends a command, or begins another (actions/toolkit command.ts).
@@ -46,5 +51,11 @@ mod tests {
         let pos = Pos { line: 3, column: 5 };
         let shown = line("error", "a,b:c%.yaml", pos, "code", "100%\r\n::error::x, y: z");
         assert_eq!(shown, "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=code::100%25%0D%0A::error::x, y: z\n");
+    }
+
+    #[test]
+    fn standard_input_is_no_file() {
+        let shown = line("error", "-", Pos::default(), "code", "x");
+        assert_eq!(shown, "::error line=1,col=1,title=code::x\n");
     }
 }

@@ -4,7 +4,7 @@
 
 mod budgets;
 mod files;
-mod github;
+pub(crate) mod github;
 mod json;
 mod output;
 mod read;

@@ -19,11 +19,11 @@ pub struct CheckReport {
     pub(super) manifests: Vec<ManifestReport>,
     /// Objects of other kinds, which are not checked.
     pub(super) skipped: Vec<SkippedReport>,
-    /// Files that could not be read as YAML.
+    /// What could not be checked: files and directories that cannot be read, parts that are not YAML, manifests that an option does not fit.
     pub(super) errors: Vec<ErrorReport>,
 }
 
-/// A file that is not YAML, or a part of it.
+/// A file or a directory that could not be checked, or a part of a file.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct ErrorReport {
     file: String,
@@ -100,7 +100,8 @@ struct RaceReport {
 /// Spans are `[best, worst]` in seconds from the fault; null: never.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct BudgetReport {
-    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped` or `kernel-panic`.
+    /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped`, `kernel-panic` or
+    /// `network-lost`.
     fault: String,
     /// `readiness`, `liveness`, `watchdog`, `panic-device` or `disabled-wait`.
     detector: String,
@@ -155,7 +156,7 @@ impl CheckReport {
         self.skipped.extend(checks.skipped.iter().map(skipped));
     }
 
-    /// Adds a file that is not YAML.
+    /// Adds what could not be checked.
     pub fn add_error(&mut self, file: &str, error: &YamlError) {
         let (file, message) = (file.to_owned(), error.message.clone());
         self.errors.push(ErrorReport { file, line: error.pos.line, column: error.pos.column, message });

@@ -75,7 +75,7 @@ impl Summary {
         let table: String =
             if all.is_empty() { String::new() } else { rows.iter().map(line).collect::<String>() + "\n" };
         let [accepted, broken, refused] = self.verdicts;
-        let others = [(self.skipped, "other objects not checked"), (self.unreadable, "parts that are not YAML")];
+        let others = [(self.skipped, "other objects not checked"), (self.unreadable, "could not be checked")];
         let others: String =
             others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("; {count} {what}")).collect();
         let all = accepted + broken + refused;

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
-use vmhealth_sim::check::{Checks, Kind, Options, Verdict, explain, rules};
+use vmhealth_sim::check::{Checked, Checks, Kind, Options, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
-use vmhealth_sim::manifest::{Architecture, VirtualMachine};
+use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::yaml::{Pos, YamlError};
 
 /// Objects of other kinds, and parts that are not YAML: more are not looked at, because they are remembered.
@@ -116,44 +116,59 @@ impl Check {
             return Err(usage(anyhow!("--budgets is for --format human and json")));
         }
         let budgets = self.budgets.then_some(&given);
-        let Files { files, left_out, mut unreadable } = files(&self.files);
+        let Files { files, left_out, unreadable: directories } = files(&self.files);
         left_out.iter().for_each(|line| eprintln!("{line}"));
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
         let (mut fine, mut manifests, mut aside) = (true, 0, 0);
-        let mut without = Vec::new();
+        let (mut without, mut unreadable) = (Vec::new(), Vec::new());
+        let mut refuse = |output: &mut Output, file: &str, error: &YamlError| {
+            unreadable.push(format!("{file}:{error}"));
+            output.add_unreadable(file, error)
+        };
         out.write_all(output.begin().as_bytes())?;
+        for (path, error) in directories {
+            let text = refuse(&mut output, &path.display().to_string(), &cannot_be_read(&error));
+            out.write_all(text.as_bytes())?;
+        }
         for (path, named) in files {
             let (file, before) = (path.display().to_string(), manifests);
-            let mut refuse = |output: &mut Output, error: &YamlError| {
-                unreadable.push(format!("{file}:{error}"));
-                output.add_unreadable(&file, error)
-            };
             let input = match open(&path) {
                 Ok(input) => input,
                 Err(e) => {
-                    let error = YamlError { pos: Pos { line: 1, column: 1 }, message: format!("cannot be read: {e}") };
-                    out.write_all(refuse(&mut output, &error).as_bytes())?;
+                    out.write_all(refuse(&mut output, &file, &cannot_be_read(&e)).as_bytes())?;
                     continue;
                 }
             };
             let read = check_input::<Stop>(&file, input, &options, |piece, checks| {
                 let text = match checks {
-                    Ok(checks) => {
-                        manifests += checks.manifests.len();
-                        aside += checks.skipped.len();
-                        fine &= checks.manifests.iter().all(|m| m.verdict == Verdict::Accepted);
-                        if budgets.is_some() {
-                            refuse_heartbeats(self.heartbeat, &checks)?;
+                    Ok(Checks { manifests: found, skipped }) => {
+                        manifests += found.len();
+                        aside += skipped.len();
+                        fine &= found.iter().all(|m| m.verdict == Verdict::Accepted);
+                        let mut text = String::new();
+                        for checked in found {
+                            // What a heartbeat is refused for has no budgets; its findings stay.
+                            let refused = budgets.and_then(|_| refused_heartbeat(self.heartbeat, &checked));
+                            let budgets = budgets.filter(|_| refused.is_none());
+                            let one = Checks { manifests: vec![checked], skipped: Vec::new() };
+                            text += &output.add(&file, piece, &one, budgets).map_err(infra)?;
+                            if let Some(error) = refused {
+                                aside += 1;
+                                text += &refuse(&mut output, &file, &error);
+                            }
                         }
-                        output.add(&file, piece, &checks, budgets).map_err(infra)?
+                        text + &output
+                            .add(&file, piece, &Checks { skipped, ..Checks::default() }, None)
+                            .map_err(infra)?
                     }
                     Err(e) => {
                         aside += 1;
-                        refuse(&mut output, &e)
+                        refuse(&mut output, &file, &e)
                     }
                 };
                 if aside > MAX_ASIDE {
-                    let message = format!("more than {MAX_ASIDE} objects that are no VMs: check them apart");
+                    let message =
+                        format!("more than {MAX_ASIDE} objects that are no VMs or cannot be checked: check them apart");
                     return Err(Stop::Unread(YamlError { pos: piece.first, message }));
                 }
                 out.write_all(text.as_bytes()).map_err(|e| Stop::Here(e.into()))
@@ -162,7 +177,7 @@ impl Check {
                 Ok(()) => {}
                 Err(Stop::Here(failure)) => return Err(failure),
                 Err(Stop::Unread(e)) => {
-                    let text = refuse(&mut output, &e);
+                    let text = refuse(&mut output, &file, &e);
                     out.write_all(text.as_bytes())?;
                 }
             }
@@ -200,9 +215,7 @@ impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Stop {
         match error {
             ReadError::Text { error, .. } => Stop::Unread(error),
-            ReadError::Io { error, .. } => {
-                Stop::Unread(YamlError { pos: Pos::default(), message: format!("cannot be read: {error}") })
-            }
+            ReadError::Io { error, .. } => Stop::Unread(cannot_be_read(&error)),
         }
     }
 }
@@ -220,11 +233,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     if duration > YEAR { Err("at most a year: 365d".to_owned()) } else { Ok(duration) }
 }
 
-/// What user data sets wins.
-fn refuse_heartbeats(heartbeat: Option<u32>, checks: &Checks) -> Result<(), Failure> {
-    let assumes = |vm: &&VirtualMachine| vm.vmi.user_data.heartbeat.is_none();
-    let mut vms = checks.manifests.iter().filter_map(|m| m.vm.as_ref()).filter(assumes);
-    vms.try_for_each(|vm| refuse_heartbeat(heartbeat, vm)).map_err(Failure::from)
+/// Why the watchdog does not take the heartbeat; what user data sets wins.
+fn refused_heartbeat(heartbeat: Option<u32>, checked: &Checked) -> Option<YamlError> {
+    let vm = checked.vm.as_ref().filter(|vm| vm.vmi.user_data.heartbeat.is_none())?;
+    let refusal = refuse_heartbeat(heartbeat, vm).err()?;
+    Some(YamlError { pos: checked.pos, message: refusal.to_string() })
+}
+
+fn cannot_be_read(error: &io::Error) -> YamlError {
+    YamlError { pos: Pos { line: 1, column: 1 }, message: format!("cannot be read: {error}") }
 }
 
 /// Standard input is `-`.

@@ -8,12 +8,16 @@ use super::exit::{Failure, Status};
 use super::explore::Explore;
 use super::image::Image;
 use super::mutants::Mutants;
+use super::pin::Pin;
 use super::probe::Probe;
+use super::prune::Prune;
 use super::report::Report;
 use super::repro::Repro;
 use super::run::Run;
 use super::schema::Schema;
-use super::{doctor, test};
+use super::shell::Completions;
+use super::{doctor, shell, test};
+use crate::program;
 use clap::Subcommand;
 use std::collections::BTreeSet;
 use vmhealth_sim::manifest::Architecture;
@@ -43,15 +47,19 @@ pub(super) enum ProductCommand {
     E2e(E2e),
     /// Boot your own manifest and show its health as it changes
     Run(Run),
+    /// Write scenarios for your own manifest, one for each fault that concerns it, with what the model says as expectation; say
+    /// what a changed manifest changes
+    Pin(Pin),
     /// Show what a cluster would do with your manifests: which layer refuses them, what can never work, what may surprise
     Check(Check),
     /// Make one probe exactly as the kubelet does
     Probe(Probe),
     /// Run one scenario again
     Repro(Repro),
-    /// Run the scenarios in two ways that must make no difference, forked and cold, and report where they differ
+    /// Show two manifests side by side over all faults, in virtual time; or run scenarios in two ways that must make no
+    /// difference, forked and cold, and report where they differ
     Compare(Compare),
-    /// Show the table of an earlier run
+    /// Show the report of an earlier run: as a table, as Markdown, as a page
     Report(Report),
     /// Build, list and verify guest images
     Image {
@@ -62,6 +70,20 @@ pub(super) enum ProductCommand {
     Doctor,
     /// Inject a fault at every moment in virtual time: the best case, the worst case, and where outcomes differ
     Explore(Explore),
+    /// Remove templates from the cache; a run boots what it needs again
+    Prune(Prune),
+    /// Print what completes vmhealth's command line in a shell
+    Completions(Completions),
+    /// Print vmhealth's manual page: vmhealth man | man -l -
+    Man,
+}
+
+/// The command line of the installed program.
+fn product() -> clap::Command {
+    let command = clap::Command::new(program::VMHEALTH).version(env!("CARGO_PKG_VERSION"));
+    // The commands bring a description of their own.
+    ProductCommand::augment_subcommands(command)
+        .about("What your probes and your watchdog really do when the guest breaks")
 }
 
 impl Command {
@@ -69,7 +91,8 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Check(_) | Explore(_) | Report(_)) | Command::Schema(_) => true,
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Mutants(args) => args.list,
             _ => false,
@@ -83,12 +106,14 @@ impl Command {
         match self {
             Command::Product(E2e(args)) => args.guests(),
             Command::Product(Repro(args)) => args.guests(),
-            Command::Product(Compare(args)) => Some(args.guests()),
+            Command::Product(Compare(args)) => args.guests(),
             Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
-            Command::Product(Check(_) | Explore(_) | Probe(_) | Report(_) | Image { .. })
+            Command::Product(
+                Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. } | Prune(_) | Completions(_) | Man,
+            )
             | Command::Mutants(_)
             | Command::Schema(_) => None,
         }
@@ -101,6 +126,7 @@ impl Command {
             Command::Product(E2e(args)) => args.run().await,
             Command::Product(Run(args)) => args.run().await,
             Command::Product(Check(args)) => args.run(),
+            Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
@@ -108,6 +134,9 @@ impl Command {
             Command::Product(Report(args)) => args.run(),
             Command::Product(Image { command }) => command.run(),
             Command::Product(Doctor) => doctor::run().await,
+            Command::Product(Prune(args)) => args.run(),
+            Command::Product(Completions(args)) => args.run(product()),
+            Command::Product(Man) => shell::man(product()),
             Command::Test => test::run().await,
             Command::Bench { command } => command.run().await,
             Command::Mutants(args) => args.run(),

@@ -1,8 +1,9 @@
-//! `compare`: every scenario in two ways that must make no difference.
+//! `compare`: two manifests over all faults, or every scenario in two ways that must make no difference.
 
 use super::exit::{Failure, Status, usage};
 use super::interrupt::Interrupt;
 use super::session::{new_run_path, progress, status};
+use crate::own::{Pin, side_by_side};
 use crate::prepare::{ClockChoice, GuestOptions, prepare, say};
 use crate::report::{Machine, RunFolder};
 use crate::run::Reality;
@@ -10,12 +11,12 @@ use crate::run::catalogue::{self, Case};
 use crate::run::two_ways::{self, Way};
 use clap::Args;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
+    /// Two manifests, or which scenarios: ids, parts of ids, or tags. If absent: all scenarios that are not tagged slow
     pub(super) filters: Vec<String>,
     /// In guest time and in real time, in place of forked and cold
     #[arg(long)]
@@ -26,9 +27,18 @@ pub(super) struct Compare {
 }
 
 impl Compare {
-    /// The architectures of the guests that it boots.
-    pub(super) fn guests(&self) -> BTreeSet<Architecture> {
-        catalogue::architectures(&self.cases().unwrap_or_default())
+    /// The architectures of the guests that it boots; `None`: it boots none.
+    pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
+        let cases = || self.cases().unwrap_or_default();
+        self.manifests().is_none().then(|| catalogue::architectures(&cases()))
+    }
+
+    /// No scenario is called like a file.
+    fn manifests(&self) -> Option<[&String; 2]> {
+        match self.filters.as_slice() {
+            [a, b] if Path::new(a).is_file() && Path::new(b).is_file() => Some([a, b]),
+            _ => None,
+        }
     }
 
     fn cases(&self) -> Result<Vec<Case>, Failure> {
@@ -37,6 +47,11 @@ impl Compare {
     }
 
     pub(super) async fn run(self) -> Result<Status, Failure> {
+        if let Some([a, b]) = self.manifests() {
+            let outcomes = |file: &String| Pin { file: file.into(), boot: None, heartbeat: None }.outcomes();
+            print!("{}", side_by_side([a, b], [&outcomes(a)?, &outcomes(b)?]));
+            return Ok(Status::Passed);
+        }
         let cases = self.cases()?;
         let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(usage)?;
         let ways = match self.clocks {

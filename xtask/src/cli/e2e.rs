@@ -2,6 +2,7 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, Format, SecretsArg, World, parse_shard};
 use super::exit::{Failure, Status, infra, usage};
+use super::output::out;
 use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
 use crate::run::catalogue::{self, Case};
@@ -15,6 +16,9 @@ use vmhealth_sim::manifest::Architecture;
 pub(super) struct E2e {
     /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
+    /// Of the chosen scenarios one for each kind of fault, and only amd64's: a first look
+    #[arg(long, conflicts_with = "architecture")]
+    pub(super) quick: bool,
     /// Where the scenarios run: on QEMU, in the model, or both, compared
     #[arg(long, value_enum, default_value_t = World::Both)]
     pub(super) world: World,
@@ -64,6 +68,7 @@ impl E2e {
             catalogue::select(all, &self.filters).ok()
         };
         Some(match self.architecture {
+            _ if self.quick => [Architecture::Amd64].into(),
             Some(only) => [only].into(),
             None => catalogue::architectures(&chosen().unwrap_or_default()),
         })
@@ -76,6 +81,7 @@ impl E2e {
         } else {
             catalogue::select(all, &self.filters).map_err(usage)?
         };
+        let cases = if self.quick { catalogue::quick(cases) } else { cases };
         let cases = match self.shard {
             Some((k, n)) => catalogue::shard(cases, k, n),
             None => cases,
@@ -93,7 +99,7 @@ impl E2e {
         let options = GuestOptions { accel, clock, cold, jobs, hosts: self.hosts, ..GuestOptions::default() };
         let results = run_cases(cases, self.world, options, self.out, self.secrets).await?;
         if self.format == Format::Json {
-            println!("{}", serde_json::to_string_pretty(&results).map_err(infra)?);
+            out(&(serde_json::to_string_pretty(&results).map_err(infra)? + "\n"))?;
         }
         Ok(status_of(&results))
     }

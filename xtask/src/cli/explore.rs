@@ -28,13 +28,13 @@ pub(super) struct Explore {
     /// How long each run is watched after the first instant
     #[arg(long = "for", value_parser = parse_short, default_value = "10m")]
     pub(super) lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: no daemon runs. If absent: 10, or the shortest that the device takes
+    /// The watchdog daemon's timeout in seconds; 0: no daemon runs. If absent: what the user data sets, or 60
     #[arg(long)]
     pub(super) heartbeat: Option<u32>,
     /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
     #[arg(long)]
     pub(super) keepalive: bool,
-    /// How long the guest takes from its start until its service answers. If absent: 16s
+    /// How long the guest takes from its start until its service answers. If absent: 60s
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
     /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)

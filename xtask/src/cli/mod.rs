@@ -14,13 +14,17 @@ mod explore;
 mod image;
 mod interrupt;
 mod mutants;
+mod output;
 mod parts;
+mod pin;
 mod probe;
+mod prune;
 mod report;
 mod repro;
 mod run;
 mod schema;
 mod session;
+mod shell;
 mod start;
 mod test;
 

@@ -2,6 +2,7 @@
 
 use super::arguments::{Format, parse_header};
 use super::exit::{Failure, Status, infra};
+use super::output::out;
 use crate::probe::{self, Handler, parse_address, parse_url};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -56,8 +57,8 @@ impl Probe {
         };
         let report = probe::run(&handler, Duration::from_secs(self.timeout.into())).await?;
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?),
-            Format::Human => print!("{report}"),
+            Format::Json => out(&(serde_json::to_string_pretty(&report).map_err(infra)? + "\n"))?,
+            Format::Human => out(&report.to_string())?,
         }
         Ok(if report.succeeded() { Status::Passed } else { Status::Failed })
     }

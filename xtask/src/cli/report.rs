@@ -1,11 +1,11 @@
-//! `report`: a run's table again, and the parts of a run put together.
+//! `report`: a run's report again in any of its forms, and the parts of a run put together.
 
-use super::exit::{Failure, Status, usage};
+use super::exit::{Failure, Status, infra, usage};
 use super::session::{runs_folder, status_of};
 use crate::program;
-use crate::report::{RunFolder, merge, table};
+use crate::report::{RunFolder, annotations, html, junit, markdown, merge, table};
 use anyhow::{Context as _, anyhow};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -15,6 +15,20 @@ pub(super) struct Report {
     command: Option<ReportCommand>,
     /// A run folder. If absent: the newest one in ./runs
     run: Option<PathBuf>,
+    /// What to print: the table, Markdown for a CI job's summary, annotations for GitHub, results.json,
+    /// junit.xml, or report.html
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    Human,
+    Markdown,
+    Github,
+    Json,
+    Junit,
+    Html,
 }
 
 #[derive(Debug, Subcommand)]
@@ -32,15 +46,24 @@ pub(super) enum ReportCommand {
 
 impl Report {
     pub(super) fn run(self) -> Result<Status, Failure> {
-        let results = match self.command {
-            Some(ReportCommand::Merge { runs, out }) => merge(&runs, &out).map_err(usage)?,
+        let (results, folder) = match self.command {
+            Some(ReportCommand::Merge { runs, out }) => (merge(&runs, &out).map_err(usage)?, out),
             None => {
                 let none = || anyhow!("there is no run in {} yet: {} e2e", runs_folder().display(), program::name());
                 let run = self.run.or_else(newest).ok_or_else(none).map_err(usage)?;
-                RunFolder::read(&run).with_context(|| format!("cannot read {}", run.display())).map_err(usage)?
+                let read = RunFolder::read(&run).with_context(|| format!("cannot read {}", run.display()));
+                (read.map_err(usage)?, run)
             }
         };
-        print!("{}", table(&results));
+        let text = match self.format {
+            ReportFormat::Human => table(&results),
+            ReportFormat::Markdown => markdown(&results),
+            ReportFormat::Github => annotations(&results),
+            ReportFormat::Json => serde_json::to_string_pretty(&results).map_err(infra)? + "\n",
+            ReportFormat::Junit => junit(&results).map_err(|e| infra(anyhow!(e)))?,
+            ReportFormat::Html => html(&results, &folder)?,
+        };
+        print!("{text}");
         Ok(status_of(&results))
     }
 }

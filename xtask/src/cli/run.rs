@@ -3,32 +3,42 @@
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::session::{run_cases, status_of};
-use crate::own::{ImageChoice, OwnRun, TimedFault};
-use crate::prepare::{GuestOptions, HostChoice};
+use crate::own::{Expected, ImageChoice, OwnRun, TimedFault};
+use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::program;
+use crate::report::VerdictWord;
 use clap::{Args, ValueEnum};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_guests::image::{DiskFormat, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::concern::Concern;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
     pub(super) manifest: PathBuf,
-    /// Break something: KIND@WHEN, like killWatchdog@5s. WHEN counts from the guest being ready. May be repeated; the next
-    /// fault then waits until the one before has taken effect, and for the time between the two
+    /// Break something: KIND@WHEN, like killWatchdog@5s. WHEN counts from the VM being Ready and liveness,
+    /// if there is one, having succeeded once. May be repeated; the next
+    /// fault then waits until the one before has taken effect, and for the time between the two. If absent: in a terminal a list
+    /// to choose from, else every fault that concerns the manifest, each in a VM of its own
     #[arg(long = "fault")]
     pub(super) faults: Vec<TimedFault>,
-    /// How long to watch the guest once it is ready
+    /// Break nothing
+    #[arg(long, conflicts_with = "faults")]
+    pub(super) no_fault: bool,
+    /// How the VM must be at the end; it is waited for at most a quarter of an hour longer. ready: Ready, and its guest answers
+    #[arg(long, value_enum, default_value_t = ExpectWord::Ready)]
+    pub(super) expect: ExpectWord,
+    /// How long to watch after the last fault, or once the guest is ready where nothing is broken
     #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "2m")]
     pub(super) lasting: Duration,
     /// How long the guest may take to get ready; four times that under TCG in real time. If absent: 1m, or 2m with an image of
     /// your own
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
-    /// Set up Debian's watchdog daemon with this timeout in seconds; 0: set up none. If absent: 10, or the shortest that the
-    /// device takes; with an image of your own none is set up, and the image or the user data must have armed the watchdog
+    /// Set up Debian's watchdog daemon with this timeout in seconds; 0: set up none. If absent: what the user data sets, or 60; with an image of your own none is set up, and the image or the user data must have armed the watchdog
     #[arg(long)]
     pub(super) heartbeat: Option<u32>,
     /// Do not mask Debian's wd_keepalive: it takes over from a killed watchdog daemon
@@ -59,6 +69,23 @@ pub(super) struct Run {
     /// The run folder; must be new or empty. If absent: a new one in ./runs
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExpectWord {
+    Ready,
+    Stopped,
+    None,
+}
+
+impl From<ExpectWord> for Expected {
+    fn from(word: ExpectWord) -> Expected {
+        match word {
+            ExpectWord::Ready => Expected::Ready,
+            ExpectWord::Stopped => Expected::Stopped,
+            ExpectWord::None => Expected::Anything,
+        }
+    }
 }
 
 /// The image that the guest boots.
@@ -101,13 +128,15 @@ impl OwnImageArgs {
 }
 
 impl Run {
-    /// Judges only that the guest got ready.
+    /// Judges that the guest gets ready, and how the VM is at the end.
     pub(super) async fn run(self) -> Result<Status, Failure> {
         let (image, image_word) = self.own_image.choice();
         let run = OwnRun {
             file: self.manifest,
+            name: "manifest".to_owned(),
             faults: self.faults,
             lasting: self.lasting,
+            expect: self.expect.into(),
             boot: self.boot,
             heartbeat: self.heartbeat,
             keepalive: self.keepalive,
@@ -117,13 +146,58 @@ impl Run {
             image_word,
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let (case, image) = run.prepare(program::command_line(arguments.iter().map(String::as_str)))?;
+        let again = program::command_line(arguments.iter().map(String::as_str));
+        let image = run.introduce()?;
+        let mut cases = Vec::new();
+        if run.faults.is_empty() && !self.no_fault {
+            for concern in choose(run.concerns()?)? {
+                let (name, text) = (concern.name.to_owned(), concern.text.to_owned());
+                let fault = format!("{text}@{}", humantime::format_duration(BY_ITSELF));
+                let words = arguments.iter().map(String::as_str).chain(["--fault", &fault]);
+                let again = program::command_line(words);
+                let faults = vec![TimedFault { text, kind: concern.fault.kind(), at: BY_ITSELF }];
+                cases.push(OwnRun { name, faults, ..run.clone() }.case(again)?);
+            }
+        } else {
+            cases.push(run.case(again)?);
+        }
         // A template would be booted as slowly, and once more where the image lacks something.
         let cold = self.cold.cold || run.image.is_users();
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
         let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
-        let results = run_cases(vec![case], World::Qemu, options, self.out, self.secrets).await?;
+        let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
+        // Of those that failed the table tells it.
+        for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
+            print!("\n{}", passed.explained());
+        }
         Ok(status_of(&results))
+    }
+}
+
+/// When a fault comes that nobody gave a time, counted from the VM being Ready and guarded.
+const BY_ITSELF: Duration = Duration::from_secs(2);
+
+/// Asks in a terminal which one; else all, one after another.
+fn choose(mut all: Vec<Concern>) -> Result<Vec<Concern>, Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        let texts: Vec<&str> = all.iter().map(|c| c.text).collect();
+        say(&format!("no --fault is given: {} one after another, each in a VM of its own", texts.join(", ")));
+        return Ok(all);
+    }
+    say("What is to break?");
+    for (i, concern) in all.iter().enumerate() {
+        say(&format!("  {}  {:<24} {}", i + 1, concern.text, concern.why));
+    }
+    loop {
+        eprint!("a number, or Enter for all of them, one after another: ");
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line)? == 0 || line.trim().is_empty() {
+            return Ok(all);
+        }
+        match line.trim().parse::<usize>() {
+            Ok(n) if (1..=all.len()).contains(&n) => return Ok(vec![all.swap_remove(n - 1)]),
+            _ => say(&format!("{:?} is not a number from 1 to {}", line.trim(), all.len())),
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn run_cases(
         true => Secrets::default(),
         false => Secrets::of(cases.iter().map(|case| &*case.manifest)),
     };
-    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?.hiding(secrets.clone());
+    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?.hiding(secrets.clone())?;
     let print = progress();
     let progress: run::Progress = Rc::new(move |line| print(&secrets.hide(line)));
     let (results, interrupt) = match world {

@@ -5,15 +5,15 @@ use std::ops::Range;
 
 /// What stands side by side: an index into each history, or nothing where that one has no such line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) left: Option<usize>,
-    pub(super) right: Option<usize>,
+pub(crate) struct Row {
+    pub(crate) left: Option<usize>,
+    pub(crate) right: Option<usize>,
     /// Both have the same text there.
-    pub(super) same: bool,
+    pub(crate) same: bool,
 }
 
 /// Every line of both, in order. Lines that replace each other share rows.
-pub(super) fn align(left: &[String], right: &[String]) -> Vec<Row> {
+pub(crate) fn align(left: &[String], right: &[String]) -> Vec<Row> {
     capture_diff_slices(Algorithm::Myers, left, right).iter().flat_map(rows).collect()
 }
 

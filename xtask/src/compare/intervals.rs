@@ -65,6 +65,8 @@ const RULES: &[Rule] = &[
     rule("readiness result Failure", "fault health begun", Window::Period(ProbeKind::Readiness)),
     rule("readiness result Failure", "fault kernelPanic begun", Window::Period(ProbeKind::Readiness)),
     rule("readiness result Failure", "fault stopAgent begun", Window::Period(ProbeKind::Readiness)),
+    rule("readiness result Failure", "fault networkLoss begun", Window::Period(ProbeKind::Readiness)),
+    rule("liveness result Failure", "fault networkLoss begun", Window::Period(ProbeKind::Liveness)),
     rule("liveness result Failure", "fault health begun", Window::Period(ProbeKind::Liveness)),
     rule("liveness result Failure", "fault kernelPanic begun", Window::Period(ProbeKind::Liveness)),
     rule("liveness result Failure", "fault stopAgent begun", Window::Period(ProbeKind::Liveness)),

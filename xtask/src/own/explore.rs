@@ -2,11 +2,14 @@
 
 use super::error::OwnError;
 use super::fault::NamedFault;
-use super::heartbeat::{heartbeat, refuse_heartbeat};
-use super::scenario::{guest_text, invalid_options, read_manifest};
+use super::guest::{Chosen, OwnGuest};
+use super::heartbeat::refuse_heartbeat;
+use super::scenario::{invalid_options, read_manifest};
+use crate::prepare::say;
 use crate::report::ExploreReport;
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::explore::{Grid, explore};
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
@@ -31,11 +34,11 @@ pub struct OwnExplore {
     pub from: Duration,
     /// How long each run goes on after the first instant.
     pub lasting: Duration,
-    /// The watchdog daemon's timeout in seconds; 0: none runs; `None`: 10, or the shortest that the device takes.
+    /// The watchdog daemon's timeout in seconds; 0: none runs; `None`: the user data's, or the daemon's default, 60.
     pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
     pub keepalive: bool,
-    /// From the guest's start until its service answers; `None`: as the model's guest.
+    /// From the guest's start until its service answers; `None`: a minute.
     pub boot: Option<Duration>,
     /// The cluster's release.
     pub kubevirt_version: KubevirtVersion,
@@ -49,7 +52,11 @@ impl OwnExplore {
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
         let span = self.span.unwrap_or_else(|| common_period(&vm));
         let grid = Grid { step: self.step, from: self.from, span };
-        let timings = self.boot.map_or_else(Timings::default, Timings::booting_in);
+        let boot = self.boot.unwrap_or(Assumptions::default().boot);
+        if self.boot.is_none() {
+            say(&format!("assumed, since nothing says otherwise: boot {} s (--boot)", boot.as_secs()));
+        }
+        let timings = Timings::booting_in(boot);
         let found = explore(&vm, &spec, &faults, grid, timings);
         Ok(ExploreReport::from(&found.map_err(|e| OwnError::Invalid(e.to_string()))?))
     }
@@ -61,19 +68,22 @@ impl OwnExplore {
             RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
             _ => "",
         };
+        let chosen =
+            Chosen { heartbeat: self.heartbeat, keepalive: self.keepalive, in_model: true, ..Chosen::default() };
+        let guest = OwnGuest::of(vm, chosen);
+        for line in &guest.assumptions {
+            say(line);
+        }
         let text = format!(
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \
              manifest: unused\n  kubevirtVersion: {}\n  bootDeadline: 12m\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..15m}}\n  \
              observe: {}\n  final: {{}}\n",
             self.kubevirt_version,
-            guest_text(heartbeat(self.heartbeat, vm), self.keepalive, true),
+            guest.profile,
             humantime::format_duration(self.from + self.lasting),
         );
         let scenario = Scenario::read(&text);
-        let mut spec = scenario.map_err(invalid_options)?.spec;
-        // The model's guest is the user's: it has what the probes ask for.
-        spec.guest.serves_probes = true;
-        Ok(spec)
+        Ok(scenario.map_err(invalid_options)?.spec)
     }
 }
 

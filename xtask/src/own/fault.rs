@@ -1,7 +1,7 @@
 //! `--fault`: what breaks, in a scenario file's words, and when.
 
 use std::time::Duration;
-use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::scenario::{Fault, FaultKind};
 
 /// A fault as the user wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,12 +12,14 @@ pub struct NamedFault {
     pub fault: Fault,
 }
 
-/// A fault and when, counted from the guest being ready.
+/// A fault and when, counted from the VM being Ready and guarded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimedFault {
     /// YAML, as in a scenario file.
     pub text: String,
-    /// The time since the guest was ready.
+    /// Its kind.
+    pub kind: FaultKind,
+    /// The time since the VM was Ready and guarded.
     pub at: Duration,
 }
 
@@ -41,10 +43,10 @@ impl std::str::FromStr for TimedFault {
             Some((fault, at)) => (fault, Some(at)),
             None => (text, None),
         };
-        let NamedFault { text, .. } = fault.parse()?;
+        let NamedFault { text, fault } = fault.parse()?;
         let at = at.ok_or_else(|| format!("expected KIND@WHEN, like {text}@5s"))?;
         let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
-        Ok(TimedFault { text, at })
+        Ok(TimedFault { text, kind: fault.kind(), at })
     }
 }
 

@@ -1,15 +1,16 @@
 //! The timeout of the watchdog daemon that is set up in the guest, as the manifest's device takes it.
 
 use super::error::OwnError;
+use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::manifest::VirtualMachine;
 
-/// Seconds; a device may take none as short.
-const DEFAULT: u32 = 10;
-
-/// The heartbeat of the watchdog daemon, if there is a watchdog.
+/// The heartbeat of the watchdog daemon, if there is a watchdog: what is asked for, what the user data says, or the daemon's own
+/// default, as the budgets of `check` have it.
 pub(super) fn heartbeat(asked: Option<u32>, manifest: &VirtualMachine) -> Option<u32> {
     let model = manifest.vmi.watchdog_in_guest(None)?;
-    Some(asked.unwrap_or_else(|| DEFAULT.max(*model.heartbeats().start())))
+    let read = manifest.vmi.user_data.heartbeat.and_then(|h| u32::try_from(h.as_secs()).ok());
+    let read = read.filter(|h| model.heartbeats().contains(h));
+    Some(asked.or(read).unwrap_or(Assumptions::default().heartbeat))
 }
 
 /// Refuses a heartbeat that the manifest's watchdog does not take.
@@ -27,13 +28,13 @@ mod tests {
     fn heartbeats_are_the_devices() {
         let diag288 = "devices: {watchdog: {name: w, diag288: {}}}}, architecture: s390x, x: {";
         for (domain, seconds, fine, default) in [
-            ("devices: {watchdog: {name: w}}", 2046, true, Some(10)),
-            ("devices: {watchdog: {name: w}}", 2047, false, Some(10)),
-            // It takes longer ones, and none as short as 10.
-            (diag288, 2047, true, Some(15)),
-            (diag288, 3600, true, Some(15)),
-            (diag288, 14, false, Some(15)),
-            (diag288, 0, true, Some(15)),
+            ("devices: {watchdog: {name: w}}", 2046, true, Some(60)),
+            ("devices: {watchdog: {name: w}}", 2047, false, Some(60)),
+            // It takes longer ones, and none as short as 14.
+            (diag288, 2047, true, Some(60)),
+            (diag288, 3600, true, Some(60)),
+            (diag288, 14, false, Some(60)),
+            (diag288, 0, true, Some(60)),
             ("devices: {}", 9999, true, None),
         ] {
             let text = format!(

@@ -3,13 +3,17 @@
 mod error;
 mod explore;
 mod fault;
+mod guest;
 mod heartbeat;
 mod image;
+mod pin;
 mod scenario;
+mod standing_in;
 
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault};
 pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
-pub use scenario::OwnRun;
+pub use pin::{Outcomes, Pin, side_by_side};
+pub use scenario::{Expected, OwnRun};

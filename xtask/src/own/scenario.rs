@@ -2,8 +2,10 @@
 
 use super::error::OwnError;
 use super::fault::TimedFault;
-use super::heartbeat::{heartbeat, refuse_heartbeat};
+use super::guest::{Chosen, OwnGuest};
+use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
+use super::standing_in::replaced;
 use crate::prepare::say;
 use crate::run::catalogue::Case;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vmhealth_guests::image::{Image, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::concern::{Concern, concerning};
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
 
@@ -19,13 +22,17 @@ use vmhealth_sim::scenario::{Scenario, ScenarioError};
 pub struct OwnRun {
     /// The manifest's file.
     pub file: PathBuf,
+    /// The last word of the scenario's id, in kebab case.
+    pub name: String,
     /// What breaks, and when.
     pub faults: Vec<TimedFault>,
-    /// How long the guest is watched.
+    /// How long the guest is watched after the last fault, or from its being ready where nothing is broken.
     pub lasting: Duration,
+    /// How the VM must be at the end.
+    pub expect: Expected,
     /// How long it may take to get ready; `None`: the default of a scenario.
     pub boot: Option<Duration>,
-    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: 10, or the shortest that the device takes; none in
+    /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: the user data's, or 60; none in
     /// an image of the user's own.
     pub heartbeat: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
@@ -41,64 +48,121 @@ pub struct OwnRun {
 }
 
 impl OwnRun {
-    /// The manifest, what it boots in place of vmhealth's image, and the scenario; says what the user should know about it.
-    /// `again` runs it once more.
-    pub fn prepare(&self, again: String) -> Result<(Case, Option<Image>), OwnError> {
-        let read = if self.image.is_users() { manifest::read_for_own_image } else { manifest::read };
-        let manifest = read_manifest(&self.file, read)?;
+    /// Says what the user should know about the manifest; what it boots in place of vmhealth's image.
+    pub fn introduce(&self) -> Result<Option<Image>, OwnError> {
+        let (manifest, _) = self.read()?;
         for warning in &manifest.warnings {
             say(&warning.to_string());
         }
-        for (path, pos) in &manifest.ignored {
-            say(&format!("{}:{}:{}: ignored by vmhealth: {path}", self.file.display(), pos.line, pos.column));
+        if let Some(line) = replaced(&manifest) {
+            say(&line);
         }
-        refuse_heartbeat(self.heartbeat, &manifest)?;
-        let scenario = Scenario::read(&self.scenario_text(&manifest)).map_err(invalid_options)?;
+        for line in OwnGuest::of(&manifest, self.chosen()).assumptions {
+            say(&line);
+        }
         let image = self.image.find(&manifest, &self.image_word)?;
         if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
             say(
                 "this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it",
             );
         }
-        Ok((Case { scenario, file: self.file.clone(), manifest: Arc::new(manifest), again }, image))
+        Ok(image)
     }
 
-    /// A scenario that breaks what the user asks for, watches so long, and expects only that the guest gets ready.
+    /// The manifest and the scenario; `again` runs it once more.
+    pub fn case(&self, again: String) -> Result<Case, OwnError> {
+        let (manifest, scenario) = self.read()?;
+        Ok(Case { scenario, file: self.file.clone(), manifest: Arc::new(manifest), again })
+    }
+
+    /// The faults that concern the manifest, with its guest set up as it is going to be.
+    pub fn concerns(&self) -> Result<Vec<Concern>, OwnError> {
+        let (manifest, scenario) = self.read()?;
+        Ok(concerning(&manifest, &scenario.spec.guest))
+    }
+
+    fn read(&self) -> Result<(VirtualMachine, Scenario), OwnError> {
+        let read = if self.image.is_users() { manifest::read_for_own_image } else { manifest::read };
+        let manifest = read_manifest(&self.file, read)?;
+        refuse_heartbeat(self.heartbeat, &manifest)?;
+        let scenario = Scenario::read(&self.scenario_text(&manifest)).map_err(invalid_options)?;
+        Ok((manifest, scenario))
+    }
+
+    /// A scenario that breaks what the user asks for once the VM is guarded, watches so long, and expects that the guest gets
+    /// ready and that the VM ends as it is expected to.
     fn scenario_text(&self, manifest: &VirtualMachine) -> String {
-        // Only a user starts such a VM.
-        let needs_start = matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual);
-        let guest = match self.heartbeat {
-            None if self.image.is_users() => {
-                let own = manifest.vmi.watchdog.is_some();
-                format!("ownWatchdogDaemon: {own}, {}", guest_text(None, false, self.health_server))
-            }
-            asked => guest_text(heartbeat(asked, manifest), self.keepalive, self.health_server),
-        };
-        let mut faults = self.faults.clone();
-        faults.sort_by_key(|f| f.at);
-        let mut before = std::time::Duration::ZERO;
-        let mut steps = String::new();
-        if needs_start {
-            steps.push_str("    - {user: start}\n");
-        }
-        for (i, TimedFault { text: kind, at, .. }) in faults.iter().enumerate() {
-            let after = if i == 0 { "after: guest ready, " } else { "" };
-            let plus = humantime::format_duration(at.saturating_sub(before)).to_string();
-            steps.push_str(&format!("    - {{{after}plus: {plus}, fault: {kind}}}\n"));
-            before = *at;
-        }
-        let steps = if steps.is_empty() { String::new() } else { format!("  steps:\n{steps}") };
+        let guest = OwnGuest::of(manifest, self.chosen()).profile;
         let boot = self.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
+        let (steps, confirmed) = self.steps(manifest);
         format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/manifest, summary: your own}}\nspec:\n  \
-             manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n  \
-             observe: {}\n  final: {{}}\n",
+            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/{}, summary: your own}}\nspec:\n  \
+             manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n\
+             {confirmed}  observe: {}\n  final: {{{}}}\n",
+            self.name,
             self.kubevirt_version,
             guest,
             // Longer than the deadlines of the agent and of what it is asked then: they are to be the ones that speak.
             humantime::format_duration(3 * self.boot.unwrap_or_default() + Duration::from_secs(300)),
             humantime::format_duration(self.lasting),
+            self.expect.final_state(),
         )
+    }
+
+    fn chosen(&self) -> Chosen {
+        Chosen {
+            heartbeat: self.heartbeat,
+            keepalive: self.keepalive,
+            health_server: self.health_server,
+            users_image: self.image.is_users(),
+            in_model: false,
+        }
+    }
+
+    /// The steps, and the expectations that each fault takes effect: how long the guest is watched counts from the last one.
+    fn steps(&self, manifest: &VirtualMachine) -> (String, String) {
+        let mut faults = self.faults.clone();
+        faults.sort_by_key(|f| f.at);
+        let (mut before, mut lines, mut confirmed) = (Duration::ZERO, String::new(), String::new());
+        // Only a user starts such a VM.
+        if matches!(manifest.run_strategy, RunStrategy::Halted | RunStrategy::Manual) {
+            lines.push_str("    - {user: start}\n");
+        }
+        for (i, TimedFault { text, kind, at }) in faults.iter().enumerate() {
+            let after =
+                if i == 0 { format!("after: guest ready, guardedWithin: {GUARDED_WITHIN}, ") } else { String::new() };
+            let plus = humantime::format_duration(at.saturating_sub(before)).to_string();
+            lines.push_str(&format!("    - {{{after}plus: {plus}, fault: {text}}}\n"));
+            confirmed
+                .push_str(&format!("    - {{see: fault {kind} confirmed, from: guest ready, within: 0s..1day}}\n"));
+            before = *at;
+        }
+        (if lines.is_empty() { lines } else { format!("  steps:\n{lines}") }, confirmed)
+    }
+}
+
+/// A VM that is not guarded by then is broken as it is, and the explanation says so.
+const GUARDED_WITHIN: &str = "10m";
+
+/// How the VM must be when the run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// Ready, and its guest answers.
+    #[default]
+    Ready,
+    /// Stopped.
+    Stopped,
+    /// Anyhow.
+    Anything,
+}
+
+impl Expected {
+    fn final_state(self) -> &'static str {
+        match self {
+            Expected::Ready => "ready: true, answers: true, waitUpTo: 15m",
+            Expected::Stopped => "vm: Stopped, waitUpTo: 15m",
+            Expected::Anything => "",
+        }
     }
 }
 
@@ -118,15 +182,6 @@ pub(super) fn read_manifest(
     read(&file, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))
 }
 
-/// A guest profile as a scenario file words it.
-pub(super) fn guest_text(heartbeat: Option<u32>, keepalive: bool, health_server: bool) -> String {
-    let daemon = heartbeat.filter(|h| *h > 0).map_or(String::new(), |heartbeat| {
-        let keepalive = if keepalive { "takeover" } else { "masked" };
-        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
-    });
-    format!("{daemon}healthServer: {health_server}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +195,8 @@ mod tests {
             );
             let mut run = OwnRun {
                 file: "vm.yaml".into(),
+                name: "manifest".into(),
+                expect: Expected::Ready,
                 faults: Vec::new(),
                 lasting: Duration::from_secs(120),
                 boot: None,
@@ -159,11 +216,11 @@ mod tests {
         };
         let (watchdog, q35) = ("devices: {watchdog: {name: w}}", "machine: {type: q35}, devices: {}");
         let ours = |n| format!("watchdogDaemon: {{heartbeatSeconds: {n}, keepalive: masked}}, healthServer: false");
-        check(watchdog, |_| (), &ours(10));
+        check(watchdog, |_| (), &ours(60));
         check(watchdog, |r| r.heartbeat = Some(0), "healthServer: false");
         check("devices: {}", |_| (), "healthServer: false");
         // The machine's own.
-        check(q35, |_| (), &ours(10));
+        check(q35, |_| (), &ours(60));
         // Nothing of ours is added to an image of the user's own unless it is asked for.
         let own = |r: &mut OwnRun| r.image = ImageChoice::File("a".into());
         check(watchdog, own, "ownWatchdogDaemon: true, healthServer: false");

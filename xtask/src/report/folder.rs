@@ -1,8 +1,10 @@
 //! The run folder. A marker is written before a scenario and its result after: a folder with only the first was killed.
 
+use super::chrome::chrome;
+use super::html::html;
 use super::junit::junit;
 use super::metrics::openmetrics;
-use super::results::{Results, ScenarioResult};
+use super::results::{self, Results, ScenarioResult};
 use super::secrets::Secrets;
 use super::table::table;
 use crate::compare::normal::Normal;
@@ -11,8 +13,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use vmhealth_guests::reality::{Line, TIMELINE};
 use vmhealth_sim::manifest::VirtualMachine;
-use vmhealth_sim::trace::Trace;
+use vmhealth_sim::trace::{Entry, Trace};
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -40,8 +43,9 @@ impl RunFolder {
     }
 
     /// The same folder, whose results are to be without these.
-    pub fn hiding(self, secrets: Secrets) -> RunFolder {
-        RunFolder { secrets: Arc::new(secrets), ..self }
+    pub fn hiding(self, secrets: Secrets) -> io::Result<RunFolder> {
+        secrets.leave_in(&self.path)?;
+        Ok(RunFolder { secrets: Arc::new(secrets), ..self })
     }
 
     /// The folder's absolute path.
@@ -58,7 +62,7 @@ impl RunFolder {
     }
 
     fn scenario(&self, id: &str, place: &str) -> ScenarioFolder {
-        ScenarioFolder { path: self.path.join(place).join(id.replace('/', ".")), secrets: self.secrets.clone() }
+        ScenarioFolder { path: self.path.join(results::folder(id, place)), secrets: self.secrets.clone() }
     }
 
     /// Keeps the evidence of an attempt that is going to be repeated.
@@ -82,6 +86,7 @@ impl RunFolder {
         }
         fs::write(self.path.join("junit.xml"), junit(&results).map_err(io::Error::other)?)?;
         fs::write(self.path.join("table.txt"), table(&results))?;
+        fs::write(self.path.join("report.html"), html(&results, &self.path)?)?;
         Ok(results)
     }
 
@@ -103,7 +108,10 @@ impl ScenarioFolder {
 
     /// Writes the traces, the metrics and, last, the result.
     pub fn end(&self, vm: &VirtualMachine, trace: &Trace, normal: &Normal, result: &ScenarioResult) -> io::Result<()> {
-        let mut lines = String::new();
+        let mut lines = match trace.forgotten() {
+            0 => String::new(),
+            n => format!("# {n} older entries, of probes first, were left out\n"),
+        };
         for e in trace.sorted() {
             let detail = if e.detail.is_empty() { String::new() } else { format!("  ({})", e.detail) };
             // What was replayed from a template is marked.
@@ -114,6 +122,16 @@ impl ScenarioFolder {
         fs::write(self.path.join("normal.txt"), normal.to_string())?;
         fs::write(self.path.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
         fs::write(self.path.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        let timeline = self.path.join(TIMELINE);
+        if !timeline.exists() {
+            // Guests write theirs as it happens.
+            let line = |e: &Entry| serde_json::to_string(&Line::from(e)).map(|line| line + "\n");
+            fs::write(timeline, trace.entries().iter().map(line).collect::<Result<String, _>>()?)?;
+        }
+        let lines: Vec<Line> = trace.sorted().iter().map(Line::from).collect();
+        let watchdog_s = result.about.as_ref().and_then(|a| a.watchdog_s);
+        let name = format!("{} ({})", result.id, result.place());
+        fs::write(self.path.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
         self.write_result(result)
     }
 
@@ -135,6 +153,7 @@ mod tests {
     use super::*;
     use crate::report::{Conformance, Machine, VerdictWord};
     use std::os::unix::fs::PermissionsExt as _;
+    use vmhealth_sim::explain::Explanation;
     use vmhealth_sim::manifest;
 
     #[test]
@@ -143,7 +162,7 @@ mod tests {
                     template: {spec: {domain: {devices: {}}, volumes: [{name: c, cloudInitNoCloud: {userData: \"#cloud-config\\npassword: hunter2\\n\"}}]}}\n";
         let secrets = Secrets::of([&manifest::read("vm.yaml", text).unwrap()]);
         let parent = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(&parent.path().join("run")).unwrap().hiding(secrets);
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap().hiding(secrets).unwrap();
         let scenario = ScenarioResult {
             id: "a/b/c".into(),
             world: "qemu".into(),
@@ -160,19 +179,31 @@ mod tests {
             known_differences: Vec::new(),
             host_differences: Vec::new(),
             known_host_differences: Vec::new(),
+            explanation: vec![Explanation { headline: "it said hunter2".into(), sections: Vec::new() }],
+            about: None,
             repeat: String::new(),
         };
-        folder.begin("a/b/c", "qemu").unwrap().write_result(&scenario).unwrap();
+        let begun = folder.begin("a/b/c", "qemu").unwrap();
+        begun.write_result(&scenario).unwrap();
+        fs::write(begun.path().join("serial-1.log"), "login: hunter2\n").unwrap();
+        fs::write(
+            begun.path().join(TIMELINE),
+            r#"{"detail":"it was hunter2","event":"e","replayed":false,"t":1,"vmi":1}"#,
+        )
+        .unwrap();
         let early = fs::read_to_string(folder.path().join("qemu/a.b.c/result.json")).unwrap();
         assert!(early.contains("says [hidden]") && !early.contains("hunter2"), "{early}");
         let results = Results::new(vec![scenario], Conformance::default(), Machine::default());
         let written = folder.finish(&results).unwrap();
-        assert_eq!((written.hidden, results.hidden), (3, 0));
-        for file in ["results.json", "junit.xml", "table.txt", "qemu/a.b.c/result.json"] {
+        assert_eq!((written.hidden, results.hidden), (4, 0));
+        for file in ["results.json", "junit.xml", "table.txt", "report.html", "qemu/a.b.c/result.json"] {
             let text = fs::read_to_string(folder.path().join(file)).unwrap();
             assert!(text.contains("[hidden]") && !text.contains("hunter2"), "{file}: {text}");
         }
-        assert!(table(&written).contains("3 secrets of the user data are hidden above; --keep-secrets shows them"));
+        // Made again later, from the folder alone.
+        let page = html(&RunFolder::read(folder.path()).unwrap(), folder.path()).unwrap();
+        assert!(page.contains("login: [hidden]") && page.contains("it was [hidden]") && !page.contains("hunter2"));
+        assert!(table(&written).contains("4 secrets of the user data are hidden above; --keep-secrets shows them"));
         for path in ["", "qemu", "qemu/a.b.c"].map(|name| folder.path().join(name)) {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{}", path.display());
         }

@@ -1,7 +1,7 @@
 //! `junit.xml`, in the dialect that CI systems read: infrastructure is an `<error>`, a failure a `<failure>`.
 
 use super::results::{Results, ScenarioResult, VerdictWord};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,6 +14,16 @@ pub fn junit(results: &Results) -> Result<String, String> {
         for scenario in results.scenarios.iter().filter(|s| s.place() == *place) {
             let mut case = TestCase::new(&scenario.id, status(scenario));
             case.set_classname(place.as_str()).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
+            // Where annotations point to, as pytest writes them.
+            if let Some(about) = &scenario.about {
+                case.extra.insert("file".into(), about.file.as_str().into());
+                case.extra.insert("line".into(), about.line.to_string().into());
+            }
+            case.add_property(Property::new("evidence", scenario.folder()));
+            case.add_property(Property::new("again", &scenario.repeat));
+            if matches!(case.status, TestCaseStatus::Success { .. }) && !scenario.explanation.is_empty() {
+                case.set_system_out(scenario.explained());
+            }
             suite.add_test_case(case);
         }
         if !suite.test_cases.is_empty() {
@@ -33,10 +43,11 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     let message = if scenario.reason.is_empty() { "model and QEMU differ" } else { &scenario.reason };
-    status.set_message(message).set_description(format!(
-        "{}\n\nagain: {}",
-        [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n"),
-        scenario.repeat
-    ));
+    let differences = [scenario.divergences.as_slice(), &scenario.host_differences].concat().join("\n");
+    let mut told = scenario.explained();
+    if !told.is_empty() {
+        told.push('\n');
+    }
+    status.set_message(message).set_description(format!("{differences}\n\n{told}again: {}", scenario.repeat));
     status
 }

@@ -2,6 +2,7 @@
 
 use super::folder::RunFolder;
 use super::results::{Conformance, Results, ScenarioResult};
+use super::secrets::Secrets;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -28,7 +29,8 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     }
     // A run has both worlds of a scenario one after the other, the model first.
     scenarios.sort_by(|a, b| (&a.id, a.place()).cmp(&(&b.id, b.place())));
-    let folder = RunFolder::create(out)?;
+    let secrets = runs.iter().map(|run| Secrets::of_run(run)).collect::<io::Result<Vec<_>>>()?;
+    let folder = RunFolder::create(out)?.hiding(Secrets::together(secrets))?;
     for run in runs {
         let places: BTreeSet<String> = results_of(run)?.iter().map(ScenarioResult::place).collect();
         for place in places {

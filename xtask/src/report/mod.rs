@@ -1,17 +1,28 @@
-//! What a run leaves: `results.json` (stable schema), `junit.xml`, a table, metrics, evidence.
+//! What a run leaves: `results.json` (stable schema), `report.html`, `junit.xml`, a table; for each scenario traces, metrics, evidence.
 
+mod about;
+mod annotations;
+mod chrome;
+mod evidence;
 mod explored;
 mod folder;
+mod html;
 mod junit;
+mod lanes;
+mod markdown;
 mod merge;
 mod metrics;
 mod results;
 mod secrets;
 mod table;
 
+pub use about::About;
+pub use annotations::annotations;
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};
+pub use html::html;
 pub use junit::junit;
+pub use markdown::markdown;
 pub use merge::merge;
 pub use metrics::openmetrics;
 pub(crate) use results::word;

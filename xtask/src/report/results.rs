@@ -1,9 +1,11 @@
 //! `results.json`, schema 1. Fields may be added, these do not change.
 
+use super::about::About;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use vmhealth_guests::reality::Pressure;
+use vmhealth_sim::explain::Explanation;
 use vmhealth_sim::scenario::Verdict;
 
 /// A run.
@@ -129,8 +131,14 @@ pub struct ScenarioResult {
     /// Where they differ and the scenario says why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known_host_differences: Vec<String>,
+    /// What broke, who noticed, what was done and how long it took: one for each fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<Explanation>,
     /// What runs it again.
     pub repeat: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
 }
 
 /// This host.
@@ -141,10 +149,20 @@ pub fn place(world: &str, host: &str) -> String {
     if host == LOCAL { world.to_owned() } else { format!("{world}@{host}") }
 }
 
+/// A scenario's folder in the run's.
+pub(super) fn folder(id: &str, place: &str) -> String {
+    format!("{place}/{}", id.replace('/', "."))
+}
+
 impl ScenarioResult {
     /// Where it ran.
     pub fn place(&self) -> String {
         place(&self.world, &self.host)
+    }
+
+    /// Its folder in the run's.
+    pub fn folder(&self) -> String {
+        folder(&self.id, &self.place())
     }
 
     /// What may quote the guest, or its user data.
@@ -152,12 +170,28 @@ impl ScenarioResult {
         let pressure = self.pressure.iter_mut().flat_map(|p| [&mut p.starved, &mut p.strained]).flatten();
         let differences = [&mut self.divergences, &mut self.known_differences, &mut self.host_differences];
         let lists = differences.into_iter().chain([&mut self.known_host_differences]);
-        [&mut self.reason].into_iter().chain(&mut self.starved_before).chain(pressure).chain(lists.flatten())
+        let told = self.explanation.iter_mut().flat_map(Explanation::texts_mut);
+        [&mut self.reason]
+            .into_iter()
+            .chain(told)
+            .chain(&mut self.starved_before)
+            .chain(pressure)
+            .chain(lists.flatten())
     }
 
     /// Whether it differs from the model or from another host without an explanation in the scenario.
     pub fn differs(&self) -> bool {
         !self.divergences.is_empty() || !self.host_differences.is_empty()
+    }
+
+    /// Whether a reader has to look at it.
+    pub(super) fn troubled(&self) -> bool {
+        !matches!(self.verdict, VerdictWord::Pass | VerdictWord::Skip) || self.differs()
+    }
+
+    /// Its explanation as text; empty where nothing happened.
+    pub fn explained(&self) -> String {
+        self.explanation.iter().map(ToString::to_string).collect()
     }
 
     /// Why its guest got too little CPU time, if it did.

@@ -6,9 +6,13 @@
 use super::results::Results;
 use serde_json::Value;
 use std::cell::Cell;
+use std::path::Path;
+use std::{fs, io};
 use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::yaml;
 
+/// In the run folder, which is its owner's alone: what is hidden in a report that is made of it later.
+const FILE: &str = "secrets.json";
 /// Stands in a secret's place.
 const HIDDEN: &str = "[hidden]";
 /// A shorter one is part of too many words to be taken out of a text.
@@ -38,9 +42,40 @@ impl Secrets {
                 found.read(&String::from_utf8_lossy(data));
             }
         }
-        found.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        found.values.dedup();
-        found
+        found.sorted()
+    }
+
+    /// Those of several runs.
+    pub(super) fn together(of_runs: impl IntoIterator<Item = Secrets>) -> Secrets {
+        Secrets { values: of_runs.into_iter().flat_map(|secrets| secrets.values).collect() }.sorted()
+    }
+
+    fn sorted(mut self) -> Secrets {
+        self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.values.dedup();
+        self
+    }
+
+    /// Those of a run that was made before; none where it had none, or kept them.
+    pub(super) fn of_run(folder: &Path) -> io::Result<Secrets> {
+        let file = folder.join(FILE);
+        match fs::read_to_string(&file) {
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(values) => Ok(Secrets { values }),
+                Err(e) => Err(io::Error::other(format!("{}: {e}", file.display()))),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Secrets::default()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Leaves them in a run's folder.
+    pub(super) fn leave_in(&self, folder: &Path) -> io::Result<()> {
+        if self.values.is_empty() {
+            return Ok(());
+        }
+        let json = serde_json::to_string(&self.values).map_err(io::Error::other)?;
+        fs::write(folder.join(FILE), json)
     }
 
     fn read(&mut self, text: &str) {

@@ -1,6 +1,6 @@
 //! The table that a run prints.
 
-use super::results::{Results, ScenarioResult, VerdictWord};
+use super::results::Results;
 use std::fmt::Write as _;
 
 /// The table, the reasons of what did not pass with the command that repeats it, and the summary.
@@ -26,8 +26,7 @@ pub fn table(results: &Results) -> String {
             s.guest_s
         );
     }
-    let troubled = |s: &&ScenarioResult| !matches!(s.verdict, VerdictWord::Pass | VerdictWord::Skip) || s.differs();
-    for s in results.scenarios.iter().filter(troubled) {
+    for s in results.scenarios.iter().filter(|s| s.troubled()) {
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {
             let _ = writeln!(text, "  {}", s.reason);
@@ -35,21 +34,27 @@ pub fn table(results: &Results) -> String {
         for divergence in s.divergences.iter().chain(&s.host_differences) {
             let _ = writeln!(text, "  {}", divergence.replace('\n', "\n  "));
         }
+        for line in s.explained().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
         let _ = writeln!(text, "  again: {}", s.repeat);
     }
     let (sum, conformance) = (results.summary, results.conformance);
     let _ = writeln!(
         text,
-        "\n{} pass, {} fail, {} infra, {} skip, {} flaky; model and QEMU: {} scenarios, {} events and {} intervals compared, {} divergences",
+        "\n{} pass, {} fail, {} infra, {} skip, {} flaky{}",
         sum.pass,
         sum.fail,
         sum.infra,
         sum.skip,
         sum.flaky,
-        conformance.scenarios,
-        conformance.compared,
-        conformance.intervals,
-        conformance.divergences
+        match conformance.scenarios {
+            0 => String::new(),
+            scenarios => format!(
+                "; model and QEMU: {scenarios} scenarios, {} events and {} intervals compared, {} divergences",
+                conformance.compared, conformance.intervals, conformance.divergences
+            ),
+        }
     );
     if results.hidden > 0 {
         let _ =

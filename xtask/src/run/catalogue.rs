@@ -2,12 +2,14 @@
 //! names the manifest that stands beside it.
 
 use crate::program;
+use crate::report::About;
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_images::digest;
+use vmhealth_sim::devices::fires_after;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Scenario};
 
@@ -33,6 +35,21 @@ impl Case {
     /// The architecture of its guests.
     pub fn architecture(&self) -> Architecture {
         self.manifest.vmi.architecture
+    }
+
+    /// What a reader of its results has to know of it.
+    pub(crate) fn about(&self) -> About {
+        let text = embedded_text(&self.file).or_else(|_| text(&self.file)).unwrap_or_default();
+        let daemon = self.scenario.spec.guest.watchdog_daemon.as_ref();
+        let fires = daemon.and_then(|d| {
+            Some(fires_after(self.manifest.vmi.watchdog_in_guest(d.device)?, d.heartbeat_seconds).as_secs_f64())
+        });
+        About {
+            summary: self.scenario.metadata.summary.clone(),
+            file: self.file.display().to_string(),
+            line: (1..).zip(text.lines()).find(|(_, line)| line.contains(self.id())).map_or(1, |(number, _)| number),
+            watchdog_s: fires,
+        }
     }
 }
 
@@ -153,6 +170,14 @@ pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
         u64::from_str_radix(digest.get(..15).unwrap_or_default(), 16).unwrap_or_default() % n.max(1)
     };
     cases.into_iter().filter(|case| part(case) + 1 == k).collect()
+}
+
+/// Of the cases with guests of amd64, the first of each fault (what its id begins with).
+pub fn quick(cases: Vec<Case>) -> Vec<Case> {
+    let mut seen = BTreeSet::new();
+    let fault = |case: &Case| case.id().split('/').next().unwrap_or_default().to_owned();
+    let mut first = |case: &Case| case.architecture() == Architecture::Amd64 && seen.insert(fault(case));
+    cases.into_iter().filter(|case| first(case)).collect()
 }
 
 /// What to say of an id that no scenario has.

@@ -9,6 +9,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use vmhealth_guests::reality::{Outcome, Pressure};
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::explain::explain;
 use vmhealth_sim::scenario::{KnownDifference, Verdict};
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
@@ -80,6 +81,8 @@ pub(crate) fn finish(
         known_differences: Vec::new(),
         host_differences: Vec::new(),
         known_host_differences: Vec::new(),
+        about: Some(case.about()),
+        explanation: explain(&case.manifest, &case.scenario.spec, &outcome.trace),
         repeat: match host {
             LOCAL => case.again.replace("{world}", world),
             host => case.again.replace("{world}", world) + " --host " + host,

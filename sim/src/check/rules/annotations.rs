@@ -1,4 +1,5 @@
-//! The annotation that pauses agent pings, in places and on probes where it does nothing (kubevirt-health.md 3.4).
+//! The annotation that pauses agent pings, in places and on probes where it does nothing (kubevirt-health.md 3.4), and those that the pod
+//! is refused for.
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
@@ -8,7 +9,32 @@ use crate::yaml::Cursor;
 
 const PAUSE: &str = "kubevirt.io/pause-guest-agent-probes";
 
+/// Keys of annotations that say which system calls the pod, or one container of it, may make.
+const SECCOMP: [&str; 2] =
+    ["seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"];
+
 pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "bad-seccomp-annotation",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "Annotations of the VMI become the pod's. Kubernetes still reads two old ones, whose value names a seccomp profile: \
+            runtime/default, docker/default, unconfined, or localhost/ with a path.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go ValidateSeccompPodAnnotations",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let [pod, container] = SECCOMP;
+            let annotations = context.metadata_of_vmi().and_then(|metadata| metadata.get("annotations"));
+            for (key, at) in annotations.into_iter().flat_map(Cursor::members) {
+                let is_seccomp = key.name == pod || key.name.starts_with(container);
+                if let Some(profile) = at.text().filter(|profile| is_seccomp && !is_seccomp_profile(profile)) {
+                    let message = format!("{profile:?} is not a valid seccomp profile");
+                    let help = "write runtime/default, or remove the annotation";
+                    report.add_as(format!("metadata.annotations.{}", key.name), at, message, help);
+                }
+            }
+        }),
+    },
     &Rule {
         code: "pause-annotation-on-the-vm",
         layer: Layer::Hazard,
@@ -89,4 +115,12 @@ fn of_vmi<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
 
 fn has_ping(vm: &VirtualMachine) -> bool {
     [&vm.vmi.readiness, &vm.vmi.liveness].into_iter().flatten().any(|p| p.handler == Handler::GuestAgentPing)
+}
+
+/// A path is relative and leads down.
+fn is_seccomp_profile(profile: &str) -> bool {
+    match profile.strip_prefix("localhost/") {
+        Some(path) => !path.starts_with('/') && path.split('/').all(|part| part != ".."),
+        None => ["runtime/default", "docker/default", "unconfined"].contains(&profile),
+    }
 }

@@ -4,8 +4,8 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{Topology, guest_memory, resource};
-use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Report, Rule};
+use crate::manifest::Quantity;
 use crate::yaml::Cursor;
 
 const DEDICATED: &str = "domain.cpu.dedicatedCpuPlacement";

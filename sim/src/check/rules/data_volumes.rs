@@ -109,7 +109,7 @@ fn fault(template: Cursor<'_>) -> Option<(Place<'_>, &'static str, &'static str,
         return Some((place("spec"), "PVC.Storage", message, help));
     };
     let is_claims = ["dataSource", "dataSourceRef"].iter().any(|key| has(&format!("{claim}.{key}")));
-    let sources = template.at("spec.source").map(|source| source.members().filter(|(_, at)| is_there(*at)).count());
+    let sources = template.at("spec.source").map(|source| source.members().count());
     match (is_claims, sources, has("spec.sourceRef")) {
         (true, Some(_), _) | (true, _, true) => Some((
             place("spec.source"),
@@ -129,8 +129,4 @@ fn fault(template: Cursor<'_>) -> Option<(Place<'_>, &'static str, &'static str,
         (_, Some(2..), _) => Some((place("spec.source"), "source", "there are several sources", "keep one of them")),
         _ => None,
     }
-}
-
-fn is_there(at: Cursor<'_>) -> bool {
-    *at.value() != crate::yaml::Value::Null
 }

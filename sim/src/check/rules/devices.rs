@@ -3,7 +3,8 @@
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::one_of;
 use crate::check::rule::{Check, Rule};
-use crate::yaml::{Cursor, Value};
+use crate::manifest::Quantity;
+use crate::yaml::Cursor;
 
 pub(super) static RULES: &[&Rule] = &[
     &Rule {
@@ -43,18 +44,24 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             // The default `emulatedMachines` of each architecture (virt-config.go GetEmulatedMachines).
-            let allowed: &[&str] = match context.architecture {
-                "arm64" => &["virt*"],
-                "s390x" => &["s390-ccw-virtio*"],
-                _ => &["q35*", "pc-q35*"],
+            let of = |architecture: &str| -> &[&str] {
+                match architecture {
+                    "arm64" => &["virt*"],
+                    "s390x" => &["s390-ccw-virtio*"],
+                    _ => &["q35*", "pc-q35*"],
+                }
             };
+            // No mutator gives a pool or a replica set the cluster's architecture: its webhook asks for another one's machine.
+            let is_open = context.kind.template().is_some() && context.at("architecture").is_none();
+            let asked = if is_open { "amd64" } else { context.architecture };
             // Go's filepath.Match: a star stands for no slash.
             let fits = |name: &str, pattern: &str| {
                 name.strip_prefix(pattern.trim_end_matches('*')).is_some_and(|rest| !rest.contains('/'))
             };
             let Some(at) = context.at("domain.machine.type") else { return };
             let Some(name) = at.text().filter(|n| !n.is_empty()) else { return };
-            if !allowed.iter().any(|pattern| fits(name, pattern)) {
+            let takes = |allowed: &&[&str]| allowed.iter().any(|pattern| fits(name, pattern));
+            if let Some(allowed) = [of(asked), of(context.architecture)].into_iter().find(|allowed| !takes(allowed)) {
                 let path = at.path();
                 let message = format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "));
                 report.add(at, message, "remove machine.type: KubeVirt fills in its default");
@@ -119,7 +126,7 @@ pub(super) static RULES: &[&Rule] = &[
             let set = ["domain.memory.guest", "domain.memory.hugepages"].iter().any(|path| context.at(path).is_some());
             let asked = ["domain.resources.requests.memory", "domain.resources.limits.memory"]
                 .iter()
-                .any(|path| context.at(path).is_some_and(|at| !is_zero(at)));
+                .any(|path| context.at(path).and_then(Quantity::of).is_some_and(|asked| asked != Quantity::ZERO));
             if !set && !asked && context.root.at("spec.instancetype").is_none() {
                 let place = context.place("domain");
                 report.add_as("", place, "no memory requested", "add domain.memory.guest, like 2Gi");
@@ -127,16 +134,3 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
 ];
-
-/// Whether a quantity is 0, in whichever unit.
-fn is_zero(at: Cursor<'_>) -> bool {
-    match at.value() {
-        Value::Int(n) => *n == 0,
-        Value::Float(x) => *x == 0.0,
-        Value::Str(text) => {
-            let number = text.trim().trim_start_matches(['+', '-']);
-            number.chars().take_while(|c| c.is_ascii_digit() || *c == '.').all(|c| matches!(c, '0' | '.'))
-        }
-        _ => false,
-    }
-}

@@ -6,10 +6,10 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{DISKS, Disk, disks};
-use crate::check::predicates::{is_dns_label, name_of};
+use crate::check::predicates::{boot_order, is_dns_label, name_of, repeated};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Characters of a serial number.
 const SERIAL_LIMIT: usize = 256;
@@ -26,9 +26,8 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for list in [DISKS, "volumes"] {
-                let mut names = BTreeSet::new();
-                for item in context.items_at(list).filter(|item| !names.insert(name_of(*item))) {
-                    let message = format!("{:?} is the name of two", name_of(item));
+                for (item, name) in repeated(context.items_at(list)) {
+                    let message = format!("{name:?} is the name of two");
                     report.add(item.place("name"), message, "give each a name of its own");
                 }
             }
@@ -76,8 +75,7 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             let mut orders = BTreeMap::new();
             for disk in context.items_at(DISKS) {
-                let Some(at) = disk.get("bootOrder") else { continue };
-                let Some(order) = at.int64() else { continue };
+                let Some((at, order)) = boot_order(disk) else { continue };
                 if order < 1 {
                     report.add(at, "a boot order is 1 or more", "write 1 for the first");
                 } else if let Some(other) = orders.insert(order, name_of(disk)) {

@@ -1,7 +1,7 @@
 //! What the guest and its pod are called, and whom the pod asks for names (KubeVirt vmi-create-admitter.go).
 
-use super::object::is_subdomain;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_subdomain;
 use crate::check::predicates::{is_dns_label, name_of};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::Cursor;

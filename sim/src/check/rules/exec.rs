@@ -1,7 +1,8 @@
 //! Commands that a probe runs in the guest, and the ports that it asks: what no layer looks at (kubevirt-health.md 2.7, 3.2, 3.3).
 
-use super::exec_slips::other_way;
+use super::exec_slips::{base_name, is_of_windows, other_way};
 use crate::check::context::RunningProbe;
+use crate::check::guest_os::windows;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
 use crate::manifest::{Destination, Handler, Port, RunStrategy, as_received};
@@ -85,15 +86,26 @@ pub(super) static RULES: &[&Rule] = &[
             period starts another one.",
         source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &["none/readiness-exec/timeout"],
-        check: Check::RunningProbe(|running, report| {
-            let has_limit = |program: &String| program.rsplit('/').next() == Some("timeout");
-            if matches!(&running.probe.handler, Handler::Exec { command } if !command.first().is_some_and(has_limit)) {
+        check: Check::Running(|context, vm, report| {
+            for running in context.running_probes(vm) {
+                let Handler::Exec { command } = &running.probe.handler else { continue };
+                let on_windows = windows(context).is_some() || command.iter().any(|word| is_of_windows(word));
+                // Windows' own `timeout` waits, and starts nothing.
+                if command.first().is_some_and(|program| base_name(program) == "timeout") && !on_windows {
+                    continue;
+                }
                 let timings = running.probe.timings;
                 let message = format!(
                     "a command that takes longer than {} s goes on running in the guest, and the next one starts {} s later",
                     timings.timeout, timings.period
                 );
-                report.add(running.handler(), message, "give the command a limit of its own, like `timeout 1 ...`");
+                let help = match on_windows {
+                    true => {
+                        "give what may hang a limit of its own: in PowerShell `Start-Job`, then `Wait-Job -Timeout 1`"
+                    }
+                    false => "give the command a limit of its own, like `timeout 1 ...`",
+                };
+                report.add(running.handler(), message, help);
             }
         }),
     },

@@ -199,16 +199,25 @@ fn is_line(program: &str) -> bool {
 }
 
 fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&base_name(program))
+    SHELLS.contains(&base_name(program).as_str())
 }
 
 /// A program whose arguments have a language of their own, in which `$` and `|` mean something.
 fn is_language(program: &str) -> bool {
-    LANGUAGES.contains(&base_name(program).trim_end_matches(".exe"))
+    LANGUAGES.contains(&base_name(program).as_str())
 }
 
-fn base_name(program: &str) -> &str {
-    program.rsplit(['/', '\\']).next().unwrap_or_default()
+/// The name without its folder; to Windows case does not count, and `.exe` need not be there.
+pub(super) fn base_name(program: &str) -> String {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
+    name.strip_suffix(".exe").map(str::to_owned).unwrap_or(name)
+}
+
+/// A program that only Windows has.
+pub(super) fn is_of_windows(program: &str) -> bool {
+    let name = program.to_lowercase();
+    let is_file = [".exe", ".bat", ".cmd", ".ps1"].iter().any(|end| name.ends_with(end));
+    is_file || ["powershell", "cmd"].contains(&base_name(program).as_str())
 }
 
 /// A pipe, a redirection, a list, a variable or a substitution.

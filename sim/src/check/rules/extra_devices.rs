@@ -3,7 +3,7 @@
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::{is_dns_label, name_of};
+use crate::check::predicates::{is_dns_label, is_off, name_of};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             let graphics = "domain.devices.autoattachGraphicsDevice";
             let Some(video) = context.at("domain.devices.video") else { return };
-            if context.at(graphics).is_some() && !context.is_set(graphics) {
+            if is_off(context.at(graphics)) {
                 let field = context.place("video").path();
                 report.add_as(field, video, "video without a graphics device", "remove video");
             }
@@ -49,7 +49,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt vmi-create-admitter.go validateMDEVRamFB",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let is_off = |at: Cursor<'_>| at.get("enabled").and_then(Cursor::boolean) == Some(false);
+            let is_off = |at: Cursor<'_>| is_off(at.get("enabled"));
             let has_ramfb = |gpu: &Cursor<'_>| {
                 let display = gpu.at("virtualGPUOptions.display").filter(|display| !is_off(*display));
                 display.is_some_and(|display| !display.get("ramFB").is_some_and(is_off))

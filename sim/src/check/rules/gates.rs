@@ -2,6 +2,7 @@
 //! `launch_security.rs`.
 
 use crate::check::context::CheckContext;
+use crate::check::gate::needs;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::name_of;
 use crate::check::rule::{Check, Report, Rule};
@@ -72,8 +73,7 @@ pub(super) static RULES: &[&Rule] = &[
 ];
 
 fn off<'a>(gate: &str, place: Place<'a>, field: String, report: &mut Report<'_, 'a>) {
-    let message = format!("this needs the feature gate {gate}, which is off");
-    let help = format!("switch {gate} on in the KubeVirt object (and say --with-gate {gate}), or remove this");
+    let (message, help) = needs("this", gate);
     report.add_as(field, place, message, help);
 }
 

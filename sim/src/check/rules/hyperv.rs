@@ -1,6 +1,7 @@
 //! Hyper-V enlightenments, of which some need others (kubevirt-health.md 2.9).
 
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_off;
 use crate::check::rule::{Check, Rule};
 
 /// An enlightenment and the one that it needs. KubeVirt adds that itself, unless it is turned off.
@@ -21,10 +22,7 @@ pub(super) static RULES: &[&Rule] = &[
             let hyperv = "domain.features.hyperv";
             // `{}` is on.
             let is_there = |name: &str| context.at(&format!("{hyperv}.{name}")).is_some();
-            let is_off = |name: &str| {
-                let path = format!("{hyperv}.{name}.enabled");
-                context.at(&path).is_some() && !context.is_set(&path)
-            };
+            let is_off = |name: &str| is_off(context.at(&format!("{hyperv}.{name}.enabled")));
             // synictimer brings synic.
             let is_on = |name: &str| match name {
                 "synic" if is_there("synictimer") && !is_off("synictimer") => !is_off("synic"),

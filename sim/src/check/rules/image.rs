@@ -1,11 +1,47 @@
 //! Whether the guest's image is able to do what the manifest asks of it, where its name tells (sim/docs/guest-images.md).
 
+use crate::check::context::{CheckContext, RunningProbe};
 use crate::check::image::Family;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
-use crate::manifest::Architecture;
+use crate::manifest::{Architecture, Handler, VirtualMachine};
 
 pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "agent-not-in-user-data",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. No \
+            user data of this manifest installs or mentions it; unless the image brings it, every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 2.5; 11.2 row 14",
+        shown_by: &[],
+        check: Check::Running(|context, vm, report| {
+            for running in without_agent(context, vm).into_iter().filter(|_| !vm.vmi.user_data.absent) {
+                let message =
+                    format!("{} needs the guest agent, and no user data mentions qemu-guest-agent", running.field.name);
+                let help = "install and start qemu-guest-agent in the user data (Windows: qemu-ga of the virtio-win disk), unless the image has it";
+                report.add(running.handler(), message, help);
+            }
+        }),
+    },
+    &Rule {
+        code: "image-must-bring-the-agent",
+        layer: Layer::Hazard,
+        rank: Rank::Note,
+        story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. This \
+            manifest has no user data that could install it, so it has to be in the image already.",
+        source: "sim/docs/kubevirt-health.md 2.5; sim/docs/guest-images.md 1",
+        shown_by: &["agent-stopped/liveness-ping/always"],
+        check: Check::Running(|context, vm, report| {
+            for running in without_agent(context, vm).into_iter().filter(|_| vm.vmi.user_data.absent) {
+                let message = format!(
+                    "{} needs the guest agent, and no user data is here that installs it: the image has to have it",
+                    running.field.name
+                );
+                report.add(running.handler(), message, "nothing needs to be done if the image has qemu-guest-agent");
+            }
+        }),
+    },
     &Rule {
         code: "driver-does-not-load",
         layer: Layer::Hazard,
@@ -54,9 +90,22 @@ pub(super) static RULES: &[&Rule] = &[
                 return;
             }
             if let Some((name, family)) = Family::of(context, vm) {
-                let message = format!("by its name {name}: {}", family.brings());
+                let runs = context.running_probes(vm).iter().any(|r| matches!(r.probe.handler, Handler::Exec { .. }));
+                let selinux = family.confines().filter(|_| runs).map(|words| format!(", {words}"));
+                let message = format!("by its name {name}: {}{}", family.brings(), selinux.unwrap_or_default());
                 report.add(context.place("volumes"), message, "this is a guess by the name: another image may differ");
             }
         }),
     },
 ];
+
+/// The probes that go through the guest agent, where neither user data nor the image's name tells of one.
+fn without_agent<'v, 'a>(context: &CheckContext<'a>, vm: &'v VirtualMachine) -> Vec<RunningProbe<'v, 'a>> {
+    let data = &vm.vmi.user_data;
+    if data.hidden || data.agent || Family::of(context, vm).is_some_and(|(_, family)| family.has_agent()) {
+        return Vec::new();
+    }
+    let mut probes = context.running_probes(vm);
+    probes.retain(RunningProbe::asks_the_agent);
+    probes
+}

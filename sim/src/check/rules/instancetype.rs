@@ -2,7 +2,7 @@
 
 use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
-use crate::check::expand::{Spread, find, number_at, spread, topology};
+use crate::check::expand::{Spread, number_at, spread, topology};
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::name_of;
 use crate::check::rule::{Check, Report, Rule};
@@ -72,7 +72,7 @@ pub(super) static RULES: &[&Rule] = &[
                 return;
             }
             let spec = context.brought.instancetype;
-            let brings = |from: &str| from.is_empty() || spec.is_some_and(|spec| find(spec, from).is_some());
+            let brings = |from: &str| from.is_empty() || spec.is_some_and(|spec| spec.at(from).is_some());
             let conflicts = |table: &'static [(&str, &str)]| {
                 table
                     .iter()
@@ -85,6 +85,17 @@ pub(super) static RULES: &[&Rule] = &[
                 let field = at.path().replace("dedicatedCpuPlacement", "dedicatedCPUPlacement");
                 let message = format!("VM field(s) {field} conflicts with selected instance type");
                 report.add_as(field, at, message, "remove it, or remove spec.instancetype");
+            }
+            // A bare VMI has no instance type.
+            let written = context.written_annotations();
+            let given = spec.and_then(|spec| spec.get("annotations"));
+            for (key, at) in written.into_iter().flat_map(Cursor::members) {
+                let brought = given.and_then(|given| given.get(&key.name)).and_then(|node| node.value.as_str());
+                if brought.is_some_and(|text| at.text() != Some(text)) {
+                    let field = format!("annotations.{}", key.name);
+                    let message = format!("VM field(s) {field} conflicts with selected instance type");
+                    report.add_as(field, at, message, "remove it, or remove spec.instancetype");
+                }
             }
         }),
     },
@@ -126,7 +137,7 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let Some(preference) = context.brought.preference else { return };
-            let wanted = find(preference, "requirements.architecture").and_then(|at| at.value.as_str());
+            let wanted = preference.at("requirements.architecture").and_then(|at| at.value.as_str());
             if let Some(wanted) = wanted.filter(|wanted| *wanted != context.architecture) {
                 let message = format!(
                     "preference requires architecture {wanted} but {} is being requested",
@@ -295,7 +306,7 @@ fn cpus<'a>(context: &CheckContext<'a>, preference: &Node, report: &mut Report<'
 
 /// The memory that a preference requires; with an instance type it is the guest's already.
 fn memory<'a>(context: &CheckContext<'a>, preference: &Node, report: &mut Report<'_, 'a>) {
-    let Some(wanted) = find(preference, "requirements.memory.guest").and_then(|at| Some((at, quantity(&at.value)?)))
+    let Some(wanted) = preference.at("requirements.memory.guest").and_then(|at| Some((at, quantity(&at.value)?)))
     else {
         return;
     };
@@ -324,12 +335,7 @@ fn quantity(value: &Value) -> Option<u64> {
 
 /// A quantity as it is written.
 fn written(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::Str(text)) => text.clone(),
-        Some(Value::Int(n)) => n.to_string(),
-        Some(Value::Float(x)) => x.to_string(),
-        _ => "0Mi".into(),
-    }
+    value.and_then(Value::quantity).unwrap_or_else(|| "0Mi".into())
 }
 
 /// Whether a value says something: not false, empty, or a topology's 0.

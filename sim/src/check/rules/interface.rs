@@ -5,17 +5,12 @@ use crate::check::address::{is_ipv4, is_pci_address, mac_length};
 use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::nic::{Nic, nics};
-use crate::check::predicates::{name_of, repeated};
+use crate::check::nic::{BINDINGS, DISCONTINUED, Nic, nics};
+use crate::check::predicates::{boot_order, name_of, repeated};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
 
-/// What an interface's binding can be.
-const BINDINGS: [&str; 5] = ["bridge", "masquerade", "sriov", "passtBinding", "binding"];
-/// Bindings that were, and how the cluster calls them.
-const DISCONTINUED: [(&str, &str); 3] =
-    [("slirp", "Slirp interface support"), ("passt", "Passt network binding"), ("macvtap", "Macvtap network binding")];
 const MODELS: [&str; 7] = ["e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139", "virtio"];
 /// The in-pod bridge's own (KubeVirt pkg/network/link/mac.go).
 const RESERVED_MAC: &str = "02:00:00:00:00:00";
@@ -241,10 +236,10 @@ pub(super) static RULES: &[&Rule] = &[
         source: "KubeVirt vmi-create-admitter.go validateInterfaceBootOrder",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let order = |at: Cursor<'_>| at.get("bootOrder").and_then(Cursor::int64);
-            let mut taken: BTreeSet<i64> = context.items_at("domain.devices.disks").filter_map(order).collect();
+            let disks = context.items_at("domain.devices.disks");
+            let mut taken: BTreeSet<i64> = disks.filter_map(|disk| Some(boot_order(disk)?.1)).collect();
             for (i, nic) in nics(context).into_iter().enumerate() {
-                let Some(n) = order(nic.at) else { continue };
+                let Some((_, n)) = boot_order(nic.at) else { continue };
                 let (place, field) = (nic.at.place("bootOrder"), format!("{}[{i}]", context.spec_path()));
                 if n < 1 {
                     let message = format!("{field} must have a boot order > 0, if supplied");

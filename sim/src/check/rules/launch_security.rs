@@ -2,8 +2,9 @@
 
 use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
+use crate::check::gate::needs;
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::name_of;
+use crate::check::predicates::{is_off, name_of};
 use crate::check::rule::{Check, Rule};
 
 const FIELD: &str = "domain.launchSecurity";
@@ -29,8 +30,7 @@ pub(super) static RULES: &[&Rule] = &[
                 ("s390x", _) => {}
                 ("amd64", [(kind, gate)]) => {
                     if context.is_off(gate) {
-                        let message = format!("{kind} needs the feature gate {gate}, which is off");
-                        let help = "switch the gate on in the KubeVirt object, or remove launchSecurity";
+                        let (message, help) = needs(kind, gate);
                         report.add_as(field, at, message, help);
                     }
                 }
@@ -63,7 +63,7 @@ pub(super) static RULES: &[&Rule] = &[
             let has_efi = context.at(efi).is_some();
             let secure_boot = has_efi && (context.at(&at("secureBoot")).is_none() || context.is_set(&at("secureBoot")));
             let unattended = context.text_at("startStrategy") != Some("Paused");
-            let smm = context.at("domain.features.smm").is_some() && !is_off(context, "domain.features.smm.enabled");
+            let smm = context.at("domain.features.smm").is_some() && !is_off(context.at("domain.features.smm.enabled"));
             // A preference brings firmware where none is written.
             let no_efi = !has_efi && !context.has_unseen(Matcher::Preference);
             let place = |path: &str| context.place(path);
@@ -99,8 +99,4 @@ pub(super) static RULES: &[&Rule] = &[
 /// The kinds that are named, with their gates.
 fn kinds(context: &CheckContext<'_>) -> Vec<(&'static str, &'static str)> {
     KINDS.into_iter().filter(|(kind, _)| context.at(&format!("{FIELD}.{kind}")).is_some()).collect()
-}
-
-fn is_off(context: &CheckContext<'_>, path: &str) -> bool {
-    context.at(path).is_some() && !context.is_set(path)
 }

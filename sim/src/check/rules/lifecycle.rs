@@ -1,5 +1,6 @@
 //! How a VMI begins and ends: paused starts, eviction, reboots, the grace period.
 
+use crate::check::gate::needs;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::one_of;
 use crate::check::rule::{Check, Rule};
@@ -55,11 +56,8 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             if let Some(at) = context.at("domain.rebootPolicy").filter(|_| context.is_off("RebootPolicy")) {
-                report.add(
-                    at,
-                    "rebootPolicy needs the feature gate RebootPolicy, which is off",
-                    "switch the gate on in the KubeVirt object, or remove rebootPolicy",
-                );
+                let (message, help) = needs("rebootPolicy", "RebootPolicy");
+                report.add(at, message, help);
             }
         }),
     },

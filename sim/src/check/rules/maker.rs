@@ -4,7 +4,8 @@
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
-use crate::yaml::{Cursor, Value};
+use crate::check::selectors::{label_key, label_value, labels};
+use crate::yaml::{Cursor, Place, Value};
 
 /// Of which one may be there.
 const STRATEGIES: [&str; 3] = ["unmanaged", "opportunistic", "proactive"];
@@ -20,6 +21,15 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let Some(selector) = made(context, "spec.selector") else { return };
+            // The selector itself is refused as a whole.
+            let naming = |_: &Place<'_>| selector.path();
+            selector.get("matchLabels").into_iter().for_each(|at| labels(at, &naming, report));
+            for expression in selector.items_at("matchExpressions") {
+                label_key(expression.place("key"), expression.text_at("key").unwrap_or_default(), &naming, report);
+                for value in expression.items_at("values") {
+                    label_value(value.into(), value.text().unwrap_or_default(), &naming, report);
+                }
+            }
             match matches(selector, context.root.at("metadata.labels")) {
                 Ok(true) => {}
                 Ok(false) => {

@@ -4,8 +4,8 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{guest_memory, page_size, resource};
-use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 
 /// What KubeVirt takes as a memory request: 1M.
 const LEAST_REQUEST: Quantity = Quantity::whole(1_000_000);
@@ -18,13 +18,15 @@ pub(super) static RULES: &[&Rule] = &[
         code: "negative-resource",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "Requests and limits of CPU and memory are 0 or more.",
+        story: "Requests and limits of CPU and memory are 0 or more. CPUs are counted in thousandths, and beyond 2^63 of them \
+            KubeVirt's number turns negative.",
         source: "KubeVirt vmi-create-admitter.go validateMemoryRequestsNegativeOrNull, validateCPURequestNotNegative",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for path in ["requests.memory", "limits.memory", "requests.cpu", "limits.cpu"] {
                 let Some(at) = context.at(&format!("domain.resources.{path}")) else { continue };
-                if Quantity::of(at).is_some_and(|q| q < Quantity::ZERO) {
+                let is_negative = |q: Quantity| q < Quantity::ZERO || (path.ends_with("cpu") && q.is_capped());
+                if Quantity::of(at).is_some_and(is_negative) {
                     report.add(at, format!("{path} must be greater than or equal to 0"), "write 0 or more");
                 }
             }
@@ -82,6 +84,15 @@ pub(super) static RULES: &[&Rule] = &[
                 return report.add(place, format!("{text:?} is not the size of a page"), "write 2Mi or 1Gi");
             };
             let given = |quantity: Option<Quantity>| quantity.filter(|q| q.value() != 0);
+            // Where no mutator fills it in, the webhook computes with a memory that is not there.
+            if context.kind.template().is_some()
+                && context.at("domain.memory.guest").is_none()
+                && context.at("domain.resources.requests.memory").is_none()
+            {
+                let message =
+                    "failed calling webhook: it needs the guest's memory, which only a VM's own webhook fills in";
+                return report.add_as("", place, message, "add domain.memory.guest, like 2Gi");
+            }
             let (request, limit) = resource(context, "memory");
             let memory = given(request).or_else(|| given(guest_memory(context))).or_else(|| given(limit));
             if let Some(memory) = memory

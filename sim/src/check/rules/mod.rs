@@ -26,6 +26,7 @@ pub(super) mod limits;
 mod liveness;
 mod maker;
 mod memory;
+mod metadata;
 mod network;
 pub(super) mod object;
 mod pets;
@@ -48,6 +49,7 @@ use super::rule::Rule;
 /// Every topic's rules. Findings of one layer come in this order.
 pub(super) static TOPICS: &[&[&Rule]] = &[
     object::RULES,
+    metadata::RULES,
     schema::RULES,
     releases::RULES,
     exec::RULES,

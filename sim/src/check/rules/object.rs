@@ -1,10 +1,13 @@
 //! The object itself: its version, its name and its labels, and those that its VMI gets (Kubernetes apimachinery
 //! validation/objectmeta.go, util/validation).
 
-use crate::check::context::CheckContext;
+use crate::check::gate::needs;
+use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::{is_dns_label, is_qualified, is_subdomain};
 use crate::check::rule::{Check, Report, Rule};
-use crate::yaml::{Cursor, Value};
+use crate::check::selectors::labels;
+use crate::yaml::Cursor;
 
 /// Labels that only KubeVirt's own accounts may give to a VMI (vmi-create-admitter.go restrictedVmiLabels).
 const RESERVED_LABELS: [&str; 6] = [
@@ -18,10 +21,6 @@ const RESERVED_LABELS: [&str; 6] = [
 /// Annotations of a VMI, and the feature gates that they need, which are off unless an administrator puts them on.
 const GATED_ANNOTATIONS: [(&str, &str); 2] =
     [("kubevirt.io/ignitiondata", "ExperimentalIgnitionSupport"), ("hooks.kubevirt.io/hookSidecars", "Sidecar")];
-/// Of a name, and of a label key's prefix.
-const SUBDOMAIN_LIMIT: usize = 253;
-/// Of a label's value, and of the name in its key.
-const LABEL_LIMIT: usize = 63;
 
 pub(in crate::check) static UNKNOWN_KIND: Rule = Rule {
     code: "unknown-kind",
@@ -69,6 +68,11 @@ pub(super) static RULES: &[&Rule] = &[
                     format!("{name:?} is not a name: lowercase letters, digits, dashes and dots, at most 253");
                 report.add(at, message, "write a name like my-vm");
             }
+            let namespace = context.object.at("metadata.namespace").and_then(|at| Some((at, at.text()?)));
+            if let Some((at, name)) = namespace.filter(|(_, name)| !name.is_empty() && !is_dns_label(name)) {
+                let message = format!("{name:?} is not a namespace: lowercase letters, digits and dashes, at most 63");
+                report.add(at, message, "write the name of a namespace, like default");
+            }
             // Its end is made up, after a dash or not.
             let generated = context.object.at("metadata.generateName").and_then(|at| Some((at, at.text()?)));
             if let Some((at, start)) = generated.filter(|(_, start)| !is_subdomain(&format!("{start}a"))) {
@@ -87,7 +91,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery validation; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let metadata = context.root.at("spec.template.metadata").filter(|_| context.is_vm);
+            let metadata = context.metadata_of_vmi().filter(|_| context.kind != Kind::VirtualMachineInstance);
             metadata.into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
         }),
     },
@@ -100,7 +104,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let Some(labels) = vmi_metadata(context).and_then(|m| m.get("labels")) else { return };
+            let Some(labels) = context.metadata_of_vmi().and_then(|m| m.get("labels")) else { return };
             if let Some(label) = RESERVED_LABELS.into_iter().find(|label| labels.get(label).is_some()) {
                 let message =
                     format!("{label}: creation of reserved kubevirt.io/ labels on a VMI object is prohibited");
@@ -117,103 +121,26 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.2",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let Some(annotations) = vmi_metadata(context).and_then(|m| m.get("annotations")) else { return };
+            let Some(annotations) = context.metadata_of_vmi().and_then(|m| m.get("annotations")) else { return };
             for (annotation, gate) in GATED_ANNOTATIONS.into_iter().filter(|(_, gate)| context.is_off(gate)) {
                 if annotations.get(annotation).and_then(|at| at.text()).is_some_and(|text| !text.is_empty()) {
-                    let message = format!("{annotation} needs the feature gate {gate}, which is off by default");
-                    report.add(
-                        annotations,
-                        message,
-                        "put the gate on in the KubeVirt object, or remove the annotation",
-                    );
+                    let (message, help) = needs(annotation, gate);
+                    report.add(annotations, message, help);
                 }
             }
         }),
     },
 ];
 
-/// The metadata that the VMI has.
-fn vmi_metadata<'a>(context: &CheckContext<'a>) -> Option<Cursor<'a>> {
-    context.root.at(if context.is_vm { "spec.template.metadata" } else { "metadata" })
-}
-
 /// Keys and values; whoever refuses them knows nothing of a template.
 fn labels_and_annotations<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
-    for (name, has_label_values) in [("labels", true), ("annotations", false)] {
-        let (Some(list), field) = (metadata.get(name), format!("metadata.{name}")) else { continue };
-        for (key, value) in entries(list) {
-            // The prefix of an annotation may be in capitals (ValidateAnnotations).
-            let qualified = if has_label_values { is_qualified(key) } else { is_qualified(&key.to_lowercase()) };
-            if !qualified {
-                let message = format!("{key:?} is not a key: [prefix/]name of letters, digits, -, _ and .");
-                report.add_as(&field, list, message, "write a key like example.com/role");
-            } else if has_label_values && !(value.is_empty() || is_label(value)) {
-                let message = format!("{value:?} is not a label's value: letters, digits, -, _ and ., at most 63");
-                report.add_as(&field, list, message, "write a value like web-1");
-            }
-        }
+    if let Some(list) = metadata.get("labels") {
+        labels(list, &|_| "metadata.labels".to_owned(), report);
     }
-}
-
-/// Keys and texts, also of those that are null.
-fn entries(list: Cursor<'_>) -> impl Iterator<Item = (&str, &str)> {
-    let entries = if let Value::Map(entries) = list.value() { entries.as_slice() } else { &[] };
-    entries.iter().map(|(key, node)| (key.name.as_str(), node.value.as_str().unwrap_or_default()))
-}
-
-/// RFC 1123: what a VirtualMachine may be called.
-pub(in crate::check) fn is_subdomain(name: &str) -> bool {
-    let part = |part: &str| {
-        let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        plain && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
-    };
-    name.len() <= SUBDOMAIN_LIMIT && name.split('.').all(part)
-}
-
-pub(in crate::check) fn is_label(text: &str) -> bool {
-    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    plain && text.len() <= LABEL_LIMIT && ends(text.chars().next()) && ends(text.chars().last())
-}
-
-pub(in crate::check) fn is_qualified(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_label(name),
-        None => is_label(key),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_keys() {
-        for (name, fine) in [
-            ("vm", true),
-            ("my-vm.example", true),
-            ("1", true),
-            ("Vm", false),
-            ("-vm", false),
-            ("vm.", false),
-            ("a_b", false),
-            ("", false),
-        ] {
-            assert_eq!(is_subdomain(name), fine, "{name}");
-        }
-        assert!(is_subdomain(&"a".repeat(253)) && !is_subdomain(&"a".repeat(254)));
-        for (key, fine) in [
-            ("app", true),
-            ("kubevirt.io/vm", true),
-            ("Example_1", true),
-            ("a b", false),
-            ("Example.com/x", false),
-            ("a/b/c", false),
-            ("x/", false),
-            ("-x", false),
-        ] {
-            assert_eq!(is_qualified(key), fine, "{key}");
-        }
-        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
+    let Some(list) = metadata.get("annotations") else { return };
+    // The prefix of an annotation may be in capitals (ValidateAnnotations).
+    for (key, _) in list.all_members().filter(|(key, _)| !is_qualified(&key.name.to_lowercase())) {
+        let message = format!("{:?} is not a key: [prefix/]name of letters, digits, -, _ and .", key.name);
+        report.add_as("metadata.annotations", list, message, "write a key like example.com/role");
     }
 }

@@ -1,8 +1,8 @@
 //! Where the pod may run, and as whom: affinity, spread, node selector, tolerations, priority, service account
 //! (KubeVirt validate-k8s-utils.go, vmi-create-admitter.go; Kubernetes pkg/apis/core/validation).
 
-use super::object::{is_label, is_subdomain};
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::{is_dns_label, is_label, is_qualified, is_subdomain};
 use crate::check::rule::{Check, Report, Rule};
 use crate::check::selectors::{Naming, Over, expression, label_key, label_selector, labels};
 use crate::yaml::{Cursor, Place};
@@ -141,7 +141,7 @@ pub(super) static RULES: &[&Rule] = &[
                 let mut refuse = |field: &str, part: &str, message: String, help: &str| {
                     report.add_as(format!("spec.tolerations[{i}].{field}"), at.place(part), message, help);
                 };
-                if !key.is_empty() && !super::object::is_qualified(key) {
+                if !key.is_empty() && !is_qualified(key) {
                     refuse("key", "key", format!("{key:?} is not a label key"), "write the taint's key");
                 }
                 if key.is_empty() && operator != "Exists" {
@@ -224,7 +224,7 @@ fn pod_term<'a>(term: Cursor<'a>, naming: Naming<'_>, report: &mut Report<'_, 'a
         label_selector(selector, naming, report);
     }
     let named: BTreeSet<&str> = term.items_at("namespaces").filter_map(|n| n.text()).collect();
-    for name in named.into_iter().filter(|name| !is_subdomain(name) || name.contains('.') || name.len() > 63) {
+    for name in named.into_iter().filter(|name| !is_dns_label(name)) {
         let (place, list) = (term.place("namespace"), term.place("namespaces"));
         report.add_as(
             naming(&place),

@@ -1,12 +1,12 @@
 //! Resources by name: they go from the VMI into its pod, where only Kubernetes' pod validation looks at most of them
 //! (kubevirt-health.md 2.9).
 
-use super::object::is_qualified;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::resource;
-use crate::check::quantity::Quantity;
+use crate::check::predicates::is_qualified;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 use crate::yaml::Cursor;
 
 pub(super) static RULES: &[&Rule] = &[
@@ -30,6 +30,28 @@ pub(super) static RULES: &[&Rule] = &[
                         let help = "write cpu, memory, ephemeral-storage or a name like nvidia.com/gpu";
                         let field = format!("spec.containers[0].resources.{list}[{name}]");
                         report.add_as(field, at, format!("there is no resource {name:?}"), help);
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "broken-huge-pages",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "Huge pages by their resource's name, hugepages-2Mi, come in whole pages of that size.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go validateResourceQuantityHugePageValue",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for list in ["requests", "limits"] {
+                for (name, at) in amounts(context, list) {
+                    let Some(size) = name.strip_prefix("hugepages-") else { continue };
+                    let page = Quantity::parse(size).filter(|page| *page > Quantity::ZERO && page.milli() % 1000 == 0);
+                    let Some(amount) = Quantity::of(at) else { continue };
+                    if page.is_none_or(|page| amount.value() % page.value() != 0) || amount < Quantity::ZERO {
+                        let field = format!("spec.containers[0].resources.{list}[{name}]");
+                        let message = format!("it is not a positive integer multiple of {name}");
+                        report.add_as(field, at, message, "write it in whole pages");
                     }
                 }
             }

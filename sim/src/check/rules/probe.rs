@@ -102,24 +102,6 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
-        code: "agent-not-in-user-data",
-        layer: Layer::Hazard,
-        rank: Rank::Warning,
-        story: "exec and guestAgentPing go through the QEMU guest agent, and nothing checks that there is one. No \
-            user data of this manifest installs or mentions it; unless the image brings it, every attempt fails.",
-        source: "sim/docs/kubevirt-health.md 2.5; 11.2 row 14",
-        shown_by: &["agent-stopped/liveness-ping/always"],
-        check: Check::RunningProbe(|running, report| {
-            let user_data = &running.vm.vmi.user_data;
-            if running.asks_the_agent() && !user_data.hidden && !user_data.agent {
-                let message =
-                    format!("{} needs the guest agent, and no user data mentions qemu-guest-agent", running.field.name);
-                let help = "install and start qemu-guest-agent in the user data (Windows: qemu-ga of the virtio-win disk), unless the image has it";
-                report.add(running.handler(), message, help);
-            }
-        }),
-    },
-    &Rule {
         code: "probe-of-another-host",
         layer: Layer::Hazard,
         rank: Rank::Warning,

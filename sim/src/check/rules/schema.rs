@@ -4,6 +4,7 @@
 //! at types, words and what is required; then, with the zero values of Go's types written in, the CRD (kubevirt-health.md 2.1).
 
 use crate::check::context::CheckContext;
+use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Findings, Rule};
 use crate::check::schema_table::{Field, Null, Required, Type, Unique, Unknown, schema};
@@ -22,6 +23,7 @@ pub(super) static RULES: &[&Rule] = &[
     &TOO_MUCH,
     &SAME_ITEM,
     &DUPLICATE_KEY,
+    &WITHOUT_EFFECT,
 ];
 
 static UNKNOWN_FIELD: Rule = Rule {
@@ -137,6 +139,17 @@ static DUPLICATE_KEY: Rule = Rule {
     check: Check::OnTheWay,
 };
 
+static WITHOUT_EFFECT: Rule = Rule {
+    code: "field-without-effect",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "Nobody refuses the field, and nothing reads it. The CRD of VirtualMachinePool keeps whatever stands in the metadata of \
+        its templates, and no webhook compares a pool with a schema; a namespace that is no text kubectl replaces by its own.",
+    source: "KubeVirt pkg/virt-api/webhooks/validating-webhook/admitters/pool-admitter.go; kubectl resource.SetNamespace",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
 /// Names that KubeVirt does not have and people write, where its most similar name is another thing.
 const SLIPS: [(&str, &str); 2] = [
     ("startupProbe", "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds"),
@@ -198,9 +211,13 @@ impl<'a> Walk<'_, 'a> {
 
     /// `opaque`: the CRD knows nothing of it.
     fn field(&mut self, field: &'static Field, at: Cursor<'a>, opaque: bool) {
-        let stays = field.null == Null::Refused || (opaque && field.null == Null::Dropped);
+        let stays = (field.null == Null::Refused || (opaque && field.null == Null::Dropped)) && !self.is_pool();
         if *at.value() == Value::Null && !stays {
             return;
+        }
+        if field.name == "namespace" && at.value().as_str().is_none() && at.path() == "metadata.namespace" {
+            let message = format!("a namespace is a text, and this is {}: kubectl takes its own", at.value().kind());
+            return self.findings.of(&WITHOUT_EFFECT).add(at, message, "write the name of a namespace, or remove it");
         }
         let unknown = if opaque { Unknown::Opaque } else { field.unknown };
         self.value(&field.kind, at, unknown);
@@ -241,6 +258,10 @@ impl<'a> Walk<'_, 'a> {
                     self.findings.of(&UNKNOWN_WORD).add(at, message, format!("write one of {list}"));
                 }
             }
+            // Only a webhook's Go types read a quantity without the blanks around it, and write it so.
+            (Type::Quantity, Value::Str(text)) if text.trim() != text && self.context.kind.template().is_some() => {
+                mismatch(kind, at, self.findings);
+            }
             (kind, value) if fits(kind, value) => {}
             _ => {
                 if !opaque {
@@ -279,11 +300,20 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
+    /// No webhook compares it with a schema.
+    fn is_pool(&self) -> bool {
+        self.context.kind == Kind::VirtualMachinePool
+    }
+
     fn unknown(&mut self, key: &str, at: Cursor<'a>, fields: &'static [Field], unknown: Unknown) {
         let help = advice(key, fields, self.context);
         match unknown {
             Unknown::Strict => {
                 self.findings.of(&UNKNOWN_FIELD).add(at, format!("unknown field {:?}", at.path()), help);
+            }
+            Unknown::Opaque if self.is_pool() => {
+                let message = format!("{} is kept and read by nobody", at.path());
+                self.findings.of(&WITHOUT_EFFECT).add(at, message, help);
             }
             Unknown::Open | Unknown::Opaque => {
                 self.findings.of(&FORBIDDEN_FIELD).add(

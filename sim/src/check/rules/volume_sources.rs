@@ -2,8 +2,8 @@
 
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::bad_path;
-use crate::check::quantity::Quantity;
 use crate::check::rule::{Check, Rule};
+use crate::manifest::Quantity;
 use crate::yaml::Cursor;
 
 /// A source, its field that must not be empty, and the field that KubeVirt reports.

@@ -151,10 +151,10 @@ pub(super) static RULES: &[&Rule] = &[
             user data of this manifest sets up the watchdog daemon or systemd's RuntimeWatchdogSec; unless the image \
             does, the watchdog never fires.",
         source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.3",
-        shown_by: &["kernel-panic/unarmed-watchdog/running"],
+        shown_by: &[],
         check: Check::Running(|context, vm, report| {
             let user_data = &vm.vmi.user_data;
-            if vm.vmi.watchdog.is_none() || user_data.hidden {
+            if vm.vmi.watchdog.is_none() || !user_data.leaves_watchdog_alone() {
                 return;
             }
             let (message, help) = match user_data.watchdog {
@@ -169,6 +169,23 @@ pub(super) static RULES: &[&Rule] = &[
                 WatchdogHolder::Configured => return,
             };
             report.add(context.place(FIELD), message, help);
+        }),
+    },
+    &Rule {
+        code: "image-must-arm-the-watchdog",
+        layer: Layer::Hazard,
+        rank: Rank::Note,
+        story: "The device does nothing until something in the guest opens /dev/watchdog and keeps pinging it. This \
+            manifest has no user data that could set that up, so it has to be in the image already.",
+        source: "OpenShift documentation, Virtual machine health checks; sim/docs/kubevirt-health.md 7.3",
+        shown_by: &["kernel-panic/unarmed-watchdog/running"],
+        check: Check::Running(|context, vm, report| {
+            if vm.vmi.watchdog.is_some() && vm.vmi.user_data.absent {
+                let message =
+                    "no user data is here that opens /dev/watchdog: unless the image does, the device is never armed";
+                let help = "nothing needs to be done if the image has the watchdog daemon or RuntimeWatchdogSec";
+                report.add(context.place(FIELD), message, help);
+            }
         }),
     },
     &Rule {
@@ -208,6 +225,10 @@ pub(super) static RULES: &[&Rule] = &[
             let Some(liveness) = silent_liveness(vm) else { return };
             let Some(WatchdogAction::Reset | WatchdogAction::Poweroff) = action(vm) else { return };
             let user_data = &vm.vmi.user_data;
+            // What is never armed comes too late anyway, and a rule of its own says so.
+            if user_data.leaves_watchdog_alone() {
+                return;
+            }
             let (heartbeat, whence) = match user_data.heartbeat.filter(|_| !user_data.hidden) {
                 Some(heartbeat) => (heartbeat, "in the user data"),
                 None => (DEFAULT_HEARTBEAT, "the daemon's default"),

@@ -1,7 +1,7 @@
 //! The conditions of a VMI, and whether its pod is an endpoint: computed as one value, and what changed is made known.
 
 use super::{Deleted, Vmi, VmiCommand};
-use crate::trace::{Condition, Event, NotReady, Phase, Ready, SyncFailure};
+use crate::trace::{Condition, Event, NotReady, Pause, Phase, Ready, SyncFailure};
 
 /// Conditions beside Ready, and whether they are there.
 pub type Conditions = [(Condition, bool); 3];
@@ -10,7 +10,7 @@ pub type Conditions = [(Condition, bool); 3];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown {
     sync_failure: Option<SyncFailure>,
-    paused: bool,
+    paused: Pause,
     ready: Ready,
     /// The pod is among the ready endpoints.
     endpoint: bool,
@@ -18,7 +18,7 @@ pub(super) struct Shown {
 
 impl Default for Shown {
     fn default() -> Self {
-        Shown { sync_failure: None, paused: false, ready: Ready::False(NotReady::PodNotExists), endpoint: false }
+        Shown { sync_failure: None, paused: Pause::Gone, ready: Ready::False(NotReady::PodNotExists), endpoint: false }
     }
 }
 
@@ -37,7 +37,7 @@ impl Vmi {
     pub fn copied_conditions(&self) -> Conditions {
         [
             (Condition::AgentConnected, self.agent_connected),
-            (Condition::Paused, self.shown.paused),
+            (Condition::Paused, self.shown.paused != Pause::Gone),
             (Condition::Synchronized, self.shown.sync_failure.is_some()),
         ]
     }
@@ -63,7 +63,8 @@ impl Vmi {
 
     /// The Ready condition in the order of kubevirt-health.md 4.
     fn conditions(&self) -> Shown {
-        let paused = self.domain.paused();
+        let reason = self.pause_reason();
+        let paused = reason.is_some();
         let going = self.deleted != Deleted::Nothing;
         let container = self.pod.as_ref().map(|pod| (pod.terminated(), pod.ready()));
         let ready = match container {
@@ -76,6 +77,7 @@ impl Vmi {
         };
         // The pod's own Ready: the container and the gate `virtual-machine-unpaused`; the phase plays no part in it.
         let endpoint = container.is_some_and(|(_, ready)| ready) && !paused && !going;
-        Shown { sync_failure: self.sync_failure, paused, ready, endpoint }
+        let pause = reason.map_or(Pause::Gone, Pause::There);
+        Shown { sync_failure: self.sync_failure, paused: pause, ready, endpoint }
     }
 }

@@ -13,7 +13,7 @@ impl Vmi {
         let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);
         let failed = attempt.verdict == Verdict::Failure;
         // The same (kubevirt-health.md 3.4): a guest that is not there, or that the user paused, cannot answer.
-        let excused = self.migrating || self.domain.paused() || !self.domain.running();
+        let excused = self.migrating || self.domain.paused_by_user() || !self.domain.running();
         let forgiven = ping && failed && excused && self.settings.version.suppresses_pings();
         let attempt = if forgiven { Attempt { verdict: Verdict::Success, text: String::new() } } else { attempt };
         self.show_with(Event::Answered(kind, attempt.verdict), attempt.text.clone());

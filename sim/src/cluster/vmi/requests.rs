@@ -1,10 +1,11 @@
 //! What is asked of a VMI: by a user, by the VM controller, by the kubelet; and what the API answers.
 
+use super::super::probe_request::ProbeRequest;
 use super::super::stop::GracefulStop;
 use super::life::{EndSeenBy, Life};
 use super::{Deleted, NORMAL, Vmi, VmiCommand};
 use crate::kubelet::ProbeKind;
-use crate::manifest::{Handler, PodProbe};
+use crate::manifest::{Grace, Handler, PodProbe, VmiSpec};
 use crate::time::Time;
 use crate::trace::{Answer, Phase, VmiReason};
 
@@ -15,7 +16,7 @@ impl Vmi {
         let version = self.settings.version;
         let forgiven = |p: &PodProbe| p.handler == Handler::GuestAgentPing && version.suppresses_pings();
         let allowed = self.probe(ProbeKind::Liveness).is_none_or(forgiven);
-        if self.phase() != Phase::Running || self.deleting() || self.domain.paused() || !allowed {
+        if self.phase() != Phase::Running || self.deleting() || self.paused() || !allowed {
             return Answer::Refused;
         }
         if version.tells_panics_and_pauses() {
@@ -28,13 +29,34 @@ impl Vmi {
 
     /// A user's `virtctl unpause`.
     pub fn unpause(&mut self) -> Answer {
-        if self.phase() != Phase::Running || !self.domain.paused() {
+        if self.phase() != Phase::Running || !self.paused() {
             return Answer::Refused;
         }
         if self.settings.version.tells_panics_and_pauses() {
             self.tell(VmiReason::Unpaused, NORMAL, "VirtualMachineInstance unpaused");
         }
         self.command(VmiCommand::Resume);
+        Answer::Accepted
+    }
+
+    /// Another grace period, also for a stop that is under way; whether it is shorter. The pod and its virt-launcher keep theirs.
+    pub fn set_grace(&mut self, grace: Grace) -> bool {
+        let before = std::mem::replace(&mut self.settings.grace, grace);
+        if let Life::Running { stop: Some(stop), .. } = &mut self.life {
+            stop.set_handler_grace(grace);
+        }
+        grace.seconds < before.seconds
+    }
+
+    /// Its annotation about pings has changed; `spec` is what it was made from.
+    pub fn pause_pings(&mut self, spec: &VmiSpec, paused: bool) -> Answer {
+        let paused = paused && self.settings.version.heeds_probe_annotation();
+        for kind in [ProbeKind::Readiness, ProbeKind::Liveness] {
+            if let Some(probe) = self.probe(kind) {
+                let request = ProbeRequest::of(probe, spec, paused);
+                self.settings.requests.insert(kind, request);
+            }
+        }
         Answer::Accepted
     }
 
@@ -87,7 +109,7 @@ impl Vmi {
         let grace = self.settings.grace;
         match &mut self.life {
             Life::Running { stop: Some(_), .. } | Life::LauncherLost { .. } | Life::Final(_) => return,
-            Life::Running { stop, .. } => *stop = Some(GracefulStop::new(now, grace)),
+            Life::Running { stop, .. } => *stop = Some(GracefulStop::new(now, grace, self.settings.pod_grace)),
             // Its domain may be on its way already.
             Life::Scheduled => self.command(VmiCommand::Destroy),
             Life::Pending { .. } | Life::PodRefused { .. } | Life::Scheduling { .. } | Life::DomainRefused(_) => {}

@@ -11,6 +11,7 @@ impl Engine {
     pub(super) fn timer_due(&mut self, timer: Timer) {
         match timer {
             Timer::MigrationOver => self.end_migration(),
+            Timer::FaultOver { vmi, step } => self.end_fault(vmi, step),
             Timer::VmiGone => {
                 self.vmi = None;
                 self.controller.gone();

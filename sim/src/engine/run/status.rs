@@ -11,7 +11,12 @@ pub(super) const NO_CONDITIONS: Conditions =
 impl Engine {
     /// A VMI that was made from another template than the present one (kubevirt-health.md 2.8).
     pub(super) fn show_restart_required(&mut self) {
-        let required = self.vmi.is_some() && self.made_from != self.template;
+        let differs = self.made_from != self.template;
+        let stays = self.restart_required && !self.version.takes_back_restart_required();
+        self.set_restart_required(self.vmi.is_some() && (differs || stays));
+    }
+
+    pub(super) fn set_restart_required(&mut self, required: bool) {
         if required != self.restart_required {
             self.restart_required = required;
             self.log(self.now, Event::VmCondition(Condition::RestartRequired, required), String::new());

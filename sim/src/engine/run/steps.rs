@@ -4,7 +4,10 @@ use super::super::io::{FaultNews, Request};
 use super::super::timer::Timer;
 use super::Engine;
 use crate::cluster::Vmi;
-use crate::scenario::{Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict};
+use crate::manifest::{self, Grace};
+use crate::scenario::{
+    Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
+};
 use crate::time::Time;
 use crate::trace::{Answer, Event};
 use std::time::Duration;
@@ -27,7 +30,13 @@ impl Engine {
                 let name = request.request();
                 let answer = match request {
                     UserRequest::Start => self.controller.start(phase),
-                    UserRequest::Stop => self.controller.stop(phase),
+                    UserRequest::Stop => self.controller.stop(phase, false),
+                    UserRequest::ForceStop { grace_period } => self.force_stop(grace_period),
+                    UserRequest::Drain { lasting } => self.drain(lasting.0),
+                    UserRequest::Annotate(VmiAnnotations { pause_guest_agent_probes }) => {
+                        self.pause_pings(manifest::go_bool(&pause_guest_agent_probes))
+                    }
+                    UserRequest::RemoveAnnotation(VmiAnnotation::PauseGuestAgentProbes) => self.pause_pings(false),
                     UserRequest::Restart => self.controller.restart(phase),
                     UserRequest::Pause => on_vmi(&mut self.vmi, |v, _| v.pause()),
                     UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
@@ -52,9 +61,36 @@ impl Engine {
                 if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
                     vmi.lose_launcher(self.now);
                 }
+                if let Some(lasting) = fault.lasts() {
+                    let over = Timer::FaultOver { vmi: self.created, step: due.step };
+                    self.timers.set(over, self.now + lasting.0);
+                }
                 self.ask(Request::Inject { step: due.step, fault });
             }
         }
+    }
+
+    /// The VMI's grace period is patched whatever the API says to the stop (KubeVirt `StopVMRequestHandler`).
+    fn force_stop(&mut self, seconds: u32) -> Answer {
+        let grace = Grace { seconds: seconds.into() };
+        let live = self.vmi.as_mut().filter(|v| !v.phase().is_final());
+        let shorter = live.is_some_and(|v| v.set_grace(grace));
+        self.controller.stop(self.vmi.as_ref().map(Vmi::phase), shorter)
+    }
+
+    /// What the eviction of its pod comes to (kubevirt-health.md 7.6).
+    fn drain(&mut self, lasting: Duration) -> Answer {
+        if self.made_from.migrates_on_drain {
+            self.migrate(lasting);
+            return Answer::Refused;
+        }
+        let now = self.now;
+        self.vmi.as_mut().map_or(Answer::Refused, |v| v.delete_pod(now))
+    }
+
+    fn pause_pings(&mut self, paused: bool) -> Answer {
+        let live = self.vmi.as_mut().filter(|v| !v.phase().is_final());
+        live.map_or(Answer::Refused, |v| v.pause_pings(&self.made_from, paused))
     }
 
     fn migrate(&mut self, lasting: Duration) -> Answer {
@@ -69,6 +105,15 @@ impl Engine {
     pub(super) fn end_migration(&mut self) {
         if let Some(vmi) = &mut self.vmi {
             vmi.end_migration();
+        }
+    }
+
+    /// What was broken outside of a guest is whole again; with its VMI it is gone anyway.
+    pub(super) fn end_fault(&mut self, vmi: u32, step: usize) {
+        let there = self.created == vmi && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        if let Some(fault) = self.script.fault(step).filter(|_| there).cloned() {
+            self.log(self.now, Event::FaultOver(fault.kind()), String::new());
+            self.ask(Request::Mend { step, fault });
         }
     }
 
@@ -98,7 +143,7 @@ impl Engine {
     }
 
     pub(super) fn fault_news(&mut self, step: usize, news: FaultNews) {
-        let Some(fault) = self.script.fault(step) else { return };
+        let Some(fault) = self.script.fault(step).map(Fault::kind) else { return };
         match news {
             FaultNews::Confirmed(how) => {
                 self.log(self.now, Event::FaultConfirmed(fault), how);

@@ -1,0 +1,99 @@
+//! How a Debian guest is broken from within (qemu-watchdog.md 9), by what each of them has: systemd, util-linux, the kernel's files.
+//!
+//! A span is the guest's own time. A unit of its own outlives the agent; no `${` in one, which systemd-run would read.
+
+use super::super::interface::{Breakage, LACKS, SAYS};
+use super::{DAEMON, HEALTH_UNIT, WHO_TAKES_OVER};
+use vmhealth_sim::scenario::{ClockJump, Fault, OomVictim};
+
+const HANG_AGENT: &str = r#"kill -STOP $pid
+until grep -q '^State:.*T' /proc/$pid/status; do sleep 0.02; done
+say "qemu-ga (pid $pid) is in state T"
+sleep $span
+kill -CONT $pid
+"#;
+
+/// The kernel's own killer, called by hand; it takes whoever has the highest score. Debian's memory controller may be off, which
+/// rules out a limit of a cgroup.
+const OOM_KILL: &str = r#"# The watchdog daemon exempts itself.
+echo 1000 > /proc/$pid/oom_score_adj
+echo f > /proc/sysrq-trigger
+n=0
+until dmesg | grep -q "Out of memory: Killed process $pid "; do
+    n=$((n + 1)); [ $n -gt 50 ] && lack "the OOM killer has not taken pid $pid"
+    sleep 0.1
+done
+say "the OOM killer has taken pid $pid"
+"#;
+
+/// Blocks that are never written take a moment to fill; what others free is filled again.
+const FILL_DISK: &str = r#"end=$(($(cut -d. -f1 /proc/uptime) + span))
+n=$(($(stat -f -c '%f * %S' /)))
+file=/var/tmp/vmhealth-full
+at=0
+while [ $n -ge 4096 ]; do
+    if fallocate -o $at -l $n $file 2>/dev/null; then at=$((at + n)); else n=$((n / 2)); fi
+done
+dd if=/dev/zero of=$file.rest bs=4k 2>/dev/null
+dd if=/dev/zero of=$file.one bs=4k count=1 2>/dev/null && lack "4 KiB could still be written to /var/tmp"
+say "4 KiB cannot be written to /var/tmp"
+while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do
+    sleep 1
+    dd if=/dev/zero of=$file.rest bs=4k oflag=append conv=notrunc 2>/dev/null
+done
+rm -f $file $file.rest $file.one
+"#;
+
+const JUMP: &str = r#"before=$(date +%s)
+date -s @$((before + by)) > /dev/null
+now=$(date +%s)
+[ $(((now - before - by) / 10)) = 0 ] || lack "the clock went from $before to $now"
+say "the clock went from $before to $now"
+"#;
+
+/// The kernel keeps a part of each second for programs without such a priority: before 6.12 by a limit for all real-time
+/// programs, since then by a server for the others. Both are switched off. It also ends whoever has used up his CPU time, which
+/// is how the loops end, for no program could end them.
+const HOG: &str = r#"echo -1 > /proc/sys/kernel/sched_rt_runtime_us || lack "sched_rt_runtime_us cannot be set"
+mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+for server in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do
+    [ ! -e $server ] || echo 0 > $server || lack "the fair server cannot be switched off"
+done
+ulimit -t $span
+say "a loop of priority 99 begins on each of $(nproc) CPUs"
+for cpu in $(seq $(nproc)); do chrt -f 99 /bin/sh -c 'while :; do :; done' & done
+wait
+"#;
+
+/// A unit's script: `say` and `lack` write to the console.
+fn unit(variables: &str, script: &str) -> Breakage {
+    let say = format!("say() {{ echo \"{SAYS}$*\" > /dev/console; }}");
+    let lack = format!("lack() {{ echo \"{LACKS}$*\" > /dev/console; exit 9; }}");
+    Breakage::Unit(format!("{say}\n{lack}\n{variables}\n{script}"))
+}
+
+/// The agent's script: they write to its own output.
+fn run(variables: &str, script: &str) -> Breakage {
+    let (say, lack) = ("say() { echo \"$*\"; }", "lack() { echo \"$*\" >&2; exit 9; }");
+    Breakage::Script(format!("{say}\n{lack}\n{variables}\n{script}"))
+}
+
+/// `None`: not brought about from within.
+pub(super) fn script(fault: &Fault) -> Option<Breakage> {
+    let agent = "pid=$(pidof -s qemu-ga) || lack no qemu-ga runs";
+    Some(match fault {
+        Fault::HangAgent { lasting } => unit(&format!("{agent}\nspan={}", lasting.0.as_secs_f64()), HANG_AGENT),
+        Fault::OomKill { of: OomVictim::Watchdog } => run(DAEMON, &format!("{OOM_KILL}{WHO_TAKES_OVER}")),
+        Fault::OomKill { of: OomVictim::Agent } => unit(agent, OOM_KILL),
+        Fault::OomKill { of: OomVictim::Service } => {
+            let pid = format!("pid=$(systemctl show -P MainPID {HEALTH_UNIT})");
+            run(&format!("{pid}\n[ $pid -gt 0 ] || lack no {HEALTH_UNIT} runs"), OOM_KILL)
+        }
+        Fault::DiskFull { lasting } => unit(&format!("span={}", lasting.0.as_secs()), FILL_DISK),
+        Fault::ClockJump(ClockJump::Forward(by)) => run(&format!("by={}", by.0.as_secs()), JUMP),
+        Fault::ClockJump(ClockJump::Back(by)) => run(&format!("by=-{}", by.0.as_secs()), JUMP),
+        Fault::CpuHog { lasting } => unit(&format!("span={}", lasting.0.as_secs().max(1)), HOG),
+        Fault::Nmi { panics } => run("", &format!("echo {} > /proc/sys/kernel/unknown_nmi_panic", u8::from(*panics))),
+        _ => return None,
+    })
+}

@@ -1,0 +1,37 @@
+//! From a trace to the answer: an explanation for each fault.
+
+use super::episode::Episode;
+use super::faster::faster;
+use super::shape::{Explanation, Section};
+use super::unnoticed::unnoticed;
+use super::words;
+use crate::manifest::VirtualMachine;
+use crate::scenario::{Alive, Spec};
+use crate::trace::Trace;
+
+/// One explanation for each fault of a run, in their order; one in all where nothing was broken.
+pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace) -> Vec<Explanation> {
+    let entries = trace.sorted();
+    let alive = Alive::new(&spec.steps, vm.vmi.liveness.is_some());
+    let episodes = Episode::all(&entries, &alive);
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    if episodes.is_empty() {
+        return vec![words::unbroken(vm, alive, &entries)];
+    }
+    let last = episodes.len() - 1;
+    let of = |(i, episode): (usize, &Episode<'_>)| {
+        let sections = [
+            ("noticed", words::noticed(vm, spec, episode)),
+            ("done", words::done(vm, episode)),
+            ("took", words::took(episode)),
+            ("unnoticed", unnoticed(vm, spec, episode)),
+            ("faster", if i == last { faster(vm, spec) } else { Vec::new() }),
+        ];
+        let filled = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
+        let sections = filled.map(|(title, lines)| Section { title: title.to_owned(), lines }).collect();
+        Explanation { headline: words::headline(spec, episode, &entries), sections }
+    };
+    episodes.iter().enumerate().map(of).collect()
+}

@@ -1,0 +1,130 @@
+//! What would have been faster: the same scenario in virtual time with one number of the manifest changed, and only what really
+//! was.
+
+use super::episode::{Episode, Returned};
+use super::words::{at, seconds};
+use crate::engine::Config;
+use crate::fault::FaultKind;
+use crate::manifest::{Grace, Probe, RunStrategy, VirtualMachine, WatchdogAction};
+use crate::scenario::{Alive, Final, Spec};
+use crate::time::Span;
+use crate::world::{self, Timings};
+use std::time::Duration;
+
+/// How long a variant is watched.
+const WATCHED: Duration = Duration::from_secs(30 * 60);
+/// Less is not worth a change.
+const WORTH_IT: Duration = Duration::from_secs(2);
+/// So many are said.
+const MOST: usize = 2;
+/// A grace period that is still enough for a small guest, seconds.
+const SHORT_GRACE: i64 = 5;
+
+/// What to change, in the manifest's own words, and the VM with it.
+struct Variant {
+    change: String,
+    vm: VirtualMachine,
+}
+
+/// The best changes, a line each: what to write, and what it brings.
+pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
+    // Nobody has told the model which daemon that is.
+    if spec.guest.own_watchdog_daemon {
+        return Vec::new();
+    }
+    let Some(before) = outcome(vm, spec) else { return Vec::new() };
+    let (fault, took) = before;
+    let better = variants(vm, fault).into_iter().filter_map(|variant| {
+        let (_, Some(after)) = outcome(&variant.vm, spec)? else { return None };
+        let saved = took.map_or(Duration::MAX, |took| took.saturating_sub(after));
+        (saved > WORTH_IT).then(|| {
+            let instead = match took {
+                Some(took) => format!("in place of {}", seconds(took)),
+                None => "in place of never".to_owned(),
+            };
+            (after, format!("{}: back after {} {instead}, in the model", variant.change, seconds(after)))
+        })
+    });
+    let mut better: Vec<(Duration, String)> = better.collect();
+    better.sort();
+    better.into_iter().take(MOST).map(|(_, line)| line).collect()
+}
+
+/// The last fault of the scenario in virtual time, and how long after it the VM was back; `None` within: it never was. `None`:
+/// it was never away, or no fault came.
+fn outcome(vm: &VirtualMachine, spec: &Spec) -> Option<(FaultKind, Option<Duration>)> {
+    let spec = Spec {
+        expect: Vec::new(),
+        never: Vec::new(),
+        observe: Span(WATCHED),
+        final_state: Final::default(),
+        ..spec.clone()
+    };
+    let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
+    let entries = trace.sorted();
+    let episodes = Episode::all(&entries, &Alive::new(&spec.steps, vm.vmi.liveness.is_some()));
+    let last = episodes.last()?;
+    match last.returned {
+        Returned::StayedReady => None,
+        Returned::At(at) => Some((last.fault, Some(at.since(last.at)))),
+        Returned::No => Some((last.fault, None)),
+    }
+}
+
+fn variants(vm: &VirtualMachine, fault: FaultKind) -> Vec<Variant> {
+    let mut all = Vec::new();
+    let mut add = |change: String, edit: &dyn Fn(&mut VirtualMachine)| {
+        let mut vm = vm.clone();
+        edit(&mut vm);
+        all.push(Variant { change, vm });
+    };
+    if let Some(Probe { timings, .. }) = &vm.vmi.liveness {
+        let (threshold, period) = (timings.failure_threshold, timings.period);
+        let of_liveness = |vm: &mut VirtualMachine, edit: &dyn Fn(&mut Probe)| {
+            vm.vmi.liveness.iter_mut().for_each(edit);
+        };
+        if threshold > 1 {
+            let place = at(vm, "livenessProbe.failureThreshold");
+            let fewer = threshold.div_ceil(2);
+            add(format!("livenessProbe.failureThreshold: {fewer} in place of {threshold}{place}"), &|vm| {
+                of_liveness(vm, &|p| p.timings.failure_threshold = fewer);
+            });
+        }
+        if period > 1 {
+            let place = at(vm, "livenessProbe.periodSeconds");
+            let shorter = period.div_ceil(2);
+            add(format!("livenessProbe.periodSeconds: {shorter} in place of {period}{place}"), &|vm| {
+                of_liveness(vm, &|p| p.timings.period = shorter);
+            });
+        }
+    } else if let Some(readiness) = &vm.vmi.readiness {
+        add("a livenessProbe like the readinessProbe".to_owned(), &|vm| vm.vmi.liveness = Some(readiness.clone()));
+    }
+    if vm.vmi.grace.seconds > SHORT_GRACE {
+        let place = at(vm, "terminationGracePeriodSeconds");
+        let seconds = vm.vmi.grace.seconds;
+        add(format!("terminationGracePeriodSeconds: {SHORT_GRACE} in place of {seconds}{place}"), &|vm| {
+            vm.vmi.grace = Grace { seconds: SHORT_GRACE };
+        });
+    }
+    for action in [WatchdogAction::Reset, WatchdogAction::Poweroff] {
+        if let Some(watchdog) = vm.vmi.watchdog.as_ref().filter(|w| w.action != action) {
+            let place = at(vm, "domain.devices.watchdog");
+            let model = watchdog.model.as_str();
+            add(format!("watchdog.{model}.action: {action} in place of {}{place}", watchdog.action), &|vm| {
+                vm.vmi.watchdog.iter_mut().for_each(|w| w.action = action);
+            });
+        }
+    }
+    if fault == FaultKind::KernelPanic && !vm.vmi.reports_panics() {
+        let change =
+            "domain.devices.panicDevices: [{model: hyperv}] (behind the gate PanicDevices before KubeVirt 1.9)";
+        add(change.to_owned(), &|vm| vm.vmi.panic_device = true);
+    }
+    if vm.run_strategy != RunStrategy::Always {
+        add(format!("runStrategy: Always in place of {}", vm.run_strategy), &|vm| {
+            vm.run_strategy = RunStrategy::Always
+        });
+    }
+    all
+}

@@ -1,0 +1,81 @@
+//! Whether a VM serves again: what the cluster sees of it, and what only whoever broke it knows.
+//!
+//! A VM without a readiness probe is Ready while its guest still boots, and one that has panicked stays Ready until somebody
+//! notices. So Ready alone does not say that a VM is back.
+
+use super::file::Step;
+use crate::fault::{Fault, Health};
+use crate::kubelet::{ProbeKind, Verdict};
+use crate::trace::{DomainEvent, Entry, Event};
+
+/// A VM's state, as its trace tells it.
+#[derive(Debug, Clone)]
+pub struct Alive {
+    /// What is to break, in its order.
+    faults: Vec<Fault>,
+    begun: usize,
+    booted: bool,
+    serves: bool,
+    ready: bool,
+    has_liveness: bool,
+    /// Of the present VMI's liveness probe.
+    liveness_succeeded: bool,
+}
+
+impl Alive {
+    /// Before anything has happened; the faults of these steps are going to.
+    pub fn new(steps: &[Step], has_liveness: bool) -> Alive {
+        let faults = steps.iter().filter_map(|step| step.fault.clone()).collect();
+        Alive { faults, begun: 0, booted: false, serves: true, ready: false, has_liveness, liveness_succeeded: false }
+    }
+
+    /// Takes an entry of the trace.
+    pub fn observe(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::FaultBegun(_) => {
+                match self.faults.get(self.begun) {
+                    Some(Fault::KernelPanic) => self.booted = false,
+                    Some(Fault::Health(health)) => self.serves = serves(health),
+                    _ => {}
+                }
+                self.begun += 1;
+            }
+            Event::Qemu(DomainEvent::Started) => (self.booted, self.liveness_succeeded) = (false, false),
+            Event::Answered(ProbeKind::Liveness, Verdict::Success | Verdict::Warning) => self.liveness_succeeded = true,
+            Event::Qemu(
+                DomainEvent::Reset { .. }
+                | DomainEvent::Panicked { .. }
+                | DomainEvent::Shutdown { .. }
+                | DomainEvent::Exited(_),
+            ) => self.booted = false,
+            // It is as its profile says: also its service.
+            Event::GuestReady => (self.booted, self.serves) = (true, true),
+            Event::Ready(ready) => self.ready = ready.is_true(),
+            _ => {}
+        }
+    }
+
+    /// The guest was seen booted since it was last started, reset or broken, and so was its service.
+    pub fn answers(&self) -> bool {
+        self.booted && self.serves
+    }
+
+    /// It is back, and its liveness probe, if it has one, has succeeded once.
+    pub fn is_guarded(&self) -> bool {
+        self.is_back() && (self.liveness_succeeded || !self.has_liveness)
+    }
+
+    /// It answers, and the cluster says that it is Ready.
+    pub fn is_back(&self) -> bool {
+        self.answers() && self.ready
+    }
+}
+
+/// Whether a service that does this is of use to anybody.
+fn serves(health: &Health) -> bool {
+    match health {
+        Health::Status(status) => *status < 400,
+        Health::Hang | Health::Stop => false,
+        Health::Start | Health::Slow(_) | Health::Redirect(_) => true,
+    }
+}

@@ -1,0 +1,92 @@
+//! Faults that programs in the guest, or its kernel, suffer from (qemu-watchdog.md 9).
+//!
+//! What they break is in the guest's list until they are over; what it then answers is the guest's business.
+
+use super::{Guest, InGuest, Kernel, Model, WatchdogHolder};
+use crate::cluster::DomainEvent;
+use crate::engine::VmiInput;
+use crate::fault::{Fault, FaultKind, OomVictim};
+use crate::time::{Span, Time};
+use crate::trace::PanicAction;
+use std::time::Duration;
+
+impl Model {
+    /// Breaks what no one outside of the guest has a hand in.
+    pub(super) fn break_inside(&mut self, now: Time, vmi: u32, fault: &Fault) {
+        let t = self.timings;
+        match fault {
+            Fault::HangAgent { lasting }
+            | Fault::FsFreeze { lasting }
+            | Fault::DiskFull { lasting }
+            | Fault::CpuHog { lasting } => self.broken_for(now, vmi, fault.kind(), *lasting),
+            // Nothing that a probe or a pet goes by.
+            Fault::ClockJump(_) | Fault::Nmi { panics: false } => {}
+            Fault::Nmi { panics: true } => self.panic(now, vmi),
+            Fault::OomKill { of: OomVictim::Watchdog } => self.kill_watchdog(now, vmi),
+            Fault::OomKill { of: OomVictim::Agent } => self.bounce_agent(now, vmi, t.agent_restart),
+            Fault::OomKill { of: OomVictim::Service } => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.health = false;
+                }
+                self.later(now, t.health_restart, vmi, InGuest::HealthUp);
+            }
+            other => debug_assert!(false, "the model does not know what {} does", other.kind()),
+        }
+    }
+
+    fn broken_for(&mut self, now: Time, vmi: u32, kind: FaultKind, lasting: Span) {
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.broken.push(kind);
+        }
+        self.later(now, lasting.0, vmi, InGuest::Over(kind));
+    }
+
+    /// A fault's span is over. Of two that overlap, each has its own.
+    pub(super) fn mend(&mut self, now: Time, vmi: u32, kind: FaultKind) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        if let Some(at) = guest.broken.iter().position(|broken| *broken == kind) {
+            guest.broken.remove(at);
+        }
+        // A daemon that gets the CPU again pets at once.
+        if kind == FaultKind::CpuHog && Guest::petting(guest) {
+            self.later(now, Duration::ZERO, vmi, InGuest::Pet);
+        }
+    }
+
+    pub(super) fn panic(&mut self, now: Time, vmi: u32) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        guest.kernel = Kernel::Panicked;
+        if self.vmi.reports_panics() {
+            guest.paused_at = Some(now);
+            self.tell_domain(now, vmi, DomainEvent::Panicked { action: PanicAction::Pause });
+            self.tell_domain(now, vmi, DomainEvent::Stop);
+        }
+        let timer = self.spec.guest.kernel_panic_seconds;
+        if timer > 0 {
+            self.later(now, Duration::from_secs(timer.into()), vmi, InGuest::PanicTimer);
+        }
+    }
+
+    pub(super) fn kill_watchdog(&mut self, now: Time, vmi: u32) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        // The kernel closes the device without 'V': that is itself a pet.
+        guest.holder = WatchdogHolder::Nobody;
+        if let Some(watchdog) = &mut guest.watchdog {
+            watchdog.close(now);
+        }
+        if guest.keepalive_takes_over() {
+            self.later(now, self.timings.takeover, vmi, InGuest::KeepaliveUp);
+        } else {
+            self.tell(now, vmi, VmiInput::WatchdogHolder { name: "nobody".into() });
+        }
+        self.watch_device(vmi);
+    }
+
+    pub(super) fn bounce_agent(&mut self, now: Time, vmi: u32, back_after: Duration) {
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.agent = false;
+        }
+        self.tell_domain(now, vmi, DomainEvent::AgentPort { open: false });
+        self.later(now, back_after, vmi, InGuest::AgentUp);
+    }
+}

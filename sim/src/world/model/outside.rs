@@ -1,0 +1,39 @@
+//! Faults of what a guest stands on, and is not itself: its network and its disk.
+//!
+//! Each is known by its step, so that of two that overlap each has its own end.
+
+use super::Model;
+use crate::cluster::DomainEvent;
+use crate::fault::Fault;
+use crate::time::Time;
+
+impl Model {
+    /// Breaks what the host has a hand in.
+    pub(super) fn break_outside(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        match fault {
+            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.insert(step)),
+            Fault::IoError { .. } => {
+                guest.io_errors_of.insert(step);
+                self.fail_writes(now, vmi);
+            }
+            other => debug_assert!(false, "{} is not outside of the guest", other.kind()),
+        }
+    }
+
+    /// Its span is over.
+    pub(super) fn mend_outside(&mut self, vmi: u32, step: usize, fault: &Fault) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        match fault {
+            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.remove(&step)),
+            Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
+            _ => {}
+        }
+    }
+
+    /// A guest writes all the time; what it could not write stops it.
+    pub(super) fn fail_writes(&mut self, now: Time, vmi: u32) {
+        self.tell_domain(now, vmi, DomainEvent::IoError);
+        self.pause(now, vmi);
+    }
+}

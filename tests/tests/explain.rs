@@ -1,0 +1,56 @@
+//! What is said of scenarios of the catalogue, as the model runs them.
+
+use vmhealth_sim::engine::Config;
+use vmhealth_sim::explain::{Explanation, explain};
+use vmhealth_sim::world::{self, Timings};
+use xtask::run::catalogue::{self, Case};
+
+/// One for each way of noticing, of acting and of not coming back.
+const SHOWN: [&str; 14] = [
+    "agent-stopped/readiness-ping/not-ready",
+    "guest-poweroff/run-strategy/rerun-on-failure",
+    "http-hang/liveness-tcp/never-detected",
+    "kernel-panic/disabled-wait/failed",
+    "kernel-panic/liveness-http/rerun-on-failure",
+    "kernel-panic/no-watchdog/running",
+    "kernel-panic/panic-device/always",
+    "kernel-panic/watchdog/poweroff",
+    "killed-daemon/watchdog-and-liveness/reset",
+    "killed-daemon/watchdog/keepalive-takeover",
+    "killed-daemon/watchdog/reset",
+    "none/liveness-http/wrong-port-loop",
+    "qemu-killed/run-strategy/once",
+    "service-stopped/readiness-and-liveness/readiness-first",
+];
+
+fn of(case: &Case) -> Vec<Explanation> {
+    let spec = &case.scenario.spec;
+    let (_, trace, _) = world::run(&case.manifest, spec, Config::default(), Timings::default());
+    explain(&case.manifest, spec, &trace)
+}
+
+#[test]
+fn what_is_said_of_scenarios() {
+    let cases = catalogue::read(None).unwrap_or_else(|e| panic!("{e}"));
+    let mut shown = String::new();
+    for id in SHOWN {
+        let case = cases.iter().find(|c| c.id() == id).unwrap_or_else(|| panic!("{id}"));
+        shown.push_str(&format!("# {id}\n"));
+        of(case).iter().for_each(|explanation| shown.push_str(&explanation.to_string()));
+        shown.push('\n');
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn every_scenario_is_explained_in_a_few_lines() {
+    for case in catalogue::read(None).unwrap_or_else(|e| panic!("{e}")) {
+        let all = of(&case);
+        let faults = case.scenario.spec.steps.iter().filter(|s| s.fault.is_some()).count();
+        assert_eq!(all.len(), faults.max(1), "{}", case.id());
+        for explanation in &all {
+            let lines = explanation.to_string().lines().count();
+            assert!((1..40).contains(&lines), "{}:\n{explanation}", case.id());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `pin`: the user's own VM as scenarios, with what the model says of them as expectation.
+
+use super::arguments::parse_boot;
+use super::exit::{Failure, Status};
+use crate::own::Pin as OwnPin;
+use crate::prepare::say;
+use crate::program;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct Pin {
+    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    pub(super) manifest: PathBuf,
+    /// The folder for the scenarios; `e2e --scenarios FOLDER` runs them
+    #[arg(long, value_name = "FOLDER", default_value = "pinned")]
+    pub(super) out: PathBuf,
+    /// Write what the manifest comes to now, although it was something else
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// The watchdog daemon's timeout in seconds. If absent: what the user data sets, or 60
+    #[arg(long)]
+    pub(super) heartbeat: Option<u32>,
+    /// How long the guest takes from its start until its service answers. If absent: 60s
+    #[arg(long, value_parser = parse_boot)]
+    pub(super) boot: Option<Duration>,
+}
+
+impl Pin {
+    pub(super) fn run(self) -> Result<Status, Failure> {
+        let pin = OwnPin { file: self.manifest, boot: self.boot, heartbeat: self.heartbeat };
+        let changed = pin.write(&self.out, self.accept)?;
+        for line in &changed {
+            println!("{line}");
+        }
+        let folder = self.out.display().to_string();
+        if !changed.is_empty() && !self.accept {
+            say(&format!("not what is pinned in {folder}; --accept writes it"));
+            return Ok(Status::Failed);
+        }
+        if changed.is_empty() {
+            for (name, outcome) in pin.outcomes()? {
+                println!("{name}: {outcome}");
+            }
+        }
+        say(&format!("run them: {}", program::command_line(["e2e", "--scenarios", &folder])));
+        Ok(Status::Passed)
+    }
+}

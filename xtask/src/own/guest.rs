@@ -1,0 +1,137 @@
+//! What the guest of a user's manifest is set up with, from what its user data says: the same for `run`, `explore` and `pin`.
+
+use super::heartbeat::heartbeat;
+use vmhealth_sim::budget::{Basis, Given};
+use vmhealth_sim::manifest::{Handler, Petter, Scheme, UserData, VirtualMachine};
+
+/// What the user chose.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Chosen {
+    /// The watchdog daemon's timeout in seconds; 0: none is set up.
+    pub(super) heartbeat: Option<u32>,
+    /// Debian's wd_keepalive may take over from the daemon.
+    pub(super) keepalive: bool,
+    /// The health server is set up whether a probe asks for it or not.
+    pub(super) health_server: bool,
+    /// The guest boots an image of the user's own, to which nothing is added that was not asked for.
+    pub(super) users_image: bool,
+    /// There is no guest but the model's, which knows one petter only.
+    pub(super) in_model: bool,
+}
+
+/// A guest's profile, and what a reader should know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OwnGuest {
+    /// In YAML's flow style without its braces.
+    pub(super) profile: String,
+    /// What was read in the user data and what was assumed, in words.
+    pub(super) assumptions: Vec<String>,
+}
+
+impl OwnGuest {
+    /// Of a manifest.
+    pub(super) fn of(vm: &VirtualMachine, chosen: Chosen) -> OwnGuest {
+        let mut guest = OwnGuest { profile: String::new(), assumptions: Basis::of(vm, &Given::default()).read };
+        let daemon = guest.watchdog(vm, chosen);
+        let timer = guest.panic_timer(&vm.vmi.user_data, chosen);
+        let health = guest.health_server(vm, chosen);
+        guest.profile = daemon + &timer + &health;
+        guest
+    }
+
+    fn watchdog(&mut self, vm: &VirtualMachine, chosen: Chosen) -> String {
+        let data = &vm.vmi.user_data;
+        let other = data.petter.filter(|p| *p != Petter::Daemon);
+        if chosen.users_image && chosen.heartbeat.is_none() {
+            return format!("ownWatchdogDaemon: {}, ", vm.vmi.watchdog.is_some());
+        }
+        match (chosen.heartbeat, other) {
+            (None, None) if data.systemd_off && data.petter.is_none() => return String::new(),
+            (None, Some(Petter::Systemd)) if !data.systemd_reads_again && !chosen.in_model => {
+                self.assumptions.push("in its first boot nothing arms the watchdog".to_owned());
+                return String::new();
+            }
+            (None, Some(_)) if vm.vmi.watchdog_in_guest(None).is_some() && !chosen.in_model => {
+                return "ownWatchdogDaemon: true, ".to_owned();
+            }
+            _ => {}
+        }
+        let Some(heartbeat) = heartbeat(chosen.heartbeat, vm).filter(|h| *h > 0) else { return String::new() };
+        if data.petter.is_none() {
+            let hidden = if data.hidden { ", whatever the Secret sets up" } else { "" };
+            self.assumptions.push(format!(
+                "the watchdog daemon here is vmhealth's, with a timeout of {heartbeat} s{hidden} (--heartbeat)"
+            ));
+        }
+        let keepalive = if chosen.keepalive { "takeover" } else { "masked" };
+        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
+    }
+
+    /// What counts in the first boot.
+    fn panic_timer(&mut self, data: &UserData, chosen: Chosen) -> String {
+        let counts = !data.panic_timer_in_a_file || data.sysctl_reads_again;
+        let seconds = data.panic_timer.filter(|s| *s > 0 && counts && !chosen.users_image);
+        seconds.map_or(String::new(), |seconds| format!("kernelPanicSeconds: {seconds}, "))
+    }
+
+    fn health_server(&mut self, vm: &VirtualMachine, chosen: Chosen) -> String {
+        let ports = vm.vmi.asked_ports();
+        let stands_in = chosen.in_model || (!ports.is_empty() && !chosen.users_image);
+        if stands_in && !chosen.in_model {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            let ports = ports.join(" and ");
+            self.assumptions.push(format!("vmhealth's own server answers on port {ports} in place of your service"));
+        }
+        let https = |handler: &Handler| matches!(handler, Handler::HttpGet(get) if get.scheme == Scheme::Https);
+        let probes = [&vm.vmi.readiness, &vm.vmi.liveness];
+        if stands_in && !chosen.in_model && probes.into_iter().flatten().any(|p| https(&p.handler)) {
+            self.assumptions
+                .push("it does not speak TLS: a probe by HTTPS fails unless the image serves it".to_owned());
+        }
+        match stands_in {
+            true => "healthServer: true, servesProbes: true".to_owned(),
+            false => format!("healthServer: {}", chosen.health_server),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::fixture::{Vm, vm};
+    use vmhealth_sim::manifest::WatchdogAction;
+
+    fn with_data(vm: Vm, user_data: &str) -> VirtualMachine {
+        vm.spec(&format!("volumes: [{{name: c, cloudInitNoCloud: {{userData: {user_data:?}}}}}]")).build()
+    }
+
+    #[test]
+    fn user_data_is_honoured() {
+        let watched = || vm().watchdog(WatchdogAction::Reset);
+        let check = |vm: VirtualMachine, chosen: Chosen, expected: &str| {
+            assert_eq!(OwnGuest::of(&vm, chosen).profile, expected, "{:?} {chosen:?}", vm.vmi.user_data);
+        };
+        let daemon = |n| format!("watchdogDaemon: {{heartbeatSeconds: {n}, keepalive: masked}}, healthServer: false");
+        let plain = Chosen::default();
+        check(watched().build(), plain, &daemon(60));
+        let thirty = "#cloud-config\nruncmd:\n- echo 'watchdog-device = /dev/watchdog' >> /etc/watchdog.conf\n\
+                      - echo 'watchdog-timeout = 30' >> /etc/watchdog.conf\n";
+        check(with_data(watched(), thirty), plain, &daemon(30));
+        check(with_data(watched(), thirty), Chosen { heartbeat: Some(20), ..plain }, &daemon(20));
+        let systemd = "#cloud-config\nruncmd:\n- echo RuntimeWatchdogSec=20 >> /etc/systemd/system.conf\n";
+        check(with_data(watched(), systemd), plain, "healthServer: false");
+        let reread = format!("{systemd}- systemctl daemon-reexec\n");
+        check(with_data(watched(), &reread), plain, "ownWatchdogDaemon: true, healthServer: false");
+        let in_model = Chosen { in_model: true, ..plain };
+        check(
+            with_data(watched(), &reread),
+            in_model,
+            "watchdogDaemon: {heartbeatSeconds: 20, keepalive: masked}, healthServer: true, servesProbes: true",
+        );
+        let timer = "#cloud-config\nruncmd:\n- sysctl -w kernel.panic=7\n";
+        check(with_data(vm(), timer), plain, "kernelPanicSeconds: 7, healthServer: false");
+        check(vm().readiness("httpGet: {port: 80}").build(), plain, "healthServer: true, servesProbes: true");
+        let users = Chosen { users_image: true, ..plain };
+        check(vm().readiness("httpGet: {port: 80}").build(), users, "ownWatchdogDaemon: false, healthServer: false");
+    }
+}
