@@ -6,6 +6,7 @@
 
 pub mod accel;
 pub mod cloudinit;
+pub mod confine;
 mod console;
 pub mod docker;
 pub mod fault;

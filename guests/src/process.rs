@@ -10,24 +10,31 @@ use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use vmhealth_sim::cluster::Exit;
 
 /// A command whose process is killed when this thread ends, and that inherits exactly the given descriptors.
 pub fn guarded(program: impl AsRef<OsStr>, inherit: &[RawFd]) -> Command {
-    let parent = getpid();
+    let mut command = std::process::Command::new(program);
+    guard(&mut command, inherit, Some(getpid()));
+    let mut command = Command::from(command);
+    command.kill_on_drop(true);
+    command
+}
+
+/// The same of any command. `parent`: as it sees us; `None`: it cannot, and finds out otherwise whether we live.
+pub(crate) fn guard(command: &mut std::process::Command, inherit: &[RawFd], parent: Option<Pid>) {
     let inherit = inherit.to_vec();
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::null()).process_group(0);
     // SAFETY: only async-signal-safe calls and no allocation between fork and exec.
     unsafe {
         command.pre_exec(move || {
             prctl::set_pdeathsig(Signal::SIGKILL)?;
             // The parent may have died before prctl: then nobody would send the signal.
-            if getppid() != parent {
+            if parent.is_some_and(|parent| getppid() != parent) {
                 return Err(io::Error::from_raw_os_error(nix::libc::ESRCH));
             }
             for fd in &inherit {
@@ -38,7 +45,6 @@ pub fn guarded(program: impl AsRef<OsStr>, inherit: &[RawFd]) -> Command {
             Ok(())
         });
     }
-    command
 }
 
 /// Signals the child's whole group; nothing if it is already reaped.
@@ -51,6 +57,12 @@ pub fn signal_group(child: &Child, signal: Signal) {
 
 /// How a QEMU ended, or why nobody can tell.
 pub type End = Result<Exit, String>;
+
+/// What a wait has told.
+pub(crate) fn end_of(status: io::Result<ExitStatus>) -> End {
+    let status = status.map_err(|e| format!("QEMU cannot be waited for: {e}"))?;
+    Ok(status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal))
+}
 
 /// A QEMU that was started: a child, or a container's only process. Dropped, it ends.
 #[derive(Debug)]
@@ -89,8 +101,7 @@ impl Process {
                     child.wait().await
                 }
             };
-            let status = status.map_err(|e| format!("QEMU cannot be waited for: {e}"))?;
-            Ok(status.signal().map_or(Exit::Status(status.code().unwrap_or(-1)), Exit::Signal))
+            end_of(status)
         })
     }
 

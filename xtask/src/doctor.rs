@@ -4,6 +4,7 @@ use crate::host;
 use crate::prepare::recipe;
 use crate::run::HostError;
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::confine;
 use vmhealth_guests::host::LOCAL_HOST;
 use vmhealth_guests::image::Kernel;
 use vmhealth_guests::net::Netns;
@@ -19,6 +20,10 @@ pub async fn examine(print: &dyn Fn(&str)) -> Result<bool, HostError> {
     let mut fine = report.line(match Netns::new().and_then(|n| n.tap().map(drop)) {
         Ok(()) => Ok("network: a namespace and a TAP can be made".into()),
         Err(e) => Err(format!("network: {e}")),
+    });
+    fine &= report.line(match confine::available().await {
+        Ok(()) => Ok("confinement: QEMU has namespaces, a root and limits of its own, and no capabilities".into()),
+        Err(why) => Err(format!("confinement: {why}; allow it user namespaces: sysctl user.max_user_namespaces=10000")),
     });
     for architecture in [Architecture::Amd64, Architecture::S390x] {
         print(&format!("{architecture} guests:"));

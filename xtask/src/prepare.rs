@@ -3,12 +3,14 @@
 //! Knows nothing of scenarios and of the command line.
 
 use crate::host::{self, Tool};
+use crate::program;
 use crate::report::{Machine, PlatformReport};
 use crate::run::{HostError, Reality};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_guests::accel::{self, AccelChoice};
+use vmhealth_guests::confine;
 use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
 use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_guests::host::{Host, LOCAL_HOST, named};
@@ -179,6 +181,12 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     let swept = container::sweep().await;
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
+    }
+    if let Err(why) = confine::available().await {
+        say(&format!(
+            "QEMU is not confined on this host beyond its own seccomp filter: {why} ({} doctor)",
+            program::name()
+        ));
     }
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
     // The same host twice would be compared with itself.

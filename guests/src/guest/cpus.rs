@@ -36,9 +36,11 @@ impl Cpus {
         let cpus = qmp.execute(qmp::query_cpus_fast {}, QMP_LIMIT).await.ok();
         let revives = machine.has_watchdog() && machine.watchdog_action == WatchdogAction::Reset;
         match pid.zip(cpus) {
-            Some((pid, cpus)) => {
-                Cpus::OnHost(VcpuThreads::new(pid, cpus.iter().filter_map(thread_id).collect(), revives))
-            }
+            Some((pid, cpus)) => Cpus::OnHost(VcpuThreads::new(
+                pid,
+                cpus.iter().filter_map(thread_id).map(|id| on_host(pid, id)).collect(),
+                revives,
+            )),
             None => Cpus::Unknown,
         }
     }
@@ -67,6 +69,17 @@ fn thread_id(cpu: &qmp::CpuInfoFast) -> Option<i64> {
         qmp::CpuInfoFast::s390x { base, .. } => Some(base.thread_id),
         _ => None,
     }
+}
+
+/// A thread's number on this host; a QEMU in a pid namespace of its own says what it is in there.
+fn on_host(pid: u32, inside: i64) -> i64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let number_inside = |thread: &std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().last()?.parse::<i64>().ok())
+    };
+    let mut threads = threads.filter(|thread| number_inside(thread) == Some(inside));
+    threads.next().and_then(|thread| thread.file_name().to_str()?.parse().ok()).unwrap_or(inside)
 }
 
 /// How fast a clock counts the CPU time of its vCPUs.

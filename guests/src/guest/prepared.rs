@@ -4,6 +4,7 @@ use super::cpus::{ClockSpeed, Cpus};
 use super::error::StartError;
 use super::live::{GuestEvent, Live, pump};
 use super::migration;
+use crate::confine::Access;
 use crate::guest_time::Timekeeping;
 use crate::host::{Emulator, Launch};
 use crate::net::Netns;
@@ -14,6 +15,8 @@ use crate::wire::{Agent, PortState, Qmp, Transcript};
 use qapi::qmp;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -90,12 +93,15 @@ impl Prepared {
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;
+        make_own_files(&machine, &sockets).map_err(StartError::io("make the files that QEMU writes to"))?;
+        let mut accesses = accesses(&machine, &users_files, &sockets.serial, &scratch);
         let (mut reads, writes) = files(&machine, &users_files, &scratch, &evidence);
         let clock = match &time {
             Timekeeping::Real => None,
             Timekeeping::Guest { object, speed, .. } => {
                 let create = crate::time::create_clock(&scratch, *speed);
                 let (clock, place) = create.map_err(StartError::io("make QEMU's clock"))?;
+                accesses.push(Access::read(object));
                 reads.push(object.clone());
                 Some((ClockSpeed::new(clock, *speed), place, object))
             }
@@ -107,6 +113,8 @@ impl Prepared {
             tap: attached.tap.as_ref(),
             reads,
             writes,
+            accesses: &accesses,
+            memory_mib: machine.memory_mib,
             kvm: machine.accel == Accel::Kvm,
             scratch: &scratch,
             stderr: &stderr_path,
@@ -230,6 +238,38 @@ fn files(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &
         memory.into_iter().chain([disk]).chain(&machine.seed).filter_map(|p| folder(p)).collect();
     writes.extend([scratch.to_owned(), evidence.to_owned()]);
     (reads.into_iter().collect(), writes.into_iter().collect())
+}
+
+/// A file that is written to, in a folder that is not, must be there.
+fn make_own_files(machine: &Machine, sockets: &Sockets) -> io::Result<()> {
+    File::create(&sockets.serial)?;
+    match &machine.memory {
+        Memory::Shared(path) => File::create(path).map(drop),
+        Memory::Anonymous | Memory::Private(_) => Ok(()),
+    }
+}
+
+/// What QEMU opens, to the file; its own folder is understood. The image, and a template's disk and seed, are only read.
+fn accesses(machine: &Machine, users_files: &[PathBuf], serial: &Path, scratch: &Path) -> Vec<Access> {
+    let boot = match &machine.boot {
+        // With the root disk beside it, which the overlay names.
+        Boot::Kernel(kernel) => kernel.file.parent().map(Access::read),
+        Boot::Bios => None,
+        Boot::Uefi { code, .. } => Some(Access::read(code)),
+    };
+    let memory = match &machine.memory {
+        Memory::Anonymous => None,
+        // A fork maps it privately; QEMU before 8.2 opens it for writing all the same.
+        Memory::Shared(path) | Memory::Private(path) => Some(Access::write(path)),
+    };
+    let disk = match &machine.disk {
+        Disk::Overlay(path) => Access::write(path),
+        Disk::Snapshot(path) => Access::read(path),
+    };
+    let seed = machine.seed.as_deref().map(Access::read);
+    let all = boot.into_iter().chain(memory).chain([disk]).chain(seed).chain([Access::write(serial)]);
+    let all = all.chain(users_files.iter().map(|file| Access::read(file)));
+    all.filter(|access| !access.path.starts_with(scratch)).collect()
 }
 
 fn last_words(stderr: &Path) -> String {

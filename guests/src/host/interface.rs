@@ -1,5 +1,6 @@
 //! What every host can do, and what it is given for it.
 
+use crate::confine::Access;
 use crate::net::{NetError, Relay};
 use crate::process::Process;
 use crate::qemu::{Nic, QemuVersion};
@@ -77,6 +78,10 @@ pub struct Launch<'a> {
     pub reads: Vec<PathBuf>,
     /// Folders that it writes to.
     pub writes: Vec<PathBuf>,
+    /// The same to the file, for a host that can let it see no more.
+    pub(crate) accesses: &'a [Access],
+    /// Of the guest.
+    pub memory_mib: u64,
     /// Whether it needs `/dev/kvm`.
     pub kvm: bool,
     /// The guest's own folder, which stands in the arguments.

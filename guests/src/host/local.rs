@@ -1,6 +1,8 @@
-//! This machine: QEMU is an installed program and a child of ours. It inherits the guest's TAP, and dies with our thread.
+//! This machine: QEMU is an installed program and a child of ours, confined where the kernel lets it. It inherits the guest's
+//! TAP, and dies with us.
 
 use super::interface::{Attachment, Emulator, Host, HostError, Launch, Pending};
+use crate::confine::{self, Confined};
 use crate::net::NetError;
 use crate::process::{Process, guarded};
 use crate::qemu::{Nic, QEMU_S390X, QEMU_X86, version};
@@ -26,10 +28,25 @@ impl LocalHost {
         Ok(Emulator { program, version, host: self, place: program.to_owned() })
     }
 
-    fn spawn(&self, program: &str, launch: &Launch<'_>) -> Result<Process, HostError> {
+    async fn spawn(&self, program: &str, launch: &Launch<'_>) -> Result<Process, HostError> {
         let io = |what| move |source| HostError::Io { what, source };
         let stderr = File::create(launch.stderr).map_err(io("keep QEMU's stderr"))?;
         let inherited: Vec<_> = launch.tap.iter().map(|tap| tap.as_raw_fd()).collect();
+        if confine::available().await.is_ok() {
+            let confined = Confined {
+                program,
+                args: launch.args,
+                environment: launch.environment,
+                inherit: &inherited,
+                accesses: launch.accesses,
+                kvm: launch.kvm,
+                memory_mib: launch.memory_mib,
+                scratch: launch.scratch,
+                stderr,
+            };
+            return confine::spawn(confined).map_err(io("run QEMU (cargo xtask doctor)"));
+        }
+        // Whoever prepares a run has said so.
         let child = guarded(program, &inherited)
             .args(launch.args)
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
@@ -72,6 +89,6 @@ impl Host for LocalHost {
     }
 
     fn start<'a>(&'a self, emulator: &'a Emulator, launch: Launch<'a>) -> Pending<'a, Result<Process, HostError>> {
-        Box::pin(async move { self.spawn(&emulator.place, &launch) })
+        Box::pin(async move { self.spawn(&emulator.place, &launch).await })
     }
 }

@@ -181,6 +181,8 @@ mod tests {
                 tap: None,
                 reads: vec!["/cache/kernel".into()],
                 writes: vec![scratch.to_owned()],
+                accesses: &[],
+                memory_mib: 512,
                 kvm: true,
                 scratch,
                 stderr: Path::new("/run/qemu-1.stderr"),

@@ -1,0 +1,153 @@
+//! The root of a confined process, as steps that can be done without memory of one's own: between fork and exec nothing may be
+//! allocated.
+
+use std::collections::BTreeSet;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+/// Programs, libraries, firmware; links among them are made again as they are.
+const SYSTEM: [&str; 9] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix", "/etc/ld.so.cache", "/etc/alternatives"];
+const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/urandom"];
+/// KVM's device.
+const KVM: &str = "/dev/kvm";
+
+/// A file or folder that is to be there, at the same path as outside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Access {
+    /// An absolute path of something that exists.
+    pub(crate) path: PathBuf,
+    /// It may be written to.
+    pub(crate) write: bool,
+}
+
+impl Access {
+    pub(crate) fn read(path: &Path) -> Access {
+        Access { path: path.to_owned(), write: false }
+    }
+
+    pub(crate) fn write(path: &Path) -> Access {
+        Access { path: path.to_owned(), write: true }
+    }
+}
+
+/// What makes the new root, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Folder(CString),
+    File(CString),
+    Link { text: CString, at: CString },
+    Bind { from: CString, to: CString, kind: Kind },
+}
+
+/// What may be done with what is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    Device,
+}
+
+/// All that a process is confined by.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// An empty folder of the host's, over which the new root is mounted.
+    pub(super) root: CString,
+    pub(super) steps: Vec<Step>,
+    /// `ID ID 1`.
+    pub(super) user: CString,
+    pub(super) group: CString,
+    /// Bytes of address space.
+    pub(super) memory: u64,
+}
+
+impl Plan {
+    /// A root over the empty folder `root` with the system, `program` and what `accesses` say.
+    pub(super) fn new(
+        root: &Path,
+        program: &Path,
+        accesses: &[Access],
+        kvm: bool,
+        memory_mib: u64,
+    ) -> io::Result<Plan> {
+        let mut steps = Steps { root: root.to_owned(), made: BTreeSet::new(), steps: Vec::new() };
+        for path in SYSTEM.map(Path::new) {
+            match path.read_link() {
+                Ok(text) => steps.link(&text, path)?,
+                Err(_) if path.exists() => steps.bind(path, Kind::Read)?,
+                Err(_) => {}
+            }
+        }
+        // One that was built by hand: its libraries and firmware are beside its folder.
+        if let Some(prefix) = program.parent().and_then(Path::parent)
+            && !SYSTEM.iter().any(|known| program.starts_with(known))
+        {
+            steps.bind(prefix, Kind::Read)?;
+        }
+        for device in DEVICES.iter().chain(kvm.then_some(&KVM)) {
+            steps.bind(Path::new(device), Kind::Device)?;
+        }
+        // A folder before what is in it.
+        for Access { path, write } in BTreeSet::from_iter(accesses) {
+            steps.bind(path, if *write { Kind::Write } else { Kind::Read })?;
+        }
+        let identity = |id: u32| text(OsStr::new(&format!("{id} {id} 1")));
+        Ok(Plan {
+            root: text(root.as_os_str())?,
+            steps: steps.steps,
+            user: identity(nix::unistd::geteuid().as_raw())?,
+            group: identity(nix::unistd::getegid().as_raw())?,
+            memory: memory_mib << 20,
+        })
+    }
+}
+
+struct Steps {
+    root: PathBuf,
+    made: BTreeSet<PathBuf>,
+    steps: Vec<Step>,
+}
+
+impl Steps {
+    fn inside(&self, path: &Path) -> io::Result<CString> {
+        let mut inside = self.root.clone().into_os_string().into_vec();
+        inside.extend_from_slice(path.as_os_str().as_bytes());
+        text(&OsString::from_vec(inside))
+    }
+
+    /// The folders that lead to it.
+    fn lead_to(&mut self, path: &Path) -> io::Result<()> {
+        let above: Vec<_> = path.ancestors().skip(1).filter(|p| p.parent().is_some()).collect();
+        for folder in above.into_iter().rev() {
+            if self.made.insert(folder.to_owned()) {
+                let folder = self.inside(folder)?;
+                self.steps.push(Step::Folder(folder));
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, link: &Path, at: &Path) -> io::Result<()> {
+        self.lead_to(at)?;
+        let at = self.inside(at)?;
+        self.steps.push(Step::Link { text: text(link.as_os_str())?, at });
+        Ok(())
+    }
+
+    fn bind(&mut self, path: &Path, kind: Kind) -> io::Result<()> {
+        self.lead_to(path)?;
+        let to = self.inside(path)?;
+        if self.made.insert(path.to_owned()) {
+            let is_folder = path.metadata()?.is_dir();
+            self.steps.push(if is_folder { Step::Folder(to.clone()) } else { Step::File(to.clone()) });
+        }
+        self.steps.push(Step::Bind { from: text(path.as_os_str())?, to, kind });
+        Ok(())
+    }
+}
+
+fn text(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes()).map_err(io::Error::from)
+}

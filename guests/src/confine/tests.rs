@@ -1,0 +1,163 @@
+//! A program that is started in QEMU's place by the same code, and tries what is forbidden.
+
+use super::{Access, Confined, available, spawn};
+use nix::libc;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+use vmhealth_sim::cluster::Exit;
+
+/// A folder with what a guest has: `scratch/` and `log`, to be written to, and `image/base`, to be read.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        for folder in ["scratch", "image", "beside"] {
+            fs::create_dir(place.path().join(folder)).unwrap();
+        }
+        for file in ["image/base", "log", "beside/secret"] {
+            fs::write(place.path().join(file), file).unwrap();
+        }
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs a script in there until its end, with the folder as `$1`.
+    async fn run(&self, script: &str) -> (Exit, String) {
+        let said = self.path().join("stderr");
+        let args: [OsString; 4] = ["-c".into(), script.into(), "sh".into(), self.path().into()];
+        let accesses = [Access::read(&self.path().join("image")), Access::write(&self.path().join("log"))];
+        let confined = Confined {
+            program: "bash",
+            args: &args,
+            environment: &[],
+            inherit: &[],
+            accesses: &accesses,
+            kvm: false,
+            memory_mib: 64,
+            scratch: &self.path().join("scratch"),
+            stderr: File::create(&said).unwrap(),
+        };
+        let mut process = spawn(confined).unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(60), process.wait()).await.unwrap().unwrap();
+        (end, fs::read_to_string(said).unwrap())
+    }
+}
+
+/// Whether this host does not let anything be confined, as `doctor` says as well.
+async fn cannot() -> bool {
+    let why = available().await.err();
+    if let Some(why) = &why {
+        eprintln!("SKIPPED, nothing can be confined here: {why}");
+    }
+    why.is_some()
+}
+
+#[tokio::test]
+async fn what_it_needs_is_there() {
+    if cannot().await {
+        return;
+    }
+    let place = Place::new();
+    let script = "set -e; [ $$ = 1 ]; grep -q base $1/image/base; echo more >>$1/log; echo x >$1/scratch/x; : >/dev/null; \
+                  head -c 1 /dev/urandom >/dev/null; mktemp >/dev/null; ! env | grep -q HOME=";
+    assert_eq!(place.run(script).await, (Exit::Status(0), String::new()));
+    assert_eq!(fs::read_to_string(place.path().join("log")).unwrap(), "logmore\n");
+    assert_eq!(place.run("exit 3").await.0, Exit::Status(3));
+    assert!(fs::read_dir(place.path().join("scratch.root")).unwrap().next().is_none(), "it is mounted for nobody else");
+}
+
+/// Each must fail in there; what succeeds is told on stderr.
+#[tokio::test]
+async fn what_is_forbidden_cannot_be_done() {
+    if cannot().await {
+        return;
+    }
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let connect = format!("echo >/dev/tcp/127.0.0.1/{port}");
+    // Ours, by the number that we see.
+    let (signal, us) = (format!("kill -0 {}", std::process::id()), format!("ls /proc/{}", std::process::id()));
+    let place = Place::new();
+    for forbidden in [
+        "cat /etc/shadow",
+        "cat /etc/passwd",
+        "ls /root",
+        "ls /proc/self",
+        "ls /sys",
+        "cat $1/beside/secret",
+        "echo x >$1/image/base",
+        "rm -f $1/image/base && ! [ -e $1/image/base ]",
+        "chmod u+w $1/image/base",
+        "echo x >$1/image/new",
+        "echo x >/new",
+        "echo x >/usr/bin/new",
+        "mount -t tmpfs none $1/scratch",
+        "mount -o remount,rw,bind $1/image",
+        "umount $1/image",
+        "mknod $1/scratch/disk b 8 0",
+        "cat /dev/tty /dev/mem",
+        "hostname changed",
+        "chown 1 $1/scratch",
+        "cp /usr/bin/true $1/scratch/run && $1/scratch/run",
+        "chroot $1/scratch",
+        "ulimit -c 1",
+        "ulimit -n 100000",
+        connect.as_str(),
+        signal.as_str(),
+        us.as_str(),
+    ] {
+        let (end, said) = place.run(&format!("{{ {forbidden}; }} >/dev/null 2>&1 && echo DONE >&2; exit 0")).await;
+        assert_eq!((end, said.as_str()), (Exit::Status(0), ""), "{forbidden}");
+    }
+    assert_eq!(server.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody has connected");
+    assert_eq!(fs::read_to_string(place.path().join("image/base")).unwrap(), "image/base");
+}
+
+/// Capabilities of the process, as the kernel tells them from outside, and its end when nobody wants it any more.
+#[tokio::test]
+async fn it_has_no_rights_and_ends_with_its_owner() {
+    if cannot().await {
+        return;
+    }
+    let place = Place::new();
+    let args: [OsString; 1] = ["600".into()];
+    let confined = Confined {
+        program: "sleep",
+        args: &args,
+        environment: &[],
+        inherit: &[],
+        accesses: &[],
+        kvm: false,
+        memory_mib: 64,
+        scratch: &place.path().join("scratch"),
+        stderr: File::create(place.path().join("stderr")).unwrap(),
+    };
+    let process = spawn(confined).unwrap();
+    let pid = process.pid.unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert!(status.contains(&format!("{line}:\t0000000000000000")), "{line}: {status}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    for namespace in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
+        let [its, ours] = [format!("/proc/{pid}/ns/{namespace}"), format!("/proc/self/ns/{namespace}")];
+        assert_ne!(fs::read_link(its).unwrap(), fs::read_link(ours).unwrap(), "{namespace}");
+    }
+    drop(process);
+    let gone = async {
+        // SAFETY: a signal that is none.
+        while unsafe { libc::kill(pid as i32, 0) } == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+}
