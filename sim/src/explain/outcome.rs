@@ -2,7 +2,7 @@
 //! back.
 
 use super::episode::{Episode, Returned};
-use super::words::{seconds, who};
+use super::words::who;
 use crate::engine::Config;
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Alive, Final, Spec};
@@ -71,7 +71,7 @@ impl fmt::Display for Outcome {
 fn recovers(back: Option<f64>) -> String {
     match back {
         Some(0.0) => "stays Ready".to_owned(),
-        Some(after) => format!("recovers in {}", seconds(Duration::from_secs_f64(after.max(0.0)))),
+        Some(after) => format!("recovers in {}", format_args!("{:.1} s", after.max(0.0))),
         None => "does not recover".to_owned(),
     }
 }

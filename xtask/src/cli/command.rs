@@ -94,6 +94,7 @@ impl Command {
             Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
+            Command::Product(Compare(args)) => args.manifests().is_some(),
             Command::Mutants(args) => args.list,
             _ => false,
         }

@@ -2,6 +2,7 @@
 
 use super::exit::{Failure, Status, usage};
 use super::interrupt::Interrupt;
+use super::output::out;
 use super::session::{new_run_path, progress, status};
 use crate::own::{Pin, side_by_side};
 use crate::prepare::{ClockChoice, GuestOptions, prepare, say};
@@ -33,10 +34,14 @@ impl Compare {
         self.manifests().is_none().then(|| catalogue::architectures(&cases()))
     }
 
-    /// No scenario is called like a file.
-    fn manifests(&self) -> Option<[&String; 2]> {
+    /// No scenario is called like a file, or could be.
+    pub(super) fn manifests(&self) -> Option<[&String; 2]> {
+        let is_file = |name: &String| {
+            let path = Path::new(name);
+            path.is_file() || path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+        };
         match self.filters.as_slice() {
-            [a, b] if Path::new(a).is_file() && Path::new(b).is_file() => Some([a, b]),
+            [a, b] if is_file(a) || is_file(b) => Some([a, b]),
             _ => None,
         }
     }
@@ -64,7 +69,7 @@ impl Compare {
         };
         let interrupt = Interrupt::listen();
         let found = two_ways::compare(&cases, ways, &folder, interrupt.cancelled(), progress()).await?;
-        print!("{found}");
+        out(&found.to_string())?;
         say(&format!("run folder: {}", folder.path().display()));
         interrupt.end()?;
         Ok(status(found.exit_status()))

@@ -2,6 +2,7 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
+use super::output::out;
 use super::session::{run_cases, status_of};
 use crate::own::{Expected, ImageChoice, OwnRun, TimedFault};
 use crate::prepare::{GuestOptions, HostChoice, say};
@@ -169,7 +170,7 @@ impl Run {
         let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
         // Of those that failed the table tells it.
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
-            print!("\n{}", passed.explained());
+            out(&format!("\n{}", passed.explained()))?;
         }
         Ok(status_of(&results))
     }

@@ -8,7 +8,9 @@ use crate::report::{LOCAL, Results};
 use crate::run::catalogue;
 use crate::workspace;
 use anyhow::Context as _;
+use nix::sys::stat::{Mode, umask};
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_sim::manifest::Architecture;
@@ -102,6 +104,14 @@ const IN_CONTAINERS: &str = "containers";
 fn cargo_test(sources: &Path, args: &[&str]) -> Result<bool, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
+    // What is built is no secret, unlike a run.
+    // SAFETY: one system call.
+    unsafe {
+        command.pre_exec(|| {
+            umask(Mode::from_bits_truncate(0o022));
+            Ok(())
+        });
+    }
     let status = command.arg("test").args(args).current_dir(sources).env("INSTA_UPDATE", "no").status();
     Ok(status.context("cannot run cargo test").map_err(infra)?.success())
 }

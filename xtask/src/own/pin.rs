@@ -40,6 +40,18 @@ struct Pinned {
     outcome: Outcome,
 }
 
+/// As `concerning` gives names: words and hyphens.
+fn is_a_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn remove(path: &Path) -> Result<(), OwnError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(invalid(path, &e.to_string())),
+        _ => Ok(()),
+    }
+}
+
 impl Pin {
     /// What each fault comes to.
     pub fn outcomes(&self) -> Result<Outcomes, OwnError> {
@@ -56,11 +68,15 @@ impl Pin {
             Ok(text) => {
                 let before: Outcomes =
                     serde_json::from_str(&text).map_err(|e| invalid(&file, &format!("not written by pin: {e}")))?;
+                // They are going to be names of files.
+                if let Some(name) = before.keys().find(|name| !is_a_name(name)) {
+                    return Err(invalid(&file, &format!("not written by pin: {name:?} is no fault's name")));
+                }
                 let changed = changes(&before, &now);
                 if accept {
                     // A fault that does not concern the manifest any more has no scenario.
                     for gone in before.keys().filter(|name| !now.contains_key(*name)) {
-                        let _ = fs::remove_file(folder.join(format!("{gone}.yaml")));
+                        remove(&folder.join(format!("{gone}.yaml")))?;
                     }
                 }
                 changed

@@ -3,12 +3,18 @@
 //! A folder may be of an older vmhealth, cut off by a kill, or gone: whatever cannot be read is left out.
 
 use super::secrets::Secrets;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use vmhealth_guests::reality::{Line, TIMELINE};
 
 /// A console's end is at most so many characters, so that a talkative guest does not make every reader wait.
 const LONGEST_LINE: usize = 300;
+
+/// Bytes of a timeline that are read: that of a run of many days is longer than any reader.
+const LONGEST_TIMELINE: u64 = 64 << 20;
+/// Bytes of a console in which its last lines are looked for.
+const CONSOLE_END: u64 = 64 << 10;
 
 /// A scenario's evidence in one world.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,11 +34,10 @@ impl Evidence {
             fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
         let mut files: Vec<String> = names.filter(|name| name != "started").collect();
         files.sort();
-        let text = |name: &str| fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let timeline = text(TIMELINE).unwrap_or_default();
+        let timeline = read(&folder.join(TIMELINE), Part::Beginning(LONGEST_TIMELINE)).unwrap_or_default();
         let is_console = |name: &&String| name.starts_with("serial-") && console_lines > 0;
         let consoles = files.iter().filter(is_console).filter_map(|name| {
-            let tail = console_tail(&text(name).ok()?, console_lines);
+            let tail = console_tail(&read(&folder.join(name), Part::End(CONSOLE_END))?, console_lines);
             (!tail.is_empty()).then(|| (name.clone(), tail))
         });
         Evidence { lines: lines(&timeline), consoles: consoles.collect(), files }
@@ -40,11 +45,32 @@ impl Evidence {
 
     /// The same without these.
     pub(super) fn without(mut self, secrets: &Secrets) -> Evidence {
-        let details = self.lines.iter_mut().map(|line| &mut line.detail);
+        let details = self.lines.iter_mut().flat_map(|line| [&mut line.detail, &mut line.event]);
         let consoles = self.consoles.iter_mut().map(|(_, text)| text);
         details.chain(consoles).for_each(|text| *text = secrets.hide(text));
         self
     }
+}
+
+enum Part {
+    Beginning(u64),
+    End(u64),
+}
+
+/// Part of a plain file; a folder may come from anywhere, and a pipe in it would be waited for.
+fn read(path: &Path, part: Part) -> Option<String> {
+    let length = path.symlink_metadata().ok().filter(|m| m.is_file())?.len();
+    let mut file = File::open(path).ok()?;
+    let bytes = match part {
+        Part::Beginning(bytes) => bytes,
+        Part::End(bytes) => {
+            file.seek(SeekFrom::Start(length.saturating_sub(bytes))).ok()?;
+            bytes
+        }
+    };
+    let mut read = Vec::new();
+    file.take(bytes).read_to_end(&mut read).ok()?;
+    Some(String::from_utf8_lossy(&read).into_owned())
 }
 
 /// The lines of a timeline by their times; one that a killed run left half-written is left out.
@@ -107,5 +133,17 @@ mod tests {
 {"detail":"","event":"c","#;
         let events: Vec<String> = lines(text).into_iter().map(|l| l.event).collect();
         assert_eq!(events, ["a", "b"]);
+    }
+
+    #[test]
+    fn only_plain_files_are_read_and_no_more_than_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&folder.path().join(TIMELINE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("serial-2.log")).unwrap();
+        let talkative = "x\n".repeat(CONSOLE_END as usize) + "last\n";
+        fs::write(folder.path().join("serial-1.log"), talkative).unwrap();
+        let evidence = Evidence::read(folder.path(), 1);
+        assert_eq!(evidence.lines, []);
+        assert_eq!(evidence.consoles, [("serial-1.log".to_owned(), "last".to_owned())]);
     }
 }

@@ -96,7 +96,16 @@ impl RunFolder {
         let text = fs::read_to_string(&file).map_err(|e| {
             io::Error::new(e.kind(), format!("{} is not a run folder: {}: {e}", path.display(), file.display()))
         })?;
-        serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", file.display())))
+        let results: Results =
+            serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", file.display())))?;
+        // Names of folders are made of these, and a run may come from anywhere.
+        match results.scenarios.iter().find(|s| !s.stays_in_the_run()) {
+            Some(s) => {
+                let text = format!("{}: no scenario is called {:?} in {:?}", file.display(), s.id, s.place());
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+            }
+            None => Ok(results),
+        }
     }
 }
 
@@ -206,6 +215,30 @@ mod tests {
         assert!(table(&written).contains("4 secrets of the user data are hidden above; --keep-secrets shows them"));
         for path in ["", "qemu", "qemu/a.b.c"].map(|name| folder.path().join(name)) {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_run_names_no_folder_outside_of_itself() {
+        let run = tempfile::tempdir().unwrap();
+        for (id, world, fine) in [
+            ("a/b/c", "qemu", true),
+            ("..", "qemu", false),
+            ("a", "..", false),
+            ("a", "../../etc", false),
+            ("a", "", false),
+        ] {
+            let scenario = serde_json::json!({"id": id, "world": world, "arch": "amd64", "host": "local", "verdict": "pass",
+                "reason": "", "duration_s": 1e300, "guest_s": 1.0, "forked": false, "repeat": ""});
+            let mut results =
+                serde_json::to_value(Results::new(vec![], Conformance::default(), Machine::default())).unwrap();
+            results["scenarios"] = serde_json::json!([scenario]);
+            fs::write(run.path().join("results.json"), results.to_string()).unwrap();
+            let read = RunFolder::read(run.path());
+            assert_eq!(read.is_ok(), fine, "{id} {world}: {read:?}");
+            if let Ok(results) = read {
+                junit(&results).unwrap();
+            }
         }
     }
 }

@@ -13,7 +13,8 @@ pub fn junit(results: &Results) -> Result<String, String> {
         let mut suite = TestSuite::new(place.as_str());
         for scenario in results.scenarios.iter().filter(|s| s.place() == *place) {
             let mut case = TestCase::new(&scenario.id, status(scenario));
-            case.set_classname(place.as_str()).set_time(Duration::from_secs_f64(scenario.duration_s.max(0.0)));
+            case.set_classname(place.as_str())
+                .set_time(Duration::try_from_secs_f64(scenario.duration_s.max(0.0)).unwrap_or_default());
             // Where annotations point to, as pytest writes them.
             if let Some(about) = &scenario.about {
                 case.extra.insert("file".into(), about.file.as_str().into());

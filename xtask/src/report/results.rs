@@ -165,6 +165,12 @@ impl ScenarioResult {
         folder(&self.id, &self.place())
     }
 
+    /// Whether its folder is in the run's, whatever its names say.
+    pub(super) fn stays_in_the_run(&self) -> bool {
+        let is_a_name = |name: &str| !["", ".", ".."].contains(&name) && !name.contains(['/', '\0']);
+        is_a_name(&self.place()) && is_a_name(&self.id.replace('/', "."))
+    }
+
     /// What may quote the guest, or its user data.
     pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         let pressure = self.pressure.iter_mut().flat_map(|p| [&mut p.starved, &mut p.strained]).flatten();
