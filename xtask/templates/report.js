@@ -154,11 +154,16 @@ const chart = (scenario, lineUp, show, width) => {
 // ---- a scenario
 const path = (...parts) => './' + parts.flatMap(p => p.split('/')).map(encodeURIComponent).join('/');
 
+// What came of a fault.
+const told = explanation => html('div', {class: 'told'}, html('b', {}, explanation.headline),
+  html('dl', {}, ...explanation.sections.flatMap(s => [html('dt', {}, s.title), ...s.lines.map(l => html('dd', {}, l))])));
+
 const verdictOf = run => html('div', {}, 
   html('span', {class: 'chip ' + run.verdict.toLowerCase() + (run.differences.length ? ' differs' : '')}, `${run.place} ${run.verdict}`), ' ',
   run.reason ? html('span', {class: 'reason'}, run.reason) : '',
   ...run.differences.map(d => html('pre', {tabindex: 0, 'aria-label': 'Divergence'}, d)),
-  ...run.explained.map(d => html('span', {class: 'summary'}, 'explained difference: ' + d)),
+  ...run.known_differences.map(d => html('span', {class: 'summary'}, 'known difference: ' + d)),
+  ...run.explanation.map(told),
   html('code', {class: 'again'}, run.repeat));
 
 const eventTable = run => html('details', {},

@@ -9,6 +9,7 @@ use crate::report::secrets::Secrets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use vmhealth_sim::explain::Explanation;
 
 /// A detail is at most so many characters; the whole one is in the evidence.
 const LONGEST_DETAIL: usize = 400;
@@ -43,7 +44,8 @@ struct Run {
     reason: String,
     repeat: String,
     differences: Vec<String>,
-    explained: Vec<String>,
+    known_differences: Vec<String>,
+    explanation: Vec<Explanation>,
     end: u64,
     lanes: Vec<LaneData>,
     /// (time, VMI, text, detail or none, replayed)
@@ -143,7 +145,8 @@ impl Run {
             reason: result.reason.clone(),
             repeat: result.repeat.clone(),
             differences: [result.divergences.as_slice(), &result.host_differences].concat(),
-            explained: [result.known_differences.as_slice(), &result.known_host_differences].concat(),
+            known_differences: [result.known_differences.as_slice(), &result.known_host_differences].concat(),
+            explanation: result.explanation.clone(),
             end: millis(result.guest_s.max(last)),
             events: events.collect(),
             left_out: evidence.lines.len() - shown.len(),
