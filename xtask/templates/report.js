@@ -156,7 +156,7 @@ const path = (...parts) => './' + parts.flatMap(p => p.split('/')).map(encodeURI
 
 // What came of a fault.
 const told = explanation => html('div', {class: 'told'}, html('b', {}, explanation.headline),
-  html('dl', {}, ...explanation.sections.flatMap(s => [html('dt', {}, s.title), ...s.lines.map(l => html('dd', {}, l))])));
+  html('dl', {}, ...explanation.sections.flatMap(s => [html('dt', {}, s.title), ...s.lines.map(l => html('dd', {}, l.trimStart()))])));
 
 const verdictOf = run => html('div', {}, 
   html('span', {class: 'chip ' + run.verdict.toLowerCase() + (run.differences.length ? ' differs' : '')}, `${run.place} ${run.verdict}`), ' ',
