@@ -7,7 +7,8 @@ use vmhealth_sim::world::{self, Timings};
 use xtask::run::catalogue::{self, Case};
 
 /// One for each way of noticing, of acting and of not coming back.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 22] = [
+    "agent-killed/readiness-ping/heals",
     "agent-stopped/readiness-ping/not-ready",
     "cpu-hog/watchdog/reset",
     "guest-poweroff/run-strategy/rerun-on-failure",
@@ -26,6 +27,7 @@ const SHOWN: [&str; 20] = [
     "network-loss/liveness-exec/never-detected",
     "nmi/no-watchdog/running",
     "none/liveness-http/wrong-port-loop",
+    "none/user-stop/always",
     "qemu-killed/run-strategy/once",
     "service-stopped/readiness-and-liveness/readiness-first",
 ];

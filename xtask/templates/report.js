@@ -155,8 +155,9 @@ const chart = (scenario, lineUp, show, width) => {
 const path = (...parts) => './' + parts.flatMap(p => p.split('/')).map(encodeURIComponent).join('/');
 
 // What came of a fault.
-const told = explanation => html('div', {class: 'told'}, html('b', {}, explanation.headline),
-  html('dl', {}, ...explanation.sections.flatMap(s => [html('dt', {}, s.title), ...s.lines.map(l => html('dd', {}, l.trimStart()))])));
+const told = ([headline, sections]) => html('div', {class: 'told'}, html('b', {}, data.texts[headline]),
+  html('dl', {}, ...sections.flatMap(([title, lines]) =>
+    [html('dt', {}, data.texts[title]), ...lines.map(l => html('dd', {}, data.texts[l].trimStart()))])));
 
 const verdictOf = run => html('div', {}, 
   html('span', {class: 'chip ' + run.verdict.toLowerCase() + (run.differences.length ? ' differs' : '')}, `${run.place} ${run.verdict}`), ' ',

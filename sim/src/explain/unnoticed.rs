@@ -65,7 +65,7 @@ fn of_probe(episode: &Episode<'_>, kind: ProbeKind, threshold: u32, end: Option<
     let until = if end.is_some() { "before the guest was stopped or reset" } else { "until the end" };
     match (all, failed) {
         (0, _) => format!("no attempt was answered {until}"),
-        (_, 0) => format!("{} {until}, none of them failed: what it asks was not broken", counted(all, "attempt")),
+        (_, 0) => format!("{} {until}, and none failed: what it asks was not broken", counted(all, "attempt")),
         (_, _) if row > 0 => format!("{row} failed {until}; failureThreshold is {threshold}"),
         _ => format!(
             "{failed} of {} failed, never {threshold} in a row, which is failureThreshold",

@@ -9,7 +9,7 @@ use crate::report::secrets::Secrets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use vmhealth_sim::explain::Explanation;
+use vmhealth_sim::explain::{Explanation, Section};
 
 /// A detail is at most so many characters; the whole one is in the evidence.
 const LONGEST_DETAIL: usize = 400;
@@ -45,7 +45,7 @@ struct Run {
     repeat: String,
     differences: Vec<String>,
     known_differences: Vec<String>,
-    explanation: Vec<Explanation>,
+    explanation: Vec<ExplanationData>,
     end: u64,
     lanes: Vec<LaneData>,
     /// (time, VMI, text, detail or none, replayed)
@@ -57,6 +57,9 @@ struct Run {
     consoles: Vec<(String, String)>,
     files: Vec<String>,
 }
+
+/// (headline, (heading, lines) of each section)
+type ExplanationData = (usize, Vec<(usize, Vec<usize>)>);
 
 #[derive(Debug, Serialize)]
 struct LaneData {
@@ -146,16 +149,23 @@ impl Run {
             repeat: result.repeat.clone(),
             differences: [result.divergences.as_slice(), &result.host_differences].concat(),
             known_differences: [result.known_differences.as_slice(), &result.known_host_differences].concat(),
-            explanation: result.explanation.clone(),
             end: millis(result.guest_s.max(last)),
             events: events.collect(),
             left_out: evidence.lines.len() - shown.len(),
             only_here: Vec::new(),
             consoles: evidence.consoles.clone(),
             files: evidence.files.clone(),
+            explanation: result.explanation.iter().map(|one| explained(one, texts)).collect(),
             lanes: lanes.iter().map(|lane| LaneData::new(lane, texts)).collect(),
         }
     }
+}
+
+fn explained(explanation: &Explanation, texts: &mut Texts) -> ExplanationData {
+    let headline = texts.place(&explanation.headline);
+    let section =
+        |Section { title, lines }: &Section| (texts.place(title), lines.iter().map(|line| texts.place(line)).collect());
+    (headline, explanation.sections.iter().map(section).collect())
 }
 
 impl LaneData {
