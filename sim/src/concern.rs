@@ -1,13 +1,13 @@
 //! Which faults concern a VM: those that some part of its manifest is there to notice, and those that befall any VM.
 
-use crate::fault::{Fault, Health};
+use crate::fault::{Direction, Fault, Health, OomVictim};
 use crate::manifest::{Destination, Handler, Probe, VirtualMachine};
 use crate::scenario::GuestProfile;
 use crate::time::Span;
 use std::time::Duration;
 
-/// How long a stopped agent stays away.
-const AGENT_AWAY: Span = Span(Duration::from_secs(120));
+/// How long what is broken for a while stays so.
+const AWAY: Span = Span(Duration::from_secs(120));
 
 /// A fault, how it is written, and why it concerns the VM.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +49,34 @@ pub fn concerning(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Concern> {
     );
     let error = Fault::Health(Health::Status(500));
     add(http, "service-error", "{health: {status: 500}}", error, "the service answers 500");
-    let away = Fault::StopAgent { lasting: AGENT_AWAY };
+    let oom = |of| Fault::OomKill { of };
+    let (of_service, of_daemon, of_agent) = (oom(OomVictim::Service), oom(OomVictim::Watchdog), oom(OomVictim::Agent));
+    add(service, "oom-killed-service", "{oomKill: {of: service}}", of_service, "the service is killed for its memory");
+    let lost = Fault::NetworkLoss { lasting: AWAY, direction: Direction::Both };
+    add(service, "network-loss", "{networkLoss: {for: 2m}}", lost, "the guest's network is gone for two minutes");
+    let busy = Fault::CpuHog { lasting: AWAY };
+    add(daemon || http, "cpu-hog", "{cpuHog: {for: 2m}}", busy, "nothing else gets the CPU for two minutes");
+    let away = Fault::StopAgent { lasting: AWAY };
     add(agent, "agent-stopped", "{stopAgent: {for: 2m}}", away, "the guest agent is gone for two minutes");
+    let hung = Fault::HangAgent { lasting: AWAY };
+    add(agent, "agent-hung", "{hangAgent: {for: 2m}}", hung, "the guest agent hangs for two minutes");
+    add(agent, "oom-killed-agent", "{oomKill: {of: agent}}", of_agent, "the guest agent is killed for its memory");
+    let frozen = Fault::FsFreeze { lasting: AWAY };
+    add(agent, "fs-frozen", "{fsFreeze: {for: 2m}}", frozen, "a backup freezes the filesystems for two minutes");
+    add(
+        daemon,
+        "oom-killed-daemon",
+        "{oomKill: {of: watchdog}}",
+        of_daemon,
+        "what pets the watchdog is killed for its memory",
+    );
+    add(
+        true,
+        "io-error",
+        "{ioError: {for: 2m}}",
+        Fault::IoError { lasting: AWAY },
+        "writes to the disk fail for two minutes",
+    );
     add(true, "qemu-killed", "killQemu", Fault::KillQemu, "QEMU is killed");
     all
 }
@@ -68,25 +94,36 @@ mod tests {
         let served = GuestProfile { health_server: true, ..GuestProfile::default() };
         let petted = GuestProfile { watchdog_daemon: Some(daemon), ..GuestProfile::default() };
         for (vm, guest, expected) in [
-            (vm(), GuestProfile::default(), "kernel-panic qemu-killed"),
-            (vm().watchdog(WatchdogAction::Reset), petted, "kernel-panic kill-watchdog stop-watchdog qemu-killed"),
+            (vm(), GuestProfile::default(), ""),
+            (vm().watchdog(WatchdogAction::Reset), petted, "kill-watchdog stop-watchdog cpu-hog oom-killed-daemon"),
             (
                 vm().readiness("tcpSocket: {port: 80}"),
                 served.clone(),
-                "kernel-panic service-stopped service-hangs qemu-killed",
+                "service-stopped service-hangs oom-killed-service network-loss",
             ),
             (
                 vm().liveness_http(80),
                 served.clone(),
-                "kernel-panic service-stopped service-hangs service-error qemu-killed",
+                "service-stopped service-hangs service-error oom-killed-service network-loss cpu-hog",
             ),
-            (vm().liveness("guestAgentPing: {}"), served, "kernel-panic agent-stopped qemu-killed"),
+            (
+                vm().liveness("guestAgentPing: {}"),
+                served.clone(),
+                "agent-stopped agent-hung oom-killed-agent fs-frozen",
+            ),
+            (
+                vm().readiness("exec: {command: [\"true\"]}"),
+                served,
+                "agent-stopped agent-hung oom-killed-agent fs-frozen",
+            ),
             // Nothing serves.
-            (vm().liveness_http(80), GuestProfile::default(), "kernel-panic qemu-killed"),
+            (vm().liveness_http(80), GuestProfile::default(), ""),
         ] {
             let vm = vm.build();
             let found: Vec<&str> = concerning(&vm, &guest).iter().map(|c| c.name).collect();
-            assert_eq!(found.join(" "), expected, "{:?}", vm.vmi);
+            let expected =
+                ["kernel-panic"].into_iter().chain(expected.split_whitespace()).chain(["io-error", "qemu-killed"]);
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{:?}", vm.vmi);
             for concern in concerning(&vm, &guest) {
                 assert_eq!(concern.text.parse::<Fault>(), Ok(concern.fault), "{}", concern.text);
             }

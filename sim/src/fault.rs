@@ -222,6 +222,21 @@ impl Fault {
             _ => None,
         }
     }
+
+    /// Whether the guest's kernel panics of it.
+    pub fn panics(&self) -> bool {
+        matches!(self, Fault::KernelPanic | Fault::Nmi { panics: true })
+    }
+
+    /// Whether nothing pets the watchdog any more, at least for a while.
+    pub fn stops_pets(&self) -> bool {
+        let of_daemon = match self {
+            Fault::KillWatchdog | Fault::StopWatchdog | Fault::CpuHog { .. } => true,
+            Fault::OomKill { of } => *of == OomVictim::Watchdog,
+            _ => false,
+        };
+        of_daemon || self.panics()
+    }
 }
 
 /// Which of a guest's frames.

@@ -52,3 +52,18 @@ fn the_model_knows_every_kind() {
         assert!(found.outcomes.iter().all(|o| o.trace.entries().iter().any(confirmed)), "{kind}");
     }
 }
+
+#[test]
+fn which_faults_panic_and_which_stop_what_pets_the_watchdog() {
+    let found = |is: fn(&Fault) -> bool| {
+        let examples = FaultKind::ALL.iter().map(|kind| kind.example().to_owned());
+        let others = ["{oomKill: {of: agent}}", "{nmi: {unknownNmiPanic: false}}"].map(str::to_owned);
+        let all = examples.chain(others);
+        let texts = all.filter(|text| is(&text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))));
+        texts.collect::<Vec<String>>().join("; ")
+    };
+    let panics = "kernelPanic; {nmi: {unknownNmiPanic: true}}";
+    assert_eq!(found(Fault::panics), panics);
+    let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; {nmi: {unknownNmiPanic: true}}";
+    assert_eq!(found(Fault::stops_pets), stops);
+}

@@ -11,6 +11,7 @@ use browser::Browser;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use vmhealth_sim::explain::{Explanation, Section};
 use xtask::report::{Results, annotations, html, junit, markdown};
 
 /// What ends a script, an attribute, a comment or a text, and then runs.
@@ -32,7 +33,8 @@ fn hostile(folder: &Path) -> Results {
         json!({
             "id": format!("hostile/{HOSTILE}"), "world": world, "arch": HOSTILE, "host": "local", "verdict": verdict,
             "reason": HOSTILE, "duration_s": 1.0, "guest_s": 9.0, "forked": false, "repeat": HOSTILE,
-            "divergences": [HOSTILE], "known_differences": [HOSTILE], "about": {"summary": HOSTILE, "file": HOSTILE, "line": 1},
+            "divergences": [HOSTILE], "known_differences": [HOSTILE],
+            "explanation": [{"headline": HOSTILE, "sections": [{"title": "noticed", "lines": [HOSTILE]}]}], "about": {"summary": HOSTILE, "file": HOSTILE, "line": 1},
         })
     };
     let text = json!({
@@ -84,7 +86,12 @@ fn mixed() -> Results {
         "conformance": {"scenarios": 5, "compared": 90, "intervals": 28, "divergences": 1}, "scenarios": scenarios,
         "machine": {"cores": 2, "qemu": "", "accel": "", "guest_scale": 1.0, "image": "", "kernel": ""},
     });
-    serde_json::from_value(text).unwrap()
+    let mut results: Results = serde_json::from_value(text).unwrap();
+    let lines = vec!["liveness: 3 failed attempts in a row".to_owned()];
+    let sections = vec![Section { title: "noticed".to_owned(), lines }];
+    let headline = "killWatchdog at 20.000 s: liveness noticed first, after 9.1 s".to_owned();
+    results.scenarios[1].explanation = vec![Explanation { headline, sections }];
+    results
 }
 
 #[test]
@@ -228,6 +235,8 @@ fn in_a_browser() {
     browser.value("document.querySelectorAll('details').forEach(d => d.open = true); document.querySelectorAll('[role=listbox]').forEach(b => b.focus())");
     assert_eq!(browser.value("typeof window.pwned + document.querySelectorAll('img').length"), "undefined0");
     assert!(browser.value("document.querySelector('#detail').textContent").as_str().unwrap().contains("onerror"));
+    let told = browser.value("[...document.querySelectorAll('.told')].map(e => e.textContent).join()");
+    assert_eq!(told.as_str().unwrap().matches("onerror").count(), 4, "{told}");
     browser.picture(&pictures.join("hostile.png"));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }

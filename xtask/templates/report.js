@@ -154,11 +154,17 @@ const chart = (scenario, lineUp, show, width) => {
 // ---- a scenario
 const path = (...parts) => './' + parts.flatMap(p => p.split('/')).map(encodeURIComponent).join('/');
 
+// What came of a fault.
+const told = ([headline, sections]) => html('div', {class: 'told'}, html('b', {}, data.texts[headline]),
+  html('dl', {}, ...sections.flatMap(([title, lines]) =>
+    [html('dt', {}, data.texts[title]), ...lines.map(l => html('dd', {}, data.texts[l].trimStart()))])));
+
 const verdictOf = run => html('div', {}, 
   html('span', {class: 'chip ' + run.verdict.toLowerCase() + (run.differences.length ? ' differs' : '')}, `${run.place} ${run.verdict}`), ' ',
   run.reason ? html('span', {class: 'reason'}, run.reason) : '',
   ...run.differences.map(d => html('pre', {tabindex: 0, 'aria-label': 'Divergence'}, d)),
-  ...run.explained.map(d => html('span', {class: 'summary'}, 'explained difference: ' + d)),
+  ...run.known_differences.map(d => html('span', {class: 'summary'}, 'known difference: ' + d)),
+  ...run.explanation.map(told),
   html('code', {class: 'again'}, run.repeat));
 
 const eventTable = run => html('details', {},

@@ -1,8 +1,9 @@
 //! The part of a trace from one fault to the next: who noticed it first, and when each part of what followed was over.
 
-use crate::fault::FaultKind;
+use crate::fault::Fault;
 use crate::kubelet::{ProbeKind, ProbeResult, Verdict};
-use crate::scenario::Alive;
+use crate::manifest::VirtualMachine;
+use crate::scenario::{Alive, Spec};
 use crate::time::Time;
 use crate::trace::{DomainEvent, Entry, Event, ShutdownCause, VmReason};
 use std::time::Duration;
@@ -13,9 +14,7 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// A fault and what came of it.
 #[derive(Debug, Clone)]
 pub(super) struct Episode<'a> {
-    pub(super) fault: FaultKind,
-    /// Which fault of the scenario it is, from 0.
-    pub(super) number: usize,
+    pub(super) fault: &'a Fault,
     /// When it was begun.
     pub(super) at: Time,
     /// The VMI that it hit.
@@ -52,6 +51,8 @@ pub(super) enum Notice {
     Watchdog,
     /// QEMU heard of the panic.
     Panic,
+    /// A disk's error stopped the guest.
+    IoError,
     /// The guest powered itself off.
     PowerOff,
     /// QEMU is gone.
@@ -87,7 +88,8 @@ impl Flip {
 
 impl<'a> Episode<'a> {
     /// Every fault of a trace that is in the order of time.
-    pub(super) fn all(entries: &'a [Entry], alive: &Alive) -> Vec<Episode<'a>> {
+    pub(super) fn all(vm: &VirtualMachine, spec: &'a Spec, entries: &'a [Entry]) -> Vec<Episode<'a>> {
+        let faults: Vec<&Fault> = spec.steps.iter().filter_map(|s| s.fault.as_ref()).collect();
         let begins = entries.iter().enumerate().filter(|(_, e)| matches!(e.event, Event::FaultBegun(_)));
         let begins: Vec<usize> = begins.map(|(i, _)| i).collect();
         let ends = begins.iter().skip(1).copied().chain([entries.len()]);
@@ -95,8 +97,8 @@ impl<'a> Episode<'a> {
             let (before, rest) = entries.split_at(begin);
             let after = &rest[..end - begin];
             let first = after.first()?;
-            let Event::FaultBegun(fault) = first.event else { return None };
-            let mut alive = alive.clone();
+            let fault = *faults.get(number)?;
+            let mut alive = Alive::new(&spec.steps, vm.vmi.liveness.is_some());
             before.iter().for_each(|e| alive.observe(e));
             let before_it = match (alive.is_back(), alive.is_guarded()) {
                 (false, _) => " (into a VM that was not Ready)",
@@ -105,9 +107,23 @@ impl<'a> Episode<'a> {
             };
             let returned = returned(&mut alive, after);
             let cut_short = end < entries.len();
-            Some(Episode { fault, number, at: first.at, vmi: first.vmi, before, after, cut_short, before_it, returned })
+            Some(Episode { fault, at: first.at, vmi: first.vmi, before, after, cut_short, before_it, returned })
         };
         begins.iter().copied().zip(ends).enumerate().filter_map(of).collect()
+    }
+
+    /// How often a guest that a disk's error had stopped was let go on.
+    pub(super) fn resumes(&self) -> usize {
+        let mut is_stopped = false;
+        let resumed = |e: &&Entry| match e.event {
+            Event::Qemu(DomainEvent::Resume) => std::mem::take(&mut is_stopped),
+            Event::Qemu(DomainEvent::IoError) => {
+                is_stopped = true;
+                false
+            }
+            _ => false,
+        };
+        self.after.iter().filter(resumed).count()
     }
 
     /// What happened to the VMI that the fault hit.
@@ -153,6 +169,7 @@ impl<'a> Episode<'a> {
             Event::Published(kind, ProbeResult::Failure) => Some(Notice::Probe(*kind, self.flip(*kind, entry.at))),
             Event::Qemu(DomainEvent::Watchdog(_)) => Some(Notice::Watchdog),
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
+            Event::Qemu(DomainEvent::IoError) => Some(Notice::IoError),
             Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),
             Event::Qemu(DomainEvent::Exited(_)) => Some(Notice::QemuGone),
             _ => None,
@@ -231,6 +248,7 @@ fn noticed_words(notice: &Notice) -> String {
         Notice::Probe(ProbeKind::Liveness, _) => "liveness's result is Failure".into(),
         Notice::Watchdog => "the watchdog fires".into(),
         Notice::Panic => "QEMU reports the panic".into(),
+        Notice::IoError => "a write fails, and QEMU stops the guest".into(),
         Notice::PowerOff => "the guest is off".into(),
         Notice::QemuGone => "QEMU is gone".into(),
     }

@@ -6,19 +6,19 @@ use super::shape::{Explanation, Section};
 use super::unnoticed::unnoticed;
 use super::words;
 use crate::manifest::VirtualMachine;
-use crate::scenario::{Alive, Spec};
+use crate::scenario::Spec;
+use crate::time::Time;
 use crate::trace::Trace;
 
-/// One explanation for each fault of a run, in their order; one in all where nothing was broken.
-pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace) -> Vec<Explanation> {
+/// One explanation for each fault of a run that ended then, in their order; one in all where nothing was broken.
+pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace, end: Time) -> Vec<Explanation> {
     let entries = trace.sorted();
-    let alive = Alive::new(&spec.steps, vm.vmi.liveness.is_some());
-    let episodes = Episode::all(&entries, &alive);
-    if entries.is_empty() {
-        return Vec::new();
-    }
+    let episodes = Episode::all(vm, spec, &entries);
+    let Some(last) = entries.last() else { return Vec::new() };
+    // A run's own clock may be read a little before its last event is.
+    let end = end.max(last.at);
     if episodes.is_empty() {
-        return vec![words::unbroken(vm, alive, &entries)];
+        return vec![words::unbroken(vm, spec, &entries, end)];
     }
     let last = episodes.len() - 1;
     let of = |(i, episode): (usize, &Episode<'_>)| {
@@ -31,7 +31,7 @@ pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace) -> Vec<Explanati
         ];
         let filled = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
         let sections = filled.map(|(title, lines)| Section { title: title.to_owned(), lines }).collect();
-        Explanation { headline: words::headline(spec, episode, &entries), sections }
+        Explanation { headline: words::headline(episode, end), sections }
     };
     episodes.iter().enumerate().map(of).collect()
 }

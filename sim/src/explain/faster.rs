@@ -4,9 +4,9 @@
 use super::episode::{Episode, Returned};
 use super::words::{at, seconds};
 use crate::engine::Config;
-use crate::fault::FaultKind;
+use crate::fault::Fault;
 use crate::manifest::{Grace, Probe, RunStrategy, VirtualMachine, WatchdogAction};
-use crate::scenario::{Alive, Final, Spec};
+use crate::scenario::{Final, Spec};
 use crate::time::Span;
 use crate::world::{self, Timings};
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
     }
     let Some(before) = outcome(vm, spec) else { return Vec::new() };
     let (fault, took) = before;
-    let better = variants(vm, fault).into_iter().filter_map(|variant| {
+    let better = variants(vm, &fault).into_iter().filter_map(|variant| {
         let (_, Some(after)) = outcome(&variant.vm, spec)? else { return None };
         let saved = took.map_or(Duration::MAX, |took| took.saturating_sub(after));
         (saved > WORTH_IT).then(|| {
@@ -52,7 +52,7 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
 
 /// The last fault of the scenario in virtual time, and how long after it the VM was back; `None` within: it never was. `None`:
 /// it was never away, or no fault came.
-fn outcome(vm: &VirtualMachine, spec: &Spec) -> Option<(FaultKind, Option<Duration>)> {
+fn outcome(vm: &VirtualMachine, spec: &Spec) -> Option<(Fault, Option<Duration>)> {
     let spec = Spec {
         expect: Vec::new(),
         never: Vec::new(),
@@ -62,16 +62,16 @@ fn outcome(vm: &VirtualMachine, spec: &Spec) -> Option<(FaultKind, Option<Durati
     };
     let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
     let entries = trace.sorted();
-    let episodes = Episode::all(&entries, &Alive::new(&spec.steps, vm.vmi.liveness.is_some()));
+    let episodes = Episode::all(vm, &spec, &entries);
     let last = episodes.last()?;
     match last.returned {
         Returned::StayedReady => None,
-        Returned::At(at) => Some((last.fault, Some(at.since(last.at)))),
-        Returned::No => Some((last.fault, None)),
+        Returned::At(at) => Some((last.fault.clone(), Some(at.since(last.at)))),
+        Returned::No => Some((last.fault.clone(), None)),
     }
 }
 
-fn variants(vm: &VirtualMachine, fault: FaultKind) -> Vec<Variant> {
+fn variants(vm: &VirtualMachine, fault: &Fault) -> Vec<Variant> {
     let mut all = Vec::new();
     let mut add = |change: String, edit: &dyn Fn(&mut VirtualMachine)| {
         let mut vm = vm.clone();
@@ -116,7 +116,7 @@ fn variants(vm: &VirtualMachine, fault: FaultKind) -> Vec<Variant> {
             });
         }
     }
-    if fault == FaultKind::KernelPanic && !vm.vmi.reports_panics() {
+    if fault.panics() && !vm.vmi.reports_panics() {
         let change =
             "domain.devices.panicDevices: [{model: hyperv}] (behind the gate PanicDevices before KubeVirt 1.9)";
         add(change.to_owned(), &|vm| vm.vmi.panic_device = true);

@@ -5,7 +5,7 @@ use super::episode::{Episode, Returned};
 use super::words::who;
 use crate::engine::Config;
 use crate::manifest::VirtualMachine;
-use crate::scenario::{Alive, Final, Spec};
+use crate::scenario::{Final, Spec};
 use crate::time::Span;
 use crate::trace::{DomainEvent, Event};
 use crate::world::{self, Timings};
@@ -36,14 +36,15 @@ pub fn outcome(vm: &VirtualMachine, spec: &Spec, boot: Duration) -> Option<Outco
         Spec { expect: Vec::new(), never: Vec::new(), observe: watched, final_state: Final::default(), ..spec.clone() };
     let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), Timings::booting_in(boot));
     let entries = trace.sorted();
-    let episodes = Episode::all(&entries, &Alive::new(&spec.steps, vm.vmi.liveness.is_some()));
+    let episodes = Episode::all(vm, &spec, &entries);
     let last = episodes.last()?;
     let since = |at: crate::time::Time| at.since(last.at).as_secs_f64();
-    let ended = last.of_vmi().find_map(|e| match &e.event {
+    let phase = last.of_vmi().find_map(|e| match &e.event {
         Event::Phase(phase) if phase.is_final() => Some(phase.to_string()),
-        Event::Qemu(DomainEvent::Reset { .. }) => Some("reset".to_owned()),
         _ => None,
     });
+    let is_reset = last.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::Reset { .. })));
+    let ended = phase.or(is_reset.then(|| "reset".to_owned()));
     Some(Outcome {
         noticed: last.noticed().map(|(at, notice)| (who(&notice).to_owned(), since(at))),
         ended: ended.unwrap_or_default(),

@@ -16,7 +16,7 @@ pub struct Explanation {
 /// Lines under a heading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Section {
-    /// `noticed`, `done`, `took`, `unnoticed` or `faster`.
+    /// `noticed`, `done`, `took`, `unnoticed` or `faster`; `seen` where nothing was broken.
     pub title: String,
     /// A sentence each.
     pub lines: Vec<String>,

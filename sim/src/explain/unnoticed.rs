@@ -1,8 +1,7 @@
 //! Who did not notice a fault, and why not.
 
 use super::episode::{Episode, Notice};
-use super::words::{at, field, probe};
-use crate::fault::FaultKind;
+use super::words::{at, counted, field, probe};
 use crate::kubelet::{ProbeKind, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::Spec;
@@ -45,7 +44,7 @@ pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>)
             why_no_watchdog(spec, episode, noticed.is_some())
         )),
     }
-    if episode.fault == FaultKind::KernelPanic && !vm.vmi.reports_panics() {
+    if episode.fault.panics() && !vm.vmi.reports_panics() {
         absent.push("panic device");
     }
     if !absent.is_empty() {
@@ -66,9 +65,12 @@ fn of_probe(episode: &Episode<'_>, kind: ProbeKind, threshold: u32, end: Option<
     let until = if end.is_some() { "before the guest was stopped or reset" } else { "until the end" };
     match (all, failed) {
         (0, _) => format!("no attempt was answered {until}"),
-        (_, 0) => format!("{all} attempts {until}, all of them answered well: what it asks was not broken"),
+        (_, 0) => format!("{} {until}, and none failed: what it asks was not broken", counted(all, "attempt")),
         (_, _) if row > 0 => format!("{row} failed {until}; failureThreshold is {threshold}"),
-        _ => format!("{failed} of {all} attempts failed, never {threshold} in a row, which is failureThreshold"),
+        _ => format!(
+            "{failed} of {} failed, never {threshold} in a row, which is failureThreshold",
+            counted(all, "attempt")
+        ),
     }
 }
 
@@ -77,11 +79,11 @@ fn why_no_watchdog(spec: &Spec, episode: &Episode<'_>, noticed: bool) -> String 
         Event::WatchdogHolder(name) => Some(name.as_str()),
         _ => None,
     });
-    let stops_pets =
-        matches!(episode.fault, FaultKind::KernelPanic | FaultKind::KillWatchdog | FaultKind::StopWatchdog);
-    match (holder.last().filter(|name| *name != "nobody"), stops_pets) {
+    let is_stopped = episode.of_vmi().any(|e| e.event == Event::Qemu(DomainEvent::IoError));
+    match (holder.last().filter(|name| *name != "nobody"), episode.fault.stops_pets()) {
         _ if !spec.guest.has_watchdog_daemon() => "nothing in the guest has armed it".to_owned(),
         (Some(name), _) => format!("{name} took over and pets it"),
+        (None, false) if is_stopped => "its time stands still while the guest is stopped".to_owned(),
         (None, false) => "it went on being petted".to_owned(),
         (None, true) if noticed || episode.cut_short => "its timeout was not over yet".to_owned(),
         (None, true) => "it did not fire while the run lasted".to_owned(),

@@ -16,6 +16,14 @@ pub(super) fn seconds(span: Duration) -> String {
     format!("{:.1} s", span.as_secs_f64())
 }
 
+/// `1 attempt`, `2 attempts`
+pub(super) fn counted(number: impl Into<u64>, thing: &str) -> String {
+    match number.into() {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
 /// The manifest's field of a probe.
 pub(super) fn field(kind: ProbeKind) -> &'static str {
     match kind {
@@ -46,28 +54,25 @@ fn threshold(vm: &VirtualMachine, kind: ProbeKind, number: u32) -> String {
     }
 }
 
-pub(super) fn headline(spec: &Spec, episode: &Episode<'_>, entries: &[Entry]) -> String {
+/// The answer in a sentence, of a run that ended then.
+pub(super) fn headline(episode: &Episode<'_>, end: Time) -> String {
     let since = |t: Time| seconds(t.since(episode.at));
     let first = match episode.noticed() {
         None => "nobody noticed".to_owned(),
         Some((at, notice)) => format!("{} noticed first, after {}", who(&notice), since(at)),
     };
-    let end = episode.after.last().or(entries.last()).map_or(episode.at, |e| e.at);
     let back = match (episode.returned, episode.cut_short) {
         (Returned::StayedReady, _) => "the VM stayed Ready".to_owned(),
         (Returned::At(at), _) => format!("the VM is back after {}", since(at)),
         (Returned::No, true) => "the VM was not back when the next fault came".to_owned(),
         (Returned::No, false) => format!("the VM was NOT back when the run ended, {} after it", since(end)),
     };
-    format!("{} at {} s{}: {first}; {back}", what(spec, episode), episode.at, episode.before_it)
+    format!("{} at {} s{}: {first}; {back}", what(episode.fault), episode.at, episode.before_it)
 }
 
 /// The fault, with what it did to the health server.
-fn what(spec: &Spec, episode: &Episode<'_>) -> String {
-    let health = match spec.steps.iter().filter_map(|s| s.fault.as_ref()).nth(episode.number) {
-        Some(Fault::Health(health)) => health,
-        _ => return episode.fault.to_string(),
-    };
+fn what(fault: &Fault) -> String {
+    let Fault::Health(health) = fault else { return fault.kind().to_string() };
     match health {
         Health::Status(status) => format!("health status {status}"),
         Health::Redirect(to) => format!("health redirect {to}"),
@@ -85,7 +90,7 @@ pub(super) fn who(notice: &Notice) -> &'static str {
         Notice::Probe(ProbeKind::Liveness, _) => "liveness",
         Notice::Watchdog => "the watchdog",
         Notice::Panic => "QEMU",
-        Notice::PowerOff | Notice::QemuGone => "KubeVirt",
+        Notice::IoError | Notice::PowerOff | Notice::QemuGone => "KubeVirt",
     }
 }
 
@@ -98,6 +103,7 @@ pub(super) fn noticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -
             format!("QEMU: the panic device{} tells it of a panic at once", at(vm, "domain.devices.panicDevices"))
         }
         Notice::Panic => "QEMU: a panicked kernel on s390x stops its CPU, which QEMU sees at once".to_owned(),
+        Notice::IoError => "KubeVirt: a write to a disk failed, and QEMU stopped the guest".to_owned(),
         Notice::PowerOff => "KubeVirt: the guest powered itself off".to_owned(),
         Notice::QemuGone => "KubeVirt: the QEMU process is gone".to_owned(),
     };
@@ -117,8 +123,8 @@ fn flipped(vm: &VirtualMachine, episode: &Episode<'_>, kind: ProbeKind, flip: &F
     let count = flip.begun.len();
     let times: Vec<String> = flip.begun.iter().skip(before).map(|t| seconds(t.since(episode.at))).collect();
     let mut text = format!(
-        "{name}{place}: {count} failed attempt{} in a row, which is {}",
-        if count == 1 { "" } else { "s" },
+        "{name}{place}: {} in a row, which is {}",
+        counted(count as u64, "failed attempt"),
         threshold(vm, kind, timings.failure_threshold)
     );
     if before > 0 {
@@ -158,6 +164,10 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
     for entry in episode.after {
         match &entry.event {
             Event::Endpoint(false) => say("taken out of the endpoints: clients of a Service go elsewhere".into()),
+            Event::Qemu(DomainEvent::IoError) => say(match episode.resumes() {
+                0 => "QEMU stopped the guest, and virt-handler did not let it go on".to_owned(),
+                n => format!("QEMU stopped the guest; virt-handler let it go on {}", counted(n as u64, "time")),
+            }),
             Event::Killing => {
                 stopped = true;
                 let grace = vm.vmi.grace.seconds;
@@ -215,7 +225,8 @@ pub(super) fn took(episode: &Episode<'_>) -> Vec<String> {
 }
 
 /// A run in which nothing was broken.
-pub(super) fn unbroken(vm: &VirtualMachine, mut alive: Alive, entries: &[Entry]) -> Explanation {
+pub(super) fn unbroken(vm: &VirtualMachine, spec: &Spec, entries: &[Entry], end: Time) -> Explanation {
+    let mut alive = Alive::new(&spec.steps, vm.vmi.liveness.is_some());
     let mut first = None;
     for entry in entries {
         alive.observe(entry);
@@ -223,7 +234,6 @@ pub(super) fn unbroken(vm: &VirtualMachine, mut alive: Alive, entries: &[Entry])
             first.get_or_insert(entry.at);
         }
     }
-    let end = entries.last().map_or(Time::ZERO, |e| e.at);
     let headline = match (first, alive.is_back()) {
         (Some(at), true) => format!("nothing was broken; the VM was Ready after {}", seconds(at.since_origin())),
         (Some(at), false) => format!("nothing was broken; the VM was Ready after {at} s, and is NOT at the end"),
@@ -242,7 +252,7 @@ pub(super) fn unbroken(vm: &VirtualMachine, mut alive: Alive, entries: &[Entry])
     }
     let kills = entries.iter().filter(|e| e.event == Event::Killing).count();
     if kills > 0 {
-        lines.push(format!("the VM was stopped {kills} times"));
+        lines.push(format!("the VM was stopped {}", counted(kills as u64, "time")));
     }
     let sections = match lines.is_empty() {
         true => Vec::new(),

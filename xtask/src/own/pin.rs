@@ -11,6 +11,7 @@ use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::concern::{Concern, concerning};
 use vmhealth_sim::explain::{Outcome, differences, outcome};
+use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::manifest::{self, Petter, Probe, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::Scenario;
 
@@ -136,7 +137,7 @@ impl Pin {
             _ => "",
         };
         let noticed = outcome.and_then(|o| o.noticed.as_ref());
-        let mut expect = match noticed.and_then(|(who, after)| Some((event(who)?, window(vm, who, *after)))) {
+        let mut expect = match noticed.and_then(|(who, after)| Some((event(who, kind)?, window(vm, who, *after)))) {
             Some((event, window)) => format!("    - {{see: {event}, within: {window}}}\n"),
             None => format!("    - {{see: fault {kind} confirmed, within: 0s..1m}}\n"),
         };
@@ -161,13 +162,14 @@ impl Pin {
     }
 }
 
-/// What somebody's noticing is called in a trace.
-fn event(who: &str) -> Option<&'static str> {
+/// What somebody's noticing a fault of this kind is called in a trace.
+fn event(who: &str, kind: &str) -> Option<&'static str> {
     match who {
         "readiness" => Some("readiness result Failure"),
         "liveness" => Some("liveness result Failure"),
         "the watchdog" => Some("qemu WATCHDOG"),
         "QEMU" => Some("qemu GUEST_PANICKED"),
+        "KubeVirt" if kind == FaultKind::IoError.name() => Some("vmi event IOerror"),
         "KubeVirt" => Some("qemu EXIT"),
         _ => None,
     }
@@ -252,7 +254,7 @@ mod tests {
         fs::write(&file, web("failureThreshold: 6").yaml()).unwrap();
         assert_eq!(pin.write(&folder, false).unwrap(), Vec::<String>::new());
         let cases = catalogue::read(Some(&folder)).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(cases.len(), 7);
+        assert_eq!(cases.len(), 12);
         for case in cases {
             let config = Config::of(&case.scenario.spec, 1.0, false);
             let (verdict, ..) = world::run(&case.manifest, &case.scenario.spec, config, Timings::default());

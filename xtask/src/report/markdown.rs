@@ -6,7 +6,7 @@
 use super::results::{Results, VerdictWord};
 use std::fmt::Write as _;
 
-/// At most so many lines of a reason or a divergence: a job's summary is limited to a megabyte.
+/// At most so many lines of what went wrong, and of its explanation: a job's summary is limited to a megabyte.
 const LINES: usize = 40;
 
 /// The counts, what went wrong with the command that repeats it, and a table of all that is folded away.
@@ -31,7 +31,9 @@ pub fn markdown(results: &Results) -> String {
         let (id, place, verdict) = (code(&scenario.id), scenario.place(), scenario.verdict.as_str());
         let _ = writeln!(text, "**{verdict}{differs}** {id} ({place})\n");
         let all = [&scenario.reason].into_iter().chain(&scenario.divergences).chain(&scenario.host_differences);
-        for line in all.flat_map(|t| t.lines()).filter(|l| !l.trim().is_empty()).take(LINES) {
+        let told = scenario.explained();
+        let wrong = all.flat_map(|t| t.lines()).filter(|l| !l.trim().is_empty()).take(LINES);
+        for line in wrong.chain(told.lines().take(LINES)) {
             let _ = writeln!(text, "    {line}");
         }
         let _ = writeln!(text, "    again: {}\n", scenario.repeat.replace('\n', " "));

@@ -11,6 +11,7 @@ use vmhealth_guests::reality::{Outcome, Pressure};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::explain::explain;
 use vmhealth_sim::scenario::{KnownDifference, Verdict};
+use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
 
@@ -82,7 +83,7 @@ pub(crate) fn finish(
         host_differences: Vec::new(),
         known_host_differences: Vec::new(),
         about: Some(case.about()),
-        explanation: explain(&case.manifest, &case.scenario.spec, &outcome.trace),
+        explanation: explain(&case.manifest, &case.scenario.spec, &outcome.trace, Time::ZERO + outcome.lasted),
         repeat: match host {
             LOCAL => case.again.replace("{world}", world),
             host => case.again.replace("{world}", world) + " --host " + host,

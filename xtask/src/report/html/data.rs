@@ -9,6 +9,7 @@ use crate::report::secrets::Secrets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use vmhealth_sim::explain::{Explanation, Section};
 
 /// A detail is at most so many characters; the whole one is in the evidence.
 const LONGEST_DETAIL: usize = 400;
@@ -43,7 +44,8 @@ struct Run {
     reason: String,
     repeat: String,
     differences: Vec<String>,
-    explained: Vec<String>,
+    known_differences: Vec<String>,
+    explanation: Vec<ExplanationData>,
     end: u64,
     lanes: Vec<LaneData>,
     /// (time, VMI, text, detail or none, replayed)
@@ -55,6 +57,9 @@ struct Run {
     consoles: Vec<(String, String)>,
     files: Vec<String>,
 }
+
+/// (headline, (heading, lines) of each section)
+type ExplanationData = (usize, Vec<(usize, Vec<usize>)>);
 
 #[derive(Debug, Serialize)]
 struct LaneData {
@@ -143,16 +148,24 @@ impl Run {
             reason: result.reason.clone(),
             repeat: result.repeat.clone(),
             differences: [result.divergences.as_slice(), &result.host_differences].concat(),
-            explained: [result.known_differences.as_slice(), &result.known_host_differences].concat(),
+            known_differences: [result.known_differences.as_slice(), &result.known_host_differences].concat(),
             end: millis(result.guest_s.max(last)),
             events: events.collect(),
             left_out: evidence.lines.len() - shown.len(),
             only_here: Vec::new(),
             consoles: evidence.consoles.clone(),
             files: evidence.files.clone(),
+            explanation: result.explanation.iter().map(|one| explained(one, texts)).collect(),
             lanes: lanes.iter().map(|lane| LaneData::new(lane, texts)).collect(),
         }
     }
+}
+
+fn explained(explanation: &Explanation, texts: &mut Texts) -> ExplanationData {
+    let headline = texts.place(&explanation.headline);
+    let section =
+        |Section { title, lines }: &Section| (texts.place(title), lines.iter().map(|line| texts.place(line)).collect());
+    (headline, explanation.sections.iter().map(section).collect())
 }
 
 impl LaneData {
