@@ -71,8 +71,8 @@ macro_rules! faults {
                 match self { $(FaultKind::$kind => matches!(Effect::$effect, Effect::TakesAWhile),)+ }
             }
 
-            /// What it needs of the guest's profile.
-            pub const fn needs(self) -> Needs {
+            /// What it needs of the guest's profile, whatever its argument; see [`Fault::needs`].
+            const fn needs(self) -> Needs {
                 match self { $(FaultKind::$kind => Needs::$needs,)+ }
             }
         }
@@ -220,6 +220,15 @@ impl Fault {
         match self {
             Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
             _ => None,
+        }
+    }
+
+    /// What it needs of the guest's profile; what the OOM killer takes must be there.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Fault::OomKill { of: OomVictim::Watchdog } => Needs::WatchdogDaemon,
+            Fault::OomKill { of: OomVictim::Service } => Needs::HealthServer,
+            other => other.kind().needs(),
         }
     }
 

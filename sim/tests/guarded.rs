@@ -44,7 +44,7 @@ fn a_fault_waits_for_a_guarded_vm() {
 
 #[test]
 fn a_run_goes_on_until_the_vm_is_back() {
-    let check = |vm: &Vm, fault: &str, wait: &str, expected: Result<u64, &str>| {
+    let check = |vm: &Vm, fault: &str, wait: &str, expected: Result<u64, (&str, u64)>| {
         let steps = format!("{{after: guest ready, plus: 2s, fault: {fault}}}");
         let guest = "healthServer: true, watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}";
         let scenario = scenario().guest(guest).steps(&steps).expect("{see: fault, within: 0s..9m}").observe("1s");
@@ -56,18 +56,29 @@ fn a_run_goes_on_until_the_vm_is_back() {
             (Verdict::Pass, Ok(at)) => {
                 assert!(end.abs_diff(Duration::from_secs(at)) < Duration::from_secs(2), "{end:?}")
             }
-            (Verdict::Fail(why), Err(part)) => assert!(why.contains(part), "{why}"),
+            (Verdict::Fail(why), Err((part, at))) => {
+                assert!(why.contains(part), "{why}");
+                assert!(end.abs_diff(Duration::from_secs(at)) < Duration::from_secs(2), "{end:?}")
+            }
             (found, expected) => panic!("{found:?}, expected {expected:?}: {fault} {}", vm.yaml()),
         }
     };
     let always = vm().watchdog(WatchdogAction::Poweroff);
     // Fires 9 s after it, boots for 18 s; the run does not last longer.
     check(&always, "kernelPanic", "15m", Ok(49));
-    check(&always, "kernelPanic", "20s", Err("at the end answers is false, expected true"));
+    check(&always, "kernelPanic", "20s", Err(("at the end answers is false, expected true", 41)));
     // Nobody notices: it is Ready, and is not back.
-    check(&vm(), "kernelPanic", "1m", Err("answers is false, expected true"));
-    check(&vm(), "{health: stop}", "1m", Err("answers is false, expected true"));
+    check(&vm(), "kernelPanic", "1m", Err(("answers is false, expected true", 81)));
+    check(&vm(), "{nmi: {unknownNmiPanic: true}}", "1m", Err(("answers is false, expected true", 81)));
+    check(&vm(), "{networkLoss: {for: 20m}}", "1m", Err(("answers is false, expected true", 81)));
+    check(&vm(), "{networkLoss: {for: 20s}}", "1m", Ok(40));
+    check(&vm(), "{health: stop}", "1m", Err(("answers is false, expected true", 81)));
     check(&vm(), "{health: {status: 302}}", "1m", Ok(22));
-    // Never again, which is known before the quarter of an hour is over.
-    check(&vm().strategy("Once").watchdog(WatchdogAction::Poweroff), "kernelPanic", "15m", Err("ready is false"));
+    // Never again.
+    check(
+        &vm().strategy("Once").watchdog(WatchdogAction::Poweroff),
+        "kernelPanic",
+        "15m",
+        Err(("ready is false", 921)),
+    );
 }

@@ -91,6 +91,10 @@ impl Plan {
         }
         // A folder before what is in it.
         for Access { path, write } in BTreeSet::from_iter(accesses) {
+            // Firmware that the system brings is there already.
+            if !write && SYSTEM.iter().any(|known| path.starts_with(known)) {
+                continue;
+            }
             steps.bind(path, if *write { Kind::Write } else { Kind::Read })?;
         }
         let identity = |id: u32| text(OsStr::new(&format!("{id} {id} 1")));

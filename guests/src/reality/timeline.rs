@@ -52,14 +52,16 @@ impl Timeline {
 
     /// Keeps what is new in the trace and shows it to the watcher.
     pub(super) fn keep(&mut self, trace: &Trace) -> io::Result<()> {
-        for entry in &trace.entries()[self.kept..] {
+        // Of a very long run the oldest entries are forgotten, and the new ones are always the last.
+        let new = (trace.logged() - self.kept).min(trace.entries().len());
+        for entry in &trace.entries()[trace.entries().len() - new..] {
             let line = serde_json::to_string(&Line::from(entry))?;
             // At once: formatted into a file it would be a write for every token.
             self.file.write_all(format!("{line}\n").as_bytes())?;
             // Nobody may look any more.
             let _ = self.watcher.send(entry.clone());
         }
-        self.kept = trace.entries().len();
+        self.kept = trace.logged();
         Ok(())
     }
 }

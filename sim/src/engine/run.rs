@@ -182,7 +182,7 @@ impl Engine {
         let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
         let retry = self.controller.next_wakeup(self.now);
         let refused = self.refused.as_ref().filter(|_| self.creating()).map(Retries::next_wakeup);
-        let judge = self.judge.next_wakeup();
+        let judge = self.judge.next_wakeup(self.now);
         let all = [vmi, script, judge, retry, refused, self.timers.next()];
         earliest(all.map(|wakeup| wakeup.filter(|t| *t > self.now)))
     }

@@ -4,7 +4,7 @@
 //! notices. So Ready alone does not say that a VM is back.
 
 use super::file::Step;
-use crate::fault::{Fault, Health};
+use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::{ProbeKind, Verdict};
 use crate::trace::{DomainEvent, Entry, Event};
 
@@ -16,6 +16,8 @@ pub struct Alive {
     begun: usize,
     booted: bool,
     serves: bool,
+    /// Losses of its network that are not over.
+    cut_off: usize,
     ready: bool,
     has_liveness: bool,
     /// Of the present VMI's liveness probe.
@@ -26,7 +28,16 @@ impl Alive {
     /// Before anything has happened; the faults of these steps are going to.
     pub fn new(steps: &[Step], has_liveness: bool) -> Alive {
         let faults = steps.iter().filter_map(|step| step.fault.clone()).collect();
-        Alive { faults, begun: 0, booted: false, serves: true, ready: false, has_liveness, liveness_succeeded: false }
+        Alive {
+            faults,
+            begun: 0,
+            booted: false,
+            serves: true,
+            cut_off: 0,
+            ready: false,
+            has_liveness,
+            liveness_succeeded: false,
+        }
     }
 
     /// Takes an entry of the trace.
@@ -34,13 +45,18 @@ impl Alive {
         match &entry.event {
             Event::FaultBegun(_) => {
                 match self.faults.get(self.begun) {
-                    Some(Fault::KernelPanic) => self.booted = false,
+                    Some(fault) if fault.panics() => self.booted = false,
+                    Some(Fault::NetworkLoss { .. }) => self.cut_off += 1,
                     Some(Fault::Health(health)) => self.serves = serves(health),
                     _ => {}
                 }
                 self.begun += 1;
             }
-            Event::Qemu(DomainEvent::Started) => (self.booted, self.liveness_succeeded) = (false, false),
+            Event::FaultOver(FaultKind::NetworkLoss) => self.cut_off = self.cut_off.saturating_sub(1),
+            Event::Qemu(DomainEvent::Started) => {
+                // Another guest, with a network of its own.
+                (self.booted, self.liveness_succeeded, self.cut_off) = (false, false, 0);
+            }
             Event::Answered(ProbeKind::Liveness, Verdict::Success | Verdict::Warning) => self.liveness_succeeded = true,
             Event::Qemu(
                 DomainEvent::Reset { .. }
@@ -57,7 +73,7 @@ impl Alive {
 
     /// The guest was seen booted since it was last started, reset or broken, and so was its service.
     pub fn answers(&self) -> bool {
-        self.booted && self.serves
+        self.booted && self.serves && self.cut_off == 0
     }
 
     /// It is back, and its liveness probe, if it has one, has succeeded once.

@@ -6,7 +6,7 @@ use super::pattern::Pattern;
 use super::user::UserRequest;
 use super::window::Window;
 use crate::cluster::KubevirtVersion;
-use crate::fault::Fault;
+use crate::fault::{Fault, Needs};
 use crate::manifest::WatchdogModel;
 use crate::time::Span;
 use crate::trace::{Phase, VmStatus};
@@ -127,6 +127,15 @@ impl GuestProfile {
     /// Something pets the watchdog: Debian's daemon, or what the user has set up.
     pub fn has_watchdog_daemon(&self) -> bool {
         self.watchdog_daemon.is_some() || self.own_watchdog_daemon
+    }
+
+    /// The field without which this fault has nothing to break.
+    pub fn lacks(&self, fault: &Fault) -> Option<&'static str> {
+        match fault.needs() {
+            Needs::WatchdogDaemon if !self.has_watchdog_daemon() => Some("watchdogDaemon"),
+            Needs::HealthServer if !self.health_server => Some("healthServer"),
+            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Nothing => None,
+        }
     }
 }
 

@@ -180,9 +180,10 @@ impl Judge {
         }
     }
 
-    /// The next moment at which [`Judge::verdict`] can change without an entry.
-    pub fn next_wakeup(&self) -> Option<Time> {
-        earliest([self.deadline(), self.watched_until(), self.waited_until()])
+    /// The next moment after `now` at which [`Judge::verdict`] can change without an entry.
+    pub fn next_wakeup(&self, now: Time) -> Option<Time> {
+        let all = [self.deadline(), self.watched_until(), self.waited_until()];
+        earliest(all.map(|wakeup| wakeup.filter(|t| *t > now)))
     }
 
     /// One nanosecond past the present expectation's window.

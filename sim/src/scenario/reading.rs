@@ -3,7 +3,6 @@
 use super::file::{Scenario, Spec};
 use super::pattern::Pattern;
 use super::user::UserRequest;
-use crate::fault::Needs;
 use crate::manifest::{self, WatchdogModel};
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
@@ -146,13 +145,11 @@ fn of_the_steps(spec: &Spec) -> Vec<String> {
             let error = manifest::read_probe(&probe.to_string()).err();
             wrong.extend(error.map(|e| format!("spec.steps[{i}].user.edit: {e}")));
         }
-        let Some(kind) = step.fault.as_ref().map(|fault| fault.kind()) else { continue };
-        let lacks = match kind.needs() {
-            Needs::WatchdogDaemon if !spec.guest.has_watchdog_daemon() => "watchdogDaemon",
-            Needs::HealthServer if !spec.guest.health_server => "healthServer",
-            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Nothing => continue,
-        };
-        wrong.push(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", kind.name()));
+        if let Some(fault) = &step.fault
+            && let Some(lacks) = spec.guest.lacks(fault)
+        {
+            wrong.push(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", fault.kind()));
+        }
     }
     wrong
 }

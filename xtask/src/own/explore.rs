@@ -50,6 +50,16 @@ impl OwnExplore {
         let vm = read_manifest(&self.file, manifest::read)?;
         let spec = self.spec(&vm)?;
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
+        for fault in &faults {
+            let why = match spec.guest.lacks(fault) {
+                Some("watchdogDaemon") => {
+                    "no watchdog daemon runs in this guest (--heartbeat sets one up, for a VM with a watchdog)"
+                }
+                Some(_) => "no server of vmhealth's runs in this guest: no probe asks a port of its",
+                None => continue,
+            };
+            return Err(OwnError::Invalid(format!("{}: {why}", fault.kind())));
+        }
         let span = self.span.unwrap_or_else(|| common_period(&vm));
         let grid = Grid { step: self.step, from: self.from, span };
         let boot = self.boot.unwrap_or(Assumptions::default().boot);
