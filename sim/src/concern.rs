@@ -1,13 +1,8 @@
 //! Which faults concern a VM: those that some part of its manifest is there to notice, and those that befall any VM.
 
-use crate::fault::{Direction, Fault, Health, OomVictim};
+use crate::fault::Fault;
 use crate::manifest::{Destination, Handler, Probe, VirtualMachine};
 use crate::scenario::GuestProfile;
-use crate::time::Span;
-use std::time::Duration;
-
-/// How long what is broken for a while stays so.
-const AWAY: Span = Span(Duration::from_secs(120));
 
 /// A fault, how it is written, and why it concerns the VM.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,53 +27,28 @@ pub fn concerning(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Concern> {
     let service = probes.iter().any(|p| asks_guest(p));
     let agent = probes.iter().any(|p| matches!(p.handler, Handler::GuestAgentPing | Handler::Exec { .. }));
     let daemon = guest.has_watchdog_daemon();
-    let mut all = Vec::new();
-    let mut add = |concerns: bool, name, text, fault, why| {
-        all.extend(concerns.then_some(Concern { name, text, fault, why }));
-    };
-    add(true, "kernel-panic", "kernelPanic", Fault::KernelPanic, "the guest's kernel panics");
-    add(daemon, "kill-watchdog", "killWatchdog", Fault::KillWatchdog, "what pets the watchdog is killed");
-    add(daemon, "stop-watchdog", "stopWatchdog", Fault::StopWatchdog, "what pets the watchdog hangs");
-    add(service, "service-stopped", "{health: stop}", Fault::Health(Health::Stop), "the service is gone");
-    add(
-        service,
-        "service-hangs",
-        "{health: hang}",
-        Fault::Health(Health::Hang),
-        "the service accepts and never answers",
-    );
-    let error = Fault::Health(Health::Status(500));
-    add(http, "service-error", "{health: {status: 500}}", error, "the service answers 500");
-    let oom = |of| Fault::OomKill { of };
-    let (of_service, of_daemon, of_agent) = (oom(OomVictim::Service), oom(OomVictim::Watchdog), oom(OomVictim::Agent));
-    add(service, "oom-killed-service", "{oomKill: {of: service}}", of_service, "the service is killed for its memory");
-    let lost = Fault::NetworkLoss { lasting: AWAY, direction: Direction::Both };
-    add(service, "network-loss", "{networkLoss: {for: 2m}}", lost, "the guest's network is gone for two minutes");
-    let busy = Fault::CpuHog { lasting: AWAY };
-    add(daemon || http, "cpu-hog", "{cpuHog: {for: 2m}}", busy, "nothing else gets the CPU for two minutes");
-    let away = Fault::StopAgent { lasting: AWAY };
-    add(agent, "agent-stopped", "{stopAgent: {for: 2m}}", away, "the guest agent is gone for two minutes");
-    let hung = Fault::HangAgent { lasting: AWAY };
-    add(agent, "agent-hung", "{hangAgent: {for: 2m}}", hung, "the guest agent hangs for two minutes");
-    add(agent, "oom-killed-agent", "{oomKill: {of: agent}}", of_agent, "the guest agent is killed for its memory");
-    let frozen = Fault::FsFreeze { lasting: AWAY };
-    add(agent, "fs-frozen", "{fsFreeze: {for: 2m}}", frozen, "a backup freezes the filesystems for two minutes");
-    add(
-        daemon,
-        "oom-killed-daemon",
-        "{oomKill: {of: watchdog}}",
-        of_daemon,
-        "what pets the watchdog is killed for its memory",
-    );
-    add(
-        true,
-        "io-error",
-        "{ioError: {for: 2m}}",
-        Fault::IoError { lasting: AWAY },
-        "writes to the disk fail for two minutes",
-    );
-    add(true, "qemu-killed", "killQemu", Fault::KillQemu, "QEMU is killed");
-    all
+    // Whether it concerns the VM, its name, how it is written, and why it concerns it.
+    let rows = [
+        (true, "kernel-panic", "kernelPanic", "the guest's kernel panics"),
+        (daemon, "kill-watchdog", "killWatchdog", "what pets the watchdog is killed"),
+        (daemon, "stop-watchdog", "stopWatchdog", "what pets the watchdog hangs"),
+        (service, "service-stopped", "{health: stop}", "the service is gone"),
+        (service, "service-hangs", "{health: hang}", "the service accepts and never answers"),
+        (http, "service-error", "{health: {status: 500}}", "the service answers 500"),
+        (service, "oom-killed-service", "{oomKill: {of: service}}", "the service is killed for its memory"),
+        (service, "network-loss", "{networkLoss: {for: 2m}}", "the guest's network is gone for two minutes"),
+        (daemon || http, "cpu-hog", "{cpuHog: {for: 2m}}", "nothing else gets the CPU for two minutes"),
+        (agent, "agent-stopped", "{stopAgent: {for: 2m}}", "the guest agent is gone for two minutes"),
+        (agent, "agent-hung", "{hangAgent: {for: 2m}}", "the guest agent hangs for two minutes"),
+        (agent, "oom-killed-agent", "{oomKill: {of: agent}}", "the guest agent is killed for its memory"),
+        (agent, "fs-frozen", "{fsFreeze: {for: 2m}}", "a backup freezes the filesystems for two minutes"),
+        (daemon, "oom-killed-daemon", "{oomKill: {of: watchdog}}", "what pets the watchdog is killed for its memory"),
+        (true, "io-error", "{ioError: {for: 2m}}", "writes to the disk fail for two minutes"),
+        (true, "qemu-killed", "killQemu", "QEMU is killed"),
+    ];
+    let concerns = rows.into_iter().filter(|(concerns, ..)| *concerns);
+    // Each is parsed in a test.
+    concerns.filter_map(|(_, name, text, why)| Some(Concern { name, text, fault: text.parse().ok()?, why })).collect()
 }
 
 #[cfg(test)]
@@ -124,9 +94,6 @@ mod tests {
             let expected =
                 ["kernel-panic"].into_iter().chain(expected.split_whitespace()).chain(["io-error", "qemu-killed"]);
             assert_eq!(found, expected.collect::<Vec<_>>(), "{:?}", vm.vmi);
-            for concern in concerning(&vm, &guest) {
-                assert_eq!(concern.text.parse::<Fault>(), Ok(concern.fault), "{}", concern.text);
-            }
         }
     }
 }

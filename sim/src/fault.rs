@@ -182,6 +182,11 @@ faults! {
 }
 
 impl FaultKind {
+    /// It breaks what is outside of the guest for a while; see [`Fault::lasts`].
+    pub const fn is_outage(self) -> bool {
+        matches!(self, FaultKind::NetworkLoss | FaultKind::IoError)
+    }
+
     /// How it is written, in YAML's flow style.
     pub fn example(self) -> &'static str {
         self.shape().split(", or ").next().unwrap_or_default()

@@ -51,6 +51,9 @@ fn what_is_refused() {
 
 /// The words after `see:`, `after:` and `from:`, and what is said about them; empty: they can be seen.
 const EVENTS: &[(&str, &str)] = &[
+    // Only of what breaks outside of the guest is the end said.
+    ("fault networkLoss over", ""),
+    ("fault diskFull over", "expected one of begun, confirmed, failed"),
     ("vm", ""),
     ("vm status Migrating", ""),
     ("qemu WATCHDOG poweroff", ""),

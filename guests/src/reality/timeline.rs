@@ -65,3 +65,36 @@ impl Timeline {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::kubelet::{ProbeKind, Verdict};
+    use vmhealth_sim::time::Time;
+    use vmhealth_sim::trace::Event;
+
+    /// The trace forgets its oldest answers meanwhile, more than once between two looks.
+    #[test]
+    fn a_trace_that_forgets_is_kept_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (watcher, mut watched) = tokio::sync::mpsc::unbounded_channel();
+        let mut timeline = Timeline::create(folder.path(), watcher).unwrap();
+        let mut trace = Trace::default();
+        for second in 0..500_000 {
+            let event = Event::Answered(ProbeKind::Liveness, Verdict::Success);
+            trace.push(Entry { at: Time::from_secs(second), vmi: 1, event, detail: String::new(), replayed: false });
+            if [0, 199_999, 200_000, 499_999].contains(&second) {
+                timeline.keep(&trace).unwrap();
+            }
+        }
+        assert!(trace.forgotten() > 0);
+        let seen: Vec<Time> = std::iter::from_fn(|| watched.try_recv().ok()).map(|entry| entry.at).collect();
+        assert!(
+            seen.is_sorted() && seen[..200_001].iter().map(|t| t.since(Time::ZERO).as_secs()).eq(0..200_001),
+            "none is lost or told twice"
+        );
+        assert_eq!(seen.last(), Some(&Time::from_secs(499_999)));
+        let lines = std::fs::read_to_string(folder.path().join(TIMELINE)).unwrap().lines().count();
+        assert_eq!(lines, seen.len());
+    }
+}

@@ -152,6 +152,11 @@ impl<'a> CheckContext<'a> {
         }
     }
 
+    /// The metadata that becomes the VMI's; a VMI's own is no template's.
+    pub(super) fn metadata_of_template(&self) -> Option<Cursor<'a>> {
+        self.metadata_of_vmi().filter(|_| self.kind != Kind::VirtualMachineInstance)
+    }
+
     /// The metadata that the VMI has.
     pub(super) fn metadata_of_vmi(&self) -> Option<Cursor<'a>> {
         self.root.at(if self.is_vm { "spec.template.metadata" } else { "metadata" })

@@ -1,18 +1,15 @@
 //! What would have been faster: the same scenario in virtual time with one number of the manifest changed, and only what really
 //! was.
 
-use super::episode::{Episode, Returned};
+use super::episode::Returned;
+use super::outcome::try_out;
 use super::words::{at, seconds};
-use crate::engine::Config;
 use crate::fault::Fault;
 use crate::manifest::{Grace, Probe, RunStrategy, VirtualMachine, WatchdogAction};
-use crate::scenario::{Final, Spec};
-use crate::time::Span;
-use crate::world::{self, Timings};
+use crate::scenario::Spec;
+use crate::world::Timings;
 use std::time::Duration;
 
-/// How long a variant is watched.
-const WATCHED: Duration = Duration::from_secs(30 * 60);
 /// Less is not worth a change.
 const WORTH_IT: Duration = Duration::from_secs(2);
 /// So many are said.
@@ -32,10 +29,10 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
     if spec.guest.own_watchdog_daemon {
         return Vec::new();
     }
-    let Some(before) = outcome(vm, spec) else { return Vec::new() };
+    let Some(before) = last_fault(vm, spec) else { return Vec::new() };
     let (fault, took) = before;
     let better = variants(vm, &fault).into_iter().filter_map(|variant| {
-        let (_, Some(after)) = outcome(&variant.vm, spec)? else { return None };
+        let (_, Some(after)) = last_fault(&variant.vm, spec)? else { return None };
         let saved = took.map_or(Duration::MAX, |took| took.saturating_sub(after));
         (saved > WORTH_IT).then(|| {
             let instead = match took {
@@ -52,23 +49,12 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
 
 /// The last fault of the scenario in virtual time, and how long after it the VM was back; `None` within: it never was. `None`:
 /// it was never away, or no fault came.
-fn outcome(vm: &VirtualMachine, spec: &Spec) -> Option<(Fault, Option<Duration>)> {
-    let spec = Spec {
-        expect: Vec::new(),
-        never: Vec::new(),
-        observe: Span(WATCHED),
-        final_state: Final::default(),
-        ..spec.clone()
-    };
-    let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
-    let entries = trace.sorted();
-    let episodes = Episode::all(vm, &spec, &entries);
-    let last = episodes.last()?;
-    match last.returned {
+fn last_fault(vm: &VirtualMachine, spec: &Spec) -> Option<(Fault, Option<Duration>)> {
+    try_out(vm, spec, Timings::default(), |last| match last.returned {
         Returned::StayedReady => None,
         Returned::At(at) => Some((last.fault.clone(), Some(at.since(last.at)))),
         Returned::No => Some((last.fault.clone(), None)),
-    }
+    })?
 }
 
 fn variants(vm: &VirtualMachine, fault: &Fault) -> Vec<Variant> {

@@ -31,13 +31,26 @@ pub struct Outcome {
 
 /// What a scenario's last fault comes to in virtual time, in a guest that boots so long; `None`: no fault came.
 pub fn outcome(vm: &VirtualMachine, spec: &Spec, boot: Duration) -> Option<Outcome> {
+    try_out(vm, spec, Timings::booting_in(boot), of)
+}
+
+/// The scenario in virtual time, whatever it expects, watched for long: what is read of its last fault's episode; `None`: no
+/// fault came.
+pub(super) fn try_out<T>(
+    vm: &VirtualMachine,
+    spec: &Spec,
+    timings: Timings,
+    read: impl FnOnce(&Episode<'_>) -> T,
+) -> Option<T> {
     let watched = Span(WATCHED);
     let spec =
         Spec { expect: Vec::new(), never: Vec::new(), observe: watched, final_state: Final::default(), ..spec.clone() };
-    let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), Timings::booting_in(boot));
+    let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
     let entries = trace.sorted();
-    let episodes = Episode::all(vm, &spec, &entries);
-    let last = episodes.last()?;
+    Episode::all(vm, &spec, &entries).last().map(read)
+}
+
+fn of(last: &Episode<'_>) -> Outcome {
     let since = |at: crate::time::Time| at.since(last.at).as_secs_f64();
     let phase = last.of_vmi().find_map(|e| match &e.event {
         Event::Phase(phase) if phase.is_final() => Some(phase.to_string()),
@@ -45,7 +58,7 @@ pub fn outcome(vm: &VirtualMachine, spec: &Spec, boot: Duration) -> Option<Outco
     });
     let is_reset = last.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::Reset { .. })));
     let ended = phase.or(is_reset.then(|| "reset".to_owned()));
-    Some(Outcome {
+    Outcome {
         noticed: last.noticed().map(|(at, notice)| (who(&notice).to_owned(), since(at))),
         ended: ended.unwrap_or_default(),
         back_s: match last.returned {
@@ -53,7 +66,7 @@ pub fn outcome(vm: &VirtualMachine, spec: &Spec, boot: Duration) -> Option<Outco
             Returned::At(at) => Some(since(at)),
             Returned::No => None,
         },
-    })
+    }
 }
 
 impl fmt::Display for Outcome {

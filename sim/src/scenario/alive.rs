@@ -6,7 +6,7 @@
 use super::file::Step;
 use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::{ProbeKind, Verdict};
-use crate::trace::{DomainEvent, Entry, Event};
+use crate::trace::{DomainEvent, Entry, Event, Outage};
 
 /// A VM's state, as its trace tells it.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Alive {
                 }
                 self.begun += 1;
             }
-            Event::FaultOver(FaultKind::NetworkLoss) => self.cut_off = self.cut_off.saturating_sub(1),
+            Event::FaultOver(Outage(FaultKind::NetworkLoss)) => self.cut_off = self.cut_off.saturating_sub(1),
             Event::Qemu(DomainEvent::Started) => {
                 // Another guest, with a network of its own.
                 (self.booted, self.liveness_succeeded, self.cut_off) = (false, false, 0);

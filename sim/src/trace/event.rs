@@ -2,7 +2,7 @@
 
 use super::kubevirt::*;
 use super::qemu::DomainEvent;
-use super::word::{Every, Spell, Word, texts};
+use super::word::{Every, Outage, Spell, Word, texts};
 use crate::fault::FaultKind;
 use crate::kubelet::{EventKind, ProbeKind, ProbeResult, Verdict};
 
@@ -63,7 +63,7 @@ texts! {
         /// The fault could not be injected, or not be seen.
         FaultFailed(fault: FaultKind) => "fault", fault, "failed";
         /// What the fault broke for a while is whole again.
-        FaultOver(fault: FaultKind) => "fault", fault, "over";
+        FaultOver(fault: Outage) => "fault", fault, "over";
         /// A user's request and its answer.
         User(request: Request, answer: Answer) => "user", request, answer;
         /// What became of the Service's connections from here on.

@@ -20,4 +20,4 @@ pub use kubevirt::{
 pub use qemu::{DomainEvent, Exit, PanicAction, ShutdownCause};
 pub use record::{Entry, Trace};
 pub use vocabulary::{Text, check, texts};
-pub use word::Word;
+pub use word::{Outage, Word};

@@ -228,6 +228,22 @@ pub(super) use {each, spelled, text, texts, words};
 spelled!(WatchdogAction, as_str);
 spelled!(FaultKind, name);
 
+/// A kind of fault whose end the engine says: one that [`Fault::lasts`](crate::fault::Fault::lasts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage(pub FaultKind);
+
+impl<'a> Spell<'a> for &'a Outage {
+    fn spell(self, say: Say<'_, 'a>) {
+        self.0.spell(say);
+    }
+}
+
+impl Every for Outage {
+    fn every() -> Vec<Self> {
+        FaultKind::ALL.iter().copied().filter(|kind| kind.is_outage()).map(Outage).collect()
+    }
+}
+
 /// An enum of another folder, whose values' names are their words.
 macro_rules! named {
     ($($name:ident: $($value:ident),+;)+) => { $(

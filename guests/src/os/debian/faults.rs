@@ -7,7 +7,10 @@ use super::{DAEMON, HEALTH_UNIT, WHO_TAKES_OVER};
 use vmhealth_sim::scenario::{ClockJump, Fault, OomVictim};
 
 const HANG_AGENT: &str = r#"kill -STOP $pid
-until grep -q '^State:.*T' /proc/$pid/status; do sleep 0.02; done
+until grep -q '^State:.*T' /proc/$pid/status; do
+    [ -e /proc/$pid ] || lack "qemu-ga (pid $pid) has ended"
+    sleep 0.02
+done
 say "qemu-ga (pid $pid) is in state T"
 sleep $span
 kill -CONT $pid

@@ -1,7 +1,6 @@
 //! What the API server looks at in an object's metadata besides names, labels and annotations: owners, finalizers, and what only the
 //! server itself writes (Kubernetes apimachinery validation/objectmeta.go).
 
-use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::is_qualified;
 use crate::check::rule::{Check, Report, Rule};
@@ -39,7 +38,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery pkg/api/validation/objectmeta.go; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let metadata = context.metadata_of_vmi().filter(|_| context.kind != Kind::VirtualMachineInstance);
+            let metadata = context.metadata_of_template();
             if let Some(metadata) = metadata {
                 finalizers(metadata, report);
                 resource_version(metadata, report);

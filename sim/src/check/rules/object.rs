@@ -2,7 +2,6 @@
 //! validation/objectmeta.go, util/validation).
 
 use crate::check::gate::needs;
-use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::{is_dns_label, is_qualified, is_subdomain};
 use crate::check::rule::{Check, Report, Rule};
@@ -91,7 +90,7 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes apimachinery validation; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let metadata = context.metadata_of_vmi().filter(|_| context.kind != Kind::VirtualMachineInstance);
+            let metadata = context.metadata_of_template();
             metadata.into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
         }),
     },

@@ -9,7 +9,7 @@ use crate::scenario::{
     Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
 };
 use crate::time::Time;
-use crate::trace::{Answer, Event};
+use crate::trace::{Answer, Event, Outage};
 use std::time::Duration;
 
 impl Engine {
@@ -112,7 +112,7 @@ impl Engine {
     pub(super) fn end_fault(&mut self, vmi: u32, step: usize) {
         let there = self.created == vmi && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
         if let Some(fault) = self.script.fault(step).filter(|_| there).cloned() {
-            self.log(self.now, Event::FaultOver(fault.kind()), String::new());
+            self.log(self.now, Event::FaultOver(Outage(fault.kind())), String::new());
             self.ask(Request::Mend { step, fault });
         }
     }
