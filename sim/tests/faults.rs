@@ -1,12 +1,14 @@
 //! Faults as users write them: each kind's example is one, and a misspelt one is told what was meant.
 
 use std::time::Duration;
+use vmhealth_sim::engine::Config;
 use vmhealth_sim::explore::{Grid, explore};
 use vmhealth_sim::fault::{Fault, FaultKind};
 use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::manifest::WatchdogAction;
-use vmhealth_sim::trace::{Entry, Event};
-use vmhealth_sim::world::Timings;
+use vmhealth_sim::scenario::Verdict;
+use vmhealth_sim::trace::{DomainEvent, Entry, Event};
+use vmhealth_sim::world::{self, Timings};
 
 #[test]
 fn the_example_of_each_kind_is_of_that_kind() {
@@ -66,4 +68,28 @@ fn which_faults_panic_and_which_stop_what_pets_the_watchdog() {
     assert_eq!(found(Fault::panics), panics);
     let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; {nmi: {unknownNmiPanic: true}}";
     assert_eq!(found(Fault::stops_pets), stops);
+}
+
+/// Without the CPU for less than the time between two pets, a daemon goes on at the moments at which it would have.
+#[test]
+fn a_short_hog_makes_no_pets() {
+    let vm = fixture::vm().strategy("Once").watchdog(WatchdogAction::Poweroff).build();
+    let last_pet = |before: &str| {
+        let guest = "watchdogDaemon: {heartbeatSeconds: 6, keepalive: masked}";
+        let steps = format!("{before}plus: 300ms, fault: stopWatchdog}}");
+        let spec = scenario().guest(guest).steps(&steps).expect("{see: qemu WATCHDOG, within: 0s..1m}").build().spec;
+        let (verdict, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
+        assert_eq!(verdict, Verdict::Pass, "{steps}");
+        let fired = trace.entries().iter().find(|e| matches!(e.event, Event::Qemu(DomainEvent::Watchdog(_))));
+        // It fires a whole time-out after it, and pets are a second apart.
+        fired.map(|e| e.at.since_origin().subsec_nanos())
+    };
+    let undisturbed = last_pet("{after: guest ready, ");
+    let hogged = (0..10).filter(|tenth| {
+        let hog =
+            format!("{{after: guest ready, plus: {}ms, fault: {{cpuHog: {{for: 50ms}}}}}}, {{", 3000 + tenth * 100);
+        last_pet(&hog) == undisturbed
+    });
+    // One of them is just when a pet is due, if any.
+    assert!(hogged.count() >= 9);
 }

@@ -126,6 +126,8 @@ pub(super) struct Guest {
     pub(super) agent: bool,
     /// What is broken for a span.
     pub(super) broken: Vec<FaultKind>,
+    /// Its daemon was to pet the device and did not get the CPU.
+    pub(super) owes_a_pet: bool,
     /// Listening.
     pub(super) health: bool,
     /// What the health server does when it listens.
@@ -158,6 +160,7 @@ impl Guest {
             boot: 1,
             agent: false,
             broken: Vec::new(),
+            owes_a_pet: false,
             health: false,
             behaviour: Health::Status(200),
             holder: WatchdogHolder::Nobody,

@@ -250,7 +250,9 @@ impl Model {
                 }
             }
             InGuest::Pet => {
-                if guest.petting() && !guest.is_broken(FaultKind::CpuHog) {
+                if guest.petting() && guest.is_broken(FaultKind::CpuHog) {
+                    guest.owes_a_pet = true;
+                } else if guest.petting() {
                     if let Some(watchdog) = &mut guest.watchdog {
                         watchdog.write(now, b"\0");
                     }

@@ -2,7 +2,7 @@
 //!
 //! What they break is in the guest's list until they are over; what it then answers is the guest's business.
 
-use super::{Guest, InGuest, Kernel, Model, WatchdogHolder};
+use super::{InGuest, Kernel, Model, WatchdogHolder};
 use crate::cluster::DomainEvent;
 use crate::engine::VmiInput;
 use crate::fault::{Fault, FaultKind, OomVictim};
@@ -48,7 +48,7 @@ impl Model {
             guest.broken.remove(at);
         }
         // A daemon that gets the CPU again pets at once.
-        if kind == FaultKind::CpuHog && Guest::petting(guest) {
+        if !guest.is_broken(FaultKind::CpuHog) && std::mem::take(&mut guest.owes_a_pet) {
             self.later(now, Duration::ZERO, vmi, InGuest::Pet);
         }
     }
