@@ -4,7 +4,7 @@ use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boo
 use super::exit::{Failure, Status};
 use super::output::out;
 use super::session::{run_cases, status_of};
-use crate::own::{Expected, ImageChoice, OwnRun, TimedFault};
+use crate::own::{Expected, ImageChoice, OwnRun, TimedFault, USUAL_MOMENT};
 use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::program;
 use crate::report::VerdictWord;
@@ -20,7 +20,7 @@ use vmhealth_sim::concern::Concern;
 pub(super) struct Run {
     /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
     pub(super) manifest: PathBuf,
-    /// Break something: KIND@WHEN, like killWatchdog@5s. WHEN counts from the VM being Ready and liveness,
+    /// Break something: KIND or KIND@WHEN, like killWatchdog@5s. WHEN, 2s if absent, counts from the VM being Ready and liveness,
     /// if there is one, having succeeded once. May be repeated; the next
     /// fault then waits until the one before has taken effect, and for the time between the two. If absent: in a terminal a list
     /// to choose from, else every fault that concerns the manifest, each in a VM of its own
@@ -153,10 +153,10 @@ impl Run {
         if run.faults.is_empty() && !self.no_fault {
             for concern in choose(run.concerns()?)? {
                 let (name, text) = (concern.name.to_owned(), concern.text.to_owned());
-                let fault = format!("{text}@{}", humantime::format_duration(BY_ITSELF));
+                let fault = format!("{text}@{}", humantime::format_duration(USUAL_MOMENT));
                 let words = arguments.iter().map(String::as_str).chain(["--fault", &fault]);
                 let again = program::command_line(words);
-                let faults = vec![TimedFault { text, kind: concern.fault.kind(), at: BY_ITSELF }];
+                let faults = vec![TimedFault { text, kind: concern.fault.kind(), at: USUAL_MOMENT }];
                 cases.push(OwnRun { name, faults, ..run.clone() }.case(again)?);
             }
         } else {
@@ -175,9 +175,6 @@ impl Run {
         Ok(status_of(&results))
     }
 }
-
-/// When a fault comes that nobody gave a time, counted from the VM being Ready and guarded.
-const BY_ITSELF: Duration = Duration::from_secs(2);
 
 /// Asks in a terminal which one; else all, one after another.
 fn choose(mut all: Vec<Concern>) -> Result<Vec<Concern>, Failure> {

@@ -3,6 +3,9 @@
 use std::time::Duration;
 use vmhealth_sim::scenario::{Fault, FaultKind};
 
+/// When a fault comes that nobody gave a time, counted from the VM being Ready and guarded.
+pub const USUAL_MOMENT: Duration = Duration::from_secs(2);
+
 /// A fault as the user wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedFault {
@@ -37,16 +40,17 @@ impl std::str::FromStr for NamedFault {
 impl std::str::FromStr for TimedFault {
     type Err = String;
 
-    /// `killWatchdog@5s`
+    /// `killWatchdog@5s`, `killWatchdog`
     fn from_str(text: &str) -> Result<TimedFault, String> {
-        let (fault, at) = match text.rsplit_once('@') {
-            Some((fault, at)) => (fault, Some(at)),
-            None => (text, None),
+        let timed = |NamedFault { text, fault }, at| TimedFault { text, kind: fault.kind(), at };
+        // A URL may have an @ of its own.
+        let alone = text.parse();
+        let Some((fault, at)) = text.rsplit_once('@').filter(|_| alone.is_err()) else {
+            return Ok(timed(alone?, USUAL_MOMENT));
         };
-        let NamedFault { text, fault } = fault.parse()?;
-        let at = at.ok_or_else(|| format!("expected KIND@WHEN, like {text}@5s"))?;
+        let fault = fault.parse()?;
         let at = humantime::parse_duration(at).map_err(|e| format!("{at:?} is not a span like 5s: {e}"))?;
-        Ok(TimedFault { text, kind: fault.kind(), at })
+        Ok(timed(fault, at))
     }
 }
 
@@ -77,7 +81,8 @@ mod tests {
         check("{stopAgent: {until: 15s}}@5s", Err("expected {stopAgent: {for: 15s}}"));
         check("{kernelPanic: 3}@5s", Err("expected kernelPanic"));
         check("{health: {status: 500}}, {user: stop}@5s", Err("expected {health: {status: 500}}"));
-        check("kernelPanic", Err("expected KIND@WHEN, like kernelPanic@5s"));
+        check("kernelPanic", Ok("kernelPanic"));
+        check("{health: {redirect: \"http://a@b/\"}}", Ok("{health: {redirect: \"http://a@b/\"}}"));
         check("kernelPanic@soon", Err("\"soon\" is not a span like 5s"));
     }
 }

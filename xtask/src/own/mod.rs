@@ -12,7 +12,7 @@ mod standing_in;
 
 pub use error::OwnError;
 pub use explore::OwnExplore;
-pub use fault::{NamedFault, TimedFault};
+pub use fault::{NamedFault, TimedFault, USUAL_MOMENT};
 pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
 pub use pin::{Outcomes, Pin, side_by_side};
