@@ -96,10 +96,11 @@ impl OwnRun {
         let boot = self.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
         let (steps, confirmed) = self.steps(manifest);
         format!(
-            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/{}, summary: your own}}\nspec:\n  \
+            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/{}, summary: {}}}\nspec:\n  \
              manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n\
              {confirmed}  observe: {}\n  final: {{{}}}\n",
             self.name,
+            serde_json::Value::from(self.summary(manifest)),
             self.kubevirt_version,
             guest,
             // Longer than the deadlines of the agent and of what it is asked then: they are to be the ones that speak.
@@ -107,6 +108,12 @@ impl OwnRun {
             humantime::format_duration(self.lasting),
             self.expect.final_state(),
         )
+    }
+
+    fn summary(&self, manifest: &VirtualMachine) -> String {
+        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.text.as_str()).collect();
+        let broken = if faults.is_empty() { "nothing is broken".to_owned() } else { faults.join(", then ") };
+        format!("{}: {broken}", manifest.name)
     }
 
     fn chosen(&self) -> Chosen {
