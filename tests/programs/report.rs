@@ -149,6 +149,17 @@ fn axe(folder: &Path) -> Option<String> {
     got.then(|| std::fs::read_to_string(folder.join("package/axe.min.js")).unwrap())
 }
 
+/// Goes to the list or to a scenario, and waits until it is there.
+fn go_to(browser: &mut Browser, hash: &str) {
+    let hidden = hash == "#list";
+    browser.value(&format!(
+        "location.hash = '{hash}'; new Promise(done => {{
+            const look = () => document.querySelector('#detail').hidden === {hidden} ? done(0) : requestAnimationFrame(look);
+            requestAnimationFrame(look);
+        }})"
+    ));
+}
+
 #[test]
 fn in_a_browser() {
     let Some(mut browser) = Browser::start() else {
@@ -217,7 +228,7 @@ fn in_a_browser() {
     ] {
         browser.appear(width, height, scheme);
         for (view, hash) in [("list", "#list"), ("scenario", "#40")] {
-            browser.value(&format!("location.hash = '{hash}'; new Promise(done => setTimeout(() => done(0), 300))"));
+            go_to(&mut browser, hash);
             browser.picture(&pictures.join(format!("{view}-{name}.png")));
             let wide = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= u64::from(width), "{view} {name}: {wide} pixels wide");
@@ -234,7 +245,7 @@ fn in_a_browser() {
     let results = hostile(&bad);
     std::fs::write(bad.join("report.html"), html(&results, &bad).unwrap()).unwrap();
     browser.open(&bad.join("report.html"));
-    browser.value("location.hash = '#0'; new Promise(done => setTimeout(() => done(0), 300))");
+    go_to(&mut browser, "#0");
     browser.value("document.querySelectorAll('details').forEach(d => d.open = true); document.querySelectorAll('[role=listbox]').forEach(b => b.focus())");
     assert_eq!(browser.value("typeof window.pwned + document.querySelectorAll('img').length"), "undefined0");
     assert!(browser.value("document.querySelector('#detail').textContent").as_str().unwrap().contains("onerror"));
