@@ -85,8 +85,16 @@ impl fmt::Display for Outcome {
 fn recovers(back: Option<f64>) -> String {
     match back {
         Some(0.0) => "stays Ready".to_owned(),
-        Some(after) => format!("recovers in {}", format_args!("{:.1} s", after.max(0.0))),
+        Some(after) => format!("recovers in {:.1} s", after.max(0.0)),
         None => "does not recover".to_owned(),
+    }
+}
+
+fn recovering(back: Option<f64>) -> String {
+    match back {
+        Some(0.0) => "staying Ready".to_owned(),
+        Some(after) => format!("recovering in {:.1} s", after.max(0.0)),
+        None => "never recovering".to_owned(),
     }
 }
 
@@ -101,7 +109,7 @@ pub fn differences(before: &Outcome, now: &Outcome) -> Vec<String> {
     if back_differs {
         lines.push(match (before.back_s, now.back_s) {
             (Some(was), Some(is)) if was > 0.0 && is > 0.0 => format!("recovers in {is:.1} s instead of {was:.1} s"),
-            (was, is) => format!("{} now; before, it {}", recovers(is), recovers(was)),
+            (was, is) => format!("{} instead of {}", recovers(is), recovering(was)),
         });
     }
     match (&before.noticed, &now.noticed) {
@@ -109,8 +117,8 @@ pub fn differences(before: &Outcome, now: &Outcome) -> Vec<String> {
         (Some((a, was)), Some((_, is))) if apart(*was, *is) => {
             lines.push(format!("{a} notices after {is:.1} s instead of {was:.1} s"));
         }
-        (Some((a, _)), None) => lines.push(format!("nobody notices now; it was {a}")),
-        (None, Some((b, after))) => lines.push(format!("{b} now notices, after {after:.1} s")),
+        (Some((a, _)), None) => lines.push(format!("nobody notices instead of {a}")),
+        (None, Some((b, after))) => lines.push(format!("{b} notices after {after:.1} s instead of nobody")),
         _ => {}
     }
     if before.ended != now.ended {
@@ -141,8 +149,8 @@ mod tests {
         check(
             of("", 0.0, "", None),
             &[
-                "does not recover now; before, it recovers in 64.0 s",
-                "nobody notices now; it was the watchdog",
+                "does not recover instead of recovering in 64.0 s",
+                "nobody notices instead of the watchdog",
                 "the VMI is running on instead of Failed",
             ],
         );

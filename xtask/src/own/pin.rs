@@ -46,6 +46,10 @@ fn is_a_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
+fn put(path: &Path, text: &[u8]) -> Result<(), OwnError> {
+    fs::write(path, text).map_err(|e| invalid(path, &e.to_string()))
+}
+
 fn remove(path: &Path) -> Result<(), OwnError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(invalid(path, &e.to_string())),
@@ -59,13 +63,18 @@ impl Pin {
         Ok(self.pinned()?.into_iter().map(|p| (p.name.to_owned(), p.outcome)).collect())
     }
 
-    /// Writes the scenarios into a folder, unless they come to something else than those that are there; then, without `accept`,
-    /// nothing is written. What is different, a line each.
+    /// Writes the scenarios into a folder, unless others are there. These stay as they are unless `accept` replaces them, so that
+    /// many small changes cannot add up unseen; if the manifest comes to the same as they do, it takes its place beside them. What is
+    /// different, a line each.
     pub fn write(&self, folder: &Path, accept: bool) -> Result<Vec<String>, OwnError> {
         let pinned = self.pinned()?;
         let now: Outcomes = pinned.iter().map(|p| (p.name.to_owned(), p.outcome.clone())).collect();
         let file = folder.join(OUTCOMES);
         let changed = match fs::read_to_string(&file) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                self.write_files(folder, &pinned, &now)?;
+                return Ok(Vec::new());
+            }
             Ok(text) => {
                 let before: Outcomes =
                     serde_json::from_str(&text).map_err(|e| invalid(&file, &format!("not written by pin: {e}")))?;
@@ -82,26 +91,30 @@ impl Pin {
                 }
                 changed
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(invalid(&file, &e.to_string())),
         };
-        if changed.is_empty() || accept {
-            self.write_files(folder, &pinned, &now)?;
+        match (accept, changed.is_empty()) {
+            (true, _) => self.write_files(folder, &pinned, &now)?,
+            (false, true) => self.write_manifest(folder)?,
+            (false, false) => {}
         }
         Ok(changed)
     }
 
-    fn write_files(&self, folder: &Path, pinned: &[Pinned], outcomes: &Outcomes) -> Result<(), OwnError> {
-        let put = |path: PathBuf, text: &[u8]| fs::write(&path, text).map_err(|e| invalid(&path, &e.to_string()));
+    fn write_manifest(&self, folder: &Path) -> Result<(), OwnError> {
         let manifests = folder.join(MANIFESTS);
         fs::create_dir_all(&manifests).map_err(|e| invalid(&manifests, &e.to_string()))?;
         let manifest = fs::read(&self.file).map_err(|e| invalid(&self.file, &e.to_string()))?;
-        put(manifests.join(self.name()), &manifest)?;
+        put(&manifests.join(self.name()), &manifest)
+    }
+
+    fn write_files(&self, folder: &Path, pinned: &[Pinned], outcomes: &Outcomes) -> Result<(), OwnError> {
+        self.write_manifest(folder)?;
         for Pinned { name, text, .. } in pinned {
-            put(folder.join(format!("{name}.yaml")), text.as_bytes())?;
+            put(&folder.join(format!("{name}.yaml")), text.as_bytes())?;
         }
         let json = serde_json::to_string_pretty(outcomes).map_err(|e| OwnError::Invalid(e.to_string()))?;
-        put(folder.join(OUTCOMES), (json + "\n").as_bytes())
+        put(&folder.join(OUTCOMES), (json + "\n").as_bytes())
     }
 
     fn name(&self) -> String {
@@ -274,5 +287,21 @@ mod tests {
         insta::assert_snapshot!("side_by_side", side_by_side(["a.yaml", "b.yaml"], [&before, &now]));
         assert_eq!(pin.write(&folder, true).unwrap(), changed);
         assert_eq!(pin.write(&folder, false).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn small_changes_do_not_add_up_unseen() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("web.yaml"), dir.path().join("pinned"));
+        fs::write(&file, web("failureThreshold: 6").yaml()).unwrap();
+        let pin = Pin { file, boot: None, heartbeat: Some(10) };
+        pin.write(&folder, false).unwrap();
+        // What was written once differs by less than what counts.
+        let mut once: Outcomes = pin.outcomes().unwrap();
+        once.values_mut().for_each(|o| o.back_s = o.back_s.map(|back| back + 0.9));
+        let text = serde_json::to_string(&once).unwrap();
+        fs::write(folder.join(OUTCOMES), &text).unwrap();
+        assert_eq!(pin.write(&folder, false).unwrap(), Vec::<String>::new());
+        assert_eq!(fs::read_to_string(folder.join(OUTCOMES)).unwrap(), text);
     }
 }
