@@ -30,6 +30,11 @@ impl<E> Queue<E> {
         told
     }
 
+    /// What is in it, in its order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Time, &E)> {
+        self.events.iter().map(|((at, _), event)| (*at, event))
+    }
+
     /// When the next event is.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.events.keys().next().map(|(at, _)| *at)
