@@ -13,4 +13,5 @@ mod skip;
 pub use driver::{Driver, Step, World};
 pub use guest::Timings;
 pub use model::Model;
+pub use queue::Queue;
 pub use run::{run, run_skipping};
