@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use conditions::Conditions;
-pub use cycle::Cycle;
+pub use cycle::{Answers, Cycle};
 
 const NORMAL: &str = "Normal";
 const WARNING: &str = "Warning";

@@ -137,7 +137,8 @@ pub async fn fleet(plan: FleetPlan, scratch: &Path, progress: &Progress) -> io::
     let part = PART.min(plan.vms);
     let (alone, cpu) = cpu_of(|| run(&fleet, part, 1));
     let same_with_any_threads = [2, 3, plan.threads].into_iter().all(|threads| run(&fleet, part, threads) == alone);
-    let vms = if cpu.mul_f64(plan.vms as f64 / part.max(1) as f64) <= LONGEST { plan.vms } else { part };
+    let all = cpu.mul_f64(plan.vms as f64 / part.max(1) as f64 / plan.threads.max(1) as f64);
+    let vms = if all <= LONGEST { plan.vms } else { part };
     let begun = Instant::now();
     let (tally, cpu) = cpu_of(|| run(&fleet, vms, plan.threads));
     let lived = f64::from(plan.days) * DAY.as_secs_f64() * vms as f64;

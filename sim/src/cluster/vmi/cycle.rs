@@ -8,6 +8,9 @@ use crate::time::{Time, earliest};
 use crate::trace::Event;
 use std::time::Duration;
 
+/// When a world answers, and what; `None`: nothing, or more than that.
+pub type Answers<'a, Of> = dyn FnMut(Time, &Of) -> Option<(Time, Attempt)> + 'a;
+
 /// One period of a probe, like every one that follows while nothing else comes about.
 #[derive(Debug, Clone)]
 pub struct Cycle {
@@ -49,17 +52,12 @@ impl Vmi {
     }
 
     /// A cycle of each probe; `None` if any of them does anything but repeat itself. `ask` tells when and how the world answers.
-    pub fn cycles(&self, ask: &mut dyn FnMut(Time, &VmiCommand) -> Option<(Time, Attempt)>) -> Option<Vec<Cycle>> {
+    pub fn cycles(&self, ask: &mut Answers<'_, VmiCommand>) -> Option<Vec<Cycle>> {
         let pod = self.pod.as_ref()?;
         ProbeKind::ALL.into_iter().filter(|kind| pod.has(*kind)).map(|kind| self.cycle(pod, kind, ask)).collect()
     }
 
-    fn cycle(
-        &self,
-        pod: &LauncherPod,
-        kind: ProbeKind,
-        ask: &mut dyn FnMut(Time, &VmiCommand) -> Option<(Time, Attempt)>,
-    ) -> Option<Cycle> {
+    fn cycle(&self, pod: &LauncherPod, kind: ProbeKind, ask: &mut Answers<'_, VmiCommand>) -> Option<Cycle> {
         let (due, period) = (pod.idle_until(kind)?, self.probe(kind)?.timings.period());
         let mut before = self.clone();
         before.pod.as_mut()?.keep_only(kind);

@@ -5,8 +5,8 @@
 
 use super::super::io::{Command, Request};
 use super::Engine;
-use crate::cluster::{Cycle, Decision, Phase, Vmi};
-use crate::kubelet::{Attempt, ProbeKind};
+use crate::cluster::{Answers, Cycle, Decision, Phase, Vmi};
+use crate::kubelet::ProbeKind;
 use crate::time::Time;
 use crate::trace::{Entry, Event};
 
@@ -21,7 +21,7 @@ impl Engine {
     }
 
     /// A cycle of each probe; `None` if they do anything but repeat themselves, or if anybody waits for what they say.
-    pub fn cycles(&self, ask: &mut dyn FnMut(Time, &Command) -> Option<(Time, Attempt)>) -> Option<Vec<Cycle>> {
+    pub fn cycles(&self, ask: &mut Answers<'_, Command>) -> Option<Vec<Cycle>> {
         let command = |what| Command { vmi: self.created, what: Request::Cluster(what) };
         let cycles = self.vmi.as_ref()?.cycles(&mut |at, what| ask(at, &command(what.clone())))?;
         let entry = |(at, event): &(Time, Event)| Entry {

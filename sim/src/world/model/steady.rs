@@ -30,9 +30,14 @@ impl Model {
     /// When something else than a pet is due next; `None` where not just this VMI has a guest. The outer `None`: it is not known.
     pub(in crate::world) fn pets_only_until(&self, vmi: u32) -> Option<Option<Time>> {
         let guest = self.guests.get(&vmi).filter(|_| self.guests.len() == 1)?;
-        let mut others = self.queue.iter().filter(|(_, happening)| !is_pet(happening, vmi, guest));
-        let other = others.next().map(|(at, _)| at);
         let petted = self.next_pet(vmi).is_some();
+        // A second row of pets, of a daemon whose successor was quick, is not known to go on as the first does.
+        let mut first = true;
+        let mut others = self.queue.iter().filter(|(_, happening)| {
+            let pet = is_pet(happening, vmi, guest);
+            !(pet && std::mem::replace(&mut first, false))
+        });
+        let other = others.next().map(|(at, _)| at);
         Some(earliest([other, guest.watched.filter(|_| !petted)]))
     }
 
