@@ -22,6 +22,7 @@ pub mod explain;
 pub mod explore;
 pub mod fault;
 pub mod fixture;
+pub mod fleet;
 pub mod kubelet;
 pub mod manifest;
 pub mod scenario;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Delays of the cluster's own machinery. KubeVirt has no constants for them (kubevirt-health.md 6): these are
 /// ours, the same in both worlds, and small beside a boot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
     /// From the VMI's creation to its pod on a node.
     pub schedule: Duration,

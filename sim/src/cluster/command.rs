@@ -6,7 +6,7 @@ use crate::trace::Event;
 use std::time::Duration;
 
 /// What a VMI has to say since it was last asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct VmiOutput {
     /// For the trace: what was seen, and its detail.
     pub seen: Vec<(Event, String)>,

@@ -25,7 +25,7 @@ pub enum ShutoffReason {
 const RESET_WINDOW: Duration = Duration::from_secs(1);
 
 /// The domain of one VMI.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Domain {
     running: bool,
     /// The vCPUs stand still.

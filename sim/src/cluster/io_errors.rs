@@ -10,10 +10,10 @@ const MAX_WAIT: Duration = Duration::from_secs(180);
 const RELATED: Duration = Duration::from_secs(30);
 
 /// What virt-handler remembers of a VMI's failures (`FailRetryManager`).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct IoErrors(Option<Tries>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Tries {
     last: Time,
     next: Time,

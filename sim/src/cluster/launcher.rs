@@ -5,7 +5,7 @@ use crate::time::Time;
 use std::time::Duration;
 
 /// What KubeVirt leaves to chance, drawn for each VMI.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chance {
     /// From virt-launcher's death to virt-handler seeing it: more than 30 s, looked at every 11 s (domain-watcher.go).
     pub launcher_noticed: Duration,
@@ -33,7 +33,7 @@ pub(super) enum Retried {
 }
 
 /// A domain that libvirt refuses: virt-handler tries again and again (kubevirt-health.md 2.6).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RefusedDomain {
     retries: Retries,
     gives_up: Time,

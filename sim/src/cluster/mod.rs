@@ -24,4 +24,4 @@ pub use retries::Retries;
 pub use stop::{GracefulStop, StopAction};
 pub use version::KubevirtVersion;
 pub use vm::{Decision, VmController, is_replaced};
-pub use vmi::{Conditions, Vmi};
+pub use vmi::{Answers, Conditions, Cycle, Vmi};

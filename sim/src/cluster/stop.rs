@@ -23,7 +23,7 @@ pub enum StopAction {
 }
 
 /// One graceful stop.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GracefulStop {
     grace: Grace,
     began: Time,

@@ -4,6 +4,7 @@
 //! what comes after it: that is the VM controller's.
 
 mod conditions;
+mod cycle;
 mod life;
 mod probes;
 mod requests;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use conditions::Conditions;
+pub use cycle::{Answers, Cycle};
 
 const NORMAL: &str = "Normal";
 const WARNING: &str = "Warning";
@@ -32,7 +34,7 @@ const WARNING: &str = "Warning";
 const LOOKS_AFTER: Duration = Duration::from_millis(100);
 
 /// What is settled when a VMI is created.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Settings {
     version: KubevirtVersion,
     chance: Chance,
@@ -61,7 +63,7 @@ enum Deleted {
 }
 
 /// One VMI.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Vmi {
     settings: Settings,
     life: Life,
@@ -168,8 +170,7 @@ impl Vmi {
 
     /// When [`Vmi::poll`] has something to do next.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
-        let pod = self.pod.as_ref().and_then(|pod| pod.next_wakeup(now));
-        earliest([self.life.next_wakeup(), pod, self.resume_at, self.seen_going_on_at])
+        earliest([self.own_wakeup(), self.pod.as_ref().and_then(|pod| pod.next_wakeup(now))])
     }
 
     /// Does what is due and hands out what has come up.

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod status;
+mod steady;
 mod steps;
 
 use super::io::*;
@@ -13,7 +14,7 @@ use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
 use crate::time::{Time, earliest};
 use crate::timers::Timers;
-use crate::trace::{Condition, Entry, Event, Trace, VmReady, VmReason, VmStatus};
+use crate::trace::{Condition, Entry, Event, Keeps, Trace, VmReady, VmReason, VmStatus};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub users_image: bool,
     /// No run is longer.
     pub longest: Duration,
+    /// What the trace keeps.
+    pub keeps: Keeps,
 }
 
 impl Default for Config {
@@ -43,6 +46,7 @@ impl Default for Config {
             boot_deadline: Duration::from_secs(60),
             users_image: false,
             longest: Duration::from_secs(3600),
+            keeps: Keeps::default(),
         }
     }
 }
@@ -124,6 +128,7 @@ impl Engine {
             restart_required: false,
             version: spec.kubevirt_version,
             random: fastrand::Rng::with_seed(spec.seed),
+            trace: Trace::new(config.keeps),
             config,
             vmi: None,
             created: 0,
@@ -137,7 +142,6 @@ impl Engine {
             vm_ready: None,
             traffic: None,
             touched: false,
-            trace: Trace::default(),
             commands: VecDeque::new(),
             verdict: None,
             now: Time::ZERO,
@@ -178,7 +182,11 @@ impl Engine {
         if self.verdict.is_some() {
             return None;
         }
-        let vmi = self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now));
+        self.wakeup_beside(self.vmi.as_ref().and_then(|v| v.next_wakeup(self.now)))
+    }
+
+    /// When anything but the VMI is due, or this.
+    fn wakeup_beside(&self, vmi: Option<Time>) -> Option<Time> {
         let script = self.script.next_wakeup().filter(|_| self.step_may_begin());
         let retry = self.controller.next_wakeup(self.now);
         let refused = self.refused.as_ref().filter(|_| self.creating()).map(Retries::next_wakeup);

@@ -9,7 +9,7 @@ use crate::time::{Time, earliest};
 use std::time::Duration;
 
 /// The pod of one VMI.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LauncherPod {
     readiness: Option<Worker>,
     liveness: Option<Worker>,
@@ -72,7 +72,7 @@ impl LauncherPod {
     /// Runs what is due: what the workers want done, each with the probe that it concerns.
     pub fn poll(&mut self, now: Time) -> Vec<(ProbeKind, Action)> {
         let mut all = Vec::new();
-        for kind in [ProbeKind::Liveness, ProbeKind::Readiness] {
+        for kind in ProbeKind::ALL {
             let view = self.view;
             if let Some(worker) = self.worker(kind) {
                 let actions = worker.poll(now, &view);
@@ -90,6 +90,44 @@ impl LauncherPod {
             self.take(kind, actions, &mut all);
         }
         all
+    }
+
+    /// As [`Worker::idle_until`], of one of its workers.
+    pub fn idle_until(&self, kind: ProbeKind) -> Option<Time> {
+        self.probe(kind)?.idle_until(&self.view)
+    }
+
+    /// As [`Worker::skip`].
+    pub fn skip(&mut self, kind: ProbeKind, ticks: u32, counted: bool) {
+        if let Some(worker) = self.worker(kind) {
+            worker.skip(ticks, counted);
+        }
+    }
+
+    /// As [`Worker::repeats`].
+    pub fn repeats(&self, kind: ProbeKind, later: &LauncherPod) -> Option<bool> {
+        self.probe(kind)?.repeats(later.probe(kind)?)
+    }
+
+    /// No worker but this kind's has a tick any more.
+    pub fn keep_only(&mut self, kind: ProbeKind) {
+        for other in ProbeKind::ALL.into_iter().filter(|k| *k != kind) {
+            if let Some(worker) = self.worker(other) {
+                worker.postpone();
+            }
+        }
+    }
+
+    /// Whether there is such a probe.
+    pub fn has(&self, kind: ProbeKind) -> bool {
+        self.probe(kind).is_some()
+    }
+
+    fn probe(&self, kind: ProbeKind) -> Option<&Worker> {
+        match kind {
+            ProbeKind::Readiness => self.readiness.as_ref(),
+            ProbeKind::Liveness => self.liveness.as_ref(),
+        }
     }
 
     fn workers(&self) -> impl Iterator<Item = &Worker> {

@@ -21,6 +21,11 @@ pub enum ProbeKind {
     Liveness,
 }
 
+impl ProbeKind {
+    /// Both, in the order in which a pod's workers have their turns.
+    pub const ALL: [ProbeKind; 2] = [ProbeKind::Liveness, ProbeKind::Readiness];
+}
+
 impl fmt::Display for ProbeKind {
     /// As in the kubelet's events: `Readiness`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +125,7 @@ pub enum Action {
 }
 
 /// One worker: all counters of one probe of one pod.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Worker {
     kind: ProbeKind,
     timings: Timings,
@@ -245,11 +250,7 @@ impl Worker {
         } else {
             (self.last, self.run) = (Some(result), 1);
         }
-        let threshold = match result {
-            ProbeResult::Success => self.timings.success_threshold,
-            ProbeResult::Failure => self.timings.failure_threshold,
-        };
-        if self.run < threshold {
+        if self.run < self.threshold(result) {
             return;
         }
         self.publish(result, actions);
@@ -257,6 +258,44 @@ impl Worker {
             self.on_hold = true;
             self.run = 0;
         }
+    }
+
+    fn threshold(&self, result: ProbeResult) -> u32 {
+        match result {
+            ProbeResult::Success => self.timings.success_threshold,
+            ProbeResult::Failure => self.timings.failure_threshold,
+        }
+    }
+
+    /// Its next tick, where every later one finds the worker as this one does: idle, and its delay over.
+    pub fn idle_until(&self, pod: &PodView) -> Option<Time> {
+        let idle = !self.exited && !self.stopping && !self.triggered && self.in_flight.is_none();
+        let probing = pod.container.is_some_and(|container| self.delay_is_over(self.due, &container));
+        Some(self.due).filter(|_| idle && probing)
+    }
+
+    /// Goes on by so many ticks at once; each has `counted` towards the run of results.
+    pub fn skip(&mut self, ticks: u32, counted: bool) {
+        self.due = self.due + self.timings.period().saturating_mul(ticks);
+        if counted {
+            self.run = self.run.saturating_add(ticks);
+        }
+    }
+
+    /// Whether `later` is this worker a tick later, changed in nothing that a further tick could go by; and whether that tick
+    /// counted.
+    pub fn repeats(&self, later: &Worker) -> Option<bool> {
+        let counted = self.run != later.run;
+        let mut same = self.clone();
+        same.skip(1, counted);
+        // Below its threshold a run is on its way to something.
+        let settled = !counted || self.last.is_some_and(|result| self.run >= self.threshold(result));
+        (settled && same == *later).then_some(counted)
+    }
+
+    /// It has no tick any more.
+    pub fn postpone(&mut self) {
+        self.due = Time::from_nanos(u64::MAX);
     }
 
     /// One pass of the loop body: the table of kubelet-prober.md 3, in its order.
@@ -285,13 +324,16 @@ impl Worker {
                 return;
             }
         }
-        // Whole seconds since the floor of the start: up to one second early.
-        let elapsed = now.since(container.started_at.floor_secs()).as_secs();
-        let delay_over = i64::try_from(elapsed).unwrap_or(i64::MAX) >= i64::from(self.timings.initial_delay);
-        if delay_over && container.started {
+        if self.delay_is_over(now, &container) && container.started {
             self.in_flight = Some(1);
             actions.push(Action::Attempt(1));
         }
+    }
+
+    /// In whole seconds since the floor of the start: up to one second early.
+    fn delay_is_over(&self, now: Time, container: &Container) -> bool {
+        let elapsed = now.since(container.started_at.floor_secs()).as_secs();
+        i64::try_from(elapsed).unwrap_or(i64::MAX) >= i64::from(self.timings.initial_delay)
     }
 
     fn initial_value(&self) -> ProbeResult {

@@ -7,12 +7,13 @@ use super::file::Step;
 use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::{ProbeKind, Verdict};
 use crate::trace::{DomainEvent, Entry, Event, Outage};
+use std::sync::Arc;
 
 /// A VM's state, as its trace tells it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Alive {
     /// What is to break, in its order.
-    faults: Vec<Fault>,
+    faults: Arc<[Fault]>,
     begun: usize,
     booted: bool,
     serves: bool,

@@ -8,6 +8,7 @@ use super::file::{Expectation, Final, FinalVmi, Never, Spec};
 use super::window::Window;
 use crate::time::{Time, earliest};
 use crate::trace::{Entry, Event, Phase, VmStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What became of a scenario.
@@ -38,7 +39,7 @@ pub struct FinalState {
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Where a window begins: a moment, or, for a fault, the span in which it takes effect.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Origin {
     /// The window opens `min` after this.
     earliest: Time,
@@ -47,10 +48,10 @@ struct Origin {
 }
 
 /// The expectations and how far they are met.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judge {
-    expect: Vec<Expectation>,
-    never: Vec<Never>,
+    expect: Arc<[Expectation]>,
+    never: Arc<[Never]>,
     final_state: Final,
     observe: Duration,
     alive: Alive,
@@ -74,8 +75,8 @@ impl Judge {
     /// The judge of a scenario; `guest_scale` stretches what the guest's speed decides.
     pub fn new(spec: &Spec, guest_scale: f64) -> Self {
         Judge {
-            expect: spec.expect.clone(),
-            never: spec.never.clone(),
+            expect: spec.expect.as_slice().into(),
+            never: spec.never.as_slice().into(),
             final_state: spec.final_state.clone(),
             observe: spec.observe.0,
             alive: Alive::new(&spec.steps, false),
@@ -118,7 +119,7 @@ impl Judge {
             Event::FaultBegun(_) => Origin { earliest: entry.at, latest: None },
             _ => Origin { earliest: entry.at, latest: Some(entry.at) },
         };
-        for (found, expectation) in self.origins.iter_mut().zip(&self.expect) {
+        for (found, expectation) in self.origins.iter_mut().zip(self.expect.iter()) {
             if expectation.from.as_ref().is_some_and(|p| p.matches(&entry.event)) {
                 *found = Some(origin);
             }
@@ -126,6 +127,19 @@ impl Judge {
         if let Event::FaultBegun(_) = &entry.event {
             self.fault = Some(origin);
         }
+    }
+
+    /// These entries, at any time, make no difference but that they were seen.
+    pub fn ignores(&self, entries: &[Entry]) -> bool {
+        let mut after = self.clone();
+        entries.iter().for_each(|entry| after.observe(entry));
+        after.last_seen.clone_from(&self.last_seen);
+        after == *self
+    }
+
+    /// Takes note of what made no other difference.
+    pub fn saw(&mut self, at: Time, event: Event) {
+        self.last_seen = Some((at, event));
     }
 
     fn judge_time(&mut self, entry: &Entry, origin: Origin) {

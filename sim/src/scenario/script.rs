@@ -6,6 +6,7 @@ use super::user::UserRequest;
 use crate::fault::Fault;
 use crate::time::Time;
 use crate::trace::Entry;
+use std::sync::Arc;
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +27,9 @@ pub struct Due {
 }
 
 /// The timeline and how far it has come.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Script {
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
     alive: Alive,
     next: usize,
     /// When the next step is due, once its event was seen.
@@ -43,8 +44,7 @@ impl Script {
     /// The script of a scenario that begins at the origin.
     pub fn new(steps: &[Step], has_liveness: bool) -> Self {
         let alive = Alive::new(steps, has_liveness);
-        let mut script =
-            Script { steps: steps.to_vec(), alive, next: 0, due: None, waits_for_guard: false, busy: false };
+        let mut script = Script { steps: steps.into(), alive, next: 0, due: None, waits_for_guard: false, busy: false };
         script.arm(Time::ZERO);
         script
     }
@@ -60,6 +60,13 @@ impl Script {
         if self.due.is_none() && step.after.as_ref().is_some_and(|p| p.matches(&entry.event)) {
             self.set_due(entry.at);
         }
+    }
+
+    /// These entries, at any time, make no difference.
+    pub fn ignores(&self, entries: &[Entry]) -> bool {
+        let mut after = self.clone();
+        entries.iter().for_each(|entry| after.observe(entry));
+        after == *self
     }
 
     /// When the next step is due.

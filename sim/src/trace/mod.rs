@@ -18,6 +18,6 @@ pub use kubevirt::{
     VmStatus, VmiReason,
 };
 pub use qemu::{DomainEvent, Exit, PanicAction, ShutdownCause};
-pub use record::{Entry, Trace};
+pub use record::{Counted, Entry, Keeps, Trace};
 pub use vocabulary::{Text, check, texts};
 pub use word::{Outage, Word};

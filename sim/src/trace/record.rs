@@ -20,10 +20,37 @@ pub struct Entry {
 
 /// The trace of a run, in the order of arrival until [`Trace::sorted`]. It is bounded: of a run that is longer than any scenario,
 /// the oldest probes' attempts and answers are forgotten first.
+///
+/// A trace that [keeps changes](Keeps::Changes) only counts what probes write again and again, so that it can be skipped: a report
+/// of each attempt is made of a run that was stepped.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
+    keeps: Keeps,
     entries: Vec<Entry>,
     forgotten: usize,
+    logged: usize,
+    counted: Vec<Counted>,
+}
+
+/// What a trace keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keeps {
+    /// Every entry.
+    #[default]
+    Everything,
+    /// What a user could see change; the rest is counted.
+    Changes,
+}
+
+/// How often something was written that is not kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// Of this VMI.
+    pub vmi: u32,
+    /// What.
+    pub event: Event,
+    /// How often.
+    pub times: u64,
 }
 
 /// More entries than any scenario has.
@@ -32,11 +59,25 @@ const MAX_ENTRIES: usize = 200_000;
 const FIRST: usize = MAX_ENTRIES / 8;
 
 impl Trace {
-    /// Appends.
+    /// Nothing has happened yet.
+    pub fn new(keeps: Keeps) -> Trace {
+        Trace { keeps, ..Trace::default() }
+    }
+
+    /// What probes write again and again is counted and not kept.
+    pub fn keeps_changes(&self) -> bool {
+        self.keeps == Keeps::Changes
+    }
+
+    /// Appends, or counts.
     pub fn push(&mut self, entry: Entry) {
+        if self.keeps_changes() && entry.event.is_routine() {
+            return self.count(entry.vmi, &entry.event, 1);
+        }
         if self.entries.len() >= MAX_ENTRIES {
             self.forget();
         }
+        self.logged += 1;
         self.entries.push(entry);
     }
 
@@ -57,9 +98,24 @@ impl Trace {
         self.forgotten
     }
 
-    /// How many there have been in all.
+    /// How many there have been in all, counted ones too.
     pub fn logged(&self) -> usize {
-        self.entries.len() + self.forgotten
+        self.logged
+    }
+
+    /// Counts what is not kept.
+    pub fn count(&mut self, vmi: u32, event: &Event, times: u64) {
+        self.logged += usize::try_from(times).unwrap_or(usize::MAX);
+        // The present VMI's are the last ones.
+        match self.counted.iter_mut().rev().find(|c| c.vmi == vmi && c.event == *event) {
+            Some(counted) => counted.times += times,
+            None => self.counted.push(Counted { vmi, event: event.clone(), times }),
+        }
+    }
+
+    /// What was counted and not kept. Its order says nothing.
+    pub fn counted(&self) -> &[Counted] {
+        &self.counted
     }
 
     /// As they arrived.

@@ -22,6 +22,11 @@ pub trait World {
 
     /// Does what the engine asks.
     fn execute(&mut self, now: Time, command: Command);
+
+    /// Goes at once through what only repeats itself until something else comes about, with the engine; whether there was such.
+    fn skip(&mut self, _now: Time, _engine: &mut Engine) -> bool {
+        false
+    }
 }
 
 /// What comes next.
@@ -121,6 +126,10 @@ impl Driver {
                 Step::Done(verdict) => return verdict,
                 Step::WaitUntil(due) => due,
             };
+            if self.inputs.next_at().is_none() && world.skip(self.now, &mut self.engine) {
+                self.wakeup = self.engine.next_wakeup();
+                continue;
+            }
             match (world.next_wakeup(), due) {
                 (Some(at), due) if due.is_none_or(|t| at <= t) => {
                     self.now = self.now.max(at);

@@ -118,7 +118,7 @@ pub(super) enum InGuest {
 }
 
 /// The guest of one VMI.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Guest {
     pub(super) kernel: Kernel,
     /// Counts power-ons; events of an earlier one are dropped.
@@ -135,14 +135,14 @@ pub(super) struct Guest {
     pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
-    /// When somebody looks at the device next.
+    /// When the device has something to do; a moment at which it has nothing to do does no harm.
     pub(super) watched: Option<Time>,
     /// Since when the vCPUs stand still.
     pub(super) paused_at: Option<Time>,
     /// What would have come about meanwhile, and how long after the guest goes on.
     pub(super) deferred: Vec<(Duration, InGuest)>,
     /// Which probes' last attempts were pings.
-    pub(super) pinged: Vec<ProbeKind>,
+    pub(super) pinged: BTreeSet<ProbeKind>,
     /// The steps that have its frames lost.
     pub(super) cut_off_by: BTreeSet<usize>,
     /// The steps that have its writes fail.
@@ -168,7 +168,7 @@ impl Guest {
             watched: None,
             paused_at: None,
             deferred: Vec::new(),
-            pinged: Vec::new(),
+            pinged: BTreeSet::new(),
             cut_off_by: BTreeSet::new(),
             io_errors_of: BTreeSet::new(),
             verifying: false,

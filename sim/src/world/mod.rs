@@ -8,8 +8,10 @@ mod guest;
 mod model;
 mod queue;
 mod run;
+mod skip;
 
 pub use driver::{Driver, Step, World};
 pub use guest::Timings;
 pub use model::Model;
-pub use run::run;
+pub use queue::Queue;
+pub use run::{run, run_skipping};

@@ -2,6 +2,7 @@
 
 mod inside;
 mod outside;
+mod steady;
 
 use super::driver::World;
 use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
@@ -13,20 +14,20 @@ use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request,
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, FaultKind, Health, Spec};
-use crate::time::Time;
+use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+pub(super) use steady::Petting;
 
 /// What happens in the virtual world. Guest events carry the boot they belong to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Happening {
     /// An input is ready for the engine.
     Tell(Input),
     /// Something in a guest's userspace.
     Guest { vmi: u32, boot: u32, what: InGuest },
-    /// A stage of the device may be over.
-    Device { vmi: u32 },
     /// A step's fault takes effect, and is seen so long afterwards.
     Fault { vmi: u32, step: usize, fault: Fault, seen_after: Duration },
     /// libvirt has given up on the agent and presses the power button.
@@ -36,11 +37,11 @@ enum Happening {
 }
 
 /// The virtual world of one scenario.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     timings: Timings,
-    spec: Spec,
-    vmi: VmiSpec,
+    spec: Arc<Spec>,
+    vmi: Arc<VmiSpec>,
     guests: BTreeMap<u32, Guest>,
     endpoint: Option<u32>,
     queue: Queue<Happening>,
@@ -48,10 +49,16 @@ pub struct Model {
 
 impl World for Model {
     fn next_wakeup(&self) -> Option<Time> {
-        self.queue.next_at()
+        earliest([self.queue.next_at(), self.next_device().map(|(at, _)| at)])
     }
 
     fn step(&mut self) -> Option<(Time, Input)> {
+        if let Some((now, vmi)) = self.next_device()
+            && self.queue.next_at().is_none_or(|at| now <= at)
+        {
+            self.device(now, vmi);
+            return None;
+        }
         let (now, happening) = self.queue.pop()?;
         match happening {
             Happening::Tell(input) => {
@@ -64,7 +71,6 @@ impl World for Model {
                     self.in_guest(now, vmi, what);
                 }
             }
-            Happening::Device { vmi } => self.device(now, vmi),
             Happening::Button { vmi } => {
                 if self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off) {
                     self.power_button(now, vmi);
@@ -118,7 +124,14 @@ impl Model {
         if let Some(traffic) = &spec.traffic {
             queue.push(Time::ZERO + traffic.every.0, Happening::Connect);
         }
-        Model { timings, spec: spec.clone(), vmi: vmi.clone(), guests: BTreeMap::new(), endpoint: None, queue }
+        Model {
+            timings,
+            spec: Arc::new(spec.clone()),
+            vmi: Arc::new(vmi.clone()),
+            guests: BTreeMap::new(),
+            endpoint: None,
+            queue,
+        }
     }
 
     fn obey(&mut self, now: Time, vmi: u32, command: VmiCommand) {
@@ -135,8 +148,11 @@ impl Model {
             }
             VmiCommand::Probe { kind, request, timeout } => {
                 if let Some(guest) = self.guests.get_mut(&vmi) {
-                    guest.pinged.retain(|k| *k != kind);
-                    guest.pinged.extend((request == ProbeRequest::Ping).then_some(kind));
+                    if request == ProbeRequest::Ping {
+                        guest.pinged.insert(kind);
+                    } else {
+                        guest.pinged.remove(&kind);
+                    }
                 }
                 let (length, attempt) = match (request, self.guests.get(&vmi)) {
                     (ProbeRequest::Answer { after, attempt }, _) => (after, attempt),
@@ -284,25 +300,22 @@ impl Model {
     }
 
     fn watch_device(&mut self, vmi: u32) {
-        let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        let at = guest.watchdog.as_ref().and_then(LinuxWatchdog::next_wakeup);
-        // One that comes too early looks again, so a pet needs none of its own.
-        if let Some(at) = at
-            && guest.watched.is_none_or(|watched| at < watched)
-        {
-            guest.watched = Some(at);
-            self.queue.push(at, Happening::Device { vmi });
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.watched = guest.watchdog.as_ref().and_then(LinuxWatchdog::next_wakeup);
         }
+    }
+
+    /// The device that has something to do first, and when. Of one moment it comes first, whatever was due then for how long.
+    fn next_device(&self) -> Option<(Time, u32)> {
+        self.guests.iter().filter_map(|(vmi, guest)| Some((guest.watched?, *vmi))).min()
     }
 
     fn device(&mut self, now: Time, vmi: u32) {
         let action = self.vmi.watchdog_action();
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
-        if guest.watched.is_some_and(|watched| watched <= now) {
-            guest.watched = None;
-        }
+        guest.watched = None;
         let Some(watchdog) = &mut guest.watchdog else { return };
-        // A pet in between has moved the stage's end: this wake-up is too early.
+        // It stands still, or was reset: this wake-up is too early.
         if watchdog.next_wakeup().is_none_or(|t| t > now) {
             return self.watch_device(vmi);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Future events of the virtual world.
 #[derive(Debug, Clone)]
-pub(super) struct Queue<E> {
+pub struct Queue<E> {
     events: BTreeMap<(Time, u64), E>,
     sequence: u64,
 }
@@ -18,7 +18,7 @@ impl<E> Default for Queue<E> {
 
 impl<E> Queue<E> {
     /// Adds an event at `at`; events of one moment keep their order.
-    pub(super) fn push(&mut self, at: Time, event: E) {
+    pub fn push(&mut self, at: Time, event: E) {
         self.events.insert((at, self.sequence), event);
         self.sequence += 1;
     }
@@ -28,6 +28,11 @@ impl<E> Queue<E> {
         let (keys, told): (Vec<_>, Vec<_>) = self.events.iter().filter_map(|(k, e)| Some((*k, wanted(e)?))).unzip();
         self.events.retain(|key, _| !keys.contains(key));
         told
+    }
+
+    /// What is in it, in its order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Time, &E)> {
+        self.events.iter().map(|((at, _), event)| (*at, event))
     }
 
     /// When the next event is.
@@ -42,7 +47,7 @@ impl<E> Queue<E> {
     }
 
     /// Takes the next event.
-    pub(super) fn pop(&mut self) -> Option<(Time, E)> {
+    pub fn pop(&mut self) -> Option<(Time, E)> {
         self.events.pop_first().map(|((at, _), event)| (at, event))
     }
 }

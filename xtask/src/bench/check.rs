@@ -1,5 +1,6 @@
 //! `bench check`: a great many manifests through `check`, valid ones, mutated ones and garbage.
 
+use super::stats::peak_mib;
 use fastrand::Rng;
 use serde::Serialize;
 use std::fmt;
@@ -113,13 +114,6 @@ fn mutated(whole: &str, random: &mut Rng) -> String {
         }
     }
     lines.join("\n")
-}
-
-/// `VmHWM`; 0 where the kernel does not say.
-fn peak_mib() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }
 
 impl fmt::Display for CheckBench {

@@ -1,4 +1,4 @@
-//! What is said of a series of measurements.
+//! What is said of a series of measurements, and of this process.
 
 use serde::Serialize;
 
@@ -24,6 +24,13 @@ impl Spread {
         };
         Spread { median: rank(0.5), p95: rank(0.95), n: series.len() }
     }
+}
+
+/// `VmHWM`; 0 where the kernel does not say.
+pub(super) fn peak_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
 }
 
 #[cfg(test)]

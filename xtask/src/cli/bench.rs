@@ -5,7 +5,7 @@ use super::compare::two_clocks;
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::session::{new_run_path, progress, run_cases, status_of};
-use crate::bench::{ClocksBench, ForkPlan, check_many, e2e_figures, fork, peers};
+use crate::bench::{ClocksBench, FleetPlan, ForkPlan, check_many, e2e_figures, fleet, fork, peers};
 use crate::prepare::{ClockChoice, GuestOptions, prepare};
 use crate::report::RunFolder;
 use crate::run::HostError;
@@ -61,6 +61,27 @@ pub(super) enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Virtual time: a healthy VM stepped and skipped, many VMs at once, the bare queue, and SimPy; of a release build
+    /// (`cargo run --release -p xtask -- bench fleet`)
+    Fleet {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// How many VMs
+        #[arg(long, default_value_t = 1_000_000)]
+        vms: u64,
+        /// How many virtual days each of them lives
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// How many threads the many VMs are run by; what comes of them does not depend on it. If absent: one for each core
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+        /// The same seed makes the same fleet
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The folder that SimPy is installed in
+        #[arg(long, default_value = "/tmp/vmhealth-peers")]
+        scratch: PathBuf,
+    },
     /// Wall time of the whole catalogue, the scenarios' own lengths, and the longest one
     E2e {
         #[command(flatten)]
@@ -97,7 +118,7 @@ pub(super) struct BenchArgs {
 impl Bench {
     /// The architectures of the guests that it boots; `None`: it boots none.
     pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
-        (!matches!(self, Bench::Check { .. })).then(|| [Architecture::Amd64].into())
+        (!matches!(self, Bench::Check { .. } | Bench::Fleet { .. })).then(|| [Architecture::Amd64].into())
     }
 
     pub(super) async fn run(self) -> Result<Status, Failure> {
@@ -118,6 +139,13 @@ impl Bench {
             Bench::Check { args, count, seed } => {
                 let manifests = catalogue::manifests();
                 let found = check_many(&manifests, count, seed);
+                eprint!("{found}");
+                deliver(&args, &found)
+            }
+            Bench::Fleet { args, vms, days, threads, seed, scratch } => {
+                let threads = threads.map(usize::from).or(std::thread::available_parallelism().ok().map(usize::from));
+                let plan = FleetPlan { vms, days, threads: threads.unwrap_or(1), seed };
+                let found = fleet(plan, &scratch, &progress()).await.map_err(infra)?;
                 eprint!("{found}");
                 deliver(&args, &found)
             }

@@ -11,7 +11,7 @@ use crate::time::Time;
 use crate::trace::{Event, Phase, SyncFailure, VmiReason};
 
 /// Where a VMI is in its life, and what belongs to that.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Life {
     /// Its pod is created at this time.
     Pending { pod_at: Time },
