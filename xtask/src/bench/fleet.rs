@@ -1,5 +1,5 @@
 //! `bench fleet`: what virtual time costs. One healthy VM stepped and skipped, VMs that panic, a whole fleet on several threads,
-//! the bare queue, and SimPy with the same processes.
+//! the bare queue, and SimPy with the same processes. nexosim is not among them: for one row it would want a build of its own.
 //!
 //! Rates are of CPU time: a wall clock would measure who else uses the machine.
 
@@ -230,9 +230,9 @@ async fn simpy(scratch: &Path, progress: &Progress) -> io::Result<Rate> {
     if !python.exists() {
         said(guarded("python3", &[]).args(["-m", "venv"]).arg(&venv).output().await?)?;
     }
-    said(guarded(&python.to_string_lossy(), &[]).args(["-m", "pip", "install", "-q", SIMPY]).output().await?)?;
+    said(guarded(&python, &[]).args(["-m", "pip", "install", "-q", SIMPY]).output().await?)?;
     let days = SIMPY_DAYS.to_string();
-    let text = said(guarded(&python.to_string_lossy(), &[]).arg(&script).arg(days).output().await?)?;
+    let text = said(guarded(&python, &[]).arg(&script).arg(days).output().await?)?;
     let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [events, seconds] = figures[..] else { return Err(io::Error::other(format!("no figures in {text:?}"))) };
     Ok(Rate { events_per_s: events / seconds, vm_days_per_s: f64::from(SIMPY_DAYS) / seconds })
