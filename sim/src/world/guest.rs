@@ -30,7 +30,7 @@ pub struct Timings {
     pub stop_limit: Duration,
     /// From a killed agent to systemd's new one.
     pub agent_restart: Duration,
-    /// From a killed health server to systemd's new one.
+    /// From the order to kill the health server to systemd's new one: 0.40 to 0.57 s in 20 runs.
     pub health_restart: Duration,
     /// From a killed daemon to wd_keepalive petting.
     pub takeover: Duration,
