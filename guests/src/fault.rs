@@ -12,6 +12,7 @@ use crate::time;
 use crate::wire::{AgentError, QmpError};
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 use vmhealth_sim::scenario::Fault;
@@ -52,6 +53,8 @@ impl From<QmpError> for NotInjected {
 
 /// How long an unscaled injection may take with its confirmation.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How often a frozen guest is asked to thaw, each time for the limit: ten minutes.
+const THAW_TRIES: usize = 60;
 const SERIAL_POLL: Duration = Duration::from_millis(20);
 
 /// Injects the `fault` of a scenario's step and waits until it is seen; deadlines stretch with `guest_scale`.
@@ -187,22 +190,28 @@ async fn unit(live: &Live, script: &str, deadline: Instant) -> Result<String, No
     on_console(live, trigger, "word of the fault", deadline, word).await?
 }
 
-/// Confirmed by what the kernel says to it on the console.
+/// Confirmed by what the kernel says to it on the console, or by QEMU: a panic device tells of it before a kernel that was
+/// interrupted so has written anything.
 async fn nmi(live: &Live, fault: &Fault, panics: bool, deadline: Instant) -> Result<String, NotInjected> {
     if let Some(Breakage::Script(script)) = live.os.break_within(fault) {
         shell(live, &script, deadline).await?;
     }
     let trigger = live.qmp.execute(qmp::inject_nmi {}, left(deadline));
     let expected = if panics { console::NMI } else { console::NMI_IGNORED };
-    let taken = |console: &[u8]| match panics {
-        true => console::panics(console).any(|p| p == expected).then_some(()),
-        false => console::said(console, expected).map(drop),
+    let shown = |console: &[u8]| match panics {
+        true => console::panics(console).any(|p| p == expected),
+        false => console::said(console, expected).is_some(),
     };
-    on_console(live, trigger, expected, deadline, taken).await?;
+    let taken = |console: &[u8]| match shown(console) {
+        true => Some(format!("the console shows {expected:?}")),
+        false if panics && live.panicked.load(Ordering::Relaxed) => Some("QEMU tells of the panic".to_owned()),
+        false => None,
+    };
+    let how = on_console(live, trigger, expected, deadline, taken).await?;
     if panics {
         live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
     }
-    Ok(format!("the console shows {expected:?}"))
+    Ok(how)
 }
 
 /// Confirmed by the agent's own word. It is thawed by the agent too: nobody else can take its state back.
@@ -215,8 +224,13 @@ async fn freeze(live: &Live, lasting: Duration, deadline: Instant) -> Result<Str
     }
     tokio::task::spawn_local(async move {
         time::sleep(lasting).await;
-        // A guest that is gone or boots again has nothing frozen.
-        let _ = agent.execute(qga::guest_fsfreeze_thaw {}, LIMIT).await;
+        for _ in 0..THAW_TRIES {
+            // One that is gone or boots again has nothing frozen. One that is late may hang or be paused, and is asked again.
+            match agent.execute(qga::guest_fsfreeze_thaw {}, LIMIT).await {
+                Err(AgentError::Late { .. }) => {}
+                _ => break,
+            }
+        }
     });
     Ok(format!("the agent says that {frozen} filesystems are frozen"))
 }

@@ -12,7 +12,7 @@ use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
 use vmhealth_sim::manifest::{Handler, PodProbe, Probe};
-use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive};
+use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
 use vmhealth_sim::world::{self, Timings};
@@ -26,12 +26,16 @@ Rows: what breaks (`--fault`). Columns: who may notice. A cell says how long it 
 that scenario's probe or heartbeat, or that the detector never noticed although it was watched for longer than it needs. `?`: no scenario says.
 `-`: it looks at nothing but panics. The same scenarios run on real QEMU, and model and QEMU are compared.
 
-Not here: `killQemu`, `killLauncher` and `guestPoweroff`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4).
+Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4).
 
 ";
 
 /// The end of these is an event of QEMU's or of virt-launcher's, and no detector's business.
-const ENDS: [FaultKind; 3] = [FaultKind::KillQemu, FaultKind::KillLauncher, FaultKind::GuestPoweroff];
+const ENDS: [FaultKind; 4] =
+    [FaultKind::KillQemu, FaultKind::KillLauncher, FaultKind::GuestPoweroff, FaultKind::PowerButton];
+
+/// A row of its own: the same interrupt is logged by one kernel and is a panic of another.
+const NMI_PANICS: &str = "nmi: unknownNmiPanic";
 
 const COLUMNS: [&str; 11] = [
     "readiness http",
@@ -55,6 +59,11 @@ fn row(fault: &Fault) -> String {
         Fault::Health(Health::Slow(_)) => "health: slow".into(),
         Fault::Health(Health::Hang) => "health: hang".into(),
         Fault::Health(Health::Stop | Health::Start) => "health: stop".into(),
+        Fault::OomKill { of: OomVictim::Watchdog } => "oomKill: watchdog".into(),
+        Fault::OomKill { of: OomVictim::Agent } => "oomKill: agent".into(),
+        Fault::OomKill { of: OomVictim::Service } => "oomKill: service".into(),
+        Fault::Nmi { panics: false } => "nmi".into(),
+        Fault::Nmi { panics: true } => NMI_PANICS.into(),
         other => other.kind().to_string(),
     }
 }
@@ -62,8 +71,19 @@ fn row(fault: &Fault) -> String {
 /// The rows, in the order of the kinds.
 fn rows() -> Vec<String> {
     let kinds = FaultKind::ALL.iter().filter(|kind| !ENDS.contains(kind));
-    let health = ["stop", "hang", "slow", "status", "redirect"].map(|word| format!("health: {word}"));
-    kinds.flat_map(|kind| if *kind == FaultKind::Health { health.to_vec() } else { vec![kind.to_string()] }).collect()
+    let each = |kind: &FaultKind| match kind {
+        FaultKind::Health => ["stop", "hang", "slow", "status", "redirect"].map(|w| format!("health: {w}")).to_vec(),
+        FaultKind::OomKill => ["watchdog", "agent", "service"].map(|victim| format!("oomKill: {victim}")).to_vec(),
+        FaultKind::Nmi => vec!["nmi".into(), NMI_PANICS.into()],
+        other => vec![other.to_string()],
+    };
+    kinds.flat_map(each).collect()
+}
+
+/// What a scenario is about: its first fault, but for one that only waits, the service being told to do what it does anyway.
+fn first_fault(case: &Case) -> Option<&Fault> {
+    let breaks = |fault: &&Fault| !matches!(fault, Fault::Health(Health::Status(200) | Health::Start));
+    case.scenario.spec.steps.iter().filter_map(|step| step.fault.as_ref()).find(breaks)
 }
 
 fn probe_column(kind: ProbeKind, probe: &Probe) -> String {
@@ -80,11 +100,13 @@ fn probe_column(kind: ProbeKind, probe: &Probe) -> String {
 /// What a detector of a scenario did: when it saw the fault, or that it did not although it had the time.
 type Seen = Option<Duration>;
 
-/// The detectors of a scenario, and what came of its first fault.
-fn cells(case: &Case, trace: &Trace, end: Time) -> Vec<(String, Seen)> {
+/// The detectors of a scenario, and what came of its fault.
+fn cells(case: &Case, fault: &Fault, trace: &Trace, end: Time) -> Vec<(String, Seen)> {
     let (vmi, profile) = (&case.manifest.vmi, &case.scenario.spec.guest);
     let entries = trace.sorted();
-    let Some(begun) = entries.iter().position(|e| matches!(e.event, Event::FaultBegun(_))) else { return Vec::new() };
+    let Some(begun) = entries.iter().position(|e| e.event == Event::FaultBegun(fault.kind())) else {
+        return Vec::new();
+    };
     let (at, number) = (entries[begun].at, entries[begun].vmi);
     let ends = |e: &Entry| match e.event {
         Event::FaultBegun(_) | Event::FaultOver(_) => true,
@@ -137,9 +159,9 @@ fn is_plain(case: &Case) -> bool {
 fn page() -> String {
     let mut proofs: BTreeMap<(String, String), (bool, String, Seen)> = BTreeMap::new();
     for case in catalogue::read(None).unwrap_or_else(|e| panic!("{e}")).iter().filter(|case| is_plain(case)) {
-        let Some(fault) = case.scenario.spec.steps.iter().find_map(|step| step.fault.as_ref()) else { continue };
+        let Some(fault) = first_fault(case) else { continue };
         let (_, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
-        for (column, seen) in cells(case, &trace, end) {
+        for (column, seen) in cells(case, fault, &trace, end) {
             let proof = (seen.is_none(), case.id().to_owned(), seen);
             let best = proofs.entry((row(fault), column)).or_insert_with(|| proof.clone());
             if proof < *best {
@@ -152,6 +174,7 @@ fn page() -> String {
     let _ = writeln!(text, "|---|{}", "---|".repeat(COLUMNS.len()));
     let mut open = 0;
     for row in rows() {
+        let panics = row == FaultKind::KernelPanic.name() || row == NMI_PANICS;
         let _ = write!(text, "| {row} |");
         for column in COLUMNS {
             let cell = match proofs.get(&(row.clone(), column.to_owned())) {
@@ -159,7 +182,7 @@ fn page() -> String {
                     let said = seen.map_or("never".into(), |after| format!("{:.1} s", after.as_secs_f64()));
                     format!("[{said}](../tests/scenarios/{}.yaml)", id.replace('/', "."))
                 }
-                None if column.starts_with("panic") && row != FaultKind::KernelPanic.name() => "-".into(),
+                None if column.starts_with("panic") && !panics => "-".into(),
                 None => {
                     open += 1;
                     "?".into()

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
@@ -58,6 +59,8 @@ pub struct Live {
     pub(crate) counts_in_panic: bool,
     /// Why nobody can tell how it ended.
     pub(crate) lost: Arc<OnceLock<String>>,
+    /// QEMU has told of its kernel's panic.
+    pub(crate) panicked: Arc<AtomicBool>,
     /// Somebody here has sent it a signal.
     pub(crate) signalled: Cell<bool>,
     /// What its disk is while a filter above it lets writes fail.
@@ -127,8 +130,9 @@ pub(super) async fn pump(
     to_us: mpsc::UnboundedSender<GuestEvent>,
     mut started: bool,
     lost: Arc<OnceLock<String>>,
+    panicked: Arc<AtomicBool>,
 ) {
-    let mut io_error = false;
+    let (mut io_error, mut ending) = (false, false);
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(time::wall);
         let Some(mut event) = domain_event(&event) else { return };
@@ -139,7 +143,11 @@ pub(super) async fn pump(
         match event {
             // Each request that was under way fails.
             DomainEvent::IoError if std::mem::replace(&mut io_error, true) => return,
+            // What was under way when QEMU was told to end, it gives up by itself.
+            DomainEvent::IoError if ending => return,
+            DomainEvent::Shutdown { .. } => ending = true,
             DomainEvent::Resume => io_error = false,
+            DomainEvent::Panicked { .. } => panicked.store(true, Ordering::Relaxed),
             _ => {}
         }
         if let DomainEvent::AgentPort { open } = event {

@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -156,8 +157,9 @@ impl Prepared {
             qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         }
         let lost = Arc::new(OnceLock::new());
+        let panicked = Arc::new(AtomicBool::new(false));
         let (speed, place) = clock.map(|(speed, place, _)| (speed, place)).unzip();
-        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone());
+        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone(), panicked.clone());
         tokio::spawn(async move {
             pumping.await;
             // Its time is waited for until its end was told.
@@ -178,6 +180,7 @@ impl Prepared {
             cpus,
             counts_in_panic,
             lost,
+            panicked,
             signalled: Cell::default(),
             disk_below: RefCell::default(),
             serial: sockets.serial,

@@ -279,6 +279,8 @@ impl Model {
             InGuest::Settled => self.verify(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
+            // What is frozen still, nobody can thaw any more, nor unmount (qemu-watchdog.md 9).
+            InGuest::PowerOff if guest.is_broken(FaultKind::FsFreeze) => {}
             InGuest::PowerOff => {
                 guest.kernel = Kernel::Off;
                 guest.watchdog = None;
@@ -377,9 +379,7 @@ impl Model {
     /// systemd shuts down, if it can still be asked.
     fn shut_down(&mut self, now: Time, vmi: u32) {
         let (agent, off) = self.timings.shutdown;
-        // With frozen filesystems it comes to nothing (qemu-watchdog.md 9).
-        let can = |g: &Guest| g.userspace_runs() && !g.is_broken(FaultKind::FsFreeze);
-        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| can(g)) else { return };
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
         guest.kernel = Kernel::GoingDown;
         // The daemon's stop closes the device with 'V'.
         guest.holder = WatchdogHolder::Nobody;
@@ -387,8 +387,13 @@ impl Model {
             watchdog.write(now, b"V");
             watchdog.close(now);
         }
-        self.later(now, agent, vmi, InGuest::AgentClosed);
-        self.later(now, off, vmi, InGuest::PowerOff);
+        // With frozen filesystems the agent alone stays, until systemd kills it (qemu-watchdog.md 9).
+        let mut held = Duration::ZERO;
+        if guest.is_broken(FaultKind::FsFreeze) {
+            (guest.health, held) = (false, self.timings.stop_limit);
+        }
+        self.later(now, held + agent, vmi, InGuest::AgentClosed);
+        self.later(now, held + off, vmi, InGuest::PowerOff);
     }
 
     fn pause(&mut self, now: Time, vmi: u32) {
