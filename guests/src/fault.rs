@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::scenario::{Fault, NodeLoss};
 
 /// A fault that was seen to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
         Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
         Fault::IoError { .. } => outside::fail_writes(live, step).await.map_err(Host)?,
+        Fault::NodeLost { by: NodeLoss::PowerLoss, .. } => end_qemu(live, Signal::SIGKILL, deadline).await?,
+        Fault::NodeLost { by: NodeLoss::CutOff, .. } => outside::cut_off_node(live),
         Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
         Fault::GuestReboot => ask(live, live.os.reboot(), deadline).await?,
         Fault::PowerButton => {

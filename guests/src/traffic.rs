@@ -81,6 +81,9 @@ impl Service {
 }
 
 async fn forward(mut client: TcpStream, guest: Rc<Live>, port: u16) {
+    if guest.node_cut_off.get() {
+        return;
+    }
     // A guest that does not answer is a closed connection: the client sees it as lost.
     if let Ok(mut server) = Network::Namespace(&guest.netns).connect(Netns::guest(port)).await {
         let _ = copy_bidirectional(&mut client, &mut server).await;

@@ -175,6 +175,17 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}";
+    /// The VM's node is lost to the cluster, which waits until it is back, or until somebody says that it is gone (the step
+    /// `forceDeletePod`).
+    NodeLost {
+        /// How long; absent: it never comes back.
+        #[serde(rename = "for", default)]
+        lasting: Option<Span>,
+        /// What has befallen it; absent: it is cut off.
+        #[serde(default)]
+        by: NodeLoss,
+    } = "nodeLost", AtOnce, Nothing,
+        "{nodeLost: {for: 10m}}, or {nodeLost: {}} for ever, or with by: powerLoss in place of by: cutOff beside for";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -184,7 +195,7 @@ faults! {
 impl FaultKind {
     /// It breaks what is outside of the guest for a while; see [`Fault::lasts`].
     pub const fn is_outage(self) -> bool {
-        matches!(self, FaultKind::NetworkLoss | FaultKind::IoError)
+        matches!(self, FaultKind::NetworkLoss | FaultKind::IoError | FaultKind::NodeLost)
     }
 
     /// How it is written, in YAML's flow style.
@@ -224,6 +235,7 @@ impl Fault {
     pub fn lasts(&self) -> Option<Span> {
         match self {
             Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
+            Fault::NodeLost { lasting, .. } => *lasting,
             _ => None,
         }
     }
@@ -264,6 +276,17 @@ pub enum Direction {
     In,
     /// The guest's own.
     Out,
+}
+
+/// How a node is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeLoss {
+    /// Nothing outside of it reaches it, and it reaches nothing: its guests run on, and its kubelet goes on probing them.
+    #[default]
+    CutOff,
+    /// It has no power, and no guests any more.
+    PowerLoss,
 }
 
 /// What the guest's health server does.

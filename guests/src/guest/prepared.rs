@@ -179,6 +179,7 @@ impl Prepared {
             counts_in_panic,
             lost,
             signalled: Cell::default(),
+            node_cut_off: Cell::default(),
             disk_below: RefCell::default(),
             serial: sockets.serial,
             os,
