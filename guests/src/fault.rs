@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::scenario::{Fault, NodeLoss};
+use vmhealth_sim::scenario::{Fault, NodeLoss, OomVictim};
 
 /// A fault that was seen to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,10 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
         Fault::Health(health) => shell(live, &live.os.set_health(health), deadline).await?,
-        Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
+        // The kernel spares nobody in the container.
+        Fault::KillQemu | Fault::OomKill { of: OomVictim::Container } => {
+            end_qemu(live, Signal::SIGKILL, deadline).await?
+        }
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
         Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,

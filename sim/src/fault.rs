@@ -125,11 +125,12 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "fsFreeze", TakesAWhile, Nothing, "{fsFreeze: {for: 15s}}";
-    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to.
+    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to. Of the node's kernel:
+    /// the VM's whole container.
     OomKill {
         /// What is taken.
         of: OomVictim,
-    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service";
+    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service, container";
     /// No block of the root filesystem is free for the given span.
     DiskFull {
         /// How long it stays full.
@@ -317,6 +318,8 @@ pub enum OomVictim {
     Agent,
     /// The health server.
     Service,
+    /// Not in the guest: virt-launcher and QEMU, whose container is over its memory limit (`OOMKilled`).
+    Container,
 }
 
 /// How far a clock is set.

@@ -12,7 +12,7 @@ use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
 use vmhealth_sim::manifest::{Handler, PodProbe, Probe};
-use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive};
+use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
 use vmhealth_sim::world::{self, Timings};
@@ -26,12 +26,14 @@ Rows: what breaks (`--fault`). Columns: who may notice. A cell says how long it 
 that scenario's probe or heartbeat, or that the detector never noticed although it was watched for longer than it needs. `?`: no scenario says.
 `-`: it looks at nothing but panics. The same scenarios run on real QEMU, and model and QEMU are compared.
 
-Not here: `killQemu`, `killLauncher` and `guestPoweroff`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4).
+Not here: `killQemu`, `killLauncher` and `guestPoweroff`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4), and `nodeLost`, which
+Kubernetes sees (7.7).
 
 ";
 
-/// The end of these is an event of QEMU's or of virt-launcher's, and no detector's business.
-const ENDS: [FaultKind; 3] = [FaultKind::KillQemu, FaultKind::KillLauncher, FaultKind::GuestPoweroff];
+/// The end of these is an event of QEMU's, of virt-launcher's or of the node controller's, and no detector's business.
+const ENDS: [FaultKind; 4] =
+    [FaultKind::KillQemu, FaultKind::KillLauncher, FaultKind::GuestPoweroff, FaultKind::NodeLost];
 
 const COLUMNS: [&str; 11] = [
     "readiness http",
@@ -55,6 +57,8 @@ fn row(fault: &Fault) -> String {
         Fault::Health(Health::Slow(_)) => "health: slow".into(),
         Fault::Health(Health::Hang) => "health: hang".into(),
         Fault::Health(Health::Stop | Health::Start) => "health: stop".into(),
+        // Its end is no detector's business.
+        Fault::OomKill { of: OomVictim::Container } => "oomKill: container".into(),
         other => other.kind().to_string(),
     }
 }

@@ -12,7 +12,7 @@ use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
-use crate::scenario::{Fault, FaultKind, Health, Spec};
+use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::Time;
 use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
@@ -437,7 +437,7 @@ impl Model {
             Fault::Health(Health::Stop) => guest.health = false,
             Fault::Health(Health::Start) => guest.health = true,
             Fault::Health(other) => guest.behaviour = other.clone(),
-            Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
+            Fault::KillQemu | Fault::OomKill { of: OomVictim::Container } => self.exit(now, vmi, Exit::Signal(9)),
             Fault::KillLauncher => {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::cluster::{NodeMonitor, Vmi};
 use crate::manifest::{self, Grace};
 use crate::scenario::{
-    Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
+    Due, Fault, FaultKind, OomVictim, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
 };
 use crate::time::Time;
 use crate::trace::{Answer, Event, Outage};
@@ -63,7 +63,7 @@ impl Engine {
                     return self.fault_without_guest(due.step, fault.kind(), &why);
                 }
                 match (&fault, &mut self.vmi) {
-                    (Fault::KillLauncher, Some(vmi)) => vmi.lose_launcher(self.now),
+                    (Fault::KillLauncher | Fault::OomKill { of: OomVictim::Container }, Some(vmi)) => vmi.lose_launcher(self.now),
                     (Fault::NodeLost { by, .. }, Some(vmi)) => {
                         vmi.lose_node(*by, NodeMonitor::draw(self.now, &mut self.random));
                     }
