@@ -175,7 +175,8 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
                 say("the VM is not Ready, and nothing else happens: nobody knows whether its guest still runs".into());
             }
             Event::Ready(Ready::False(NotReady::PodTerminating)) if !stopped && is_lost => {
-                say("its pod was deleted, and goes only when its node says so, or somebody who knows that it is gone".into());
+                say("its pod was deleted, and goes only when its node says so, or somebody who knows that it is gone"
+                    .into());
             }
             Event::FaultOver(Outage(FaultKind::NodeLost)) => {
                 is_lost = false;

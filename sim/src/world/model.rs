@@ -442,7 +442,9 @@ impl Model {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
-            Fault::NetworkLoss { .. } | Fault::IoError { .. } | Fault::NodeLost { .. } => self.break_outside(now, vmi, step, fault),
+            Fault::NetworkLoss { .. } | Fault::IoError { .. } | Fault::NodeLost { .. } => {
+                self.break_outside(now, vmi, step, fault)
+            }
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
             Fault::PowerButton => self.power_button(now, vmi),

@@ -56,14 +56,16 @@ impl Engine {
             }
             StepAction::Fault(fault) => {
                 self.log(self.now, Event::FaultBegun(fault.kind()), String::new());
-                let lost_already = matches!(fault, Fault::NodeLost { .. })
-                    && self.vmi.as_ref().is_some_and(Vmi::node_is_lost);
+                let lost_already =
+                    matches!(fault, Fault::NodeLost { .. }) && self.vmi.as_ref().is_some_and(Vmi::node_is_lost);
                 let nothing = self.no_guest().or_else(|| lost_already.then(|| "its node is lost already".into()));
                 if let Some(why) = nothing {
                     return self.fault_without_guest(due.step, fault.kind(), &why);
                 }
                 match (&fault, &mut self.vmi) {
-                    (Fault::KillLauncher | Fault::OomKill { of: OomVictim::Container }, Some(vmi)) => vmi.lose_launcher(self.now),
+                    (Fault::KillLauncher | Fault::OomKill { of: OomVictim::Container }, Some(vmi)) => {
+                        vmi.lose_launcher(self.now)
+                    }
                     (Fault::NodeLost { by, .. }, Some(vmi)) => {
                         vmi.lose_node(*by, NodeMonitor::draw(self.now, &mut self.random));
                     }
