@@ -67,7 +67,7 @@ fn what_is_known_of_a_node_that_is_lost() {
     let killed = ["pod event Killing", "vmi agent gone", "vmi phase Succeeded"];
     for (steps, news) in [
         ("{nodeLost: {for: 30s}}}", vec![lost, over]),
-        ("{nodeLost: {}}}", vec![lost, "vmi ready False", "endpoints out"]),
+        ("{nodeLost: {}}}", vec![lost, "vmi ready False", "endpoints out", "vmi ready False PodTerminating"]),
         (
             "{nodeLost: {for: 70s}}}",
             vec![lost, "vmi ready False", "endpoints out", over, "vmi ready True", "endpoints in"],
