@@ -15,7 +15,7 @@ use qapi::{qga, qmp};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::scenario::{Fault, NodeLoss, OomVictim};
 
 /// A fault that was seen to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +67,16 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         Fault::KillAgent => kill_agent(live, deadline).await?,
         Fault::StopAgent { lasting } => stop_agent(live, lasting.0, deadline).await?,
         Fault::Health(health) => shell(live, &live.os.set_health(health), deadline).await?,
-        Fault::KillQemu => end_qemu(live, Signal::SIGKILL, deadline).await?,
+        // The kernel spares nobody in the container.
+        Fault::KillQemu | Fault::OomKill { of: OomVictim::Container } => {
+            end_qemu(live, Signal::SIGKILL, deadline).await?
+        }
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
         Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
         Fault::IoError { .. } => outside::fail_writes(live, step).await.map_err(Host)?,
+        Fault::NodeLost { by: NodeLoss::PowerLoss, .. } => end_qemu(live, Signal::SIGKILL, deadline).await?,
+        Fault::NodeLost { by: NodeLoss::CutOff, .. } => outside::cut_off_node(live),
         Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
         Fault::GuestReboot => ask(live, live.os.reboot(), deadline).await?,
         Fault::PowerButton => {

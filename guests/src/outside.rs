@@ -60,6 +60,12 @@ pub(crate) async fn fail_writes(live: &Live, step: usize) -> Result<String, Stri
     }
 }
 
+/// The guest, and who probes it, are on the node and notice nothing; a Service's clients are not.
+pub(crate) fn cut_off_node(live: &Live) -> String {
+    live.node_cut_off.set(true);
+    "no client of a Service is let through to the guest's node".into()
+}
+
 /// The step's fault is over.
 pub(crate) async fn mend(live: &Live, step: usize, fault: &Fault) -> Result<(), QmpError> {
     match fault {
@@ -74,6 +80,7 @@ pub(crate) async fn mend(live: &Live, step: usize, fault: &Fault) -> Result<(), 
                 live.qmp.execute(qmp::blockdev_del { node_name: broken(step) }, LIMIT).await?;
             }
         }
+        Fault::NodeLost { .. } => live.node_cut_off.set(false),
         _ => {}
     }
     Ok(())

@@ -81,6 +81,11 @@ impl Service {
 }
 
 async fn forward(mut client: TcpStream, guest: Rc<Live>, port: u16) {
+    if guest.node_cut_off.get() {
+        // Until it has waited for long enough: nobody refuses it.
+        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+        return;
+    }
     // A guest that does not answer is a closed connection: the client sees it as lost.
     if let Ok(mut server) = Network::Namespace(&guest.netns).connect(Netns::guest(port)).await {
         let _ = copy_bidirectional(&mut client, &mut server).await;

@@ -125,11 +125,12 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "fsFreeze", TakesAWhile, Nothing, "{fsFreeze: {for: 15s}}";
-    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to.
+    /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to. Of the node's kernel:
+    /// the VM's whole container.
     OomKill {
         /// What is taken.
         of: OomVictim,
-    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service";
+    } = "oomKill", TakesAWhile, Nothing, "{oomKill: {of: watchdog}}, or in place of watchdog: agent, service, container";
     /// No block of the root filesystem is free for the given span.
     DiskFull {
         /// How long it stays full.
@@ -175,6 +176,17 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}";
+    /// The VM's node is lost to the cluster, which waits until it is back, or until somebody says that it is gone (the step
+    /// `forceDeletePod`).
+    NodeLost {
+        /// How long; absent: it never comes back.
+        #[serde(rename = "for", default)]
+        lasting: Option<Span>,
+        /// What has befallen it; absent: it is cut off.
+        #[serde(default)]
+        by: NodeLoss,
+    } = "nodeLost", AtOnce, Nothing,
+        "{nodeLost: {for: 10m}}, or {nodeLost: {}} for ever, or with by: powerLoss in place of by: cutOff beside for";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -184,7 +196,7 @@ faults! {
 impl FaultKind {
     /// It breaks what is outside of the guest for a while; see [`Fault::lasts`].
     pub const fn is_outage(self) -> bool {
-        matches!(self, FaultKind::NetworkLoss | FaultKind::IoError)
+        matches!(self, FaultKind::NetworkLoss | FaultKind::IoError | FaultKind::NodeLost)
     }
 
     /// How it is written, in YAML's flow style.
@@ -224,6 +236,7 @@ impl Fault {
     pub fn lasts(&self) -> Option<Span> {
         match self {
             Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
+            Fault::NodeLost { lasting, .. } => *lasting,
             _ => None,
         }
     }
@@ -266,6 +279,17 @@ pub enum Direction {
     Out,
 }
 
+/// How a node is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeLoss {
+    /// Nothing outside of it reaches it, and it reaches nothing: its guests run on, and its kubelet goes on probing them.
+    #[default]
+    CutOff,
+    /// It has no power, and no guests any more.
+    PowerLoss,
+}
+
 /// What the guest's health server does.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -294,6 +318,8 @@ pub enum OomVictim {
     Agent,
     /// The health server.
     Service,
+    /// Not in the guest: virt-launcher and QEMU, whose container is over its memory limit (`OOMKilled`).
+    Container,
 }
 
 /// How far a clock is set.

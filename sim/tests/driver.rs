@@ -105,6 +105,14 @@ fn what_there_is_instead_of_a_guest() {
             "step 2 (fault kernelPanic): there is no guest to break: the domain of VMI 1 has ended",
         ),
         (
+            "{after: guest ready, fault: {nodeLost: {}}}, {plus: 5s, fault: {nodeLost: {by: powerLoss}}}",
+            "step 2 (fault nodeLost): there is no guest to break: its node is lost already",
+        ),
+        (
+            "{after: guest ready, fault: {nodeLost: {by: powerLoss}}}, {plus: 5s, fault: kernelPanic}",
+            "step 2 (fault kernelPanic): there is no guest to break: the domain of VMI 1 has ended",
+        ),
+        (
             "{after: guest ready, user: delete}, {after: vm status Terminating, plus: 60s, fault: kernelPanic}",
             "step 2 (fault kernelPanic): there is no guest to break: there is no VMI",
         ),

@@ -72,6 +72,8 @@ fn a_run_goes_on_until_the_vm_is_back() {
     check(&vm(), "{nmi: {unknownNmiPanic: true}}", "1m", Err(("answers is false, expected true", 81)));
     check(&vm(), "{networkLoss: {for: 20m}}", "1m", Err(("answers is false, expected true", 81)));
     check(&vm(), "{networkLoss: {for: 20s}}", "1m", Ok(40));
+    check(&vm(), "{nodeLost: {for: 20m}}", "10s", Err(("answers is false, expected true", 31)));
+    check(&vm(), "{nodeLost: {for: 20s}}", "1m", Ok(40));
     check(&vm(), "{health: stop}", "1m", Err(("answers is false, expected true", 81)));
     check(&vm(), "{health: {status: 302}}", "1m", Ok(22));
     // Never again.

@@ -59,6 +59,63 @@ fn what_a_user_is_answered() {
     }
 }
 
+/// The cluster goes by what it knew last, and hears the rest when the node is back.
+#[test]
+fn what_is_known_of_a_node_that_is_lost() {
+    let lost = "fault nodeLost confirmed";
+    let over = "fault nodeLost over";
+    let killed = ["pod event Killing", "vmi agent gone", "vmi phase Succeeded"];
+    for (steps, news) in [
+        ("{nodeLost: {for: 30s}}}", vec![lost, over]),
+        ("{nodeLost: {}}}", vec![lost, "vmi ready False", "endpoints out", "vmi ready False PodTerminating"]),
+        (
+            "{nodeLost: {for: 70s}}}",
+            vec![lost, "vmi ready False", "endpoints out", over, "vmi ready True", "endpoints in"],
+        ),
+        (
+            "{nodeLost: {for: 30s}}}, {user: pause}, {user: unpause}, {user: {migrate: {for: 1s}}}",
+            vec![lost, "user pause refused", "user unpause refused", "user migrate refused", over],
+        ),
+        (
+            "{nodeLost: {for: 30s}}}, {user: deletePod}",
+            [&[lost, "user deletePod accepted", "vmi ready False PodTerminating", "endpoints out", over][..], &killed]
+                .concat(),
+        ),
+        (
+            "{nodeLost: {for: 30s}}}, {fault: {stopAgent: {for: 5s}}}",
+            vec![
+                lost,
+                "fault stopAgent begun",
+                "fault stopAgent confirmed",
+                over,
+                "vmi agent gone",
+                "vmi agent connected",
+            ],
+        ),
+        (
+            "{nodeLost: {for: 30s, by: powerLoss}}}",
+            vec![lost, over, "vmi agent gone", "vmi phase Failed", "vmi ready False PodTerminating", "endpoints out"],
+        ),
+        (
+            "{nodeLost: {}}}, {user: forceDeletePod}",
+            vec![
+                lost,
+                "user forceDeletePod accepted",
+                "vmi agent gone",
+                "vmi phase Failed",
+                "vmi ready False PodNotExists",
+                "endpoints out",
+            ],
+        ),
+    ] {
+        let words = ["user", "pod event", "vmi phase", "vmi ready", "vmi agent", "endpoints", "fault"];
+        let steps = format!("{{after: guest ready, fault: {steps}");
+        let all = seen("", &steps, &words);
+        let found: Vec<&str> = all.iter().map(String::as_str).skip_while(|line| *line != lost).collect();
+        assert_eq!(found, news, "{steps}");
+    }
+}
+
 /// Once, and only of a container that runs.
 #[test]
 fn when_the_kubelet_kills() {

@@ -26,13 +26,19 @@ Rows: what breaks (`--fault`). Columns: who may notice. A cell says how long it 
 that scenario's probe or heartbeat, or that the detector never noticed although it was watched for longer than it needs. `?`: no scenario says.
 `-`: it looks at nothing but panics. The same scenarios run on real QEMU, and model and QEMU are compared.
 
-Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4).
+Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4), and
+`nodeLost`, which Kubernetes sees (7.7).
 
 ";
 
-/// The end of these is an event of QEMU's or of virt-launcher's, and no detector's business.
-const ENDS: [FaultKind; 4] =
-    [FaultKind::KillQemu, FaultKind::KillLauncher, FaultKind::GuestPoweroff, FaultKind::PowerButton];
+/// The end of these is an event of QEMU's, of virt-launcher's or of the node controller's, and no detector's business.
+const ENDS: [FaultKind; 5] = [
+    FaultKind::KillQemu,
+    FaultKind::KillLauncher,
+    FaultKind::GuestPoweroff,
+    FaultKind::PowerButton,
+    FaultKind::NodeLost,
+];
 
 /// A row of its own: the same interrupt is logged by one kernel and is a panic of another.
 const NMI_PANICS: &str = "nmi: unknownNmiPanic";
@@ -64,6 +70,8 @@ fn row(fault: &Fault) -> String {
         Fault::OomKill { of: OomVictim::Service } => "oomKill: service".into(),
         Fault::Nmi { panics: false } => "nmi".into(),
         Fault::Nmi { panics: true } => NMI_PANICS.into(),
+        // Its end is no detector's business.
+        Fault::OomKill { of: OomVictim::Container } => "oomKill: container".into(),
         other => other.kind().to_string(),
     }
 }

@@ -63,6 +63,8 @@ pub struct Live {
     pub(crate) panicked: Arc<AtomicBool>,
     /// Somebody here has sent it a signal.
     pub(crate) signalled: Cell<bool>,
+    /// Its node reaches nobody, and nobody it.
+    pub(crate) node_cut_off: Cell<bool>,
     /// What its disk is while a filter above it lets writes fail.
     pub(crate) disk_below: RefCell<Option<DiskBelow>>,
     /// Raw bytes of its serial console.

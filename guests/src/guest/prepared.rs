@@ -182,6 +182,7 @@ impl Prepared {
             lost,
             panicked,
             signalled: Cell::default(),
+            node_cut_off: Cell::default(),
             disk_below: RefCell::default(),
             serial: sockets.serial,
             os,

@@ -6,6 +6,7 @@
 mod conditions;
 mod cycle;
 mod life;
+mod node;
 mod probes;
 mod requests;
 
@@ -21,6 +22,7 @@ use crate::time::{Time, earliest};
 use crate::trace::{DomainEvent, Event, PanicAction, PauseReason, Phase, SyncFailure, VmiReason};
 use conditions::Shown;
 use life::{EndSeenBy, Life};
+use node::LostNode;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -72,6 +74,8 @@ pub struct Vmi {
     deleted: Deleted,
     migrating: bool,
     agent_connected: bool,
+    /// Its node is lost.
+    lost: Option<LostNode>,
     io_errors: IoErrors,
     /// virt-handler waits with a guest that a disk's error stopped.
     resume_at: Option<Time>,
@@ -112,6 +116,7 @@ impl Vmi {
             deleted: Deleted::Nothing,
             migrating: false,
             agent_connected: false,
+            lost: None,
             io_errors: IoErrors::default(),
             resume_at: None,
             seen_going_on_at: None,
@@ -123,9 +128,9 @@ impl Vmi {
         vmi
     }
 
-    /// Its phase.
+    /// Its phase, as the cluster knows it.
     pub fn phase(&self) -> Phase {
-        self.life.phase()
+        self.lost.as_ref().map_or(self.life.phase(), |lost| lost.phase)
     }
 
     /// The domain.
@@ -170,17 +175,20 @@ impl Vmi {
 
     /// When [`Vmi::poll`] has something to do next.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
-        earliest([self.own_wakeup(), self.pod.as_ref().and_then(|pod| pod.next_wakeup(now))])
+        let pod = self.pod.as_ref().filter(|_| !self.without_power()).and_then(|pod| pod.next_wakeup(now));
+        earliest([self.own_wakeup(now), pod])
     }
 
     /// Does what is due and hands out what has come up.
     pub fn poll(&mut self, now: Time) -> VmiOutput {
         self.before_the_pod(now);
-        if let Some(pod) = &mut self.pod {
+        let is_off = self.without_power();
+        if let Some(pod) = self.pod.as_mut().filter(|_| !is_off) {
             let actions = pod.poll(now);
             self.kubelet(now, actions);
         }
         self.after_the_pod(now);
+        self.watch_node(now);
         self.seen_going_on_at = self.seen_going_on_at.filter(|t| *t > now);
         if self.resume_at.is_some_and(|t| t <= now) {
             self.resume(now);
@@ -193,11 +201,11 @@ impl Vmi {
     pub fn domain_event(&mut self, at: Time, event: &DomainEvent) -> bool {
         // Final phases never change, whatever a domain that is being killed still says.
         let paused = self.domain.paused();
-        if self.phase().is_final() || !self.domain.take(at, event) {
+        if self.life.phase().is_final() || !self.domain.take(at, event) {
             return false;
         }
         // Nobody is left to report it.
-        if matches!(self.life, Life::LauncherLost { .. }) {
+        if matches!(self.life, Life::LauncherLost { .. }) || self.without_power() {
             return true;
         }
         match event {
@@ -266,7 +274,11 @@ impl Vmi {
     }
 
     fn show_with(&mut self, event: Event, detail: String) {
-        self.out.seen.push((event, detail));
+        let shown = match &mut self.lost {
+            Some(lost) => lost.hold(event, detail),
+            None => Some((event, detail)),
+        };
+        self.out.seen.extend(shown);
     }
 
     fn command(&mut self, command: VmiCommand) {

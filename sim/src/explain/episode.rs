@@ -5,7 +5,7 @@ use crate::kubelet::{ProbeKind, ProbeResult, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
-use crate::trace::{DomainEvent, Entry, Event, ShutdownCause, VmReason};
+use crate::trace::{DomainEvent, Entry, Event, Ready, ShutdownCause, VmReason};
 use std::time::Duration;
 
 /// What comes so soon after another is told with it.
@@ -53,6 +53,8 @@ pub(super) enum Notice {
     Panic,
     /// A disk's error stopped the guest.
     IoError,
+    /// The node controller heard nothing of the node.
+    NodeLost,
     /// The guest powered itself off.
     PowerOff,
     /// QEMU is gone.
@@ -171,6 +173,9 @@ impl<'a> Episode<'a> {
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
             Event::Qemu(DomainEvent::IoError) => Some(Notice::IoError),
             Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),
+            Event::Ready(Ready::NodeLost) => Some(Notice::NodeLost),
+            // Nobody is left there who could notice.
+            Event::Qemu(DomainEvent::Exited(_)) if matches!(self.fault, Fault::NodeLost { .. }) => None,
             Event::Qemu(DomainEvent::Exited(_)) => Some(Notice::QemuGone),
             _ => None,
         }
@@ -249,6 +254,7 @@ fn noticed_words(notice: &Notice) -> String {
         Notice::Watchdog => "the watchdog fires".into(),
         Notice::Panic => "QEMU reports the panic".into(),
         Notice::IoError => "a write fails, and QEMU stops the guest".into(),
+        Notice::NodeLost => "the node controller takes the node for lost".into(),
         Notice::PowerOff => "the guest is off".into(),
         Notice::QemuGone => "QEMU is gone".into(),
     }

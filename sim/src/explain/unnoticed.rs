@@ -2,6 +2,7 @@
 
 use super::episode::{Episode, Notice};
 use super::words::{at, counted, field, probe};
+use crate::fault::{Fault, NodeLoss};
 use crate::kubelet::{ProbeKind, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::Spec;
@@ -13,7 +14,8 @@ pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>)
     let noticed = episode.noticed();
     let end = episode.vmi_ended();
     // Nobody had anything to notice in a guest that was gone at once.
-    let gone = matches!(noticed, Some((_, Notice::QemuGone | Notice::PowerOff)));
+    let gone = matches!(noticed, Some((_, Notice::QemuGone | Notice::PowerOff)))
+        || matches!(episode.fault, Fault::NodeLost { by: NodeLoss::PowerLoss, .. });
     let all = noticed.iter().cloned().chain(episode.noticed_later());
     let flipped = all.filter_map(|(_, notice)| match notice {
         Notice::Probe(kind, _) => Some(kind),

@@ -3,12 +3,12 @@
 use super::episode::{Episode, Flip, Notice, Returned};
 use super::shape::{Explanation, Section};
 use crate::cluster::Phase;
-use crate::fault::{Fault, Health};
+use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::ProbeKind;
 use crate::manifest::{PodProbe, Probe, VirtualMachine};
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
-use crate::trace::{DomainEvent, Entry, Event, ShutdownCause, VmReason, VmiReason};
+use crate::trace::{DomainEvent, Entry, Event, NotReady, Outage, Ready, ShutdownCause, VmReason, VmiReason};
 use std::time::Duration;
 
 /// `12.3 s`
@@ -90,6 +90,7 @@ pub(super) fn who(notice: &Notice) -> &'static str {
         Notice::Probe(ProbeKind::Liveness, _) => "liveness",
         Notice::Watchdog => "the watchdog",
         Notice::Panic => "QEMU",
+        Notice::NodeLost => "the node controller",
         Notice::IoError | Notice::PowerOff | Notice::QemuGone => "KubeVirt",
     }
 }
@@ -104,6 +105,7 @@ pub(super) fn noticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -
         }
         Notice::Panic => "QEMU: a panicked kernel on s390x stops its CPU, which QEMU sees at once".to_owned(),
         Notice::IoError => "KubeVirt: a write to a disk failed, and QEMU stopped the guest".to_owned(),
+        Notice::NodeLost => "Kubernetes' node controller: no heartbeat of the node for 50 s".to_owned(),
         Notice::PowerOff => "KubeVirt: the guest powered itself off".to_owned(),
         Notice::QemuGone => "KubeVirt: the QEMU process is gone".to_owned(),
     };
@@ -161,6 +163,7 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
         }
     };
     let (mut stopped, mut ended) = (false, None);
+    let mut is_lost = matches!(episode.fault, Fault::NodeLost { .. });
     for entry in episode.after {
         match &entry.event {
             Event::Endpoint(false) => say("taken out of the endpoints: clients of a Service go elsewhere".into()),
@@ -168,6 +171,17 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
                 0 => "QEMU stopped the guest, and virt-handler did not let it go on".to_owned(),
                 n => format!("QEMU stopped the guest; virt-handler let it go on {}", counted(n as u64, "time")),
             }),
+            Event::Ready(Ready::NodeLost) => {
+                say("the VM is not Ready, and nothing else happens: nobody knows whether its guest still runs".into());
+            }
+            Event::Ready(Ready::False(NotReady::PodTerminating)) if !stopped && is_lost => {
+                say("its pod was deleted, and goes only when its node says so, or somebody who knows that it is gone"
+                    .into());
+            }
+            Event::FaultOver(Outage(FaultKind::NodeLost)) => {
+                is_lost = false;
+                say("the node came back".into());
+            }
             Event::Killing => {
                 stopped = true;
                 let grace = vm.vmi.grace.seconds;

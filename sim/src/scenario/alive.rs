@@ -17,7 +17,7 @@ pub struct Alive {
     begun: usize,
     booted: bool,
     serves: bool,
-    /// Losses of its network that are not over.
+    /// Losses of its network or its node that are not over.
     cut_off: usize,
     ready: bool,
     has_liveness: bool,
@@ -47,13 +47,15 @@ impl Alive {
             Event::FaultBegun(_) => {
                 match self.faults.get(self.begun) {
                     Some(fault) if fault.panics() => self.booted = false,
-                    Some(Fault::NetworkLoss { .. }) => self.cut_off += 1,
+                    Some(Fault::NetworkLoss { .. } | Fault::NodeLost { .. }) => self.cut_off += 1,
                     Some(Fault::Health(health)) => self.serves = serves(health),
                     _ => {}
                 }
                 self.begun += 1;
             }
-            Event::FaultOver(Outage(FaultKind::NetworkLoss)) => self.cut_off = self.cut_off.saturating_sub(1),
+            Event::FaultOver(Outage(FaultKind::NetworkLoss | FaultKind::NodeLost)) => {
+                self.cut_off = self.cut_off.saturating_sub(1);
+            }
             Event::Qemu(DomainEvent::Started) => {
                 // Another guest, with a network of its own.
                 (self.booted, self.liveness_succeeded, self.cut_off) = (false, false, 0);

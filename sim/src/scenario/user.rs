@@ -28,6 +28,9 @@ pub enum UserRequest {
     Restart,
     /// `kubectl delete pod`, or an eviction without live migration.
     DeletePod,
+    /// `kubectl delete pod --force --grace-period=0`, or what fences a node that is lost: the pod is gone from the API at once,
+    /// whatever runs.
+    ForceDeletePod,
     /// `kubectl delete vmi`.
     DeleteVmi,
     /// `kubectl delete vm`.
@@ -67,6 +70,7 @@ impl UserRequest {
             UserRequest::Unpause => Request::Unpause,
             UserRequest::Restart => Request::Restart,
             UserRequest::DeletePod => Request::DeletePod,
+            UserRequest::ForceDeletePod => Request::ForceDeletePod,
             UserRequest::DeleteVmi => Request::DeleteVmi,
             UserRequest::Delete => Request::Delete,
             UserRequest::Migrate { .. } => Request::Migrate,

@@ -152,6 +152,8 @@ words! {
         Migrate = "migrate",
         /// `kubectl delete pod`.
         DeletePod = "deletePod",
+        /// `kubectl delete pod --force --grace-period=0`.
+        ForceDeletePod = "forceDeletePod",
         /// `kubectl delete vmi`.
         DeleteVmi = "deleteVmi",
         /// `kubectl delete vm`.
@@ -208,6 +210,8 @@ texts! {
         True => "True";
         /// False, for this reason.
         False(reason: NotReady) => "False", reason;
+        /// False for no reason: the node controller, which hears nothing of the pod's node, changes the pod's status only.
+        NodeLost => "False";
     }
 
     /// A VMI's Paused condition.

@@ -150,6 +150,8 @@ pub(super) struct Guest {
     pub(super) cut_off_by: BTreeSet<usize>,
     /// The steps that have its writes fail.
     pub(super) io_errors_of: BTreeSet<usize>,
+    /// Its node reaches nobody, and nobody it.
+    pub(super) node_cut_off: bool,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -174,6 +176,7 @@ impl Guest {
             pinged: BTreeSet::new(),
             cut_off_by: BTreeSet::new(),
             io_errors_of: BTreeSet::new(),
+            node_cut_off: false,
             verifying: false,
             profile: profile.clone(),
         }
@@ -191,6 +194,7 @@ impl Guest {
             watched: self.watched,
             cut_off_by: std::mem::take(&mut self.cut_off_by),
             io_errors_of: std::mem::take(&mut self.io_errors_of),
+            node_cut_off: self.node_cut_off,
             ..Guest::new(&self.profile, None, now)
         };
     }

@@ -13,7 +13,7 @@ use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
 use crate::kubelet::{Attempt, Verdict};
 use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
-use crate::scenario::{Fault, FaultKind, Health, Spec};
+use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
@@ -455,12 +455,14 @@ impl Model {
             Fault::Health(Health::Stop) => guest.health = false,
             Fault::Health(Health::Start) => guest.health = true,
             Fault::Health(other) => guest.behaviour = other.clone(),
-            Fault::KillQemu => self.exit(now, vmi, Exit::Signal(9)),
+            Fault::KillQemu | Fault::OomKill { of: OomVictim::Container } => self.exit(now, vmi, Exit::Signal(9)),
             Fault::KillLauncher => {
                 self.tell_domain(now, vmi, DomainEvent::Shutdown { reason: ShutdownCause::HostSignal });
                 self.exit(now, vmi, Exit::Status(0));
             }
-            Fault::NetworkLoss { .. } | Fault::IoError { .. } => self.break_outside(now, vmi, step, fault),
+            Fault::NetworkLoss { .. } | Fault::IoError { .. } | Fault::NodeLost { .. } => {
+                self.break_outside(now, vmi, step, fault)
+            }
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
             Fault::PowerButton => self.power_button(now, vmi),
@@ -471,7 +473,7 @@ impl Model {
     fn connection(&self) -> Connection {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
-        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable())
+        let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable() && !g.node_cut_off)
             && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p));
         if answers { Connection::Delivered } else { Connection::Lost }
     }

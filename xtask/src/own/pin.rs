@@ -182,6 +182,7 @@ fn event(who: &str, kind: &str) -> Option<&'static str> {
         "liveness" => Some("liveness result Failure"),
         "the watchdog" => Some("qemu WATCHDOG"),
         "QEMU" => Some("qemu GUEST_PANICKED"),
+        "the node controller" => Some("vmi ready False"),
         "KubeVirt" if kind == FaultKind::IoError.name() => Some("vmi event IOerror"),
         "KubeVirt" => Some("qemu EXIT"),
         _ => None,

@@ -33,11 +33,16 @@ impl Vmi {
         self.shown.ready
     }
 
+    /// The Paused condition, as it was last made known.
+    pub fn shows_paused(&self) -> bool {
+        self.shown.paused != Pause::Gone
+    }
+
     /// The conditions that the VM copies while it exists.
     pub fn copied_conditions(&self) -> Conditions {
         [
-            (Condition::AgentConnected, self.agent_connected),
-            (Condition::Paused, self.shown.paused != Pause::Gone),
+            (Condition::AgentConnected, self.lost.as_ref().map_or(self.agent_connected, |lost| lost.agent_connected)),
+            (Condition::Paused, self.shows_paused()),
             (Condition::Synchronized, self.shown.sync_failure.is_some()),
         ]
     }
@@ -63,21 +68,28 @@ impl Vmi {
 
     /// The Ready condition in the order of kubevirt-health.md 4.
     fn conditions(&self) -> Shown {
-        let reason = self.pause_reason();
-        let paused = reason.is_some();
+        let pause = match &self.lost {
+            Some(_) => self.shown.paused,
+            None => self.pause_reason().map_or(Pause::Gone, Pause::There),
+        };
+        let paused = pause != Pause::Gone;
+        let noticed = self.lost.as_ref().is_some_and(|lost| lost.noticed);
         let going = self.deleted != Deleted::Nothing;
-        let container = self.pod.as_ref().map(|pod| (pod.terminated(), pod.ready()));
+        let container = self.pod.as_ref().map(|pod| match &self.lost {
+            Some(lost) => (false, lost.container_ready),
+            None => (pod.terminated(), pod.ready()),
+        });
         let ready = match container {
             None => Ready::False(NotReady::PodNotExists),
             Some((terminated, _)) if going || terminated => Ready::False(NotReady::PodTerminating),
             Some(_) if self.phase() != Phase::Running => Ready::False(NotReady::GuestNotRunning),
             Some((_, false)) => Ready::False(NotReady::ContainersNotReady),
             Some((_, true)) if paused => Ready::False(NotReady::ReadinessGatesNotReady),
+            Some((_, true)) if noticed => Ready::NodeLost,
             Some((_, true)) => Ready::True,
         };
         // The pod's own Ready: the container and the gate `virtual-machine-unpaused`; the phase plays no part in it.
-        let endpoint = container.is_some_and(|(_, ready)| ready) && !paused && !going;
-        let pause = reason.map_or(Pause::Gone, Pause::There);
+        let endpoint = container.is_some_and(|(_, ready)| ready) && !paused && !noticed && !going;
         Shown { sync_failure: self.sync_failure, paused: pause, ready, endpoint }
     }
 }

@@ -47,8 +47,9 @@ impl Cycle {
 
 impl Vmi {
     /// When something else than a probe's tick is due next.
-    pub fn own_wakeup(&self) -> Option<Time> {
-        earliest([self.life.next_wakeup(), self.resume_at, self.seen_going_on_at])
+    pub fn own_wakeup(&self, now: Time) -> Option<Time> {
+        let node = self.lost.as_ref().and_then(|lost| lost.next_wakeup(now));
+        earliest([self.life.next_wakeup(), node, self.resume_at, self.seen_going_on_at])
     }
 
     /// A cycle of each probe; `None` if any of them does anything but repeat itself. `ask` tells when and how the world answers.

@@ -83,7 +83,7 @@ impl Vmi {
     /// The state changes, and the phase with it.
     pub(super) fn enter(&mut self, life: Life) {
         self.life = life;
-        self.show(Event::Phase(self.phase()));
+        self.show(Event::Phase(self.life.phase()));
     }
 
     /// What is due before the kubelet looks at the pod: the way to Scheduled.

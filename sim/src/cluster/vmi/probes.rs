@@ -10,6 +10,10 @@ use crate::trace::{Event, VmiReason};
 impl Vmi {
     /// Takes a probe's answer.
     pub fn probe_answer(&mut self, now: Time, kind: ProbeKind, attempt: Attempt) {
+        // Nobody is there any more who asked.
+        if self.without_power() {
+            return;
+        }
         let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);
         let failed = attempt.verdict == Verdict::Failure;
         // The same (kubevirt-health.md 3.4): a guest that is not there, or that the user paused, cannot answer.

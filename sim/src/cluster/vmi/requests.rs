@@ -16,7 +16,8 @@ impl Vmi {
         let version = self.settings.version;
         let forgiven = |p: &PodProbe| p.handler == Handler::GuestAgentPing && version.suppresses_pings();
         let allowed = self.probe(ProbeKind::Liveness).is_none_or(forgiven);
-        if self.phase() != Phase::Running || self.deleting() || self.paused() || !allowed {
+        let running = self.phase() == Phase::Running && !self.node_is_lost();
+        if !running || self.deleting() || self.paused() || !allowed {
             return Answer::Refused;
         }
         if version.tells_panics_and_pauses() {
@@ -29,7 +30,7 @@ impl Vmi {
 
     /// A user's `virtctl unpause`.
     pub fn unpause(&mut self) -> Answer {
-        if self.phase() != Phase::Running || !self.paused() {
+        if self.phase() != Phase::Running || self.node_is_lost() || !self.paused() {
             return Answer::Refused;
         }
         if self.settings.version.tells_panics_and_pauses() {
@@ -62,7 +63,7 @@ impl Vmi {
 
     /// Its migration begins. The pod that it would go on in is not modelled: from outside it is the same guest.
     pub fn begin_migration(&mut self) -> Answer {
-        if self.phase() != Phase::Running || self.deleting() || self.migrating {
+        if self.phase() != Phase::Running || self.node_is_lost() || self.deleting() || self.migrating {
             return Answer::Refused;
         }
         self.migrating = true;
@@ -98,6 +99,10 @@ impl Vmi {
 
     fn terminate_pod(&mut self, now: Time, deleted: Deleted) {
         let before = std::mem::replace(&mut self.deleted, deleted);
+        // The node does not hear of it.
+        if self.node_is_lost() {
+            return;
+        }
         if before == Deleted::Nothing && self.container_runs() {
             self.show_killing();
         }
@@ -131,6 +136,6 @@ impl Vmi {
             pod.container_ended();
         }
         let noticed_at = now + self.settings.chance.launcher_noticed;
-        self.life = Life::LauncherLost { phase: self.phase(), noticed_at };
+        self.life = Life::LauncherLost { phase: self.life.phase(), noticed_at };
     }
 }

@@ -29,7 +29,7 @@ impl Engine {
             _ if self.controller.deleted() => VmStatus::Terminating,
             Some(v) if v.stopping() => VmStatus::Stopping,
             Some(v) if v.migrating() => VmStatus::Migrating,
-            Some(v) if v.phase() == Phase::Running && v.paused() => VmStatus::Paused,
+            Some(v) if v.phase() == Phase::Running && v.shows_paused() => VmStatus::Paused,
             Some(v) if v.phase() == Phase::Running => VmStatus::Running,
             Some(v) if !v.phase().is_final() => VmStatus::Starting,
             None if self.creating() && self.refused.is_none() => VmStatus::Starting,

@@ -17,7 +17,7 @@ impl Engine {
         let idle = self.verdict.is_none() && self.commands.is_empty() && !self.replaying && self.trace.keeps_changes();
         let settled = idle && self.decision() == Decision::Nothing;
         // There is one: no run is for ever.
-        self.wakeup_beside(vmi.own_wakeup()).filter(|_| settled).map(|at| (self.created, at))
+        self.wakeup_beside(vmi.own_wakeup(self.now)).filter(|_| settled).map(|at| (self.created, at))
     }
 
     /// A cycle of each probe; `None` if they do anything but repeat themselves, or if anybody waits for what they say.

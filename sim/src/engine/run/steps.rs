@@ -3,10 +3,10 @@
 use super::super::io::{FaultNews, Request};
 use super::super::timer::Timer;
 use super::Engine;
-use crate::cluster::Vmi;
+use crate::cluster::{NodeMonitor, Vmi};
 use crate::manifest::{self, Grace};
 use crate::scenario::{
-    Due, Fault, FaultKind, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
+    Due, Fault, FaultKind, OomVictim, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
 };
 use crate::time::Time;
 use crate::trace::{Answer, Event, Outage};
@@ -42,6 +42,7 @@ impl Engine {
                     UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
                     UserRequest::Migrate { lasting } => self.migrate(lasting.0),
                     UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
+                    UserRequest::ForceDeletePod => on_vmi(&mut self.vmi, |v, _| v.force_delete_pod()),
                     UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
                     UserRequest::Delete => {
                         self.controller.delete();
@@ -55,11 +56,20 @@ impl Engine {
             }
             StepAction::Fault(fault) => {
                 self.log(self.now, Event::FaultBegun(fault.kind()), String::new());
-                if let Some(why) = self.no_guest() {
+                let lost_already =
+                    matches!(fault, Fault::NodeLost { .. }) && self.vmi.as_ref().is_some_and(Vmi::node_is_lost);
+                let nothing = self.no_guest().or_else(|| lost_already.then(|| "its node is lost already".into()));
+                if let Some(why) = nothing {
                     return self.fault_without_guest(due.step, fault.kind(), &why);
                 }
-                if let (Fault::KillLauncher, Some(vmi)) = (&fault, &mut self.vmi) {
-                    vmi.lose_launcher(self.now);
+                match (&fault, &mut self.vmi) {
+                    (Fault::KillLauncher | Fault::OomKill { of: OomVictim::Container }, Some(vmi)) => {
+                        vmi.lose_launcher(self.now)
+                    }
+                    (Fault::NodeLost { by, .. }, Some(vmi)) => {
+                        vmi.lose_node(*by, NodeMonitor::draw(self.now, &mut self.random));
+                    }
+                    _ => {}
                 }
                 if let Some(lasting) = fault.lasts() {
                     let over = Timer::FaultOver { vmi: self.created, step: due.step };
@@ -113,6 +123,9 @@ impl Engine {
         let there = self.created == vmi && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
         if let Some(fault) = self.script.fault(step).filter(|_| there).cloned() {
             self.log(self.now, Event::FaultOver(Outage(fault.kind())), String::new());
+            if let (Fault::NodeLost { .. }, Some(vmi)) = (&fault, &mut self.vmi) {
+                vmi.node_is_back(self.now);
+            }
             self.ask(Request::Mend { step, fault });
         }
     }

@@ -1,10 +1,10 @@
-//! Faults of what a guest stands on, and is not itself: its network and its disk.
+//! Faults of what a guest stands on, and is not itself: its network, its disk, its node.
 //!
 //! Each is known by its step, so that of two that overlap each has its own end.
 
 use super::Model;
-use crate::cluster::DomainEvent;
-use crate::fault::Fault;
+use crate::cluster::{DomainEvent, Exit};
+use crate::fault::{Fault, NodeLoss};
 use crate::time::Time;
 
 impl Model {
@@ -17,6 +17,8 @@ impl Model {
                 guest.io_errors_of.insert(step);
                 self.fail_writes(now, vmi);
             }
+            Fault::NodeLost { by: NodeLoss::CutOff, .. } => guest.node_cut_off = true,
+            Fault::NodeLost { by: NodeLoss::PowerLoss, .. } => self.exit(now, vmi, Exit::Signal(9)),
             other => debug_assert!(false, "{} is not outside of the guest", other.kind()),
         }
     }
@@ -27,6 +29,7 @@ impl Model {
         match fault {
             Fault::NetworkLoss { .. } => drop(guest.cut_off_by.remove(&step)),
             Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
+            Fault::NodeLost { .. } => guest.node_cut_off = false,
             _ => {}
         }
     }
