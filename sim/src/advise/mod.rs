@@ -9,12 +9,15 @@ mod goal;
 mod maintenance;
 mod moments;
 mod numbers;
+mod patch;
 mod proof;
 mod reasons;
 mod search;
 
 pub use goal::{Boots, Broken, Goal, breaking};
 
+pub use maintenance::{Lives, Maintenance, Way, maintain};
 pub use numbers::{Change, Numbers};
+pub use patch::merge_patch;
 pub use proof::{Bench, Proof, Worst};
 pub use search::{Advice, Answer, advise};

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// No common period of the probes is taken for longer.
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 /// So many moments of the grid at most.
-const GRID: u32 = 24;
+const GRID: u32 = 12;
 /// The grid is no finer.
 const FINEST: Duration = Duration::from_millis(250);
 /// So soon after an attempt, an answer or a pet that nothing comes between.

@@ -5,10 +5,11 @@ use super::goal::{Broken, Goal};
 use super::numbers::{Change, Numbers};
 use super::proof::{Bench, Proof};
 use super::reasons::reasons;
+use crate::manifest::Timings;
 use std::time::Duration;
 
 /// So many answers are shown.
-const MOST_SHOWN: usize = 5;
+const MOST_SHOWN: usize = 4;
 /// So many candidates are tried in all.
 const MOST_TRIED: usize = 16;
 /// How long after a fault the VM is watched where it is not known when it is back.
@@ -49,6 +50,7 @@ pub struct Advice {
 /// Searches. An error: the VM cannot be judged at all.
 pub fn advise(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Result<Advice, String> {
     let own = bench.own();
+    is_well(bench, &own, goal)?;
     let now = answer(bench, own, survives(bench, &own).flatten(), goal, faults, LONG);
     let mut advice =
         Advice { now, best: None, front: Vec::new(), reasons: Vec::new(), instead: None, looked_at: (0, 0) };
@@ -74,6 +76,20 @@ pub fn advise(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Result<Advic
         advice.reasons = reasons(bench, goal, &advice.now.proof);
     }
     Ok(advice)
+}
+
+/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number.
+fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> {
+    let patient = i32::try_from(goal.boots.slowest.as_secs() + 60).unwrap_or(i32::MAX);
+    let liveness = own.liveness.map(|t| Timings { initial_delay: t.initial_delay.max(patient), ..t });
+    let proof = bench.prove(&Numbers { liveness, ..*own }, goal, Duration::ZERO, &[], LONG);
+    match proof.false_restarts.first() {
+        None => Ok(()),
+        Some(why) => Err(format!(
+            "{why}, also with an initialDelaySeconds of {patient}: the probes must succeed in a healthy guest (of programs the \
+             model knows a few only)"
+        )),
+    }
 }
 
 fn answer(
