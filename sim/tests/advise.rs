@@ -94,7 +94,7 @@ fn patched(vm: &Vm, answer: &Answer) -> VirtualMachine {
             merge(&mut into[name.as_str()], value);
         }
     }
-    let mut document: serde_json::Value = yaml::read(&vm.yaml()).unwrap();
+    let mut document: serde_json::Value = yaml::read(&vm.yaml()).unwrap_or_else(|e| panic!("{e:?}"));
     if let Some(patch) = merge_patch(&answer.changes, false) {
         merge(&mut document, &patch);
     }

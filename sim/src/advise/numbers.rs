@@ -64,7 +64,7 @@ impl Numbers {
     /// How often the probes ask, both together.
     pub fn probes_per_minute(&self) -> f64 {
         let probes = [self.liveness, self.readiness].into_iter().flatten();
-        probes.map(|t| 60.0 / f64::from(t.period.max(1))).sum()
+        probes.fold(0.0, |sum, t| sum + 60.0 / f64::from(t.period.max(1)))
     }
 
     /// What must be changed of `before` to have these.

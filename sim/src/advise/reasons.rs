@@ -13,18 +13,21 @@ pub(super) fn reasons(bench: &Bench<'_>, goal: &Goal, now: &Proof) -> Vec<String
             "every recovery has a boot in it, and the slowest takes {boot} s: no number makes {within} s of that"
         ));
     }
-    for worst in now.faults.iter().filter(|w| w.back.is_none()) {
-        let nobody = worst.noticed.is_none();
-        let probe = match (&vmi.liveness, &vmi.readiness) {
-            (Some(_), _) => "",
-            (None, Some(_)) => {
-                ": a readinessProbe only takes the VM out of the endpoints, and there is no livenessProbe"
-            }
-            (None, None) => ": there is no livenessProbe",
-        };
-        let watchdog = if vmi.watchdog_in_guest(None).is_none() { ", and no watchdog" } else { "" };
-        let what = if nobody { "nobody notices it" } else { "nobody restarts the guest" };
-        lines.push(format!("{}, with the numbers as they are: {what}{probe}{watchdog}", worst.fault));
+    let never = |noticed: bool| {
+        let faults = now.faults.iter().filter(|w| w.back.is_none() && w.noticed.is_some() == noticed);
+        faults.map(|w| w.fault.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let probe = match (&vmi.liveness, &vmi.readiness) {
+        (Some(_), _) => "",
+        (None, Some(_)) => ": a readinessProbe only takes the VM out of the endpoints, and there is no livenessProbe",
+        (None, None) => ": there is no livenessProbe",
+    };
+    let watchdog = if vmi.watchdog_in_guest(None).is_none() { ", and no watchdog" } else { "" };
+    for (noticed, what) in [(false, "nobody notices"), (true, "nobody restarts the guest after")] {
+        let faults = never(noticed);
+        if !faults.is_empty() {
+            lines.push(format!("as it is, {what} {faults}{probe}{watchdog}"));
+        }
     }
     let grace = vmi.grace.handler().as_secs_f64();
     if lines.is_empty() && vmi.liveness.is_some() && grace > 0.0 {

@@ -74,8 +74,27 @@ pub fn advise(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Result<Advic
     if advice.best.is_none() {
         advice.instead = instead(bench, goal, faults);
         advice.reasons = reasons(bench, goal, &advice.now.proof);
+        advice.reasons.extend(with_liveness(bench, goal, faults));
     }
     Ok(advice)
+}
+
+/// What a livenessProbe would bring that asks what the readinessProbe asks, where the VM has none.
+fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<String> {
+    let readiness = bench.vm.vmi.readiness.as_ref().filter(|_| bench.vm.vmi.liveness.is_none())?;
+    let mut vm = bench.vm.clone();
+    vm.vmi.liveness = Some(readiness.clone());
+    let best = advise(&Bench { vm: &vm, ..bench.clone() }, goal, faults).ok()?.best?;
+    let (recovery, liveness) = (best.proof.recovery()?, best.numbers.liveness?);
+    Some(format!(
+        "with a livenessProbe that asks what the readinessProbe asks it can: with initialDelaySeconds {}, periodSeconds {}, \
+         failureThreshold {} and timeoutSeconds {} the VM is back after {:.1} s at most",
+        liveness.initial_delay,
+        liveness.period,
+        liveness.failure_threshold,
+        liveness.timeout,
+        recovery.as_secs_f64()
+    ))
 }
 
 /// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number.

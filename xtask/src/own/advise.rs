@@ -105,7 +105,7 @@ mod tests {
             let seconds = Duration::from_secs;
             let boots = Boots { fastest: seconds(30), slowest: seconds(60) };
             let own = OwnAdvise {
-                file: workspace::root().unwrap().join(format!("tests/scenarios/manifests/{name}.yaml")),
+                file: workspace::find().unwrap().join(format!("tests/scenarios/manifests/{name}.yaml")),
                 within: within.map(seconds),
                 boots,
                 hiccup: seconds(8),

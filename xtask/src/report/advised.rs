@@ -188,6 +188,11 @@ impl LivesReport {
     fn render(&self, name: &str) -> String {
         let (what, lasting) = (self.what, self.lasting_s);
         let Some(after) = self.killed_after_s else {
+            if self.runs == 0 {
+                return format!(
+                    "{what} of {lasting} s: lives: KubeVirt does not count the pings that fail meanwhile\n"
+                );
+            }
             return format!("{what} of {lasting} s: lives ({} runs, at every moment)\n", self.runs);
         };
         let mut out = if what == Maintenance::Migration.as_str() {
@@ -292,8 +297,9 @@ const BAR: f64 = 24.0;
 impl Advised {
     fn render(&self) -> String {
         let Asked { recover_within_s: within, boot_s: [fastest, slowest], hiccup_s, faults } = &self.asked;
+        let boots = if fastest == slowest { format!("{slowest} s") } else { format!("{fastest} to {slowest} s") };
         let mut out = format!(
-            "goal: back within {within} s of any fault, whenever it comes; boots of {fastest} to {slowest} s are no fault, and a \
+            "goal: back within {within} s of any fault, whenever it comes; boots of {boots} are no fault, and a \
              guest that does not answer for {hiccup_s} s is not restarted\nfaults: {}\n",
             faults.join(", ")
         );
@@ -322,7 +328,7 @@ impl Advised {
         match (&self.best, &self.instead) {
             (Some(best), _) => {
                 let nothing = if best.changes.is_empty() { ": nothing needs to be changed" } else { "" };
-                out += &format!("\nthe goal holds{nothing}; the worst of {} runs for each fault:\n", best.runs);
+                out += &format!("\nthe goal holds{nothing}; the worst moment for each fault, of {} runs:\n", best.runs);
                 out += &worst(best);
             }
             (None, instead) => {
@@ -331,7 +337,7 @@ impl Advised {
                 if let Some(instead) = instead {
                     let recovery = instead.recovery_s.unwrap_or_default().ceil();
                     out += &format!(
-                        "--recover-within {recovery}s can; the worst of {} runs for each fault:\n",
+                        "--recover-within {recovery}s can; the worst moment for each fault, of {} runs:\n",
                         instead.runs
                     );
                     out += &worst(instead);
