@@ -144,7 +144,7 @@ fn some_vm() -> impl Strategy<Value = Vm> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever VM and goal: what is advised holds after its patch; where nothing is advised, it is said why and what can be had.
     #[test]
@@ -227,7 +227,7 @@ fn what_maintenance_comes_to() {
 #[test]
 fn a_patch_has_only_what_changes() {
     let manifest = vm().strategy("Once").watchdog(WatchdogAction::Shutdown).liveness(HTTP).build();
-    let own = with_bench(&manifest, &profile(&manifest), Bench::own);
+    let own = with_bench(&manifest, &profile(&manifest), |bench| bench.own());
     let liveness = own.liveness.map(|t| manifest::Timings { period: 7, ..t });
     let wanted = Numbers {
         liveness,

@@ -73,6 +73,13 @@ pub fn advise(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Result<Advic
     }
     if advice.best.is_none() {
         advice.instead = instead(bench, goal, faults);
+    }
+    // The formulas put what holds too late in their order, or not in it at all.
+    if let Some(held) = advice.instead.take_if(|quickest| quickest.proof.holds(goal.within)) {
+        advice.front = vec![held.clone()];
+        advice.best = Some(held);
+    }
+    if advice.best.is_none() {
         advice.reasons = reasons(bench, goal, &advice.now.proof);
         advice.reasons.extend(with_liveness(bench, goal, faults));
     }
