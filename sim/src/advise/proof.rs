@@ -60,8 +60,9 @@ impl Proof {
         self.faults.iter().max_by_key(|w| w.back.map_or((1, Duration::ZERO), |back| (0, back)))
     }
 
-    /// The longest recovery; `None`: one of the faults is never recovered from.
+    /// The longest recovery; `None`: one of the faults is never recovered from, or none could come.
     pub fn recovery(&self) -> Option<Duration> {
+        self.faults.first()?;
         self.faults.iter().map(|w| w.back).try_fold(Duration::ZERO, |longest, back| Some(longest.max(back?)))
     }
 
