@@ -87,34 +87,3 @@ impl OwnAdvise {
         read.is_some_and(|vm| vm["spec"].get("running").is_some())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workspace;
-
-    #[test]
-    fn what_is_shown_of_the_documents_manifests() {
-        for (name, within, maintenance) in [
-            ("seed-liveness-http", Some(240), vec![]),
-            ("seed-readiness-http", Some(240), vec![]),
-            ("seed-watchdog", Some(60), vec![]),
-            ("live-ping-always", None, vec![(Maintenance::Reboot, 300), (Maintenance::Migration, 90)]),
-            ("live-http-always", None, vec![(Maintenance::Freeze, 10), (Maintenance::Migration, 90)]),
-        ] {
-            let seconds = Duration::from_secs;
-            let boots = Boots { fastest: seconds(30), slowest: seconds(60) };
-            let own = OwnAdvise {
-                file: workspace::find().unwrap().join(format!("tests/scenarios/manifests/{name}.yaml")),
-                within: within.map(seconds),
-                boots,
-                hiccup: seconds(8),
-                faults: Vec::new(),
-                maintenance: maintenance.into_iter().map(|(what, lasting)| (what, seconds(lasting))).collect(),
-                heartbeat: None,
-                kubevirt_version: KubevirtVersion::default(),
-            };
-            insta::assert_snapshot!(name, own.advise().unwrap_or_else(|e| panic!("{name}: {e}")).render());
-        }
-    }
-}
