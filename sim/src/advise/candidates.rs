@@ -171,7 +171,7 @@ pub(super) fn survives(bench: &Bench<'_>, numbers: &Numbers) -> Option<Option<Du
 /// From the fault to the guest answering again; `None`: one of the faults is never healed.
 fn recovery(bench: &Bench<'_>, numbers: &Numbers, goal: &Goal, faults: &[Broken]) -> Option<Duration> {
     let mut vm = numbers.put_into(bench.vm);
-    // Starting it makes it one that always runs (kubevirt-health.md 1.5).
+    // Starting it makes it one that always runs (kubevirt-health.md 6).
     if vm.run_strategy == RunStrategy::Halted {
         vm.run_strategy = RunStrategy::Always;
     }
