@@ -11,6 +11,7 @@
 //!                        Trace -> judge -> verdict
 //! ```
 
+pub mod advise;
 pub mod budget;
 pub mod check;
 pub mod cluster;

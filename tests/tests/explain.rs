@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use vmhealth_sim::engine::Config;
-use vmhealth_sim::explain::{Explanation, explain, outcome};
+use vmhealth_sim::explain::{Explanation, WATCHED, explain, outcome};
 use vmhealth_sim::world::{self, Timings};
 use xtask::run::catalogue::{self, Case};
 
@@ -57,7 +57,7 @@ fn a_vmi_that_was_reset_and_then_failed_has_failed() {
     let cases = catalogue::read(None).unwrap_or_else(|e| panic!("{e}"));
     let case = cases.iter().find(|c| c.id() == "killed-daemon/watchdog-and-liveness/reset");
     let case = case.unwrap_or_else(|| panic!("no such scenario"));
-    let found = outcome(&case.manifest, &case.scenario.spec, Duration::from_secs(17));
+    let found = outcome(&case.manifest, &case.scenario.spec, Timings::booting_in(Duration::from_secs(17)), WATCHED);
     assert_eq!(found.map(|o| o.ended).as_deref(), Some("Failed"));
 }
 

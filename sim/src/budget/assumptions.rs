@@ -47,7 +47,7 @@ pub enum Pets {
 
 impl Pets {
     /// Between two pets, with a heartbeat of so many seconds.
-    pub(super) fn interval(self, heartbeat: u32) -> Duration {
+    pub fn interval(self, heartbeat: u32) -> Duration {
         match self {
             Pets::Every(interval) => interval,
             Pets::EveryHalf | Pets::Never => Duration::from_secs(heartbeat.into()) / 2,

@@ -2,7 +2,7 @@
 //! was.
 
 use super::episode::Returned;
-use super::outcome::try_out;
+use super::outcome::{WATCHED, try_out};
 use super::words::{at, seconds};
 use crate::fault::Fault;
 use crate::manifest::{Grace, Probe, RunStrategy, VirtualMachine, WatchdogAction};
@@ -50,7 +50,7 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
 /// The last fault of the scenario in virtual time, and how long after it the VM was back; `None` within: it never was. `None`:
 /// it was never away, or no fault came.
 fn last_fault(vm: &VirtualMachine, spec: &Spec) -> Option<(Fault, Option<Duration>)> {
-    try_out(vm, spec, Timings::default(), |last| match last.returned {
+    try_out(vm, spec, Timings::default(), WATCHED, |last| match last.returned {
         Returned::StayedReady => None,
         Returned::At(at) => Some((last.fault.clone(), Some(at.since(last.at)))),
         Returned::No => Some((last.fault.clone(), None)),

@@ -13,5 +13,5 @@ mod unnoticed;
 mod words;
 
 pub use explanation::explain;
-pub use outcome::{Outcome, differences, outcome};
+pub use outcome::{Outcome, WATCHED, differences, outcome};
 pub use shape::{Explanation, Section};

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// How long it is watched.
-const WATCHED: Duration = Duration::from_secs(30 * 60);
+/// How long it is watched where nobody says otherwise.
+pub const WATCHED: Duration = Duration::from_secs(30 * 60);
 /// Less is no other outcome.
 const SAME: f64 = 1.0;
 
@@ -29,22 +29,23 @@ pub struct Outcome {
     pub back_s: Option<f64>,
 }
 
-/// What a scenario's last fault comes to in virtual time, in a guest that boots so long; `None`: no fault came.
-pub fn outcome(vm: &VirtualMachine, spec: &Spec, boot: Duration) -> Option<Outcome> {
-    try_out(vm, spec, Timings::booting_in(boot), of)
+/// What a scenario's last fault comes to in virtual time, in a guest that is as quick as that; `watched` counts from the VM's
+/// creation. `None`: no fault came.
+pub fn outcome(vm: &VirtualMachine, spec: &Spec, timings: Timings, watched: Duration) -> Option<Outcome> {
+    try_out(vm, spec, timings, watched, of)
 }
 
-/// The scenario in virtual time, whatever it expects, watched for long: what is read of its last fault's episode; `None`: no
+/// The scenario in virtual time, whatever it expects, watched so long: what is read of its last fault's episode; `None`: no
 /// fault came.
 pub(super) fn try_out<T>(
     vm: &VirtualMachine,
     spec: &Spec,
     timings: Timings,
+    watched: Duration,
     read: impl FnOnce(&Episode<'_>) -> T,
 ) -> Option<T> {
-    let watched = Span(WATCHED);
-    let spec =
-        Spec { expect: Vec::new(), never: Vec::new(), observe: watched, final_state: Final::default(), ..spec.clone() };
+    let observe = Span(watched);
+    let spec = Spec { expect: Vec::new(), never: Vec::new(), observe, final_state: Final::default(), ..spec.clone() };
     let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
     let entries = trace.sorted();
     Episode::all(vm, &spec, &entries).last().map(read)

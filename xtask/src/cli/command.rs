@@ -1,5 +1,6 @@
 //! The commands, and what each needs before it runs.
 
+use super::advise::Advise;
 use super::bench::Bench;
 use super::check::Check;
 use super::compare::Compare;
@@ -70,6 +71,9 @@ pub(super) enum ProductCommand {
     Doctor,
     /// Inject a fault at every moment in virtual time: the best case, the worst case, and where outcomes differ
     Explore(Explore),
+    /// Find the numbers to set: probes, watchdog and run strategy with which the VM is back in time whenever it breaks; or whether
+    /// a reboot, a migration or a backup's freeze survives its liveness probe. In virtual time, each answer tried at every moment
+    Advise(Advise),
     /// Remove templates from the cache; a run boots what it needs again
     Prune(Prune),
     /// Print what completes vmhealth's command line in a shell
@@ -91,7 +95,7 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            Command::Product(Advise(_) | Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Product(Compare(args)) => args.manifests().is_some(),
@@ -113,7 +117,16 @@ impl Command {
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
             Command::Product(
-                Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. } | Prune(_) | Completions(_) | Man,
+                Advise(_)
+                | Check(_)
+                | Explore(_)
+                | Pin(_)
+                | Probe(_)
+                | Report(_)
+                | Image { .. }
+                | Prune(_)
+                | Completions(_)
+                | Man,
             )
             | Command::Mutants(_)
             | Command::Schema(_) => None,
@@ -129,6 +142,7 @@ impl Command {
             Command::Product(Check(args)) => args.run(),
             Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
+            Command::Product(Advise(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Compare(args)) => args.run().await,

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask X` and `vmhealth X` are the same code; what needs vmhealth's own sources is `cargo xtask`'s alone.
 
+mod advise;
 mod arguments;
 mod bench;
 mod check;

@@ -1,5 +1,6 @@
 //! The user's own manifest: run on QEMU, or explored in virtual time.
 
+mod advise;
 mod error;
 mod explore;
 mod fault;
@@ -10,6 +11,7 @@ mod pin;
 mod scenario;
 mod standing_in;
 
+pub use advise::OwnAdvise;
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault, USUAL_MOMENT};

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::concern::{Concern, concerning};
-use vmhealth_sim::explain::{Outcome, differences, outcome};
+use vmhealth_sim::explain::{Outcome, WATCHED, differences, outcome};
 use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::manifest::{self, Petter, Probe, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::Scenario;
+use vmhealth_sim::world::Timings;
 
 /// What each fault comes to, by its name.
 pub type Outcomes = BTreeMap<String, Outcome>;
@@ -132,7 +133,7 @@ impl Pin {
         let mut pinned = Vec::new();
         for Concern { name, text: fault, .. } in concerning(&vm, &profile.spec.guest) {
             let draft = Scenario::read(&self.text(&vm, &guest, name, None, fault)).map_err(invalid_options)?;
-            let outcome = outcome(&vm, &draft.spec, boot).ok_or_else(|| {
+            let outcome = outcome(&vm, &draft.spec, Timings::booting_in(boot), WATCHED).ok_or_else(|| {
                 OwnError::Invalid(format!("{}: the VM never gets so far that {fault} can come", self.file.display()))
             })?;
             let text = self.text(&vm, &guest, name, Some(&outcome), fault);
@@ -253,7 +254,7 @@ mod tests {
     use vmhealth_sim::fixture::{Vm, vm};
     use vmhealth_sim::manifest::WatchdogAction;
     use vmhealth_sim::scenario::Verdict;
-    use vmhealth_sim::world::{self, Timings};
+    use vmhealth_sim::world;
 
     fn web(liveness: &str) -> Vm {
         let vm = vm().watchdog(WatchdogAction::Poweroff).readiness("httpGet: {port: 80}, periodSeconds: 5");

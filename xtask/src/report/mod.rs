@@ -1,6 +1,7 @@
 //! What a run leaves: `results.json` (stable schema), `report.html`, `junit.xml`, a table; for each scenario traces, metrics, evidence.
 
 mod about;
+mod advised;
 mod annotations;
 mod chrome;
 mod evidence;
@@ -17,6 +18,7 @@ mod secrets;
 mod table;
 
 pub use about::About;
+pub use advised::{AdviseReport, Advised, Asked, LivesReport, yaml};
 pub use annotations::annotations;
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};

@@ -1,0 +1,89 @@
+//! `advise`: the numbers for the user's own manifest, found and tried in virtual time.
+
+use super::error::OwnError;
+use super::fault::NamedFault;
+use super::guest::{Chosen, OwnGuest};
+use super::heartbeat::refuse_heartbeat;
+use super::scenario::read_manifest;
+use crate::prepare::say;
+use crate::report::{AdviseReport, Advised, Asked, LivesReport};
+use std::path::PathBuf;
+use std::time::Duration;
+use vmhealth_sim::advise::{Bench, Boots, Broken, Goal, Maintenance, advise, breaking, maintain, merge_patch};
+use vmhealth_sim::budget::{Basis, Given};
+use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::manifest::{self, VirtualMachine};
+use vmhealth_sim::scenario::GuestProfile;
+use vmhealth_sim::yaml;
+
+/// A manifest, and what is wanted of it.
+#[derive(Debug, Clone)]
+pub struct OwnAdvise {
+    /// The manifest's file.
+    pub file: PathBuf,
+    /// How soon after any fault the VM is to be back; `None`: only the maintenance is asked about.
+    pub within: Option<Duration>,
+    /// From the guest's start until it answers.
+    pub boots: Boots,
+    /// How long nothing may answer without a restart.
+    pub hiccup: Duration,
+    /// What breaks; none: every fault that concerns the manifest and that only a restart heals.
+    pub faults: Vec<NamedFault>,
+    /// What is done on purpose, and for how long.
+    pub maintenance: Vec<(Maintenance, Duration)>,
+    /// The watchdog daemon's timeout in seconds; 0: none runs; `None`: the user data's, or the daemon's default.
+    pub heartbeat: Option<u32>,
+    /// The cluster's release.
+    pub kubevirt_version: KubevirtVersion,
+}
+
+impl OwnAdvise {
+    /// The numbers, and what comes of the maintenance with those that the manifest has.
+    pub fn advise(&self) -> Result<AdviseReport, OwnError> {
+        let vm = read_manifest(&self.file, manifest::read)?;
+        refuse_heartbeat(self.heartbeat, &vm)?;
+        let chosen = Chosen { heartbeat: self.heartbeat, in_model: true, ..Chosen::default() };
+        let own = OwnGuest::of(&vm, chosen);
+        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
+        let guest: GuestProfile = yaml::read(&format!("{{{}}}", own.profile)).map_err(|e| invalid(e.message))?;
+        let given =
+            Given { boot: Some(self.boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };
+        let basis = Basis::of(&vm, &given);
+        own.assumptions.iter().for_each(|line| say(line));
+        say(&format!("assumed, since nothing says otherwise: {}", basis.assumed.join("; ")));
+        let bench = Bench { vm: &vm, guest: &guest, assumptions: basis.assumptions, version: self.kubevirt_version };
+        let goal = self.within.map(|within| Goal { within, boots: self.boots, hiccup: self.hiccup });
+        let advised = goal.map(|goal| self.search(&vm, &bench, goal).map_err(invalid)).transpose()?;
+        let lives = |(what, lasting): &(Maintenance, Duration)| {
+            maintain(&bench, *what, *lasting, self.boots.slowest).map(|l| LivesReport::of(&l, &vm)).map_err(invalid)
+        };
+        Ok(AdviseReport::new(&vm, advised, self.maintenance.iter().map(lives).collect::<Result<_, _>>()?))
+    }
+
+    fn search(&self, vm: &VirtualMachine, bench: &Bench<'_>, goal: Goal) -> Result<Advised, String> {
+        let named = self.faults.iter().map(|f| Broken { text: f.text.clone(), fault: f.fault.clone() });
+        let faults = if self.faults.is_empty() { breaking(vm, bench.guest) } else { named.collect() };
+        for broken in &faults {
+            if let Some(what) = bench.guest.lacks(&broken.fault) {
+                return Err(format!("{}: this guest has no {what}", broken.text));
+            }
+        }
+        let advice = advise(bench, &goal, &faults)?;
+        let changes = advice.best.as_ref().map(|b| b.changes.as_slice()).unwrap_or_default();
+        let patch = merge_patch(changes, self.says_running());
+        let asked = Asked {
+            recover_within_s: goal.within.as_secs_f64(),
+            boot_s: [goal.boots.fastest.as_secs_f64(), goal.boots.slowest.as_secs_f64()],
+            hiccup_s: goal.hiccup.as_secs_f64(),
+            faults: faults.into_iter().map(|f| f.text).collect(),
+        };
+        Ok(Advised::new(asked, &advice, patch))
+    }
+
+    /// The manifest says `spec.running` and no `spec.runStrategy`.
+    fn says_running(&self) -> bool {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let read: Option<serde_json::Value> = yaml::read(&text).ok();
+        read.is_some_and(|vm| vm["spec"].get("running").is_some())
+    }
+}
