@@ -29,7 +29,7 @@ impl AccelArg {
     }
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct SecretsArg {
     /// Leave passwords, keys and tokens of the user data in results, reports and printed lines. Without it they are replaced by
     /// [hidden] and counted; the run folder's evidence has them in any case

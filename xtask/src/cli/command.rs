@@ -6,6 +6,7 @@ use super::compare::Compare;
 use super::e2e::E2e;
 use super::exit::{Failure, Status};
 use super::explore::Explore;
+use super::guest_shell::Shell;
 use super::image::Image;
 use super::mutants::Mutants;
 use super::pin::Pin;
@@ -54,8 +55,10 @@ pub(super) enum ProductCommand {
     Check(Check),
     /// Make one probe exactly as the kubelet does
     Probe(Probe),
-    /// Run one scenario again
+    /// Run a scenario of the catalogue or of an earlier run again: once, often, or up to an event, and hold its guest there
     Repro(Repro),
+    /// Run commands in the guest of a run that goes on or is held
+    Shell(Shell),
     /// Show two manifests side by side over all faults, in virtual time; or run scenarios in two ways that must make no
     /// difference, forked and cold, and report where they differ
     Compare(Compare),
@@ -113,7 +116,8 @@ impl Command {
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
             Command::Product(
-                Check(_) | Explore(_) | Pin(_) | Probe(_) | Report(_) | Image { .. } | Prune(_) | Completions(_) | Man,
+                Check(_) | Explore(_) | Pin(_) | Probe(_) | Shell(_) | Report(_) | Image { .. } | Prune(_) | Completions(_)
+                | Man,
             )
             | Command::Mutants(_)
             | Command::Schema(_) => None,
@@ -131,6 +135,7 @@ impl Command {
             Command::Product(Explore(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
+            Command::Product(Shell(args)) => args.run().await,
             Command::Product(Compare(args)) => args.run().await,
             Command::Product(Report(args)) => args.run(),
             Command::Product(Image { command }) => command.run(),

@@ -146,7 +146,8 @@ impl Run {
             image,
             image_word,
         };
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        // The folder of this run is not empty any more.
+        let arguments = program::without_option(std::env::args().skip(1), "--out");
         let again = program::command_line(arguments.iter().map(String::as_str));
         let image = run.introduce()?;
         let mut cases = Vec::new();
@@ -166,7 +167,8 @@ impl Run {
         let cold = self.cold.cold || run.image.is_users();
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
-        let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
+        let pace = self.pace;
+        let options = GuestOptions { accel, clock, cold, image, hosts, pace, ..GuestOptions::default() };
         let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
         // Of those that failed the table tells it.
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {

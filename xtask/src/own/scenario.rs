@@ -7,7 +7,7 @@ use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
 use super::standing_in::replaced;
 use crate::prepare::say;
-use crate::run::catalogue::Case;
+use crate::run::catalogue::{Case, Texts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,9 @@ impl OwnRun {
     /// The manifest and the scenario; `again` runs it once more.
     pub fn case(&self, again: String) -> Result<Case, OwnError> {
         let (manifest, scenario) = self.read()?;
-        Ok(Case { scenario, file: self.file.clone(), manifest: Arc::new(manifest), again })
+        let texts = Texts { scenario: self.scenario_text(&manifest), manifest: read_text(&self.file)? };
+        let (manifest, texts) = (Arc::new(manifest), Arc::new(texts));
+        Ok(Case { scenario, file: self.file.clone(), manifest, again, texts })
     }
 
     /// The faults that concern the manifest, with its guest set up as it is going to be.
@@ -177,9 +179,11 @@ pub(super) fn read_manifest(
     path: &Path,
     read: fn(&str, &str) -> Result<VirtualMachine, Problems>,
 ) -> Result<VirtualMachine, OwnError> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {file}: {e}")))?;
-    read(&file, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))
+    read(&path.display().to_string(), &read_text(path)?).map_err(|problems| OwnError::Invalid(problems.to_string()))
+}
+
+fn read_text(path: &Path) -> Result<String, OwnError> {
+    std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))
 }
 
 #[cfg(test)]
