@@ -195,3 +195,34 @@ fn no_guest_can_be_reached_where_none_runs() {
     std::fs::write(killed.join("door.json"), r#"{"socket":"/nonexistent/door"}"#).unwrap();
     check(folder.path(), &["shell"], 2, "", "can be reached: its run is over");
 }
+
+/// What lies in a Secret counts once it is shown; a manifest that has no Secret is told so.
+#[test]
+fn user_data_of_a_secret_is_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let devices = "domain: {devices: {watchdog: {name: w, i6300esb: {action: poweroff}}, disks: [{name: c, disk: {bus: virtio}}]}}";
+    let volumes = "volumes: [{name: c, cloudInitNoCloud: {secretRef: {name: mine}}}]";
+    let vm = MANIFEST.replace("domain: {devices: {}}", &format!("{devices}, {volumes}"));
+    write("vm.yaml", &vm);
+    write("plain.yaml", MANIFEST);
+    write(
+        "data",
+        "#cloud-config\nruncmd:\n  - echo 'watchdog-timeout = 33' >> /etc/watchdog.conf\n  - sysctl -w kernel.panic=7\n",
+    );
+    let data = |command: &[&str], status: i32, stdout: &str, stderr: &str| {
+        check(folder.path(), &[command, &["--user-data", "data"]].concat(), status, stdout, stderr);
+    };
+    data(&["check", "vm.yaml", "--budgets"], 0, "heartbeat 33 s", "");
+    data(&["check", "vm.yaml"], 2, "", "--user-data is for --budgets");
+    data(&["explore", "vm.yaml", "--fault", "killWatchdog"], 0, "", "heartbeat 33 s");
+    data(&["pin", "vm.yaml"], 0, "kernel-panic", "");
+    let pinned = std::fs::read_to_string(folder.path().join("pinned/kernel-panic.yaml")).unwrap();
+    assert!(pinned.contains("heartbeatSeconds: 33") && pinned.contains("kernelPanicSeconds: 7"), "{pinned}");
+    data(
+        &["explore", "plain.yaml", "--fault", "kernelPanic"],
+        2,
+        "",
+        "none of the manifest's user data is in a Secret",
+    );
+}

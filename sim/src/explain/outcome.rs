@@ -43,8 +43,14 @@ pub(super) fn try_out<T>(
     read: impl FnOnce(&Episode<'_>) -> T,
 ) -> Option<T> {
     let watched = Span(WATCHED);
-    let spec =
-        Spec { expect: Vec::new(), never: Vec::new(), observe: watched, final_state: Final::default(), until: None, ..spec.clone() };
+    let spec = Spec {
+        expect: Vec::new(),
+        never: Vec::new(),
+        observe: watched,
+        final_state: Final::default(),
+        until: None,
+        ..spec.clone()
+    };
     let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
     let entries = trace.sorted();
     Episode::all(vm, &spec, &entries).last().map(read)

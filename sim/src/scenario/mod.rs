@@ -12,7 +12,7 @@ mod script;
 mod user;
 mod window;
 
-pub use crate::fault::{ClockJump, Direction, Fault, FaultKind, Health, OomVictim};
+pub use crate::fault::{ClockJump, Direction, Fault, FaultKind, HEALTH_UNIT, Health, OomVictim, UnitFault, UnitName};
 pub use crate::time::Span;
 pub use alive::Alive;
 pub use file::{

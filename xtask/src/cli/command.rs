@@ -116,7 +116,15 @@ impl Command {
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
             Command::Product(
-                Check(_) | Explore(_) | Pin(_) | Probe(_) | Shell(_) | Report(_) | Image { .. } | Prune(_) | Completions(_)
+                Check(_)
+                | Explore(_)
+                | Pin(_)
+                | Probe(_)
+                | Shell(_)
+                | Report(_)
+                | Image { .. }
+                | Prune(_)
+                | Completions(_)
                 | Man,
             )
             | Command::Mutants(_)

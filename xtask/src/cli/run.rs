@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
+use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, UserDataArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::output::out;
 use super::session::{run_cases, status_of};
@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub(super) keepalive: bool,
     #[command(flatten)]
     pub(super) own_image: OwnImageArgs,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
     /// Where QEMU runs: local, container:debian-12, container:debian-13
     #[arg(long)]
     pub(super) host: Option<HostChoice>,
@@ -145,6 +147,7 @@ impl Run {
             kubevirt_version: self.kubevirt_version,
             image,
             image_word,
+            user_data: self.user_data.read()?,
         };
         // The folder of this run is not empty any more.
         let arguments = program::without_option(std::env::args().skip(1), "--out");

@@ -35,6 +35,8 @@ pub struct Texts {
     pub scenario: String,
     /// The manifest's.
     pub manifest: String,
+    /// What lies in the Secret that the manifest names as its user data.
+    pub user_data: Option<Vec<u8>>,
 }
 
 impl Case {
@@ -120,12 +122,19 @@ fn case(file: &Path, text: &dyn Fn(&Path) -> Result<String, String>, folder: Str
 pub fn read_evidence(folder: &Path) -> Result<Case, String> {
     let place = folder.display().to_string();
     let again = |_: &str| program::command_line(["repro", &place]);
-    assemble(&folder.join(SCENARIO), &text, |_| folder.join(MANIFEST), again)
+    let mut case = assemble(&folder.join(SCENARIO), &text, |_| folder.join(MANIFEST), again)?;
+    if let Ok(data) = std::fs::read(folder.join(SECRET)) {
+        Arc::make_mut(&mut case.manifest).vmi.reveal_user_data(&data)?;
+        Arc::make_mut(&mut case.texts).user_data = Some(data);
+    }
+    Ok(case)
 }
 
 /// In a scenario's evidence: its text, and its manifest's.
 pub(crate) const SCENARIO: &str = "scenario.yaml";
 pub(crate) const MANIFEST: &str = "manifest.yaml";
+/// And what lay in the Secret that it names.
+pub(crate) const SECRET: &str = "secret-user-data";
 
 /// `manifest`: the manifest's file, from its name in the scenario. `again`: the command that runs this id again.
 fn assemble(
@@ -147,7 +156,7 @@ fn assemble(
         return Err(format!("{}: spec.guest.watchdogDaemon.{problem}", file.display()));
     }
     let again = again(&scenario.metadata.id) + " --world {world}";
-    let texts = Arc::new(Texts { scenario: scenario_text, manifest: manifest_text });
+    let texts = Arc::new(Texts { scenario: scenario_text, manifest: manifest_text, user_data: None });
     Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario, texts })
 }
 

@@ -73,7 +73,11 @@ impl fmt::Display for Repetition {
             for (reason, times) in &repeated.reasons {
                 writeln!(f, "  {times} times: {reason}")?;
             }
-            writeln!(f, "  {:>5}  {:>10}  {:>10}  {:>10}  {:>8}  event", "runs", "first s", "median s", "last s", "spread")?;
+            writeln!(
+                f,
+                "  {:>5}  {:>10}  {:>10}  {:>10}  {:>8}  event",
+                "runs", "first s", "median s", "last s", "spread"
+            )?;
             for ((event, number), instants) in repeated.events.iter().take(MOST_EVENTS) {
                 let mut sorted = instants.clone();
                 sorted.sort_by(f64::total_cmp);

@@ -1,6 +1,6 @@
 //! One case in one world: its result, and what it is compared by.
 
-use super::catalogue::{Case, MANIFEST, SCENARIO};
+use super::catalogue::{Case, MANIFEST, SCENARIO, SECRET};
 use crate::compare::divergence;
 use crate::compare::intervals::{self, Intervals};
 use crate::compare::normal::Normal;
@@ -100,6 +100,9 @@ pub(super) fn begin(case: &Case, place: &str, folder: &RunFolder) -> io::Result<
     let folder = folder.begin(case.id(), place)?;
     std::fs::write(folder.path().join(SCENARIO), &case.texts.scenario)?;
     std::fs::write(folder.path().join(MANIFEST), &case.texts.manifest)?;
+    if let Some(data) = &case.texts.user_data {
+        std::fs::write(folder.path().join(SECRET), data)?;
+    }
     Ok(folder)
 }
 
