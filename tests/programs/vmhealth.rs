@@ -201,7 +201,7 @@ fn no_guest_can_be_reached_where_none_runs() {
 fn user_data_of_a_secret_is_read_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let devices = "domain: {devices: {watchdog: {name: w, i6300esb: {action: poweroff}}, disks: [{name: c, disk: {bus: virtio}}]}}";
+    let devices = "domain: {memory: {guest: 512Mi}, devices: {watchdog: {name: w, i6300esb: {action: poweroff}}, disks: [{name: c, disk: {bus: virtio}}]}}";
     let volumes = "volumes: [{name: c, cloudInitNoCloud: {secretRef: {name: mine}}}]";
     let vm = MANIFEST.replace("domain: {devices: {}}", &format!("{devices}, {volumes}"));
     write("vm.yaml", &vm);
