@@ -12,7 +12,7 @@ use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
 use vmhealth_sim::manifest::{Handler, PodProbe, Probe};
-use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive};
+use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, UnitFault};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
 use vmhealth_sim::world::{self, Timings};
@@ -55,15 +55,25 @@ fn row(fault: &Fault) -> String {
         Fault::Health(Health::Slow(_)) => "health: slow".into(),
         Fault::Health(Health::Hang) => "health: hang".into(),
         Fault::Health(Health::Stop | Health::Start) => "health: stop".into(),
+        Fault::Unit(UnitFault::Stop(_)) => "unit: stop".into(),
+        Fault::Unit(UnitFault::Freeze(_)) => "unit: freeze".into(),
+        Fault::Unit(UnitFault::Restart(_)) => "unit: restart".into(),
         other => other.kind().to_string(),
     }
 }
 
 /// The rows, in the order of the kinds.
 fn rows() -> Vec<String> {
-    let kinds = FaultKind::ALL.iter().filter(|kind| !ENDS.contains(kind));
+    // What a command of the user's does, nobody knows; a unit that starts again is seen or not by how long it takes.
+    let kinds = FaultKind::ALL.iter().filter(|kind| !ENDS.contains(kind) && **kind != FaultKind::Command);
     let health = ["stop", "hang", "slow", "status", "redirect"].map(|word| format!("health: {word}"));
-    kinds.flat_map(|kind| if *kind == FaultKind::Health { health.to_vec() } else { vec![kind.to_string()] }).collect()
+    let unit = ["stop", "freeze"].map(|word| format!("unit: {word}"));
+    let rows = |kind: &FaultKind| match kind {
+        FaultKind::Health => health.to_vec(),
+        FaultKind::Unit => unit.to_vec(),
+        kind => vec![kind.to_string()],
+    };
+    kinds.flat_map(rows).collect()
 }
 
 fn probe_column(kind: ProbeKind, probe: &Probe) -> String {
