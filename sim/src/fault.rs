@@ -156,6 +156,19 @@ faults! {
     /// The health server of the guest profile answers differently from now on.
     Health(Health) = "health", TakesAWhile, HealthServer,
         "{health: {status: 500}}, or in place of {status: 500}: stop, start, hang, {slow: 3s}, {redirect: URL}";
+    /// A systemd unit of the guest's own ends (`stop`), hangs with all of its processes (`freeze`: SIGSTOP), or ends and starts again.
+    Unit(UnitFault) = "unit", TakesAWhile, Nothing,
+        "{unit: {stop: nginx.service}}, or in place of stop: freeze, restart";
+    /// Whoever connects to a TCP port of the guest, or is connected, gets no answer for the given span.
+    DropPort {
+        /// The port.
+        port: u16,
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+    } = "dropPort", TakesAWhile, Nothing, "{dropPort: {port: 80, for: 20s}}";
+    /// Runs a command of your own in the guest, as root, in a shell; it must end with status 0 within 10 s.
+    Command(String) = "command", TakesAWhile, Nothing, "{command: rm -r /srv/www}";
     /// SIGKILL to the QEMU process.
     KillQemu = "killQemu", AtOnce, Nothing, "killQemu";
     /// SIGKILL to virt-launcher: its monitor ends QEMU and the container, and nobody is left to report.
@@ -306,6 +319,67 @@ pub enum Health {
     Stop,
     /// Start the service.
     Start,
+}
+
+/// What happens to a unit.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum UnitFault {
+    /// `systemctl stop`.
+    Stop(UnitName),
+    /// SIGSTOP to each of its processes: systemd does not notice, and its sockets still accept.
+    Freeze(UnitName),
+    /// `systemctl restart`.
+    Restart(UnitName),
+}
+
+impl UnitFault {
+    /// The unit.
+    pub fn unit(&self) -> &UnitName {
+        match self {
+            UnitFault::Stop(unit) | UnitFault::Freeze(unit) | UnitFault::Restart(unit) => unit,
+        }
+    }
+}
+
+/// Units that have faults of their own, which say what follows: their names without `.service`, and those faults.
+const OWN_FAULTS: [(&str, &str); 3] = [
+    ("watchdog", "killWatchdog or stopWatchdog"),
+    ("qemu-guest-agent", "stopAgent or hangAgent"),
+    ("qemu-ga", "stopAgent or hangAgent"),
+];
+
+/// The unit that the server of the guest profile runs as, which the model knows.
+pub const HEALTH_UNIT: &str = "vmhealth-health.service";
+
+/// A systemd unit's whole name, which a shell takes as one word: `nginx.service`. Read without its type it is a service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct UnitName(String);
+
+impl TryFrom<String> for UnitName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
+        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(known) {
+            return Err(format!("{text:?} is not a unit's name like nginx.service"));
+        }
+        let name = text.strip_suffix(".service").unwrap_or(&text);
+        match OWN_FAULTS.iter().find(|(unit, _)| *unit == name) {
+            Some((_, faults)) => Err(format!("{text} has faults of its own: {faults}")),
+            None if text.contains('.') => Ok(UnitName(text)),
+            None => Ok(UnitName(text + ".service")),
+        }
+    }
+}
+
+impl UnitName {
+    /// `nginx.service`
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Whom the kernel's OOM killer takes.

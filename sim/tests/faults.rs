@@ -3,7 +3,7 @@
 use std::time::Duration;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::explore::{Grid, explore};
-use vmhealth_sim::fault::{Fault, FaultKind};
+use vmhealth_sim::fault::{Fault, FaultKind, UnitName};
 use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::manifest::WatchdogAction;
 use vmhealth_sim::scenario::Verdict;
@@ -92,4 +92,56 @@ fn a_short_hog_makes_no_pets() {
     });
     // One of them is just when a pet is due, if any.
     assert!(hogged.count() >= 9);
+}
+
+/// Faults of a user's own service: what the model can know of them is what the probes ask.
+#[test]
+fn what_is_known_of_a_users_own_service() {
+    let check = |fault: &str, probe: &str, expected: &str| {
+        let vm = fixture::vm().readiness(&format!("{probe}, periodSeconds: 2")).build();
+        let steps = format!("{{after: readiness result Success, plus: 3s, fault: {fault}}}");
+        let scenario = scenario().guest("healthServer: true").steps(&steps);
+        let kind = fault.parse::<Fault>().unwrap_or_else(|e| panic!("{fault}: {e}")).kind();
+        let spec = scenario
+            .expect(&format!("{{see: fault {kind} confirmed, from: fault {kind} begun, within: 0s..1m}}"))
+            .observe("1m")
+            .build()
+            .spec;
+        let (verdict, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
+        assert_eq!(verdict, Verdict::Pass, "{fault} {probe}");
+        let broken = trace.entries().iter().skip_while(|e| e.event != Event::FaultBegun(kind));
+        let results = broken.map(|e| e.event.to_string()).filter(|text| text.starts_with("readiness result"));
+        let found: Vec<String> = results.map(|text| text.replace("readiness result ", "")).collect();
+        assert_eq!(found.join(" "), expected, "{fault} {probe}");
+    };
+    let (http, tcp) = ("httpGet: {port: 1500, path: /healthz}", "tcpSocket: {port: 1500}");
+    check("{unit: {stop: vmhealth-health}}", http, "Failure");
+    check("{unit: {freeze: vmhealth-health.service}}", http, "Failure");
+    // Its kernel still accepts.
+    check("{unit: {freeze: vmhealth-health.service}}", tcp, "");
+    check("{unit: {stop: nginx}}", http, "");
+    check("{command: rm -r /srv/www}", http, "");
+    check("{dropPort: {port: 1500, for: 20s}}", tcp, "Failure Success");
+    check("{dropPort: {port: 80, for: 20s}}", tcp, "");
+}
+
+#[test]
+fn units_are_named_as_systemd_does() {
+    for (text, expected) in [
+        ("nginx", Ok("nginx.service")),
+        ("my-app@1.service", Ok("my-app@1.service")),
+        ("sshd.socket", Ok("sshd.socket")),
+        ("nginx; reboot", Err("is not a unit's name like nginx.service")),
+        ("", Err("is not a unit's name")),
+        ("--all", Err("is not a unit's name")),
+        ("watchdog.service", Err("has faults of its own: killWatchdog or stopWatchdog")),
+        ("qemu-guest-agent", Err("has faults of its own: stopAgent or hangAgent")),
+    ] {
+        let found = UnitName::try_from(text.to_owned());
+        match (&found, expected) {
+            (Ok(unit), Ok(name)) => assert_eq!(unit.as_str(), name),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
+            _ => panic!("{text}: {found:?}"),
+        }
+    }
 }

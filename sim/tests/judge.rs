@@ -133,3 +133,29 @@ fn check(row: &Row) {
 fn verdicts() {
     ROWS.iter().for_each(check);
 }
+
+/// `repro --until`: what comes after the event is not judged, and what was wrong before it is.
+#[test]
+fn a_repetition_stops_at_an_event() {
+    let check = |until: &str, seen: usize, now: u64, expected: &str| {
+        let mut spec = scenario().steps("{after: vmi phase Running, fault: killQemu}").expect(FAILED).build().spec;
+        spec.until = Some(until.to_owned().try_into().unwrap());
+        let mut judge = Judge::new(&spec, 1.0);
+        for (millis, event) in &SEEN[..seen] {
+            let at = Time::from_millis(*millis);
+            judge.observe(&Entry { at, vmi: 1, event: event.clone(), detail: String::new(), replayed: false });
+        }
+        let state = FinalState { vm: VmStatus::Stopped, vmi: Some(Phase::Failed), vmis: 1, ready: false };
+        let verdict = match judge.verdict(Time::from_secs(now), false, true, &state) {
+            None => "none".to_owned(),
+            Some(Verdict::Pass) => PASS.to_owned(),
+            Some(Verdict::Fail(why) | Verdict::Infra(why)) => why,
+        };
+        assert!(verdict.contains(expected), "{until}, {seen} seen: {verdict:?}, expected {expected:?}");
+    };
+    check("fault killQemu confirmed", 2, 12, "none");
+    check("fault killQemu confirmed", 3, 13, PASS);
+    check("fault killQemu", 2, 12, PASS);
+    check("fault killQemu confirmed", 2, 60, "deadline");
+    check("qemu WATCHDOG", 4, 60, "all was as expected, and qemu WATCHDOG was never seen");
+}

@@ -144,3 +144,85 @@ fn a_misspelt_fault_is_refused_before_anything_is_prepared() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was prepared");
 }
+
+/// From the texts in its evidence: a changed file, or one that is gone, makes no difference.
+#[test]
+fn a_scenario_of_an_earlier_run_is_run_again_as_it_was() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let scenarios = folder.path().join("own");
+    std::fs::create_dir_all(scenarios.join("manifests")).unwrap();
+    std::fs::write(scenarios.join("manifests/vm.yaml"), MANIFEST).unwrap();
+    std::fs::write(scenarios.join("own.yaml"), OWN_SCENARIO).unwrap();
+    let failing = OWN_SCENARIO.replace("own/scenario/here", "own/scenario/fails").replace("0s..2m", "0s..1s");
+    std::fs::write(scenarios.join("fails.yaml"), failing).unwrap();
+    let run = ["e2e", "--scenarios", "own", "--world", "model", "--out", "out"];
+    check(folder.path(), &run, 1, "", "1 pass, 1 fail");
+    std::fs::remove_dir_all(&scenarios).unwrap();
+    let out = folder.path().join("out");
+    let of = |name: &str| out.join("model").join(name).display().to_string();
+    let repro = |what: &str, status: i32, stderr: &str| {
+        check(elsewhere.path(), &["repro", what, "--world", "model"], status, "", stderr);
+    };
+    repro(&of("own.scenario.here"), 0, "1 pass, 0 fail");
+    repro(&of("own.scenario.fails"), 1, "0 pass, 1 fail");
+    // Of a run what did not pass.
+    repro(&out.display().to_string(), 1, "0 pass, 1 fail");
+}
+
+#[test]
+fn a_repetition_stops_at_an_event_and_shows_how_far_apart_the_same_ones_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let repro = |more: &[&str], status: i32, stdout: &str, stderr: &str| {
+        let arguments = [&["repro", "killed-daemon/watchdog/reset", "--world", "model"], more].concat();
+        check(folder.path(), &arguments, status, stdout, stderr);
+    };
+    repro(&["--until", "qemu WATCHDOG"], 0, "", "1 pass, 0 fail");
+    let run = folder.path().join("runs").read_dir().unwrap().next().unwrap().unwrap().path();
+    let trace = std::fs::read_to_string(run.join("model/killed-daemon.watchdog.reset/trace.txt")).unwrap();
+    assert!(trace.contains("qemu WATCHDOG reset") && !trace.contains("qemu RESET"), "{trace}");
+    repro(&["--until", "qemu EXIT"], 1, "", "all was as expected, and qemu EXIT was never seen");
+    repro(&["--until", "qemu WATCHDOGS"], 2, "", "");
+    repro(&["--times", "3"], 0, "(model): 3 pass of 3 runs", "");
+    repro(&["--freeze"], 2, "", "--freeze holds a guest, and the model has none");
+}
+
+#[test]
+fn no_guest_can_be_reached_where_none_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), &["shell"], 2, "", "is no folder");
+    let killed = folder.path().join("runs/a/qemu/a.b.c");
+    std::fs::create_dir_all(&killed).unwrap();
+    std::fs::write(killed.join("door.json"), r#"{"socket":"/nonexistent/door"}"#).unwrap();
+    check(folder.path(), &["shell"], 2, "", "can be reached: its run is over");
+}
+
+/// What lies in a Secret counts once it is shown; a manifest that has no Secret is told so.
+#[test]
+fn user_data_of_a_secret_is_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let devices = "domain: {memory: {guest: 512Mi}, devices: {watchdog: {name: w, i6300esb: {action: poweroff}}, disks: [{name: c, disk: {bus: virtio}}]}}";
+    let volumes = "volumes: [{name: c, cloudInitNoCloud: {secretRef: {name: mine}}}]";
+    let vm = MANIFEST.replace("domain: {devices: {}}", &format!("{devices}, {volumes}"));
+    write("vm.yaml", &vm);
+    write("plain.yaml", MANIFEST);
+    write(
+        "data",
+        "#cloud-config\nruncmd:\n  - echo 'watchdog-timeout = 33' >> /etc/watchdog.conf\n  - sysctl -w kernel.panic=7\n",
+    );
+    let data = |command: &[&str], status: i32, stdout: &str, stderr: &str| {
+        check(folder.path(), &[command, &["--user-data", "data"]].concat(), status, stdout, stderr);
+    };
+    data(&["check", "vm.yaml", "--budgets"], 0, "heartbeat 33 s", "");
+    data(&["check", "vm.yaml"], 2, "", "--user-data is for --budgets");
+    data(&["explore", "vm.yaml", "--fault", "killWatchdog"], 0, "", "heartbeat 33 s");
+    data(&["pin", "vm.yaml"], 0, "kernel-panic", "");
+    let pinned = std::fs::read_to_string(folder.path().join("pinned/kernel-panic.yaml")).unwrap();
+    assert!(pinned.contains("heartbeatSeconds: 33") && pinned.contains("kernelPanicSeconds: 7"), "{pinned}");
+    data(
+        &["explore", "plain.yaml", "--fault", "kernelPanic"],
+        2,
+        "",
+        "none of the manifest's user data is in a Secret",
+    );
+}

@@ -27,7 +27,8 @@ that scenario's probe or heartbeat, or that the detector never noticed although 
 `-`: it looks at nothing but panics. The same scenarios run on real QEMU, and model and QEMU are compared.
 
 Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4), and
-`nodeLost`, which Kubernetes sees (7.7).
+`nodeLost`, which Kubernetes sees (7.7). Nor `unit`, `dropPort` and `command`: who sees those depends on what your own service is; of a probed service, what
+`unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`.
 
 ";
 
@@ -39,6 +40,9 @@ const ENDS: [FaultKind; 5] = [
     FaultKind::PowerButton,
     FaultKind::NodeLost,
 ];
+
+/// What these do is the user's own service's business.
+const OWN: [FaultKind; 3] = [FaultKind::Unit, FaultKind::DropPort, FaultKind::Command];
 
 /// A row of its own: the same interrupt is logged by one kernel and is a panic of another.
 const NMI_PANICS: &str = "nmi: unknownNmiPanic";
@@ -78,7 +82,7 @@ fn row(fault: &Fault) -> String {
 
 /// The rows, in the order of the kinds.
 fn rows() -> Vec<String> {
-    let kinds = FaultKind::ALL.iter().filter(|kind| !ENDS.contains(kind));
+    let kinds = FaultKind::ALL.iter().filter(|kind| !ENDS.contains(kind) && !OWN.contains(kind));
     let each = |kind: &FaultKind| match kind {
         FaultKind::Health => ["stop", "hang", "slow", "status", "redirect"].map(|w| format!("health: {w}")).to_vec(),
         FaultKind::OomKill => ["watchdog", "agent", "service"].map(|victim| format!("oomKill: {victim}")).to_vec(),

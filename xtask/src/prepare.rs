@@ -146,6 +146,8 @@ pub struct GuestOptions {
     pub image: Option<Image>,
     /// Where QEMU runs; none named: here, or in a container where it cannot run here.
     pub hosts: Vec<HostChoice>,
+    /// Guests are held where their run ends, unless it simply passes.
+    pub freeze: bool,
 }
 
 impl Default for GuestOptions {
@@ -159,6 +161,7 @@ impl Default for GuestOptions {
             image: None,
             hosts: Vec::new(),
             pace: None,
+            freeze: false,
         }
     }
 }
@@ -203,7 +206,8 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
             }
             platforms.insert(*architecture, platform.map(|(p, _)| p));
         }
-        realities.push(Reality { host: host.0.name(), platforms, cold: options.cold, jobs: options.jobs });
+        let GuestOptions { cold, jobs, freeze, .. } = options;
+        realities.push(Reality { host: host.0.name(), platforms, cold, jobs, freeze });
     }
     (realities, machine)
 }

@@ -26,9 +26,30 @@ pub fn command_line<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String 
     format!("{} {}", name(), quoted.join(" "))
 }
 
+/// Arguments without an option that has a value.
+pub fn without_option(arguments: impl IntoIterator<Item = String>, option: &str) -> Vec<String> {
+    let (mut left, mut arguments) = (Vec::new(), arguments.into_iter());
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix(option) {
+            Some("") => drop(arguments.next()),
+            Some(value) if value.starts_with('=') => {}
+            _ => left.push(argument),
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_goes_with_its_value() {
+        let without = |line: &str| without_option(shlex::split(line).unwrap(), "--out").join(" ");
+        assert_eq!(without("run vm.yaml --out runs/a --fault x@5s"), "run vm.yaml --fault x@5s");
+        assert_eq!(without("run vm.yaml --out=runs/a --fault --outer"), "run vm.yaml --fault --outer");
+        assert_eq!(without("run --out"), "run");
+    }
 
     #[test]
     fn a_shell_gets_the_arguments_back() {

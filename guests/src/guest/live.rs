@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -78,6 +78,16 @@ impl Live {
     /// QEMU's process id; it may have ended.
     pub fn pid(&self) -> Option<u32> {
         self.pid
+    }
+
+    /// The folder of its sockets.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// It stands still whenever guest time does.
+    pub(crate) fn lives_in_guest_time(&self) -> bool {
+        matches!(self.cpus, Cpus::InGuestTime(_))
     }
 
     /// Signals QEMU's process group.

@@ -54,9 +54,16 @@ pub struct Prepared {
     pub(super) os: &'static dyn GuestOs,
     /// By which clock it is going to live.
     pub(super) time: Timekeeping,
+    /// The name of another QMP socket beside ours, for one client.
+    pub(super) second_monitor: Option<&'static str>,
 }
 
 impl Prepared {
+    /// QEMU is to serve another QMP client beside us, at a socket of this name in its folder.
+    pub fn second_monitor(&mut self, name: &'static str) {
+        self.second_monitor = Some(name);
+    }
+
     /// Starts QEMU and lets the vCPUs run, unless it is to begin `paused`; call it from the thread that lives as long as
     /// the run. Times in the transcripts are seconds since `origin`.
     pub async fn launch(
@@ -78,6 +85,7 @@ impl Prepared {
             emulator,
             os,
             time,
+            second_monitor,
         } = self;
         // Nothing of this takes guest time: not for this guest, and not for another.
         let _hold = crate::time::hold();
@@ -90,7 +98,10 @@ impl Prepared {
             serial: evidence.join(format!("serial-{number}.log")),
         };
         let dhcp = needs_dhcp.then(|| netns.serve_dhcp()).transpose()?;
-        let command = QemuCommand::new(&machine, &sockets);
+        let mut command = QemuCommand::new(&machine, &sockets);
+        if let Some(name) = second_monitor {
+            command.add_monitor(&scratch.join(name));
+        }
         let stderr_path = evidence.join(format!("qemu-{number}.stderr"));
         std::fs::write(evidence.join(format!("qemu-{number}.sh")), format!("{program}{command}\n"))
             .map_err(StartError::io("keep QEMU's command line"))?;

@@ -80,13 +80,14 @@ impl VmSpec {
             BootMode::Template { ram, disk, seed } => (Memory::Shared(ram), disk, seed, None),
             BootMode::Fork(of) => (Memory::Private(of.ram), of.disk, of.seed, Some(of.state)),
         };
+        // A fork's is its template's, by the template's name.
+        let data = self.seed();
+        std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
+            .map_err(StartError::io("keep the user data"))?;
         let disk = match state {
             Some(_) => Disk::Snapshot(disk),
             None => {
-                let data = self.seed();
                 write_seed(&seed, &data).map_err(StartError::io("write the cloud-init seed"))?;
-                std::fs::write(evidence.join(format!("user-data-{number}")), &data.user_data)
-                    .map_err(StartError::io("keep the user data"))?;
                 overlay(&self.platform.image, &disk)?;
                 Disk::Overlay(disk)
             }
@@ -110,6 +111,7 @@ impl VmSpec {
             emulator: self.platform.emulator.clone(),
             os: self.platform.image.os,
             time: self.platform.time.clone(),
+            second_monitor: None,
         })
     }
 

@@ -10,13 +10,12 @@ use super::interface::{Additions, Breakage, GuestOs};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
-use vmhealth_sim::scenario::{Fault, Health, Keepalive, WatchdogDaemon};
+use vmhealth_sim::scenario::{Fault, HEALTH_UNIT, Health, Keepalive, WatchdogDaemon};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
 /// Where it always listens.
 const HEALTH_PORT: u16 = 1500;
-const HEALTH_UNIT: &str = "vmhealth-health.service";
 
 /// Debian 12 and later.
 #[derive(Debug)]

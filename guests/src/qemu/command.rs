@@ -147,6 +147,11 @@ impl QemuCommand {
         &self.args
     }
 
+    /// Another QMP socket, for one client.
+    pub fn add_monitor(&mut self, socket: &Path) {
+        self.chardev("monitor", socket).option("-mon", "chardev=monitor,mode=control");
+    }
+
     /// As libvirt words it.
     fn boot(&mut self, boot: &Boot, tsc_khz: Option<u32>) -> &mut Self {
         match boot {

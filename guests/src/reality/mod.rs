@@ -4,7 +4,9 @@
 
 mod backend;
 mod clock;
+mod door;
 mod guest;
+mod held;
 mod pressure;
 mod qemu;
 mod replay;
@@ -17,7 +19,8 @@ mod timeline;
 mod users_image;
 mod world;
 
+pub use door::{Answer, Ask, DOOR, DoorPlace, Ran, ask};
 pub use pressure::Pressure;
 pub use run::{Outcome, run};
-pub use setup::Setup;
+pub use setup::{Held, Setup};
 pub use timeline::{Line, TIMELINE};

@@ -26,6 +26,8 @@ use vmhealth_sim::manifest::{Destination, WatchdogAction};
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::trace::ShutdownCause;
 
+/// A second monitor's socket: QEMU serves one client on each, and the first is the run's.
+pub(super) const MONITOR: &str = "monitor";
 /// libvirt's limit for an agent that does not answer its sync, before it falls back to ACPI.
 const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// An agent that will not shut down, because its filesystems are frozen for example, says so at once.
@@ -43,13 +45,15 @@ pub(super) struct Qemu {
     scratch: PathBuf,
     evidence: PathBuf,
     service: Option<Service>,
+    /// Somebody else is going to talk to their QEMUs.
+    shared_monitor: bool,
 }
 
 impl Qemu {
     pub(super) fn new(setup: &Setup, config: Config, service: Option<Service>) -> Qemu {
-        let Setup { manifest, spec, platform, template, scratch, evidence } = setup.clone();
+        let Setup { manifest, spec, platform, template, scratch, evidence, freeze } = setup.clone();
         let spec = VmSpec { manifest, profile: spec.guest, platform };
-        Qemu { spec, config, template, scratch, evidence, service }
+        Qemu { spec, config, template, scratch, evidence, service, shared_monitor: freeze.is_some() }
     }
 }
 
@@ -80,7 +84,10 @@ impl Backend for Qemu {
             std::fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
             spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
         });
-        let prepared = prepared.await.map_err(|panic| panic.to_string())??;
+        let mut prepared = prepared.await.map_err(|panic| panic.to_string())??;
+        if self.shared_monitor {
+            prepared.second_monitor(MONITOR);
+        }
         let (live, events) = prepared.launch(origin, paused).await.map_err(|e| e.to_string())?;
         if start != Start::Fork {
             live.vcpus_at(Moment::Boots);
@@ -183,6 +190,10 @@ impl Running for QemuGuest {
 }
 
 impl QemuGuest {
+    pub(super) fn live(&self) -> &Rc<Live> {
+        &self.live
+    }
+
     /// Nothing if its agent is not there: the engine asks again when the port opens again.
     async fn verify(&self, vmi: u32, look: VerifyMode) -> Option<Input> {
         let agent = self.live.agent.present().ok()?;

@@ -1,5 +1,7 @@
 //! The loop.
 
+use super::door::Door;
+use super::held;
 use super::pressure::{Pressure, Watcher};
 use super::qemu::Qemu;
 use super::replay::replay;
@@ -71,6 +73,7 @@ async fn drive(
         None
     });
     let world = Rc::new(World::new(Shared::new(Qemu::new(&setup, config, service), traffic, news)));
+    let door = Door::open(world.clone(), &setup.scratch, &evidence)?;
     tokio::task::spawn_local(world.shared.clone().keep_connecting());
     // In guest time nothing that the host does to a guest can be seen in it.
     let watching = is_real.then(|| {
@@ -103,11 +106,16 @@ async fn drive(
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };
+    let simply_passed = verdict == Verdict::Pass && setup.spec.until.is_none();
+    if let Some(told) = setup.freeze.as_ref().filter(|_| !simply_passed && !*cancelled.borrow()) {
+        held::hold(&world, &door, &verdict, told, &mut cancelled).await;
+    }
     let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
     let pressure = watching.map_or_else(Pressure::default, |(watcher, watching)| {
         watching.abort();
         watcher.borrow_mut().end()
     });
+    drop(door);
     world.end().await;
     let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };
     Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })

@@ -27,6 +27,11 @@ impl<B: Backend> World<B> {
         self.guests.borrow().get(&vmi)?.present()
     }
 
+    /// The guests that are there, by their VMIs' numbers.
+    pub(super) fn present(&self) -> Vec<(u32, Rc<B::Guest>)> {
+        self.guests.borrow().iter().filter_map(|(vmi, guest)| Some((*vmi, guest.present()?))).collect()
+    }
+
     /// How long every guest was kept from a core.
     pub(super) fn waited_for_core(&self) -> Vec<(u32, Waited)> {
         let guests = self.guests.borrow();

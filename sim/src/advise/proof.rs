@@ -197,6 +197,7 @@ impl Bench<'_> {
             never: Vec::new(),
             observe: Span::default(),
             final_state: Final::default(),
+            until: None,
             known_differences: Vec::new(),
         }
     }

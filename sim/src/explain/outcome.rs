@@ -44,8 +44,14 @@ pub(super) fn try_out<T>(
     watched: Duration,
     read: impl FnOnce(&Episode<'_>) -> T,
 ) -> Option<T> {
-    let observe = Span(watched);
-    let spec = Spec { expect: Vec::new(), never: Vec::new(), observe, final_state: Final::default(), ..spec.clone() };
+    let spec = Spec {
+        expect: Vec::new(),
+        never: Vec::new(),
+        observe: Span(watched),
+        final_state: Final::default(),
+        until: None,
+        ..spec.clone()
+    };
     let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
     let entries = trace.sorted();
     Episode::all(vm, &spec, &entries).last().map(read)

@@ -106,6 +106,16 @@ impl VmiSpec {
         self.watchdog.as_ref().map_or(WatchdogAction::Reset, |w| w.action)
     }
 
+    /// The user data that lies in a Secret of the cluster, as if the manifest had it. The error: there is no such Secret.
+    pub fn reveal_user_data(&mut self, data: &[u8]) -> Result<(), String> {
+        if !self.user_data.hidden || self.cloud_init.user_data.is_some() {
+            return Err("none of the manifest's user data is in a Secret (cloudInitNoCloud.secretRef)".to_owned());
+        }
+        self.user_data = UserData::of(&String::from_utf8_lossy(data));
+        self.cloud_init.user_data = Some(data.to_vec());
+        Ok(())
+    }
+
     /// Why the VMI's webhook refuses it although the VM's does not (kubevirt-health.md 2.3).
     pub fn refusal(&self) -> Option<String> {
         let model = self.watchdog.as_ref()?.model;

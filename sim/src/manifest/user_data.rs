@@ -77,6 +77,11 @@ impl UserData {
         !self.hidden && !self.absent && self.watchdog != WatchdogHolder::Configured
     }
 
+    /// Of a text that is all there is.
+    pub(super) fn of(text: &str) -> UserData {
+        UserData { hidden: text.contains("\"ignition\""), ..UserData::in_texts(&[text.to_owned()]) }
+    }
+
     /// Of all volumes of a VMI's spec.
     pub(super) fn read(spec: Cursor<'_>) -> UserData {
         let spec = spec.quiet();

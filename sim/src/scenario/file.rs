@@ -84,6 +84,9 @@ pub struct Spec {
     /// Where model and QEMU, or two hosts, are known to differ; one that does not show fails the comparison.
     #[serde(default)]
     pub known_differences: Vec<KnownDifference>,
+    /// Of no file: the event at which a repetition is to stop (`repro --until`).
+    #[serde(skip)]
+    pub until: Option<Pattern>,
 }
 
 /// A lane in which model and QEMU, or two QEMUs, differ, and why that is right.

@@ -5,6 +5,7 @@
 
 use super::alive::Alive;
 use super::file::{Expectation, Final, FinalVmi, Never, Spec};
+use super::pattern::Pattern;
 use super::window::Window;
 use crate::time::{Time, earliest};
 use crate::trace::{Entry, Event, Phase, VmStatus};
@@ -69,6 +70,9 @@ pub struct Judge {
     armed: Vec<bool>,
     failure: Option<String>,
     last_seen: Option<(Time, Event)>,
+    /// The run stops at this event.
+    until: Option<Pattern>,
+    reached: bool,
 }
 
 impl Judge {
@@ -89,12 +93,15 @@ impl Judge {
             armed: spec.never.iter().map(|n| n.after.is_none()).collect(),
             failure: None,
             last_seen: None,
+            until: spec.until.clone(),
+            reached: false,
         }
     }
 
     /// Takes an entry of the trace.
     pub fn observe(&mut self, entry: &Entry) {
         self.last_seen = Some((entry.at, entry.event.clone()));
+        self.reached |= self.until.as_ref().is_some_and(|until| until.matches(&entry.event));
         self.alive.observe(entry);
         for (never, armed) in self.never.iter().zip(&mut self.armed) {
             if *armed && never.see.matches(&entry.event) {
@@ -216,7 +223,18 @@ impl Judge {
     }
 
     /// The verdict at `now`, once there is one. `at_rest`: the VM is idle and nothing is due. `script_finished`: every step was taken.
+    /// One that stops at an event has passed if nothing was wrong until then, and failed if it never came.
     pub fn verdict(&self, now: Time, at_rest: bool, script_finished: bool, state: &FinalState) -> Option<Verdict> {
+        match (self.judged(now, at_rest, script_finished, state), &self.until) {
+            (None, Some(_)) if self.reached => Some(Verdict::Pass),
+            (Some(Verdict::Pass), Some(until)) if !self.reached => {
+                Some(Verdict::Fail(format!("all was as expected, and {until} was never seen")))
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn judged(&self, now: Time, at_rest: bool, script_finished: bool, state: &FinalState) -> Option<Verdict> {
         if let Some(failure) = &self.failure {
             return Some(Verdict::Fail(failure.clone()));
         }

@@ -12,7 +12,9 @@ mod script;
 mod user;
 mod window;
 
-pub use crate::fault::{ClockJump, Direction, Fault, FaultKind, Health, NodeLoss, OomVictim};
+pub use crate::fault::{
+    ClockJump, Direction, Fault, FaultKind, HEALTH_UNIT, Health, NodeLoss, OomVictim, UnitFault, UnitName,
+};
 pub use crate::time::Span;
 pub use alive::Alive;
 pub use file::{

@@ -118,6 +118,8 @@ pub(super) enum InGuest {
     PanicTimer,
     /// A breakage of this kind, which the fault had a span for, is over.
     Over(FaultKind),
+    /// A TCP port answers again.
+    PortBack(u16),
 }
 
 /// The guest of one VMI.
@@ -129,6 +131,8 @@ pub(super) struct Guest {
     pub(super) agent: bool,
     /// What is broken for a span.
     pub(super) broken: Vec<FaultKind>,
+    /// TCP ports that nobody gets an answer from.
+    pub(super) dropped: Vec<u16>,
     /// Its daemon was to pet the device and did not get the CPU.
     pub(super) owes_a_pet: bool,
     /// Listening.
@@ -165,6 +169,7 @@ impl Guest {
             boot: 1,
             agent: false,
             broken: Vec::new(),
+            dropped: Vec::new(),
             owes_a_pet: false,
             health: false,
             behaviour: Health::Status(200),
@@ -270,7 +275,7 @@ impl Guest {
                 let listens = self.health && (to.port() == HEALTH_PORT || self.profile.serves_probes);
                 match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
-                    _ if !kernel_answers => late,
+                    _ if !kernel_answers || self.dropped.contains(&to.port()) => late,
                     (ProbeRequest::Http { .. }, _) if listens && self.is_broken(FaultKind::CpuHog) => late,
                     _ if !listens => (answer, attempt(Verdict::Failure, "connection refused")),
                     (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),

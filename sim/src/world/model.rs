@@ -279,6 +279,11 @@ impl Model {
             InGuest::Settled => self.verify(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
+            InGuest::PortBack(port) => {
+                if let Some(at) = guest.dropped.iter().position(|dropped| *dropped == port) {
+                    guest.dropped.remove(at);
+                }
+            }
             // What is frozen still, nobody can thaw any more, nor unmount (qemu-watchdog.md 9).
             InGuest::PowerOff if guest.is_broken(FaultKind::FsFreeze) => {}
             InGuest::PowerOff => {
@@ -474,7 +479,8 @@ impl Model {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
         let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable() && !g.node_cut_off)
-            && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p));
+            && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p))
+            && guest.is_some_and(|g| port.is_none_or(|p| !g.dropped.contains(&p)));
         if answers { Connection::Delivered } else { Connection::Lost }
     }
 }

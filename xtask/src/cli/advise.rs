@@ -1,6 +1,6 @@
 //! `advise`: which numbers to set, in virtual time.
 
-use super::arguments::{parse_boot, parse_short};
+use super::arguments::{UserDataArg, parse_boot, parse_short};
 use super::exit::{Failure, Status, infra};
 use super::output::out;
 use crate::own::{NamedFault, OwnAdvise};
@@ -45,6 +45,8 @@ pub(super) struct Advise {
     /// The watchdog daemon's timeout in seconds; 0: no daemon runs. If absent: what the user data sets, or 60
     #[arg(long)]
     pub(super) heartbeat: Option<u32>,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
     /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
     #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
     pub(super) kubevirt_version: KubevirtVersion,
@@ -71,6 +73,7 @@ impl Advise {
             maintenance: self.maintenance,
             heartbeat: self.heartbeat,
             kubevirt_version: self.kubevirt_version,
+            user_data: self.user_data.read()?,
         };
         let report = own.advise()?;
         match self.format {

@@ -6,6 +6,7 @@ use crate::run::Worlds;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_guests::accel::AccelChoice;
 use vmhealth_guests::guest_time::LIKE_KVM;
@@ -29,12 +30,27 @@ impl AccelArg {
     }
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct SecretsArg {
     /// Leave passwords, keys and tokens of the user data in results, reports and printed lines. Without it they are replaced by
     /// [hidden] and counted; the run folder's evidence has them in any case
     #[arg(long)]
     pub(super) keep_secrets: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct UserDataArg {
+    /// The user data that lies in the Secret which the manifest names (cloudInitNoCloud.secretRef)
+    #[arg(long = "user-data", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl UserDataArg {
+    pub(super) fn read(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let data = std::fs::read(file).map_err(|e| usage(anyhow!("cannot read {}: {e}", file.display())))?;
+        Ok(Some(data))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `check`: files in, findings out.
 
-use super::arguments::any_heartbeat;
+use super::arguments::{UserDataArg, any_heartbeat};
 use super::exit::{Failure, Status, infra, usage};
 use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
 use crate::own::refuse_heartbeat;
@@ -60,6 +60,8 @@ pub(super) struct Check {
     /// none; 0: never, negative: at once. If absent: 0
     #[arg(long, allow_hyphen_values = true)]
     pub(super) panic_timer: Option<i32>,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
     /// Explain the code of a finding
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     pub(super) explain: Option<String>,
@@ -116,6 +118,10 @@ impl Check {
             return Err(usage(anyhow!("--budgets is for --format human and json")));
         }
         let budgets = self.budgets.then_some(&given);
+        let user_data = self.user_data.read()?;
+        if user_data.is_some() && !self.budgets {
+            return Err(usage(anyhow!("--user-data is for --budgets: it changes no finding")));
+        }
         let Files { files, left_out, unreadable: directories } = files(&self.files);
         left_out.iter().for_each(|line| eprintln!("{line}"));
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
@@ -146,7 +152,11 @@ impl Check {
                         aside += skipped.len();
                         fine &= found.iter().all(|m| m.verdict == Verdict::Accepted);
                         let mut text = String::new();
-                        for checked in found {
+                        for mut checked in found {
+                            if let (Some(data), Some(vm)) = (&user_data, &mut checked.vm) {
+                                // Of many VMs those that have theirs in a Secret.
+                                let _ = vm.vmi.reveal_user_data(data);
+                            }
                             // What a heartbeat is refused for has no budgets; its findings stay.
                             let refused = budgets.and_then(|_| refused_heartbeat(self.heartbeat, &checked));
                             let budgets = budgets.filter(|_| refused.is_none());

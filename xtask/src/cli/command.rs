@@ -7,6 +7,7 @@ use super::compare::Compare;
 use super::e2e::E2e;
 use super::exit::{Failure, Status};
 use super::explore::Explore;
+use super::guest_shell::Shell;
 use super::image::Image;
 use super::mutants::Mutants;
 use super::pin::Pin;
@@ -55,8 +56,10 @@ pub(super) enum ProductCommand {
     Check(Check),
     /// Make one probe exactly as the kubelet does
     Probe(Probe),
-    /// Run one scenario again
+    /// Run a scenario of the catalogue or of an earlier run again: once, often, or up to an event, and hold its guest there
     Repro(Repro),
+    /// Run commands in the guest of a run that goes on or is held
+    Shell(Shell),
     /// Show two manifests side by side over all faults, in virtual time; or run scenarios in two ways that must make no
     /// difference, forked and cold, and report where they differ
     Compare(Compare),
@@ -122,6 +125,7 @@ impl Command {
                 | Explore(_)
                 | Pin(_)
                 | Probe(_)
+                | Shell(_)
                 | Report(_)
                 | Image { .. }
                 | Prune(_)
@@ -145,6 +149,7 @@ impl Command {
             Command::Product(Advise(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
+            Command::Product(Shell(args)) => args.run().await,
             Command::Product(Compare(args)) => args.run().await,
             Command::Product(Report(args)) => args.run(),
             Command::Product(Image { command }) => command.run(),

@@ -53,7 +53,8 @@ impl Compare {
 
     pub(super) async fn run(self) -> Result<Status, Failure> {
         if let Some([a, b]) = self.manifests() {
-            let outcomes = |file: &String| Pin { file: file.into(), boot: None, heartbeat: None }.outcomes();
+            let pin = |file: &String| Pin { file: file.into(), boot: None, heartbeat: None, user_data: None };
+            let outcomes = |file: &String| pin(file).outcomes();
             print!("{}", side_by_side([a, b], [&outcomes(a)?, &outcomes(b)?]));
             return Ok(Status::Passed);
         }

@@ -21,6 +21,16 @@ pub(super) enum Status {
     Interrupted,
 }
 
+impl Status {
+    /// Of two runs': a failure is never hidden, not by the host's doing either.
+    pub(super) fn worse(self, other: Status) -> Status {
+        [Status::Interrupted, Status::Usage, Status::Failed, Status::Infra]
+            .into_iter()
+            .find(|status| [self, other].contains(status))
+            .unwrap_or(Status::Passed)
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> ExitCode {
         ExitCode::from(match status {

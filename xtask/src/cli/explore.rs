@@ -1,6 +1,6 @@
 //! `explore`: a fault at every moment, in virtual time.
 
-use super::arguments::{Format, parse_boot, parse_short};
+use super::arguments::{Format, UserDataArg, parse_boot, parse_short};
 use super::exit::{Failure, Status, infra};
 use crate::own::{NamedFault, OwnExplore};
 use clap::Args;
@@ -40,6 +40,8 @@ pub(super) struct Explore {
     /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
     #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
     pub(super) kubevirt_version: KubevirtVersion,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
@@ -59,6 +61,7 @@ impl Explore {
             keepalive: self.keepalive,
             boot: self.boot,
             kubevirt_version: self.kubevirt_version,
+            user_data: self.user_data.read()?,
         };
         let report = own.explore()?;
         match self.format {

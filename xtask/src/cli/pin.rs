@@ -1,6 +1,6 @@
 //! `pin`: the user's own VM as scenarios, with what the model says of them as expectation.
 
-use super::arguments::parse_boot;
+use super::arguments::{UserDataArg, parse_boot};
 use super::exit::{Failure, Status};
 use crate::own::Pin as OwnPin;
 use crate::prepare::say;
@@ -25,11 +25,14 @@ pub(super) struct Pin {
     /// How long the guest takes from its start until its service answers. If absent: 60s
     #[arg(long, value_parser = parse_boot)]
     pub(super) boot: Option<Duration>,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
 }
 
 impl Pin {
     pub(super) fn run(self) -> Result<Status, Failure> {
-        let pin = OwnPin { file: self.manifest, boot: self.boot, heartbeat: self.heartbeat };
+        let user_data = self.user_data.read()?;
+        let pin = OwnPin { file: self.manifest, boot: self.boot, heartbeat: self.heartbeat, user_data };
         let changed = pin.write(&self.out, self.accept)?;
         for line in &changed {
             println!("{line}");

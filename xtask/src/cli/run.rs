@@ -1,6 +1,6 @@
 //! `run`: the user's own manifest on QEMU.
 
-use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World, parse_boot, parse_pace};
+use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, UserDataArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
 use super::output::out;
 use super::session::{run_cases, status_of};
@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub(super) keepalive: bool,
     #[command(flatten)]
     pub(super) own_image: OwnImageArgs,
+    #[command(flatten)]
+    pub(super) user_data: UserDataArg,
     /// Where QEMU runs: local, container:debian-12, container:debian-13
     #[arg(long)]
     pub(super) host: Option<HostChoice>,
@@ -145,8 +147,10 @@ impl Run {
             kubevirt_version: self.kubevirt_version,
             image,
             image_word,
+            user_data: self.user_data.read()?,
         };
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        // The folder of this run is not empty any more.
+        let arguments = program::without_option(std::env::args().skip(1), "--out");
         let again = program::command_line(arguments.iter().map(String::as_str));
         let image = run.introduce()?;
         let mut cases = Vec::new();
@@ -166,7 +170,8 @@ impl Run {
         let cold = self.cold.cold || run.image.is_users();
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
-        let options = GuestOptions { accel, clock, cold, image, hosts, pace: self.pace, jobs: None };
+        let pace = self.pace;
+        let options = GuestOptions { accel, clock, cold, image, hosts, pace, ..GuestOptions::default() };
         let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
         // Of those that failed the table tells it.
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {

@@ -35,12 +35,14 @@ pub struct OwnAdvise {
     pub heartbeat: Option<u32>,
     /// The cluster's release.
     pub kubevirt_version: KubevirtVersion,
+    /// The user data that lies in a Secret.
+    pub user_data: Option<Vec<u8>>,
 }
 
 impl OwnAdvise {
     /// The numbers, and what comes of the maintenance with those that the manifest has.
     pub fn advise(&self) -> Result<AdviseReport, OwnError> {
-        let vm = read_manifest(&self.file, manifest::read)?;
+        let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         refuse_heartbeat(self.heartbeat, &vm)?;
         let chosen = Chosen { heartbeat: self.heartbeat, in_model: true, ..Chosen::default() };
         let own = OwnGuest::of(&vm, chosen);

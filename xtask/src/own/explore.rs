@@ -42,12 +42,14 @@ pub struct OwnExplore {
     pub boot: Option<Duration>,
     /// The cluster's release.
     pub kubevirt_version: KubevirtVersion,
+    /// What lies in the Secret that the manifest names as its user data.
+    pub user_data: Option<Vec<u8>>,
 }
 
 impl OwnExplore {
     /// Every outcome, with its best moment and its worst.
     pub fn explore(&self) -> Result<ExploreReport, OwnError> {
-        let vm = read_manifest(&self.file, manifest::read)?;
+        let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         let spec = self.spec(&vm)?;
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
         for fault in &faults {

@@ -33,6 +33,8 @@ pub struct Pin {
     pub boot: Option<Duration>,
     /// The watchdog daemon's timeout in seconds; `None`: the user data's, or the daemon's default.
     pub heartbeat: Option<u32>,
+    /// What lies in the Secret that the manifest names as its user data.
+    pub user_data: Option<Vec<u8>>,
 }
 
 /// A fault, the scenario's text and what comes of it.
@@ -123,7 +125,7 @@ impl Pin {
     }
 
     fn pinned(&self) -> Result<Vec<Pinned>, OwnError> {
-        let vm = read_manifest(&self.file, manifest::read)?;
+        let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         super::heartbeat::refuse_heartbeat(self.heartbeat, &vm)?;
         // A scenario's daemon is Debian's: the model knows no other.
         let in_model = vm.vmi.user_data.petter.is_some_and(|p| p != Petter::Daemon);
@@ -265,7 +267,7 @@ mod tests {
     fn what_is_pinned_passes_and_a_change_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let (file, folder) = (dir.path().join("web.yaml"), dir.path().join("pinned"));
-        let pin = Pin { file: file.clone(), boot: None, heartbeat: Some(10) };
+        let pin = Pin { file: file.clone(), boot: None, heartbeat: Some(10), user_data: None };
         fs::write(&file, web("failureThreshold: 6").yaml()).unwrap();
         assert_eq!(pin.write(&folder, false).unwrap(), Vec::<String>::new());
         let cases = catalogue::read(Some(&folder)).unwrap_or_else(|e| panic!("{e}"));
@@ -296,7 +298,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, folder) = (dir.path().join("web.yaml"), dir.path().join("pinned"));
         fs::write(&file, web("failureThreshold: 6").yaml()).unwrap();
-        let pin = Pin { file, boot: None, heartbeat: Some(10) };
+        let pin = Pin { file, boot: None, heartbeat: Some(10), user_data: None };
         pin.write(&folder, false).unwrap();
         // What was written once differs by less than what counts.
         let mut once: Outcomes = pin.outcomes().unwrap();

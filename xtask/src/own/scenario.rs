@@ -7,7 +7,7 @@ use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
 use super::standing_in::replaced;
 use crate::prepare::say;
-use crate::run::catalogue::Case;
+use crate::run::catalogue::{Case, Texts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub struct OwnRun {
     pub image: ImageChoice,
     /// What the user says of an image of theirs.
     pub image_word: ImageWord,
+    /// What lies in the Secret that the manifest names as its user data.
+    pub user_data: Option<Vec<u8>>,
 }
 
 impl OwnRun {
@@ -72,7 +74,10 @@ impl OwnRun {
     /// The manifest and the scenario; `again` runs it once more.
     pub fn case(&self, again: String) -> Result<Case, OwnError> {
         let (manifest, scenario) = self.read()?;
-        Ok(Case { scenario, file: self.file.clone(), manifest: Arc::new(manifest), again })
+        let (text, user_data) = (read_text(&self.file)?, self.user_data.clone());
+        let texts = Texts { scenario: self.scenario_text(&manifest), manifest: text, user_data };
+        let (manifest, texts) = (Arc::new(manifest), Arc::new(texts));
+        Ok(Case { scenario, file: self.file.clone(), manifest, again, texts })
     }
 
     /// The faults that concern the manifest, with its guest set up as it is going to be.
@@ -82,8 +87,10 @@ impl OwnRun {
     }
 
     fn read(&self) -> Result<(VirtualMachine, Scenario), OwnError> {
-        let read = if self.image.is_users() { manifest::read_for_own_image } else { manifest::read };
-        let manifest = read_manifest(&self.file, read)?;
+        // It refuses what an image would not be told, such as a Secret's user data.
+        let strict = self.image.is_users() && self.user_data.is_none();
+        let read = if strict { manifest::read_for_own_image } else { manifest::read };
+        let manifest = read_manifest(&self.file, self.user_data.as_deref(), read)?;
         refuse_heartbeat(self.heartbeat, &manifest)?;
         let scenario = Scenario::read(&self.scenario_text(&manifest)).map_err(invalid_options)?;
         Ok((manifest, scenario))
@@ -179,14 +186,22 @@ pub(super) fn invalid_options(error: ScenarioError) -> OwnError {
     OwnError::Invalid(format!("invalid options: {}", problems.join("; ")))
 }
 
-/// Reads a manifest with a reader of [`manifest`].
+/// Reads a manifest with a reader of [`manifest`]; `user_data`: what lies in the Secret that it names.
 pub(super) fn read_manifest(
     path: &Path,
+    user_data: Option<&[u8]>,
     read: fn(&str, &str) -> Result<VirtualMachine, Problems>,
 ) -> Result<VirtualMachine, OwnError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {file}: {e}")))?;
-    read(&file, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))
+    let mut vm = read(&file, &read_text(path)?).map_err(|problems| OwnError::Invalid(problems.to_string()))?;
+    if let Some(data) = user_data {
+        vm.vmi.reveal_user_data(data).map_err(|why| OwnError::Invalid(format!("--user-data: {file}: {why}")))?;
+    }
+    Ok(vm)
+}
+
+fn read_text(path: &Path) -> Result<String, OwnError> {
+    std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))
 }
 
 #[cfg(test)]
@@ -213,6 +228,7 @@ mod tests {
                 kubevirt_version: KubevirtVersion::default(),
                 image: ImageChoice::Vmhealth,
                 image_word: ImageWord::default(),
+                user_data: None,
             };
             change(&mut run);
             let read = if run.image.is_users() { manifest::read_for_own_image } else { manifest::read };

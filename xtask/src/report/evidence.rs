@@ -74,7 +74,7 @@ fn read(path: &Path, part: Part) -> Option<String> {
 }
 
 /// The lines of a timeline by their times; one that a killed run left half-written is left out.
-pub(super) fn lines(timeline: &str) -> Vec<Line> {
+pub(crate) fn lines(timeline: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = timeline.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
     // QEMU's rate-limited events arrive late.
     lines.sort_by(|a: &Line, b: &Line| a.t.total_cmp(&b.t));

@@ -20,6 +20,7 @@ mod table;
 pub use about::About;
 pub use advised::{AdviseReport, Advised, Asked, LivesReport, yaml};
 pub use annotations::annotations;
+pub(crate) use evidence::lines as timeline_lines;
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};
 pub use html::html;

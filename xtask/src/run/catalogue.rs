@@ -24,6 +24,19 @@ pub struct Case {
     pub manifest: Arc<VirtualMachine>,
     /// The command that runs it again; `{world}` stands for the world.
     pub again: String,
+    /// What it was read from, for its evidence.
+    pub texts: Arc<Texts>,
+}
+
+/// The texts of a scenario and of its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// The scenario's.
+    pub scenario: String,
+    /// The manifest's.
+    pub manifest: String,
+    /// What lies in the Secret that the manifest names as its user data.
+    pub user_data: Option<Vec<u8>>,
 }
 
 impl Case {
@@ -98,23 +111,53 @@ pub fn read_case(file: &Path) -> Result<Case, String> {
 
 /// `folder`: what says where the scenario is when it is to be run again; empty for the embedded ones.
 fn case(file: &Path, text: &dyn Fn(&Path) -> Result<String, String>, folder: String) -> Result<Case, String> {
-    let scenario = Scenario::read(&text(file)?).map_err(|e| {
-        let problems: Vec<String> = e.problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
-        problems.join("\n")
-    })?;
-    let manifest_file = file.with_file_name(&scenario.spec.manifest);
-    let name = manifest_file.display().to_string();
-    let manifest = manifest::read(&name, &text(&manifest_file)?).map_err(|e| e.to_string())?;
-    if let Some(problem) = daemon_problem(&scenario.spec.guest, &manifest, &name) {
-        return Err(format!("{}: spec.guest.watchdogDaemon.{problem}", file.display()));
-    }
-    let id = scenario.metadata.id.as_str();
-    let again = match folder.as_str() {
+    let again = |id: &str| match folder.as_str() {
         "" => program::command_line(["repro", id]),
         folder => program::command_line(["repro", id, "--scenarios", folder]),
     };
-    let again = again + " --world {world}";
-    Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario })
+    assemble(file, text, |named| file.with_file_name(named), again)
+}
+
+/// A scenario out of its evidence in an earlier run: its texts as they were then.
+pub fn read_evidence(folder: &Path) -> Result<Case, String> {
+    let place = folder.display().to_string();
+    let again = |_: &str| program::command_line(["repro", &place]);
+    let mut case = assemble(&folder.join(SCENARIO), &text, |_| folder.join(MANIFEST), again)?;
+    if let Ok(data) = std::fs::read(folder.join(SECRET)) {
+        Arc::make_mut(&mut case.manifest).vmi.reveal_user_data(&data)?;
+        Arc::make_mut(&mut case.texts).user_data = Some(data);
+    }
+    Ok(case)
+}
+
+/// In a scenario's evidence: its text, and its manifest's.
+pub(crate) const SCENARIO: &str = "scenario.yaml";
+pub(crate) const MANIFEST: &str = "manifest.yaml";
+/// And what lay in the Secret that it names.
+pub(crate) const SECRET: &str = "secret-user-data";
+
+/// `manifest`: the manifest's file, from its name in the scenario. `again`: the command that runs this id again.
+fn assemble(
+    file: &Path,
+    text: &dyn Fn(&Path) -> Result<String, String>,
+    manifest: impl Fn(&str) -> PathBuf,
+    again: impl Fn(&str) -> String,
+) -> Result<Case, String> {
+    let scenario_text = text(file)?;
+    let scenario = Scenario::read(&scenario_text).map_err(|e| {
+        let problems: Vec<String> = e.problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
+        problems.join("\n")
+    })?;
+    let manifest_file = manifest(&scenario.spec.manifest);
+    let name = manifest_file.display().to_string();
+    let manifest_text = text(&manifest_file)?;
+    let manifest = manifest::read(&name, &manifest_text).map_err(|e| e.to_string())?;
+    if let Some(problem) = daemon_problem(&scenario.spec.guest, &manifest, &name) {
+        return Err(format!("{}: spec.guest.watchdogDaemon.{problem}", file.display()));
+    }
+    let again = again(&scenario.metadata.id) + " --world {world}";
+    let texts = Arc::new(Texts { scenario: scenario_text, manifest: manifest_text, user_data: None });
+    Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario, texts })
 }
 
 /// What is wrong with the watchdog daemon that a scenario sets up in a guest of this manifest.

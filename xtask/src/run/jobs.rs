@@ -5,8 +5,9 @@
 //! evidence stays beside the second one's, and a guest that is starved alone is infrastructure.
 
 use super::catalogue::Case;
+use super::held::tell;
 use super::reality::{HostError, Progress, Reality, remove_containers};
-use super::scenario_run::{ScenarioRun, finish, not_run, skipped};
+use super::scenario_run::{ScenarioRun, begin, finish, not_run, skipped};
 use super::schedule::{Forecast, Schedule};
 use super::templates::{CaseTemplates, Making, Ready};
 use crate::host;
@@ -16,7 +17,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vmhealth_guests::guest::memory_mib;
 use vmhealth_guests::reality::{self, Outcome, Setup};
@@ -223,7 +224,9 @@ impl Job {
             }
             Err(HostError::NotReady(reason)) => return not_run(&self.case, &reason, &self.reality.host, &self.folder),
         };
-        let folder = self.folder.begin(self.case.id(), &place("qemu", &self.reality.host))?;
+        let folder = begin(&self.case, &place("qemu", &self.reality.host), &self.folder)?;
+        let (told, held) = mpsc::unbounded_channel();
+        let telling = tokio::task::spawn_local(tell(held, folder.path().to_owned(), self.progress.clone()));
         let setup = Setup {
             manifest: self.case.manifest.clone(),
             spec: self.case.scenario.spec.clone(),
@@ -231,6 +234,7 @@ impl Job {
             template: self.template.clone(),
             scratch: self.scratch.clone(),
             evidence: folder.path().to_owned(),
+            freeze: self.reality.freeze.then_some(told),
         };
         let watcher = |entry: &Entry| {
             schedule.observe(self.index, entry);
@@ -239,6 +243,7 @@ impl Job {
         let id = self.case.id();
         (self.progress)(&format!("{id}: begins"));
         let mut outcome = reality::run(setup, self.cancelled.clone(), watcher).await?;
+        telling.abort();
         note_missed_pets(&mut outcome);
         let run = finish(&self.case, ("qemu", &self.reality.host), &outcome, begun.elapsed(), &folder)?;
         let reason = if run.result.verdict == VerdictWord::Pass { "" } else { &run.result.reason };

@@ -3,9 +3,11 @@
 //! Knows nothing of the command line, and nothing of how a host gets what its guests need.
 
 pub mod catalogue;
+mod held;
 mod jobs;
 mod load;
 mod reality;
+pub mod repetition;
 mod runner;
 mod scenario_run;
 mod schedule;

@@ -21,6 +21,8 @@ pub struct Reality {
     pub cold: bool,
     /// At most so many at once; `None`: as memory and cores allow.
     pub jobs: Option<usize>,
+    /// Guests are held where their run ends, unless it simply passes.
+    pub freeze: bool,
 }
 
 /// Why guests of an architecture cannot run on a host.

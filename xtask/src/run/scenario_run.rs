@@ -1,6 +1,6 @@
 //! One case in one world: its result, and what it is compared by.
 
-use super::catalogue::Case;
+use super::catalogue::{Case, MANIFEST, SCENARIO, SECRET};
 use crate::compare::divergence;
 use crate::compare::intervals::{self, Intervals};
 use crate::compare::normal::Normal;
@@ -95,9 +95,20 @@ pub(crate) fn finish(
     Ok(ScenarioRun { result, normal, intervals, comparable })
 }
 
+/// Begins a case's evidence with what it is run from.
+pub(super) fn begin(case: &Case, place: &str, folder: &RunFolder) -> io::Result<ScenarioFolder> {
+    let folder = folder.begin(case.id(), place)?;
+    std::fs::write(folder.path().join(SCENARIO), &case.texts.scenario)?;
+    std::fs::write(folder.path().join(MANIFEST), &case.texts.manifest)?;
+    if let Some(data) = &case.texts.user_data {
+        std::fs::write(folder.path().join(SECRET), data)?;
+    }
+    Ok(folder)
+}
+
 pub(super) fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let begun = Instant::now();
-    let folder = folder.begin(case.id(), "model")?;
+    let folder = begin(case, "model", folder)?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
     let outcome = Outcome { lasted: end.since_origin(), ..without_guest(verdict, trace) };
     finish(case, ("model", LOCAL), &outcome, begun.elapsed(), &folder)
@@ -112,7 +123,7 @@ pub(crate) fn skipped(case: &Case, reason: &str, host: &str, folder: &RunFolder)
 
 /// A case that the host could not run.
 pub(crate) fn not_run(case: &Case, reason: &str, host: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
-    let folder = folder.begin(case.id(), &place("qemu", host))?;
+    let folder = begin(case, &place("qemu", host), folder)?;
     let outcome = without_guest(Verdict::Infra(reason.to_owned()), Trace::default());
     finish(case, ("qemu", host), &outcome, Duration::ZERO, &folder)
 }

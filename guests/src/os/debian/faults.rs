@@ -3,8 +3,8 @@
 //! A span is the guest's own time. A unit of its own outlives the agent; no `${` in one, which systemd-run would read.
 
 use super::super::interface::{Breakage, LACKS, SAYS};
-use super::{DAEMON, HEALTH_UNIT, WHO_TAKES_OVER};
-use vmhealth_sim::scenario::{ClockJump, Fault, OomVictim};
+use super::{DAEMON, WHO_TAKES_OVER};
+use vmhealth_sim::scenario::{ClockJump, Fault, HEALTH_UNIT, OomVictim, UnitFault};
 
 const HANG_AGENT: &str = r#"kill -STOP $pid
 until grep -q '^State:.*T' /proc/$pid/status; do
@@ -68,6 +68,44 @@ for cpu in $(seq $(nproc)); do chrt -f 99 /bin/sh -c 'while :; do :; done' & don
 wait
 "#;
 
+const KNOWN: &str = r#"[ "$(systemctl show -P LoadState $unit)" = loaded ] || lack "there is no unit $unit"
+[ "$(systemctl is-active $unit)" = active ] || lack "$unit does not run: it is $(systemctl is-active $unit)"
+before=$(systemctl show -P InvocationID $unit)
+"#;
+
+const STOP_UNIT: &str = r#"systemctl stop $unit || lack "systemctl stop $unit failed"
+systemctl is-active --quiet $unit && lack "$unit still runs"
+say "$unit is $(systemctl is-active $unit)"
+"#;
+
+/// All processes of its control group, also those that were forked meanwhile.
+const FREEZE_UNIT: &str = r#"group=/sys/fs/cgroup$(systemctl show -P ControlGroup $unit)
+pids() { find $group -name cgroup.procs -exec cat {} +; }
+[ -n "$(pids)" ] || lack "$unit has no process"
+n=0
+while for pid in $(pids); do grep -q '^State:.*[TZ]' /proc/$pid/status 2>/dev/null || echo $pid; done | grep -q .; do
+    n=$((n + 1)); [ $n -gt 50 ] && lack "$unit has processes that do not stop"
+    kill -STOP $(pids) 2>/dev/null
+    sleep 0.02
+done
+say "$(pids | wc -l) processes of $unit are in state T"
+"#;
+
+const RESTART_UNIT: &str = r#"systemctl restart $unit || lack "systemctl restart $unit failed"
+now=$(systemctl show -P InvocationID $unit)
+[ -n "$now" ] && [ "$now" != "$before" ] || lack "$unit was not started again"
+say "$unit was started again"
+"#;
+
+/// What the guest sends from the port finds no route, its answers to handshakes too; nothing needs to be installed for it.
+const DROP_PORT: &str = r#"rule="pref 15000 ipproto tcp sport $port"
+for v in -4 -6; do ip $v rule add $rule blackhole 2>/dev/null; done
+ip -4 rule show pref 15000 | grep -q "sport $port" || lack "no rule for port $port could be made"
+say "what the guest sends from TCP port $port is dropped"
+sleep $span
+for v in -4 -6; do ip $v rule del $rule blackhole 2>/dev/null; done
+"#;
+
 /// A unit's script: `say` and `lack` write to the console.
 fn unit(variables: &str, script: &str) -> Breakage {
     let say = format!("say() {{ echo \"{SAYS}$*\" > /dev/console; }}");
@@ -96,6 +134,21 @@ pub(super) fn script(fault: &Fault) -> Option<Breakage> {
         Fault::ClockJump(ClockJump::Forward(by)) => run(&format!("by={}", by.0.as_secs()), JUMP),
         Fault::ClockJump(ClockJump::Back(by)) => run(&format!("by=-{}", by.0.as_secs()), JUMP),
         Fault::CpuHog { lasting } => unit(&format!("span={}", lasting.0.as_secs().max(1)), HOG),
+        Fault::Unit(what) => {
+            let script = match what {
+                UnitFault::Stop(_) => STOP_UNIT,
+                UnitFault::Freeze(_) => FREEZE_UNIT,
+                UnitFault::Restart(_) => RESTART_UNIT,
+            };
+            run(&format!("unit={}", what.unit().as_str()), &format!("{KNOWN}{script}"))
+        }
+        Fault::DropPort { port, lasting } => unit(&format!("port={port}\nspan={}", lasting.0.as_secs_f64()), DROP_PORT),
+        // In a shell of its own, so that an exit of its is no exit of ours.
+        Fault::Command(command) => {
+            let quoted = format!("'{}'", command.replace('\'', r"'\''"));
+            let script = "out=$(/bin/sh -c \"$command\" 2>&1) || lack \"exit status $?: $out\"\nsay \"the command ended with status 0\"";
+            run(&format!("command={quoted}"), script)
+        }
         Fault::Nmi { panics } => run("", &format!("echo {} > /proc/sys/kernel/unknown_nmi_panic", u8::from(*panics))),
         _ => return None,
     })

@@ -165,7 +165,9 @@ impl Engine {
             FaultNews::Failed(why) => {
                 self.log(self.now, Event::FaultFailed(fault), why.clone());
                 let reason = format!("{fault} could not be injected: {why}");
-                self.conclude(self.config.lack(reason));
+                // What a user has named in the guest, the user has to have put there.
+                let is_users = matches!(fault, FaultKind::Unit | FaultKind::DropPort | FaultKind::Command);
+                self.conclude(if is_users { Verdict::Fail(reason) } else { self.config.lack(reason) });
             }
             FaultNews::HostFailed(why) => {
                 self.log(self.now, Event::FaultFailed(fault), why.clone());

@@ -5,7 +5,7 @@
 use super::{InGuest, Kernel, Model, WatchdogHolder};
 use crate::cluster::DomainEvent;
 use crate::engine::VmiInput;
-use crate::fault::{Fault, FaultKind, OomVictim};
+use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, OomVictim, UnitFault};
 use crate::time::{Span, Time};
 use crate::trace::PanicAction;
 use std::time::Duration;
@@ -19,19 +19,42 @@ impl Model {
             | Fault::FsFreeze { lasting }
             | Fault::DiskFull { lasting }
             | Fault::CpuHog { lasting } => self.broken_for(now, vmi, fault.kind(), *lasting),
-            // Nothing that a probe or a pet goes by.
-            Fault::ClockJump(_) | Fault::Nmi { panics: false } => {}
+            // Nothing that a probe or a pet goes by, as far as anybody can know of a user's own command or unit.
+            Fault::ClockJump(_) | Fault::Nmi { panics: false } | Fault::Command(_) => {}
+            Fault::Unit(what) if what.unit().as_str() != HEALTH_UNIT => {}
+            Fault::Unit(what) => self.break_server(now, vmi, what),
+            Fault::DropPort { port, lasting } => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.dropped.push(*port);
+                }
+                self.later(now, lasting.0, vmi, InGuest::PortBack(*port));
+            }
             Fault::Nmi { panics: true } => self.panic(now, vmi),
             Fault::OomKill { of: OomVictim::Watchdog } => self.kill_watchdog(now, vmi),
             Fault::OomKill { of: OomVictim::Agent } => self.bounce_agent(now, vmi, t.agent_restart),
-            Fault::OomKill { of: OomVictim::Service } => {
-                if let Some(guest) = self.guests.get_mut(&vmi) {
-                    guest.health = false;
-                }
-                self.later(now, t.health_restart, vmi, InGuest::HealthUp);
-            }
+            Fault::OomKill { of: OomVictim::Service } => self.bounce_server(now, vmi, t.health_restart),
             other => debug_assert!(false, "the model does not know what {} does", other.kind()),
         }
+    }
+
+    /// What happens to the unit of the profile's server. One that is stopped with SIGSTOP still accepts: its kernel does.
+    fn break_server(&mut self, now: Time, vmi: u32, what: &UnitFault) {
+        let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        match what {
+            UnitFault::Stop(_) => guest.health = false,
+            UnitFault::Freeze(_) => guest.behaviour = Health::Hang,
+            UnitFault::Restart(_) if guest.profile.health_server => {
+                self.bounce_server(now, vmi, self.timings.health_restart);
+            }
+            UnitFault::Restart(_) => {}
+        }
+    }
+
+    fn bounce_server(&mut self, now: Time, vmi: u32, back_after: Duration) {
+        if let Some(guest) = self.guests.get_mut(&vmi) {
+            guest.health = false;
+        }
+        self.later(now, back_after, vmi, InGuest::HealthUp);
     }
 
     fn broken_for(&mut self, now: Time, vmi: u32, kind: FaultKind, lasting: Span) {
