@@ -298,7 +298,6 @@ fn modules_are_declared_apart_from_logic_and_files_are_short() {
 const REAL_TIME: &[&str] = &[
     "accel.rs",
     "docker/api.rs",
-    "guest/live.rs",
     "guest/migration.rs",
     "guest/prepared.rs",
     "guest_time/pacer.rs",
@@ -308,9 +307,7 @@ const REAL_TIME: &[&str] = &[
     "qemu/tsc.rs",
     "reality/pressure.rs",
     "registers.rs",
-    "template/capture.rs",
     "time/wait.rs",
-    "wire/qmp.rs",
 ];
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) async fn run_cases(
         }
         World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
     };
-    eprint!("{}", table(&results));
+    say(table(&results).trim_end_matches('\n'));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;
     Ok(results)
