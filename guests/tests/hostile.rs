@@ -108,7 +108,12 @@ fn head(rest: &str) -> Say {
 async fn hostile_servers() {
     let (second, block) = (Duration::from_secs(1), vec![b'x'; 1 << 20]);
     let mut rows: Vec<(&str, Vec<Say>, Verdict, &str)> = vec![
-        ("10 GiB", vec![head("200 OK\r\nContent-Length: 10737418240"), Endless(block.clone())], Verdict::Success, "xxx"),
+        (
+            "10 GiB",
+            vec![head("200 OK\r\nContent-Length: 10737418240"), Endless(block.clone())],
+            Verdict::Success,
+            "xxx",
+        ),
         ("10 GiB of an error", vec![head("500 No"), Endless(block.clone())], Verdict::Failure, "statuscode: 500"),
         ("one header", vec![Once(b"HTTP/1.1 200 OK\r\nX: ".into()), Endless(block.clone())], Verdict::Failure, ""),
         ("headers", vec![Once(b"HTTP/1.1 200 OK\r\n".into()), Endless(b"X-A: b\r\n".into())], Verdict::Failure, ""),
@@ -117,7 +122,12 @@ async fn hostile_servers() {
         ("go on, go on", vec![Endless(b"HTTP/1.1 100 Continue\r\n\r\n".into())], Verdict::Failure, ""),
         ("silence", vec![Silence], Verdict::Failure, "exceeded while awaiting headers"),
         ("a slow head", vec![Slowly(second, b"H".into())], Verdict::Failure, "exceeded while awaiting headers"),
-        ("round and round", vec![head("302 Found\r\nLocation: /on\r\nContent-Length: 0")], Verdict::Failure, "after 10"),
+        (
+            "round and round",
+            vec![head("302 Found\r\nLocation: /on\r\nContent-Length: 0")],
+            Verdict::Failure,
+            "after 10",
+        ),
         ("a long way", vec![head(&format!("302 Found\r\nLocation: /{}", "x".repeat(1 << 20)))], Verdict::Failure, ""),
         ("a negative length", vec![head("200 OK\r\nContent-Length: -1")], Verdict::Failure, "malformed"),
         ("two lengths", vec![head("200 OK\r\nContent-Length: 1\r\nContent-Length: 2"), Silence], Verdict::Failure, ""),
@@ -127,7 +137,12 @@ async fn hostile_servers() {
             Verdict::Success,
             "\u{1f}",
         ),
-        ("more than promised", vec![head("200 OK\r\nContent-Length: 2"), Endless(block.clone())], Verdict::Success, "xx"),
+        (
+            "more than promised",
+            vec![head("200 OK\r\nContent-Length: 2"), Endless(block.clone())],
+            Verdict::Success,
+            "xx",
+        ),
     ];
     // Whatever the status was: the kubelet throws the attempt away.
     let chunked = "200 OK\r\nTransfer-Encoding: chunked";
@@ -155,7 +170,10 @@ async fn agent(name: &str, syncs: bool, say: Vec<Say>, text: &str) {
         if stream.read_until(b'\n', &mut line).await.is_ok() && syncs {
             let command: Value = serde_json::from_slice(&line[1..]).unwrap();
             let id = &command["arguments"]["id"];
-            stream.write_all(format!("\u{0}{{\"return\": {id}}}\n").replace('\0', "").as_bytes()).await.unwrap();
+            let answer = format!("{{\"return\": {id}}}\n");
+            stream.write_all(&[&b"\xff"[..], answer.as_bytes()].concat()).await.unwrap();
+            // What is asked, and not answered.
+            let _ = stream.read_until(b'\n', &mut line).await;
         }
         let _ = act(&mut stream, &say).await;
     });
@@ -191,10 +209,20 @@ async fn hostile_agents() {
         ("many numbers", true, vec![line("{\"return\": [0", ",0", 3 << 20, "]}")], "invalid type"),
         ("many unknown fields", true, vec![line("{\"x\": [0", ",{}", 2 << 20, "]}")], "missing field"),
         ("deep", true, vec![line("{\"return\": ", "[", 4 << 20, "")], "invalid type"),
-        ("deep, where nobody looks", true, vec![line("{\"x\": ", "[", 4 << 20, "")], "recursion limit"),
+        ("deep, where nobody looks", true, vec![line("{\"x\": ", "[", 4 << 20, "")], "EOF while parsing"),
         ("a long error", true, vec![line("{\"error\": {\"desc\": \"", "no", 100, "\"}}")], "nonono"),
-        ("much output", true, vec![line("{\"return\": {\"exited\": true, \"out-data\": \"", "////", 1 << 20, "\"}}")], "true"),
-        ("more output than that", true, vec![line("{\"return\": {\"out-data\": \"", "////", 4 << 20, "\"}}")], "closed"),
+        (
+            "much output",
+            true,
+            vec![line("{\"return\": {\"exited\": true, \"out-data\": \"", "////", 1 << 20, "\"}}")],
+            "true",
+        ),
+        (
+            "more output than that",
+            true,
+            vec![line("{\"return\": {\"out-data\": \"", "////", 4 << 20, "\"}}")],
+            "closed",
+        ),
     ];
     for (name, syncs, say, text) in rows {
         agent(name, syncs, say, text).await;
@@ -211,6 +239,8 @@ async fn qemu(name: &str, say: Vec<Say>, text: &str) {
         if stream.read_until(b'\n', &mut line).await.is_ok() {
             stream.write_all(b"{\"return\": {}, \"id\": 1}\n").await.unwrap();
         }
+        // What is asked, and not answered.
+        let _ = stream.read_until(b'\n', &mut line).await;
         let _ = act(&mut stream, &say).await;
     });
     let (events, _seen) = mpsc::unbounded_channel();

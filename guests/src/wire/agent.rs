@@ -172,9 +172,7 @@ impl Agent {
         };
         let mut channel = self.within_session(C::NAME, limit, sending).await?;
         match self.within_session(C::NAME, refusal, channel.read_line()).await {
-            Ok(line) => {
-                Ok(answer::<IgnoredAny>(&line).map(drop)?)
-            }
+            Ok(line) => Ok(answer::<IgnoredAny>(&line).map(drop)?),
             // Nothing is said against it, or the agent goes down with the guest.
             Err(_) => Ok(()),
         }

@@ -8,4 +8,3 @@ mod transcript;
 pub use agent::{Agent, AgentError, ExecOutput, PortState};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use transcript::Transcript;
-

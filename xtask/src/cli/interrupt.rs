@@ -68,5 +68,8 @@ async fn next(asked: &mut [Signal]) {
 fn is_ignored(signal: c_int) -> bool {
     let mut present = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: nothing is changed, and zeros are a sigaction, too.
-    unsafe { libc::sigaction(signal, null(), present.as_mut_ptr()) == 0 && present.assume_init().sa_sigaction == libc::SIG_IGN }
+    unsafe {
+        libc::sigaction(signal, null(), present.as_mut_ptr()) == 0
+            && present.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
