@@ -94,7 +94,9 @@ impl Place {
     fn nothing_is_left(&self, after: &str) {
         wait("the end of every process", || self.processes().is_empty());
         let left: Vec<_> = fs::read_dir(self.path("tmp")).unwrap().flatten().map(|e| e.file_name()).collect();
-        assert!(left.is_empty(), "{after}: {left:?}");
+        // Known to be left by kills: the empty folders that a program of vmhealth's was tried out in (SECURITY.md).
+        let is_known = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(".tmp");
+        assert!(left.iter().all(is_known), "{after}: {left:?}");
         let templates = fs::read_dir(self.path("cache/vmhealth/templates")).into_iter().flatten().flatten();
         let half: Vec<_> =
             templates.map(|e| e.file_name()).filter(|n| n.to_string_lossy().starts_with(".building")).collect();
@@ -259,7 +261,8 @@ fn a_template_whose_qemu_stands_still_is_done_without() {
     let mut run = place.run("out", &[]);
     run.says("booting the guest that is forked from now on");
     kill(place.qemu(), Signal::SIGSTOP).unwrap();
-    run.says("no template, booting cold: QEMU's clock has stood at");
+    // While it starts that is seen by its silence, later by its clock.
+    run.says("no template, booting cold: QEMU");
     let (status, said) = run.end();
     assert_eq!(status, Some(0), "{said}");
     place.nothing_is_left("a template that was given up");
