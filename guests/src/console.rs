@@ -1,7 +1,11 @@
 //! What a guest's kernel says on its serial console, which is a file that QEMU writes.
+//!
+//! A guest may write without end. Of a long console its beginning and its end are kept: what lies between is given back to
+//! the file system while QEMU goes on writing, and left out of the file when it has ended.
 
+use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// At most so much is read at a time.
@@ -9,6 +13,12 @@ const LIMIT: u64 = 1 << 20;
 /// Of its end, for its last line.
 const LAST_BYTES: u64 = 4096;
 const LAST_CHARS: usize = 200;
+/// What a guest has written since the last look is read in at most so many reads.
+const READS: usize = 16;
+/// Of a console, at its beginning and at its end.
+const KEPT: u64 = 16 << 20;
+/// Given back at once.
+const CHUNK: u64 = 4 << 20;
 const PANIC: &str = "Kernel panic - not syncing: ";
 /// The panic that `/proc/sysrq-trigger` makes.
 pub(crate) const SYSRQ: &str = "sysrq triggered crash";
@@ -76,21 +86,65 @@ fn plain(line: &str) -> String {
 pub(crate) struct Watched {
     path: PathBuf,
     read: u64,
+    /// Up to here nothing but the beginning takes space.
+    given_back: u64,
 }
 
 impl Watched {
     /// From its beginning.
     pub(crate) fn new(path: PathBuf) -> Watched {
-        Watched { path, read: 0 }
+        Watched { path, read: 0, given_back: KEPT }
     }
 
     /// Why its kernel has crashed by itself since the last look.
     pub(crate) fn crash(&mut self) -> Option<String> {
-        let bytes = since(&self.path, self.read);
-        // The rest of a line is read again with its end.
-        self.read += whole_lines(&bytes) as u64;
-        panics(&bytes).find(|p| p != SYSRQ && p != NMI)
+        self.give_back();
+        for _ in 0..READS {
+            let bytes = since(&self.path, self.read);
+            // The rest of a line is read again with its end.
+            self.read += whole_lines(&bytes) as u64;
+            if let Some(found) = panics(&bytes).find(|p| p != SYSRQ && p != NMI) {
+                return Some(found);
+            }
+            if (bytes.len() as u64) < LIMIT {
+                break;
+            }
+        }
+        None
     }
+
+    /// A file system that cannot do that keeps it all.
+    fn give_back(&mut self) {
+        let Ok(file) = File::options().write(true).open(&self.path) else { return };
+        let end = file.metadata().map_or(0, |m| m.len()).saturating_sub(KEPT).min(self.read) / CHUNK * CHUNK;
+        if end > self.given_back {
+            let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            let [from, length] = [self.given_back, end - self.given_back].map(|n| n as i64);
+            let _ = fallocate(&file, hole, from, length);
+            self.given_back = end;
+        }
+    }
+}
+
+/// Leaves the middle of a long console out; a file that cannot be written stays as it is.
+pub(crate) fn shorten(path: &Path) {
+    if let Ok(length) = path.metadata().map(|m| m.len())
+        && length > 2 * KEPT
+    {
+        let short = path.with_added_extension("short");
+        let done = copy_ends(path, &short, length).and_then(|()| std::fs::rename(&short, path));
+        if done.is_err() {
+            let _ = std::fs::remove_file(&short);
+        }
+    }
+}
+
+fn copy_ends(path: &Path, short: &Path, length: u64) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(path)?, File::create(short)?);
+    io::copy(&mut (&mut from).take(KEPT), &mut to)?;
+    writeln!(to, "\n[vmhealth: {} bytes were left out here]", length - 2 * KEPT)?;
+    from.seek(SeekFrom::Start(length - KEPT))?;
+    io::copy(&mut from.take(KEPT), &mut to).map(drop)
 }
 
 /// How many of the bytes are whole lines; a line longer than what is read at a time is as good as whole.
@@ -102,7 +156,7 @@ fn whole_lines(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
+    use std::os::unix::fs::MetadataExt as _;
 
     #[test]
     fn its_last_line() {
@@ -131,6 +185,35 @@ mod tests {
         assert_eq!(say("Kernel panic - not syncing: Attempted to"), None);
         assert_eq!(say(" kill init!\n").as_deref(), Some("Attempted to kill init!"));
         assert_eq!(say("CPU: 0\n"), None);
+    }
+
+    /// 80 MiB of noise with a panic near its end.
+    #[test]
+    fn of_an_endless_console_the_ends_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serial.log");
+        let mut file = File::create(&path).unwrap();
+        let mut console = Watched::new(path.clone());
+        writeln!(file, "the first line").unwrap();
+        let noise = "\u{ff}noise without an end\n".repeat(40_000);
+        for _ in 0..80 {
+            file.write_all(noise.as_bytes()).unwrap();
+            assert_eq!(console.crash(), None);
+        }
+        writeln!(file, "Kernel panic - not syncing: after the flood").unwrap();
+        assert_eq!(console.crash().as_deref(), Some("after the flood"));
+        file.sync_all().unwrap();
+        let taken = path.metadata().unwrap().blocks() * 512;
+        assert!(taken < 2 * KEPT + 2 * CHUNK, "{taken} bytes are taken");
+        drop(file);
+        shorten(&path);
+        let text = std::fs::read(&path).unwrap();
+        assert!((text.len() as u64) < 2 * KEPT + 100, "{}", text.len());
+        assert!(text.starts_with(b"the first line\n") && text.ends_with(b"after the flood\n"));
+        assert!(String::from_utf8_lossy(&text).contains("bytes were left out here]"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        shorten(&path);
+        assert!(path.metadata().unwrap().len() < 2 * KEPT + 200, "once more changes little");
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub async fn examine(print: &dyn Fn(&str)) -> Result<bool, HostError> {
     });
     fine &= report.line(match confine::available().await {
         Ok(()) => Ok("confinement: QEMU has namespaces, a root and limits of its own, and no capabilities".into()),
-        Err(why) => Err(format!("confinement: {why}; allow it user namespaces: sysctl user.max_user_namespaces=10000")),
+        Err(why) => {
+            Err(format!("confinement: {why}; allow it user namespaces: sudo sysctl user.max_user_namespaces=10000"))
+        }
     });
     for architecture in [Architecture::Amd64, Architecture::S390x] {
         print(&format!("{architecture} guests:"));

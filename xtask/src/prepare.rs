@@ -9,6 +9,7 @@ use crate::run::{HostError, Reality};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::confine;
 use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
@@ -31,7 +32,7 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
     container::set_owner();
     for architecture in images {
         if let Err(e) = build_image_as_user(*architecture) {
-            eprintln!("warning: {e}");
+            say(&format!("warning: {e}"));
         }
     }
     let (uid, gid) = (geteuid(), getegid());
@@ -42,7 +43,7 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
     });
     if let Err(e) = mapped {
         // The network's own error will say what to do.
-        eprintln!("warning: no user namespace: {e}");
+        say(&format!("warning: no user namespace: {e}"));
     }
 }
 
@@ -95,9 +96,9 @@ fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), HostError> {
     }
 }
 
-/// A line of progress, on stderr.
+/// A line of progress, on stderr. Whoever read it may be gone, as a terminal that was closed: that ends no run.
 pub fn say(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Where QEMU runs, as the command line names it.

@@ -94,7 +94,7 @@ impl ClockSpeed {
         ClockSpeed { clock, normal }
     }
 
-    pub(super) fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
+    pub(super) fn environment(&self, object: &Path) -> [(&'static str, OsString); 3] {
         self.clock.environment(object)
     }
 

@@ -2,6 +2,7 @@
 
 use super::cpus::Cpus;
 use super::threads::{Moment, Waited};
+use crate::console;
 use crate::net::{DhcpServer, Netns, Relay};
 use crate::os::GuestOs;
 use crate::process::Process;
@@ -112,19 +113,33 @@ impl Live {
         self.cpus.waited_for_core()
     }
 
+    /// Whether its guest lives by the host's clock.
+    pub(crate) fn is_in_real_time(&self) -> bool {
+        !matches!(self.cpus, Cpus::InGuestTime(_))
+    }
+
+    /// The number of its process, if that was stopped (SIGSTOP, a debugger).
+    pub(crate) fn stopped(&self) -> Option<u32> {
+        // proc_pid_stat(5): the state follows the name, which may hold anything.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid?)).ok()?;
+        let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
+        matches!(state, 'T' | 't').then_some(self.pid)?
+    }
+
     /// Waits until the process is reaped, at most so long; whether it is. That takes no guest time.
     pub async fn exited(&self, limit: Duration) -> bool {
         let _hold = time::hold();
         let mut port = self.port.clone();
         // The port's sender lives as long as the process's watcher.
         let gone = async { while port.changed().await.is_ok() {} };
-        tokio::time::timeout(limit, gone).await.is_ok()
+        time::patience(limit, gone).await.is_ok()
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
+        console::shorten(&self.serial);
         // A folder that cannot be removed now is the next run's sweep.
         let _ = std::fs::remove_dir_all(&self.scratch);
     }
@@ -186,7 +201,7 @@ pub(super) async fn pump(
             take(event);
         }
     };
-    let _ = tokio::time::timeout(DRAIN, drained).await;
+    let _ = time::patience(DRAIN, drained).await;
     let exit = status.unwrap_or_else(|why| {
         // The only one who sets it.
         let _ = lost.set(why);

@@ -4,15 +4,16 @@
 //! private mapping of a file counts as that), which is what `x-ignore-shared` leaves out.
 
 use super::error::StartError;
+use crate::time::patience;
 use crate::wire::Qmp;
 use qapi::qmp;
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::Instant;
 
 /// For the device state, about a megabyte, to go through.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ pub(crate) async fn save(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(), 
         }
         file.sync_all().await
     };
-    let copied = tokio::time::timeout(LIMIT, copy).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let copied = patience(LIMIT, copy).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     copied.map_err(StartError::io("save the device state"))?;
     left_state(qmp, |s| s == qmp::RunState::postmigrate).await
 }
@@ -53,7 +54,7 @@ pub(super) async fn restore(qmp: &Qmp, scratch: &Path, state: &Path) -> Result<(
         let mut file = tokio::fs::File::from_std(File::open(state)?);
         tokio::io::copy(&mut file, &mut stream).await
     };
-    let fed = tokio::time::timeout(LIMIT, feed).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let fed = patience(LIMIT, feed).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     fed.map_err(StartError::io("restore the device state"))?;
     left_state(qmp, |s| s != qmp::RunState::inmigrate).await
 }
@@ -67,15 +68,17 @@ pub(crate) async fn ignore_shared(qmp: &Qmp) -> Result<(), StartError> {
 
 /// Waits for the run state that shows the migration's end. A failed one is seen at the deadline, or by QEMU's end.
 async fn left_state(qmp: &Qmp, reached: impl Fn(qmp::RunState) -> bool) -> Result<(), StartError> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let status = qmp.execute(qmp::query_status {}, LIMIT).await?.status;
-        if reached(status) {
-            return Ok(());
+    let seen = Cell::new(None);
+    let looking = async {
+        loop {
+            let status = qmp.execute(qmp::query_status {}, LIMIT).await?.status;
+            if reached(status) {
+                return Ok(());
+            }
+            seen.set(Some(status));
+            tokio::time::sleep(POLL).await;
         }
-        if Instant::now() >= deadline {
-            return Err(StartError::Migration(format!("{status:?}")));
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    };
+    let last = || Err(StartError::Migration(seen.get().map_or("unknown".into(), |status| format!("{status:?}"))));
+    patience(LIMIT, looking).await.unwrap_or_else(|_| last())
 }

@@ -134,12 +134,11 @@ impl Prepared {
         let mut child = emulator.host.start(&emulator, launch).await?;
         // QEMU has its own now.
         drop(attached.tap);
-        let deadline = Instant::now() + QMP_LIMIT;
         let transcript = |name: &str| {
             Transcript::create(&evidence.join(format!("{name}-{number}.log")), origin)
                 .map_err(StartError::io("keep a transcript"))
         };
-        wait_for_socket(&mut child, &sockets.agent, deadline, &stderr_path).await?;
+        wait_for_socket(&mut child, &sockets.agent, &stderr_path).await?;
         let (events, from_qmp) = mpsc::unbounded_channel();
         let qmp = match Qmp::connect(&sockets.qmp, transcript("qmp")?, events).await {
             Ok(qmp) => qmp,
@@ -204,22 +203,23 @@ impl Prepared {
 }
 
 /// Waits for QEMU's last socket; impossible once QEMU has ended.
-async fn wait_for_socket(child: &mut Process, path: &Path, deadline: Instant, stderr: &Path) -> Result<(), StartError> {
-    while !path.exists() {
-        if let Some(end) = child.ended() {
-            return Err(died(end, stderr));
+async fn wait_for_socket(child: &mut Process, path: &Path, stderr: &Path) -> Result<(), StartError> {
+    let made = async {
+        while !path.exists() {
+            if let Some(end) = child.ended() {
+                return Err(died(end, stderr));
+            }
+            tokio::time::sleep(SOCKET_POLL).await;
         }
-        if Instant::now() >= deadline {
-            return Err(StartError::Late { limit: QMP_LIMIT, stderr: last_words(stderr) });
-        }
-        tokio::time::sleep(SOCKET_POLL).await;
-    }
-    Ok(())
+        Ok(())
+    };
+    let late = |_| Err(StartError::Late { limit: QMP_LIMIT, stderr: last_words(stderr) });
+    crate::time::patience(QMP_LIMIT, made).await.unwrap_or_else(late)
 }
 
 /// QEMU's end, if it comes within a moment.
 async fn ended(child: &mut Process, stderr: &Path) -> Option<StartError> {
-    let end = tokio::time::timeout(END_LIMIT, child.wait()).await.ok()?;
+    let end = crate::time::patience(END_LIMIT, child.wait()).await.ok()?;
     Some(died(end, stderr))
 }
 

@@ -57,8 +57,10 @@ impl GuestClock {
     }
 
     /// What QEMU's environment needs; `object` is what [`super::install`] gave.
-    pub(crate) fn environment(&self, object: &Path) -> [(&'static str, OsString); 2] {
-        [("LD_PRELOAD", object.into()), (FOLDER_VARIABLE, self.folder.clone().into())]
+    /// By its name, and where that is looked for: the linker takes a list, which a space in a path would part.
+    pub(crate) fn environment(&self, object: &Path) -> [(&'static str, OsString); 3] {
+        let (folder, name) = (object.parent().unwrap_or(object), object.file_name().unwrap_or_default());
+        [("LD_PRELOAD", name.into()), ("LD_LIBRARY_PATH", folder.into()), (FOLDER_VARIABLE, self.folder.clone().into())]
     }
 
     /// Guest time.

@@ -28,11 +28,13 @@ pub const PREFIX_LENGTH: u8 = 24;
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// A namespace needs CAP_SYS_ADMIN, ours or in a user namespace.
-    #[error("cannot make a network namespace: {0}; run as root, or allow unprivileged user namespaces")]
+    #[error(
+        "cannot make a network namespace: {0}; run as root, or allow user namespaces: sudo sysctl user.max_user_namespaces=10000"
+    )]
     Namespace(#[source] nix::Error),
     /// /dev/net/tun.
     #[error(
-        "cannot make a TAP device: {0}; load the module with `modprobe tun` and check that /dev/net/tun may be opened"
+        "cannot make a TAP device: {0}; load the module and let everybody open the device, as Debian's udev does: sudo modprobe tun && sudo chmod 666 /dev/net/tun"
     )]
     Tap(#[source] std::io::Error),
     /// An address, a link or a socket could not be set up.

@@ -2,8 +2,16 @@
 
 use vmhealth_sim::kubelet::{Attempt, Verdict};
 
+/// Of a text, bytes: a body has at most 10 KiB, which are 30 where none of it is UTF-8. What is longer quotes a redirect.
+const TEXT: usize = 32 << 10;
+
 pub(super) fn attempt(verdict: Verdict, text: impl Into<String>) -> Attempt {
-    Attempt { verdict, text: text.into() }
+    let mut text = text.into();
+    if text.len() > TEXT {
+        text.truncate(text.floor_char_boundary(TEXT));
+        text.push_str("...");
+    }
+    Attempt { verdict, text }
 }
 
 pub(super) fn success(text: impl Into<String>) -> Attempt {

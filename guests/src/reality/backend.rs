@@ -68,6 +68,9 @@ pub(super) trait Running: 'static {
     /// How long it was kept from a core; `None`: nobody knows, or cares.
     fn waited_for_core(&self) -> Option<Waited>;
 
+    /// Why it does not run although it should, where that is nobody's doing in there; asked now and then.
+    async fn hangs(&self) -> Option<String>;
+
     /// Carries out a command; what to tell of it.
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input>;
 

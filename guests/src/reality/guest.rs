@@ -193,6 +193,7 @@ impl<G: Running> Guest<G> {
         mut events: mpsc::UnboundedReceiver<GuestEvent>,
     ) {
         let mut console = self.present().map(|g| Watched::new(g.console()));
+        let mut told = false;
         loop {
             let event = time::timeout(LOOK, events.recv()).await;
             if let Some(why) = console.as_mut().and_then(Watched::crash) {
@@ -203,7 +204,13 @@ impl<G: Running> Guest<G> {
             let GuestEvent { at, event } = match event {
                 Ok(Some(event)) => event,
                 Ok(None) => return,
-                Err(_) => continue,
+                Err(_) => {
+                    if !told && let Some(reason) = self.hangs().await {
+                        told = true;
+                        shared.tell(Input::HostFailed { reason });
+                    }
+                    continue;
+                }
             };
             if let Some(reason) = self.present().and_then(|g| g.note(&event)) {
                 shared.tell(Input::HostFailed { reason });
@@ -213,6 +220,10 @@ impl<G: Running> Guest<G> {
             }
             shared.tell(VmiInput::Domain { at: shared.clock.time_of_wall(at), event }.of(self.vmi));
         }
+    }
+
+    async fn hangs(&self) -> Option<String> {
+        self.present()?.hangs().await
     }
 
     /// Carries out a command; what concerns a guest that is not there is nobody's.

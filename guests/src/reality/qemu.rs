@@ -13,6 +13,7 @@ use crate::traffic::Service;
 use crate::wire::QmpError;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,6 +37,10 @@ const AGENT_REFUSAL: Duration = Duration::from_millis(500);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
+
+/// Between two looks at whether QEMU still answers, and for that answer.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const HANG_LIMIT: Duration = Duration::from_secs(30);
 
 /// Guests on QEMU.
 pub(super) struct Qemu {
@@ -92,7 +97,8 @@ impl Backend for Qemu {
         if start != Start::Fork {
             live.vcpus_at(Moment::Boots);
         }
-        Ok((QemuGuest { live: Rc::new(live), spec: self.spec.clone(), config: self.config.clone() }, events))
+        let answered = Cell::new(time::now());
+        Ok((QemuGuest { live: Rc::new(live), spec: self.spec.clone(), config: self.config.clone(), answered }, events))
     }
 
     fn forward(&self, to: Option<Rc<QemuGuest>>) -> Result<(), String> {
@@ -110,6 +116,8 @@ pub(super) struct QemuGuest {
     live: Rc<Live>,
     spec: VmSpec,
     config: Config,
+    /// When QEMU was last asked whether it still answers.
+    answered: Cell<Instant>,
 }
 
 impl Running for QemuGuest {
@@ -130,6 +138,25 @@ impl Running for QemuGuest {
 
     fn waited_for_core(&self) -> Option<Waited> {
         self.live.waited_for_core()
+    }
+
+    /// In guest time it is the clock that would stand, which the pacer notices.
+    async fn hangs(&self) -> Option<String> {
+        if !self.live.is_in_real_time() {
+            return None;
+        }
+        if let Some(pid) = self.live.stopped() {
+            return Some(format!("QEMU (process {pid}) was stopped by a signal of somebody else's"));
+        }
+        if time::now().saturating_duration_since(self.answered.get()) < HEARTBEAT {
+            return None;
+        }
+        self.answered.set(time::now());
+        match self.live.qmp.execute(qmp::query_status {}, HANG_LIMIT).await {
+            Err(late @ QmpError::Late { .. }) => Some(format!("QEMU hangs: {late}")),
+            // Its end is told by its end.
+            _ => None,
+        }
     }
 
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {

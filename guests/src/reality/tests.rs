@@ -29,12 +29,15 @@ struct Fake {
     log: Log,
     gate: Rc<Notify>,
     past: Option<Rc<Past>>,
+    /// Why each guest hangs.
+    hangs: Option<String>,
     /// The guests' events, by the order of their launches.
     events: RefCell<Vec<mpsc::UnboundedSender<GuestEvent>>>,
 }
 
 struct FakeGuest {
     name: String,
+    hangs: Option<String>,
     log: Log,
 }
 
@@ -62,7 +65,7 @@ impl Backend for Fake {
         self.gate.notified().await;
         let (sender, events) = mpsc::unbounded_channel();
         self.events.borrow_mut().push(sender);
-        Ok((FakeGuest { name, log: self.log.clone() }, events))
+        Ok((FakeGuest { name, hangs: self.hangs.clone(), log: self.log.clone() }, events))
     }
 
     fn forward(&self, to: Option<Rc<FakeGuest>>) -> Result<(), String> {
@@ -86,6 +89,10 @@ impl Running for FakeGuest {
 
     fn waited_for_core(&self) -> Option<Waited> {
         None
+    }
+
+    async fn hangs(&self) -> Option<String> {
+        self.hangs.clone()
     }
 
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {

@@ -57,7 +57,8 @@ impl Timeline {
         for entry in &trace.entries()[trace.entries().len() - new..] {
             let line = serde_json::to_string(&Line::from(entry))?;
             // At once: formatted into a file it would be a write for every token.
-            self.file.write_all(format!("{line}\n").as_bytes())?;
+            let kept = self.file.write_all(format!("{line}\n").as_bytes());
+            kept.map_err(|e| io::Error::new(e.kind(), format!("the evidence's {TIMELINE}: {e}")))?;
             // Nobody may look any more.
             let _ = self.watcher.send(entry.clone());
         }

@@ -99,8 +99,9 @@ async fn capture(
     let prepared = spec.clone().prepare(mode, 0, scratch, &evidence)?;
     let (live, mut events) = prepared.launch(time::now(), false).await?;
     let ports = RefCell::new(watched.iter().map(|p| (*p, PortHistory::default())).collect());
-    let Some(GuestEvent { at: started, event: DomainEvent::Started }) = events.recv().await else {
-        return Err(CaptureError::Eventful("something before it was started".into()));
+    let first = time::patience(QMP_LIMIT, events.recv()).await;
+    let Ok(Some(GuestEvent { at: started, event: DomainEvent::Started })) = first else {
+        return Err(CaptureError::Eventful("something else, or nothing, when it was started".into()));
     };
     // A QEMU that cannot capture says so before the guest is waited for.
     migration::ignore_shared(&live.qmp).await?;
@@ -197,7 +198,7 @@ async fn read_events(
 ) -> Result<History, CaptureError> {
     let mut history = History::default();
     loop {
-        let event = tokio::time::timeout(QMP_LIMIT, events.recv()).await.ok().flatten();
+        let event = time::patience(QMP_LIMIT, events.recv()).await.ok().flatten();
         let Some(GuestEvent { at, event }) = event else {
             return Err(CaptureError::Eventful("nothing more, not even STOP".into()));
         };

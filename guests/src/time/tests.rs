@@ -1,6 +1,6 @@
 //! Guest time without a guest, and with a QEMU that only moves its clock.
 
-use super::{ThreadError, hold, now, on_own_thread, sleep, timeout, wall};
+use super::{ThreadError, hold, now, on_own_thread, patience, sleep, timeout, wall};
 use crate::guest_time::{GuestClock, Timekeeping};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -146,4 +146,22 @@ async fn a_job_that_is_given_up_is_dropped() {
     });
     assert!(tokio::time::timeout(MOMENT, job).await.is_err());
     assert!(seen.await.is_err(), "the sender is gone");
+}
+
+/// A process that is stopped has not waited.
+#[tokio::test]
+async fn patience_counts_only_while_this_process_runs() {
+    let begun = tokio::time::Instant::now();
+    assert!(patience(MOMENT, std::future::pending::<()>()).await.is_err());
+    assert!(begun.elapsed() >= MOMENT);
+    // As if stopped: nobody runs on this thread, and what is waited for comes meanwhile.
+    let (answer, waits) = oneshot::channel::<()>();
+    let stopped = async {
+        tokio::task::yield_now().await;
+        std::thread::sleep(2 * SECOND);
+        tokio::time::sleep(MOMENT).await;
+        answer.send(()).unwrap();
+    };
+    let (answered, ()) = tokio::join!(patience(SECOND, waits), stopped);
+    assert!(answered.is_ok());
 }

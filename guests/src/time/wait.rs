@@ -17,6 +17,11 @@ thread_local! {
     static TIME: RefCell<Option<Rc<SharedTime>>> = const { RefCell::new(None) };
 }
 
+/// Of a wait for the host, looked at by itself.
+const SLICE: Duration = Duration::from_millis(200);
+/// A slice that takes so much longer was no waiting: this process did not run.
+const ABSENT: Duration = Duration::from_secs(1);
+
 /// For a wait that never ends, as tokio's.
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
@@ -90,6 +95,21 @@ pub async fn timeout<F: Future>(limit: Duration, what: F) -> Result<F::Output, E
 /// What `what` comes to, if it does so before `deadline`.
 pub async fn timeout_at<F: Future>(deadline: Instant, what: F) -> Result<F::Output, Elapsed> {
     either(what, sleep_until(deadline)).await
+}
+
+/// What `what` comes to, if the host gets it done within `limit`, whatever clock this thread lives by. What this process was
+/// stopped for (SIGSTOP, a debugger, a machine that is put to sleep) hardly counts: what came meanwhile was only not read.
+pub async fn patience<F: Future>(limit: Duration, what: F) -> Result<F::Output, Elapsed> {
+    let over = async {
+        let mut left = limit;
+        while !left.is_zero() {
+            let (slice, begun) = (left.min(SLICE), Instant::now());
+            tokio::time::sleep(slice).await;
+            // Half at least: on a host that is always late it has an end as well.
+            left -= if begun.elapsed() < slice + ABSENT { slice } else { (slice / 2).max(Duration::from_nanos(1)) };
+        }
+    };
+    either(what, over).await
 }
 
 async fn either<F: Future>(what: F, over: impl Future<Output = ()>) -> Result<F::Output, Elapsed> {

@@ -4,12 +4,12 @@
 //! failure. An [`Agent`] belongs to one boot: when the port closes or the guest is reset, a pending call and every
 //! later one fails at once.
 
-use super::qmp::result;
-use super::{MAX_LINE, QmpError, Transcript};
+use super::{QmpError, Transcript};
 use crate::time;
 use qapi::Execute;
 use qapi::qga::{self, QgaCommand};
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+/// More than a program's output that virt-launcher would pass on (gRPC's 4 MiB, in base64); a longer line ends the connection.
+const MAX_LINE: u64 = 8 << 20;
 /// How often a running guest-exec is asked for its end; each look costs the guest some milliseconds of its CPU.
 const EXEC_POLL: Duration = Duration::from_millis(250);
 
@@ -149,12 +151,12 @@ impl Agent {
         }
         channel.send(command).await?;
         let line = channel.read_line().await?;
-        let reply: Value = serde_json::from_slice(&line).map_err(QmpError::Json)?;
-        let result = result(reply);
-        if matches!(result, Ok(_) | Err(QmpError::Qemu { .. })) {
+        let result = answer(&line);
+        // What is JSON is the end of an answer, whatever stands in it.
+        if matches!(&result, Ok(_) | Err(QmpError::Qemu { .. })) {
             channel.in_step = Some(self.session);
         }
-        Ok(serde_json::from_value(result?).map_err(QmpError::Json)?)
+        Ok(result?)
     }
 
     /// Sends a command that answers only when it refuses; how long that may take is `refusal`. The line is brought in step
@@ -170,10 +172,7 @@ impl Agent {
         };
         let mut channel = self.within_session(C::NAME, limit, sending).await?;
         match self.within_session(C::NAME, refusal, channel.read_line()).await {
-            Ok(line) => {
-                let reply: Value = serde_json::from_slice(&line).map_err(QmpError::Json)?;
-                Ok(result(reply).map(drop)?)
-            }
+            Ok(line) => Ok(answer::<IgnoredAny>(&line).map(drop)?),
             // Nothing is said against it, or the agent goes down with the guest.
             Err(_) => Ok(()),
         }
@@ -261,12 +260,34 @@ impl Channel {
             }
             self.transcript.received(&stale);
             let line = self.read_line().await?;
-            let reply = serde_json::from_slice::<Value>(&line).ok();
-            if reply.and_then(|r| r.get("return").and_then(Value::as_i64)) == Some(id) {
+            if answer::<i64>(&line).is_ok_and(|answered| answered == id) {
                 return Ok(());
             }
         }
     }
+}
+
+/// What the agent says. Read straight into what is wanted of it: of anything else nothing is kept in memory.
+#[derive(Deserialize)]
+struct Reply<T> {
+    #[serde(rename = "return")]
+    value: Option<T>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    class: Option<String>,
+    desc: Option<String>,
+}
+
+fn answer<T: DeserializeOwned>(line: &[u8]) -> Result<T, QmpError> {
+    let reply: Reply<T> = serde_json::from_slice(line)?;
+    if let Some(Refusal { class, desc }) = reply.error {
+        let text = |text: Option<String>| text.unwrap_or_else(|| "?".into());
+        return Err(QmpError::Qemu { class: text(class), desc: text(desc) });
+    }
+    reply.value.ok_or_else(|| serde::de::Error::missing_field("return")).map_err(QmpError::Json)
 }
 
 #[cfg(test)]

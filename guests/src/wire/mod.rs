@@ -8,6 +8,3 @@ mod transcript;
 pub use agent::{Agent, AgentError, ExecOutput, PortState};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use transcript::Transcript;
-
-/// More than any reply that we ask for; a longer line ends the connection.
-const MAX_LINE: u64 = 32 << 20;

@@ -1,6 +1,6 @@
 //! QMP: ids on every command, unknown events tolerated, a cancelled call leaves nothing behind.
 
-use super::{MAX_LINE, Transcript};
+use super::Transcript;
 use qapi::Execute;
 use qapi::qmp::{self, QmpCommand};
 use serde_json::Value;
@@ -12,6 +12,10 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
+
+/// More than any reply that we ask QEMU for; a longer line ends the connection. Small, because a value that is read from it
+/// may take sixteen times as much.
+const MAX_LINE: u64 = 1 << 20;
 
 /// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +106,7 @@ impl Qmp {
         let late = |_| QmpError::Late { command: C::NAME, limit };
         // QEMU answers while guest time stands, too; and what is asked at an instant happens at that instant.
         let _hold = crate::time::hold();
-        let value = tokio::time::timeout(limit, wait).await.map_err(late)?.map_err(|_| QmpError::Closed)?;
+        let value = crate::time::patience(limit, wait).await.map_err(late)?.map_err(|_| QmpError::Closed)?;
         Ok(serde_json::from_value(result(value)?)?)
     }
 }
@@ -160,7 +164,7 @@ fn timestamp(event: &Value) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(part("seconds")?) + Duration::from_micros(part("microseconds")?))
 }
 
-pub(super) fn result(mut reply: Value) -> Result<Value, QmpError> {
+fn result(mut reply: Value) -> Result<Value, QmpError> {
     if let Some(error) = reply.get("error") {
         let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
         return Err(QmpError::Qemu { class: text("class"), desc: text("desc") });

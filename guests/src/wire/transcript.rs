@@ -10,6 +10,9 @@ use tokio::time::Instant;
 /// A transcript stops growing here; its last line says so.
 const MAX_BYTES: usize = 64 << 20;
 
+/// Of one line.
+const MAX_LINE: usize = 64 << 10;
+
 /// A file of `seconds direction line`, shared by a connection's two halves.
 #[derive(Debug, Clone)]
 pub struct Transcript {
@@ -46,11 +49,15 @@ impl Transcript {
     }
 
     fn keep(&self, direction: &str, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
+        let kept = line.get(..MAX_LINE).unwrap_or(line);
+        let left_out = match line.len() - kept.len() {
+            0 => String::new(),
+            n => format!(" ... and {n} bytes more"),
+        };
         let record = format!(
-            "{:.6} {direction} {}\n",
+            "{:.6} {direction} {}{left_out}\n",
             time::now().saturating_duration_since(self.origin).as_secs_f64(),
-            text.trim_end()
+            String::from_utf8_lossy(kept).trim_end()
         );
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.left == 0 {

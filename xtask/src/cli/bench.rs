@@ -4,7 +4,7 @@ use super::arguments::{Format, SecretsArg, World};
 use super::compare::two_clocks;
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
-use super::session::{new_run_path, progress, run_cases, status_of};
+use super::session::{new_run_path, no_folder, progress, run_cases, status_of};
 use crate::bench::{ClocksBench, FleetPlan, ForkPlan, check_many, e2e_figures, fleet, fork, peers};
 use crate::prepare::{ClockChoice, GuestOptions, prepare};
 use crate::report::RunFolder;
@@ -163,7 +163,7 @@ impl Bench {
                 let cases = cases(&filters)?;
                 let (ways, machine) =
                     two_clocks(&cases, GuestOptions { jobs: Some(1), ..GuestOptions::default() }).await;
-                let folder = RunFolder::create(&new_run_path()).map_err(usage)?;
+                let folder = RunFolder::create(&new_run_path()).map_err(no_folder)?;
                 let interrupt = Interrupt::listen();
                 let found = two_ways::compare(&cases, ways, &folder, interrupt.cancelled(), progress()).await?;
                 interrupt.end()?;

@@ -3,7 +3,7 @@
 use super::exit::{Failure, Status, usage};
 use super::interrupt::Interrupt;
 use super::output::out;
-use super::session::{new_run_path, progress, status};
+use super::session::{new_run_path, no_folder, progress, status};
 use crate::own::{Pin, side_by_side};
 use crate::prepare::{ClockChoice, GuestOptions, prepare, say};
 use crate::report::{Machine, RunFolder};
@@ -59,7 +59,7 @@ impl Compare {
             return Ok(Status::Passed);
         }
         let cases = self.cases()?;
-        let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(usage)?;
+        let folder = RunFolder::create(&self.out.unwrap_or_else(new_run_path)).map_err(no_folder)?;
         let ways = match self.clocks {
             true => two_clocks(&cases, GuestOptions::default()).await.0,
             false => {

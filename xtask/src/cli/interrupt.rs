@@ -1,12 +1,23 @@
-//! Ctrl-C.
+//! Who asks a run to end: Ctrl-C, a service manager (SIGTERM), a terminal that goes away (SIGHUP).
 
 use super::exit::{Failure, Status};
 use crate::prepare::say;
 use anyhow::anyhow;
+use nix::libc::{self, c_int};
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::process;
+use std::ptr::null;
+use std::task::Poll;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Ctrl-C, which ends the guests and lets what is known be written.
+const ASKS: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+/// As a shell shows Ctrl-C.
+const ENDED_AT_ONCE: i32 = 130;
+
+/// The first ends the guests and lets what is known be written; the second ends the process at once.
 pub(super) struct Interrupt {
     cancelled: watch::Receiver<bool>,
     listener: JoinHandle<()>,
@@ -15,28 +26,50 @@ pub(super) struct Interrupt {
 impl Interrupt {
     pub(super) fn listen() -> Interrupt {
         let (cancel, cancelled) = watch::channel(false);
+        let asked = ASKS.into_iter().filter(|number| !is_ignored(*number));
+        // One that cannot be listened to ends the process, as it would without this.
+        let mut asked: Vec<Signal> = asked.filter_map(|n| signal(SignalKind::from_raw(n)).ok()).collect();
         let listener = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                say("interrupted; ending the guests");
-                // Nobody listens once every scenario has ended.
-                let _ = cancel.send(true);
-            }
-            std::future::pending::<()>().await;
+            next(&mut asked).await;
+            say("interrupted; ending the guests (once more: ending at once)");
+            // Nobody listens once every scenario has ended.
+            let _ = cancel.send(true);
+            next(&mut asked).await;
+            say("ended at once; what is left of the run is removed by the next one");
+            process::exit(ENDED_AT_ONCE);
         });
         Interrupt { cancelled, listener }
     }
 
-    /// Becomes true on Ctrl-C.
+    /// Becomes true when somebody asks.
     pub(super) fn cancelled(&self) -> watch::Receiver<bool> {
         self.cancelled.clone()
     }
 
-    /// Stops listening; an error if Ctrl-C came.
+    /// Stops listening; an error if somebody has asked.
     pub(super) fn end(self) -> Result<(), Failure> {
         self.listener.abort();
         if *self.cancelled.borrow() {
             return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
         }
         Ok(())
+    }
+}
+
+async fn next(asked: &mut [Signal]) {
+    poll_fn(|context| match asked.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
+/// `nohup` wants it so.
+fn is_ignored(signal: c_int) -> bool {
+    let mut present = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is changed, and zeros are a sigaction, too.
+    unsafe {
+        libc::sigaction(signal, null(), present.as_mut_ptr()) == 0
+            && present.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }

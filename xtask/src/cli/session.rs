@@ -1,12 +1,13 @@
 //! A run as every command that runs guests does it: progress on stderr, Ctrl-C, a run folder, a table at the end.
 
 use super::arguments::{SecretsArg, World};
-use super::exit::{Failure, Status, usage};
+use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::parts::run_in_parts;
 use crate::prepare::{GuestOptions, say};
 use crate::report::{Results, RunFolder, Secrets, table};
 use crate::run::{self, catalogue::Case};
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
@@ -42,7 +43,7 @@ pub(super) async fn run_cases(
         true => Secrets::default(),
         false => Secrets::of(cases.iter().map(|case| &*case.manifest)),
     };
-    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?.hiding(secrets.clone())?;
+    let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(no_folder)?.hiding(secrets.clone())?;
     let print = progress();
     let progress: run::Progress = Rc::new(move |line| print(&secrets.hide(line)));
     let (results, interrupt) = match world {
@@ -54,10 +55,15 @@ pub(super) async fn run_cases(
         }
         World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
     };
-    eprint!("{}", table(&results));
+    say(table(&results).trim_end_matches('\n'));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;
     Ok(results)
+}
+
+/// One that is not empty was named by mistake.
+pub(super) fn no_folder(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::AlreadyExists { usage(error) } else { infra(error) }
 }
 
 /// Where runs go that name no folder of their own.

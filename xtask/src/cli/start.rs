@@ -52,7 +52,7 @@ fn run(command: Command) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("error: no runtime: {e}");
+            prepare::say(&format!("error: no runtime: {e}"));
             return Status::Infra.into();
         }
     };
@@ -62,7 +62,7 @@ fn run(command: Command) -> ExitCode {
     match done {
         Ok(status) => status.into(),
         Err(failure) => {
-            eprintln!("error: {:#}", failure.error);
+            prepare::say(&format!("error: {:#}", failure.error));
             failure.status.into()
         }
     }

@@ -8,7 +8,7 @@ use super::results::{self, Results, ScenarioResult};
 use super::secrets::Secrets;
 use super::table::table;
 use crate::compare::normal::Normal;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use std::sync::Arc;
 use vmhealth_guests::reality::{Line, TIMELINE};
 use vmhealth_sim::manifest::VirtualMachine;
 use vmhealth_sim::trace::{Entry, Trace};
+
+/// The marker, of a run and of each scenario.
+const STARTED: &str = "started";
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -34,11 +37,20 @@ pub struct ScenarioFolder {
 impl RunFolder {
     /// Makes `path`, which must be new or empty, so that no two runs mix. It is the user's alone: evidence has all secrets.
     pub fn create(path: &Path) -> io::Result<RunFolder> {
-        private_folder(path)?;
-        if fs::read_dir(path)?.next().is_some() {
+        let taken = || {
             let message = format!("{} is not empty: name another folder with --out", path.display());
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+            io::Error::new(io::ErrorKind::AlreadyExists, message)
+        };
+        private_folder(path)?;
+        if fs::read_dir(path).map_err(named(path))?.next().is_some() {
+            return Err(taken());
         }
+        // Of two that find it empty one is the first.
+        let marker = path.join(STARTED);
+        File::create_new(&marker).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => taken(),
+            _ => named(&marker)(e),
+        })?;
         Ok(RunFolder { path: path.canonicalize()?, secrets: Arc::default() })
     }
 
@@ -57,7 +69,7 @@ impl RunFolder {
     pub fn begin(&self, id: &str, place: &str) -> io::Result<ScenarioFolder> {
         let folder = self.scenario(id, place);
         private_folder(folder.path())?;
-        fs::write(folder.path().join("started"), "")?;
+        write(folder.path().join(STARTED), "")?;
         Ok(folder)
     }
 
@@ -75,7 +87,7 @@ impl RunFolder {
     pub fn finish(&self, results: &Results) -> io::Result<Results> {
         let results = self.secrets.hide_in(results);
         let json = serde_json::to_string_pretty(&results).map_err(io::Error::other)?;
-        fs::write(self.path.join("results.json"), json + "\n")?;
+        write(self.path.join("results.json"), json + "\n")?;
         // What was only known after the scenario: the comparison with the model, a second attempt.
         for scenario in &results.scenarios {
             let folder = self.scenario(&scenario.id, &scenario.place());
@@ -84,9 +96,9 @@ impl RunFolder {
                 folder.write_result(scenario)?;
             }
         }
-        fs::write(self.path.join("junit.xml"), junit(&results).map_err(io::Error::other)?)?;
-        fs::write(self.path.join("table.txt"), table(&results))?;
-        fs::write(self.path.join("report.html"), html(&results, &self.path)?)?;
+        write(self.path.join("junit.xml"), junit(&results).map_err(io::Error::other)?)?;
+        write(self.path.join("table.txt"), table(&results))?;
+        write(self.path.join("report.html"), html(&results, &self.path)?)?;
         Ok(results)
     }
 
@@ -127,20 +139,20 @@ impl ScenarioFolder {
             let mark = if e.replayed { '~' } else { ' ' };
             lines.push_str(&format!("{mark}{:>9}  {}  {}{detail}\n", e.at.to_string(), e.vmi, e.event));
         }
-        fs::write(self.path.join("trace.txt"), lines)?;
-        fs::write(self.path.join("normal.txt"), normal.to_string())?;
-        fs::write(self.path.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
-        fs::write(self.path.join("repeat.sh"), format!("{}\n", result.repeat))?;
+        write(self.path.join("trace.txt"), lines)?;
+        write(self.path.join("normal.txt"), normal.to_string())?;
+        write(self.path.join("metrics.txt"), openmetrics(vm, trace).map_err(io::Error::other)?)?;
+        write(self.path.join("repeat.sh"), format!("{}\n", result.repeat))?;
         let timeline = self.path.join(TIMELINE);
         if !timeline.exists() {
             // Guests write theirs as it happens.
             let line = |e: &Entry| serde_json::to_string(&Line::from(e)).map(|line| line + "\n");
-            fs::write(timeline, trace.entries().iter().map(line).collect::<Result<String, _>>()?)?;
+            write(timeline, trace.entries().iter().map(line).collect::<Result<String, _>>()?)?;
         }
         let lines: Vec<Line> = trace.sorted().iter().map(Line::from).collect();
         let watchdog_s = result.about.as_ref().and_then(|a| a.watchdog_s);
         let name = format!("{} ({})", result.id, result.place());
-        fs::write(self.path.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
+        write(self.path.join("trace.json"), chrome(&name, &lines, watchdog_s, result.guest_s))?;
         self.write_result(result)
     }
 
@@ -148,13 +160,22 @@ impl ScenarioFolder {
         let mut result = result.clone();
         result.texts_mut().for_each(|text| *text = self.secrets.hide(text));
         let json = serde_json::to_string_pretty(&result).map_err(io::Error::other)?;
-        fs::write(self.path.join("result.json"), json + "\n")
+        write(self.path.join("result.json"), json + "\n")
     }
 }
 
 /// A folder that nobody else may look into; one that is there stays as its owner made it.
 fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(named(path))
+}
+
+fn write(path: PathBuf, text: impl AsRef<[u8]>) -> io::Result<()> {
+    fs::write(&path, text).map_err(named(&path))
+}
+
+/// An error that says which file it is about: of a full disk, a folder that may not be written to.
+fn named(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+    move |e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 
 #[cfg(test)]

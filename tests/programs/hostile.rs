@@ -1,0 +1,342 @@
+//! `vmhealth` on hosts that are out to hurt: signals, processes that are stopped or killed, disks that are full, folders that
+//! two want. What comes of it has a name and the right exit status, what is known is kept, and nothing is left.
+//!
+//! Those with a real guest are ignored by a plain `cargo test`: `cargo xtask test` runs them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SCENARIO: &str = "killed-daemon/watchdog/poweroff";
+/// For whatever must come on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(20);
+/// A run's processes that are killed, one after another; the variable asks for the long form.
+const KILLS: usize = 20;
+const KILLS_VARIABLE: &str = "VMHEALTH_KILLS";
+/// A run that forks its guest takes about so long.
+const RUN: Duration = Duration::from_secs(5);
+
+/// A place of its own for a run: its temporary folder, its cache, its results.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    /// With the user's images and templates.
+    fn new() -> Place {
+        let place = Place::without_templates();
+        let (own, users) = (place.path("cache/vmhealth/templates"), xtask::host::cache_folder().join("templates"));
+        fs::create_dir(&own).unwrap();
+        for entry in fs::read_dir(users).into_iter().flatten().flatten() {
+            if entry.path().join("entry.json").exists() && !entry.file_name().to_string_lossy().starts_with('.') {
+                std::os::unix::fs::symlink(entry.path(), own.join(entry.file_name())).unwrap();
+            }
+        }
+        place
+    }
+
+    fn without_templates() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let [temporary, cache] = [folder.path().join("tmp"), folder.path().join("cache/vmhealth")];
+        fs::create_dir_all(&cache).unwrap();
+        fs::create_dir(temporary).unwrap();
+        for entry in fs::read_dir(xtask::host::cache_folder()).into_iter().flatten().flatten() {
+            // What was found out about this host, and the images.
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with("accel-") || name == "images" {
+                std::os::unix::fs::symlink(entry.path(), cache.join(name)).unwrap();
+            }
+        }
+        Place(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Begins a run on QEMU whose results go to `out`.
+    fn run(&self, out: &str, more: &[&str]) -> Run {
+        let log = self.path(&format!("{out}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+        command.args(["e2e", SCENARIO, "--world", "qemu", "--out"]).arg(self.path(out)).args(more);
+        command.env("TMPDIR", self.path("tmp")).env("XDG_CACHE_HOME", self.path("cache"));
+        let child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        Run { child, log }
+    }
+
+    /// Processes of this host that were told of this place, the runs' own aside.
+    fn processes(&self) -> Vec<i32> {
+        let place = self.0.path().to_str().unwrap();
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = processes.filter_map(|p| p.file_name().to_str()?.parse().ok());
+        let knows = |n: &i32| {
+            let told = fs::read(format!("/proc/{n}/cmdline")).unwrap_or_default();
+            let told = String::from_utf8_lossy(&told).into_owned();
+            told.contains("qemu-system") && told.contains(place)
+        };
+        numbers.filter(knows).collect()
+    }
+
+    /// The QEMU that runs now, once there is one.
+    fn qemu(&self) -> Pid {
+        let mut found = None;
+        wait("QEMU's process", || {
+            found = self.processes().first().copied();
+            found.is_some()
+        });
+        Pid::from_raw(found.unwrap())
+    }
+
+    fn nothing_is_left(&self, after: &str) {
+        wait("the end of every process", || self.processes().is_empty());
+        let left: Vec<_> = fs::read_dir(self.path("tmp")).unwrap().flatten().map(|e| e.file_name()).collect();
+        // Known to be left by kills: the empty folders that a program of vmhealth's was tried out in (SECURITY.md).
+        let is_known = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(".tmp");
+        assert!(left.iter().all(is_known), "{after}: {left:?}");
+        let templates = fs::read_dir(self.path("cache/vmhealth/templates")).into_iter().flatten().flatten();
+        let half: Vec<_> =
+            templates.map(|e| e.file_name()).filter(|n| n.to_string_lossy().starts_with(".building")).collect();
+        assert!(half.is_empty(), "{after}: {half:?}");
+    }
+}
+
+struct Run {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Run {
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Waits until it has said this; impossible once it has ended.
+    fn says(&mut self, words: &str) {
+        wait(words, || {
+            let ended = self.child.try_wait().unwrap();
+            let said = self.log().contains(words);
+            assert!(said || ended.is_none(), "it ended ({ended:?}) before it said {words:?}:\n{}", self.log());
+            said
+        });
+    }
+
+    /// Its exit status, and all that it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut status = None;
+        wait("the run's end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        (status.unwrap().code(), self.log())
+    }
+}
+
+/// A test that goes wrong leaves no run behind.
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn model(out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+    command.args(["e2e", SCENARIO, "--world", "model", "--out"]).arg(out);
+    command
+}
+
+#[test]
+fn a_folder_that_cannot_be_had_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine"), "").unwrap();
+    for (out, status, words) in
+        [("/proc/no/folder".as_ref(), 3, "/proc/no/folder: "), (folder.path(), 2, "is not empty: name another folder")]
+    {
+        let output = model(out).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(status) && said.contains(words), "{:?}: {said}", output.status);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was added to what is there");
+}
+
+#[test]
+fn of_runs_with_one_folder_one_gets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let start = |_| model(&out).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let runs: Vec<Child> = (0..8).map(start).collect();
+    let ends: Vec<_> = runs.into_iter().map(|run| run.wait_with_output().unwrap()).collect();
+    assert_eq!(ends.iter().filter(|end| end.status.success()).count(), 1);
+    for end in ends.iter().filter(|end| !end.status.success()) {
+        let said = String::from_utf8_lossy(&end.stderr);
+        assert!(end.status.code() == Some(2) && said.contains("is not empty"), "{:?}: {said}", end.status);
+    }
+}
+
+/// A terminal that was closed, a `| head`.
+#[test]
+fn nobody_has_to_read_what_a_run_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = model(&out).stdout(Stdio::null()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(out.join("results.json").exists());
+}
+
+/// The run's files on ever larger disks, until they fit: each write fails once.
+#[test]
+fn a_full_disk_is_named_wherever_it_is_met() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |kib: u32| {
+        let script = format!("mount -t tmpfs -o size={kib}k tmpfs \"$1\" && shift && exec \"$@\"");
+        let out = folder.path().join("out");
+        let vmhealth = model(&out);
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(folder.path());
+        command.arg(vmhealth.get_program()).args(vmhealth.get_args()).output().unwrap()
+    };
+    if !run(1 << 20).status.success() {
+        eprintln!("SKIPPED, nothing can be mounted here: {}", String::from_utf8_lossy(&run(1 << 20).stderr));
+        return;
+    }
+    let mut failed = 0;
+    for kib in (4..).step_by(4) {
+        let output = run(kib);
+        if output.status.success() {
+            break;
+        }
+        failed += 1;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().last().unwrap_or_default();
+        // The folder, a file in it, or the guest's evidence.
+        let named = last.contains(": No space left on device") && last.contains("out");
+        assert!(output.status.code() == Some(3) && named, "{kib} KiB: {:?}: {said}", output.status);
+    }
+    assert!(failed > 5, "{failed}");
+}
+
+/// Stopped for ever, in guest time and in the host's: the host's failure, in time, and not the guest's.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_qemu_that_stands_still_is_not_the_guests_failure() {
+    let place = Place::new();
+    for (out, more, words) in
+        [("guest", &[][..], "QEMU's clock has stood at"), ("real", &["--clock", "real"], "was stopped by a signal of")]
+    {
+        let mut run = place.run(out, more);
+        run.says("guest ready (");
+        kill(place.qemu(), Signal::SIGSTOP).unwrap();
+        let (status, said) = run.end();
+        assert!(status == Some(3) && said.contains(words), "{out}: {status:?}\n{said}");
+        assert!(said.contains("0 fail, 1 infra"), "{said}");
+        assert!(place.path(out).join("qemu/killed-daemon.watchdog.poweroff/timeline.jsonl").exists());
+        place.nothing_is_left(out);
+    }
+}
+
+/// While it boots the guest that others would be forked from: that is given up, and the scenario has its verdict.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_template_whose_qemu_stands_still_is_done_without() {
+    let place = Place::without_templates();
+    let mut run = place.run("out", &[]);
+    run.says("booting the guest that is forked from now on");
+    kill(place.qemu(), Signal::SIGSTOP).unwrap();
+    // While it starts that is seen by its silence, later by its clock.
+    run.says("no template, booting cold: QEMU");
+    let (status, said) = run.end();
+    assert_eq!(status, Some(0), "{said}");
+    place.nothing_is_left("a template that was given up");
+}
+
+/// In guest time nothing is lost by it.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_run_that_was_stopped_goes_on() {
+    const PAUSE: Duration = Duration::from_secs(30);
+    let place = Place::without_templates();
+    let mut run = place.run("out", &[]);
+    for words in ["booting the guest that is forked from now on", "guest forked", "fault killWatchdog begun"] {
+        run.says(words);
+        kill(run.pid(), Signal::SIGSTOP).unwrap();
+        std::thread::sleep(PAUSE);
+        kill(run.pid(), Signal::SIGCONT).unwrap();
+    }
+    let (status, said) = run.end();
+    assert!(status == Some(0) && !said.contains("no template"), "{said}");
+    place.nothing_is_left("a pause");
+}
+
+/// What is known is written, and nothing is left; whoever asks twice does not wait.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn who_asks_a_run_to_end_gets_what_is_known() {
+    let place = Place::new();
+    for (out, signals) in [
+        ("interrupted", &[Signal::SIGINT][..]),
+        ("terminated", &[Signal::SIGTERM]),
+        ("hung-up", &[Signal::SIGHUP]),
+        ("twice", &[Signal::SIGINT, Signal::SIGTERM]),
+    ] {
+        let mut run = place.run(out, &["--cold"]);
+        run.says("qemu STARTED");
+        for signal in signals {
+            kill(run.pid(), *signal).unwrap();
+        }
+        let (status, said) = run.end();
+        assert_eq!(status, Some(130), "{out}: {said}");
+        assert!(said.contains("interrupted; ending the guests"), "{out}: {said}");
+        wait("the end of every process", || place.processes().is_empty());
+        if signals.len() == 1 {
+            assert!(place.path(out).join("results.json").exists(), "{out}");
+            place.nothing_is_left(out);
+        }
+    }
+}
+
+/// At any moment, from the first template's boot to the verdict; the next run removes what they left.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn runs_that_are_killed_leave_nothing() {
+    let kills = std::env::var(KILLS_VARIABLE).map_or(KILLS, |n| n.parse().unwrap());
+    let place = Place::without_templates();
+    let mut first = place.run("first", &[]);
+    first.says("booting the guest that is forked from now on");
+    place.qemu();
+    drop(first);
+    wait("the end of every process", || place.processes().is_empty());
+    // A run that makes the template, so that the others come further.
+    let (status, said) = place.run("second", &[]).end();
+    assert_eq!(status, Some(0), "{said}");
+    place.nothing_is_left("a template's builder that was killed");
+    for n in 0..kills {
+        // Evenly over a run: every moment has its turn.
+        let run = place.run(&format!("k{n}"), &[]);
+        std::thread::sleep(RUN * n as u32 / kills as u32);
+        // SIGKILL.
+        drop(run);
+        wait("the end of every process", || place.processes().is_empty());
+    }
+    let (status, said) = place.run("last", &[]).end();
+    assert_eq!(status, Some(0), "{said}");
+    place.nothing_is_left("runs that were killed");
+}
