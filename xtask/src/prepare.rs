@@ -3,6 +3,7 @@
 //! Knows nothing of scenarios and of the command line.
 
 use crate::host::{self, Tool};
+pub use crate::lines::say;
 use crate::program;
 use crate::report::{Machine, PlatformReport};
 use crate::run::{HostError, Reality};
@@ -93,11 +94,6 @@ fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), HostError> {
             Err(HostError::NotReady(format!("still missing after two installations; type: {command}")))
         }
     }
-}
-
-/// A line of progress, on stderr.
-pub fn say(line: &str) {
-    eprintln!("{line}");
 }
 
 /// Where QEMU runs, as the command line names it.

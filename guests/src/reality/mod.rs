@@ -4,6 +4,7 @@
 
 mod backend;
 mod clock;
+mod control;
 mod guest;
 mod pressure;
 mod qemu;
@@ -17,6 +18,7 @@ mod timeline;
 mod users_image;
 mod world;
 
+pub use control::{Control, Controls, Watch, controls};
 pub use pressure::Pressure;
 pub use run::{Outcome, run};
 pub use setup::Setup;

@@ -40,6 +40,12 @@ impl Alive {
         }
     }
 
+    /// This breaks before those that were to.
+    pub fn breaks_next(&mut self, fault: Option<Fault>) {
+        let at = self.begun.min(self.faults.len());
+        self.faults.splice(at..at, fault);
+    }
+
     /// Takes an entry of the trace.
     pub fn observe(&mut self, entry: &Entry) {
         match &entry.event {

@@ -13,6 +13,7 @@ mod exit;
 mod explore;
 mod image;
 mod interrupt;
+mod json_lines;
 mod mutants;
 mod output;
 mod parts;

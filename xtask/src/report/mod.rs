@@ -18,6 +18,7 @@ mod table;
 
 pub use about::About;
 pub use annotations::annotations;
+pub(crate) use evidence::{console_end, plain};
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};
 pub use html::html;
