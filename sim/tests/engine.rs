@@ -308,7 +308,7 @@ fn interfered(vm: &VirtualMachine, spec: &Spec, moments: &[(u64, Input)]) -> (Ve
 }
 
 fn asked(text: &str) -> Input {
-    Input::Asked { fault: text.parse().unwrap() }
+    Input::Asked { fault: text.parse().expect("a fault") }
 }
 
 #[test]

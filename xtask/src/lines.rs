@@ -1,35 +1,76 @@
-//! Lines on stderr. A view that owns the terminal takes them in their place for as long as it lives.
+//! Lines on stderr, and below them in a terminal what is waited for. A view that owns the terminal takes the lines in their place.
 
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-type Taker = Box<dyn Fn(&str) + Send>;
+enum Place {
+    Stderr,
+    /// Stderr, with the last line and the time since then kept below.
+    AboveBar(ProgressBar),
+    View(Box<dyn Fn(&str) + Send>),
+}
 
-static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
+static PLACE: Mutex<Place> = Mutex::new(Place::Stderr);
+/// Between two pictures of the bar.
+const TICK: Duration = Duration::from_millis(200);
+/// A wait that is not worth a word.
+const SHORT: &str = "waiting";
 
-fn taker() -> MutexGuard<'static, Option<Taker>> {
-    TAKER.lock().unwrap_or_else(PoisonError::into_inner)
+fn place() -> MutexGuard<'static, Place> {
+    PLACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A line for who waits.
 pub fn say(line: &str) {
-    match &*taker() {
-        Some(taker) => taker(line),
-        None => eprintln!("{line}"),
+    match &*place() {
+        Place::Stderr => eprintln!("{line}"),
+        Place::AboveBar(bar) => {
+            bar.println(line);
+            bar.set_message(line.trim().to_owned());
+            bar.reset_elapsed();
+        }
+        Place::View(taker) => taker(line),
     }
 }
 
-/// Lines go to `taker` until this is dropped. It must not say a line itself.
+/// Lines go somewhere else until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Taken(());
+pub(crate) struct Elsewhere(());
 
-/// From here on lines go to `taken`.
-pub(crate) fn take(taken: impl Fn(&str) + Send + 'static) -> Taken {
-    *taker() = Some(Box::new(taken));
-    Taken(())
+fn go(to: Place) -> Elsewhere {
+    if let Place::AboveBar(bar) = std::mem::replace(&mut *place(), to) {
+        bar.finish_and_clear();
+    }
+    Elsewhere(())
 }
 
-impl Drop for Taken {
+/// From here on lines go to `taker`, which must not say a line itself.
+pub(crate) fn take(taker: impl Fn(&str) + Send + 'static) -> Elsewhere {
+    go(Place::View(Box::new(taker)))
+}
+
+/// From here on a line below all others says what is waited for and how long that has taken so far; nothing where stderr is no
+/// terminal.
+pub(crate) fn show_waiting() -> Option<Elsewhere> {
+    if !io::stderr().is_terminal() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("{spinner} {elapsed} since: {wide_msg}").ok()?;
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(SHORT);
+    bar.enable_steady_tick(TICK);
+    Some(go(Place::AboveBar(bar)))
+}
+
+impl Drop for Elsewhere {
     fn drop(&mut self) {
-        *taker() = None;
+        go_back();
+    }
+}
+
+fn go_back() {
+    if let Place::AboveBar(bar) = std::mem::replace(&mut *place(), Place::Stderr) {
+        bar.finish_and_clear();
     }
 }

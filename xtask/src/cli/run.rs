@@ -68,7 +68,8 @@ pub(super) struct Run {
     /// can be
     #[arg(long, value_name = "N", value_parser = parse_pace)]
     pub(super) pace: Option<f64>,
-    /// Print lines in place of the live view, which is shown in a terminal (not with NO_COLOR and TERM=dumb) where one VM runs
+    /// Print lines in place of the live view, which a terminal shows where one VM runs (without colours with NO_COLOR; not with
+    /// TERM=dumb)
     #[arg(long)]
     pub(super) plain: bool,
     /// json: every event on stdout as it happens, one a line, as in `timeline.jsonl`; then how it ended, as in `results.json`

@@ -4,6 +4,7 @@ use super::arguments::{SecretsArg, World};
 use super::exit::{Failure, Status, usage};
 use super::interrupt::Interrupt;
 use super::parts::run_in_parts;
+use crate::lines::show_waiting;
 use crate::prepare::{GuestOptions, say};
 use crate::report::{Results, RunFolder, Secrets, table};
 use crate::run::{self, catalogue::Case};
@@ -58,6 +59,7 @@ pub(super) async fn run_watched(
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(usage)?.hiding(secrets.clone())?;
     let print = progress();
     let progress = run::Progress::lines(move |line| print.say(&secrets.hide(line))).watched(watcher);
+    let waiting = show_waiting();
     let (results, interrupt) = match world {
         World::Model => {
             let interrupt = Interrupt::listen();
@@ -67,6 +69,7 @@ pub(super) async fn run_watched(
         }
         World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
     };
+    drop(waiting);
     eprint!("{}", table(&results));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;

@@ -30,7 +30,7 @@ const BAR: u32 = 20;
 /// Draws it; `coloured`: with colours.
 pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer, coloured: bool) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let line = format!("{} {} {} (the terminal is too small)", view.name, seconds(view.now), phase(view));
+        let line = format!("(too small) {} {} {}", view.name, seconds(view.now), phase(view));
         Paragraph::new(line).render(area, buffer);
     } else {
         whole(view, area, buffer);

@@ -2,7 +2,7 @@
 
 use super::screen::{News, Shown, show};
 use super::view::{Pace, View};
-use crate::lines::{self, Taken};
+use crate::lines::{self, Elsewhere};
 use crate::report::Secrets;
 use crate::run::catalogue::Case;
 use crate::run::{Begun, Watcher};
@@ -25,7 +25,7 @@ pub(crate) struct LiveWatcher {
 struct Screen {
     news: Sender<News>,
     thread: JoinHandle<io::Result<()>>,
-    _lines: Taken,
+    _lines: Elsewhere,
 }
 
 impl LiveWatcher {
