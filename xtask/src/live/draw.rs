@@ -177,9 +177,9 @@ fn tail(title: &str, lines: &[&str], area: Rect, buffer: &mut Buffer) {
 }
 
 fn keys(view: &View) -> String {
-    let breaks = if view.faults.is_empty() { "" } else { "b break something   " };
-    let steers = if view.pace.is_some() { "space pause   + faster   - slower   " } else { "" };
-    format!("{breaks}{steers}q end and explain   Ctrl-C break off")
+    let breaks = if view.faults.is_empty() { "" } else { "b break  " };
+    let steers = if view.pace.is_some() { "space pause  + faster  - slower  " } else { "" };
+    format!("{breaks}{steers}q end and explain  Ctrl-C break off")
 }
 
 fn list(view: &View, mark: usize, area: Rect, buffer: &mut Buffer) {

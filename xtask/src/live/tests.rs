@@ -20,7 +20,11 @@ use vmhealth_sim::world::{self, Timings};
 /// A web server with both probes and a watchdog whose kernel panics, as its watcher sees it `after` the fault began.
 fn view(after: Duration) -> View {
     let http = "httpGet: {port: 1500}, periodSeconds: 5, failureThreshold: 3";
-    let vm = vm().readiness(http).liveness(http).watchdog(WatchdogAction::Poweroff).build();
+    let vm = vm()
+        .readiness(http)
+        .liveness(&format!("{http}, initialDelaySeconds: 20"))
+        .watchdog(WatchdogAction::Poweroff)
+        .build();
     let file = scenario()
         .guest("watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}, healthServer: true")
         .spec("traffic: {every: 1s, port: 1500}")

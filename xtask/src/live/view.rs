@@ -202,6 +202,8 @@ impl View {
         self.guest = match event {
             DomainEvent::Started | DomainEvent::Reset { .. } => "boots",
             DomainEvent::Panicked { .. } => "panicked",
+            // It asks nobody who would hear it.
+            DomainEvent::Powerdown if self.guest == "panicked" => return,
             DomainEvent::Powerdown | DomainEvent::Shutdown { .. } => "shuts down",
             DomainEvent::Stop => "stopped",
             DomainEvent::Resume => "runs on",
