@@ -144,7 +144,7 @@ fn watched_paused_broken_and_ended_by_keys() {
     terminal.keys(&["Enter"]);
     terminal.wait_for("the countdown", |s| s.contains("kernelPanic confirmed") && s.contains("nobody writes to it"));
     terminal.wait_for("the VM to be back", |s| {
-        s.contains("qemu RESET") && s.contains("connections: delivered") && s.contains("True")
+        s.contains("Running / ready") && s.contains("connections: delivered") && s.contains("True")
     });
     terminal.keys(&["q"]);
     let screen = terminal.is_given_back("status 0");
