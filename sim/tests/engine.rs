@@ -8,8 +8,8 @@ use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::{Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::Connection;
-use vmhealth_sim::world::{self, Timings};
+use vmhealth_sim::trace::{Connection, Entry, Event};
+use vmhealth_sim::world::{self, Driver, Model, Timings};
 
 /// A VM with a poweroff watchdog that answers pings.
 fn vm(strategy: &str) -> VirtualMachine {
@@ -295,4 +295,83 @@ fn a_connection_counts_at_its_time() {
         engine.handle(Time::from_secs(6), connection);
         assert_eq!(engine.verdict().is_some(), fails, "decided at {at} s");
     }
+}
+
+/// Runs the model until `moment`, tells the engine `input` there, and goes on to the end.
+fn interfered(vm: &VirtualMachine, spec: &Spec, moments: &[(u64, Input)]) -> (Verdict, Engine) {
+    let mut driver = Driver::new(Engine::new(vm.clone(), spec, Config::default()));
+    for (second, input) in moments {
+        driver.tell(Time::from_secs(*second), input.clone());
+    }
+    let verdict = driver.run(&mut Model::new(&vm.vmi, spec, Timings::default()));
+    (verdict, driver.into_engine())
+}
+
+fn asked(text: &str) -> Input {
+    Input::Asked { fault: text.parse().expect("a fault") }
+}
+
+#[test]
+fn what_is_asked_for_begins_at_once_and_is_watched_like_the_scenario_s_own() {
+    let vm = vm("Always");
+    let more = scenario().observe("30s").end("ready: true, answers: true, waitUpTo: 15m");
+    let spec = more.expect("{see: guest ready, within: 0s..9m}").build().spec;
+    let (verdict, engine) = interfered(&vm, &spec, &[(40, asked("guestReboot")), (65, asked("killAgent"))]);
+    assert_eq!(verdict, Verdict::Pass, "{:#?}", lines(&engine));
+    let begun = engine.trace().entries().iter().find(|e| e.event.to_string() == "fault guestReboot begun").unwrap();
+    assert_eq!(begun.at, Time::from_secs(40));
+    let begun = lines(&engine).iter().filter(|line| line.ends_with(" begun")).count();
+    assert_eq!(begun, 2, "it is watched on for as long as after a fault of the scenario's: {:#?}", lines(&engine));
+    // The same again as a scenario that nobody interferes with.
+    let alone = Spec { steps: engine.steps_as_they_went(), ..spec.clone() };
+    let (verdict, trace, _) = world::run(&vm, &alone, Config::default(), Timings::default());
+    assert_eq!(verdict, Verdict::Pass);
+    let times = |entries: &[Entry]| entries.iter().map(|e| format!("{} {}", e.at, e.event)).collect::<Vec<_>>();
+    let (alone, before) = (times(trace.entries()), times(engine.trace().entries()));
+    assert_eq!(alone[..before.len().min(alone.len())], before[..before.len().min(alone.len())]);
+}
+
+#[test]
+fn what_is_asked_for_changes_nothing_of_what_the_scenario_does_next() {
+    let vm = vm("Always");
+    let steps = "{after: guest ready, plus: 2s, fault: killAgent}, {plus: 60s, fault: kernelPanic}";
+    let spec = scenario().steps(steps).expect("{see: fault kernelPanic confirmed, from: guest ready, within: 0s..9m}");
+    let spec = spec.build().spec;
+    let begins = |moments: &[(u64, Input)]| {
+        let (verdict, engine) = interfered(&vm, &spec, moments);
+        assert_eq!(verdict, Verdict::Pass, "{:#?}", lines(&engine));
+        let entries = engine.trace().entries().iter().filter(|e| matches!(e.event, Event::FaultBegun(_)));
+        entries.map(|e| format!("{} {}", e.at.since_origin().as_secs(), e.event)).collect::<Vec<_>>()
+    };
+    let mut expected = begins(&[]);
+    let found = begins(&[(50, asked("{networkLoss: {for: 5s}}"))]);
+    expected.insert(1, "50 fault networkLoss begun".to_owned());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_cannot_be_broken_does_not_end_the_run() {
+    let vm = vm("RerunOnFailure");
+    let spec = scenario()
+        .steps("{after: guest ready, fault: guestPoweroff}, {after: vm status Stopped, plus: 60s, user: start}");
+    let spec = spec.expect("{see: guest ready, from: user start accepted, within: 0s..9m}").build().spec;
+    let (verdict, engine) = interfered(&vm, &spec, &[(50, asked("kernelPanic"))]);
+    assert_eq!(verdict, Verdict::Pass, "{:#?}", lines(&engine));
+    assert!(lines(&engine).contains(&"fault kernelPanic failed".to_owned()), "{:#?}", lines(&engine));
+}
+
+#[test]
+fn who_has_seen_enough_ends_the_run() {
+    let vm = vm("Always");
+    let more = || scenario().observe("1h").end("ready: true, waitUpTo: 15m");
+    let check = |second, more: ScenarioFile, expected: fn(&Verdict) -> bool| {
+        let spec = more.expect("{see: guest ready, from: vm event SuccessfulCreate, within: 0s..9m}").build().spec;
+        let (verdict, engine) = interfered(&vm, &spec, &[(second, Input::Enough)]);
+        assert!(expected(&verdict), "{second}: {verdict:?} {:#?}", lines(&engine));
+        assert!(engine.trace().entries().last().unwrap().at <= Time::from_secs(second));
+    };
+    check(90, more(), |v| *v == Verdict::Pass);
+    check(3, more(), |v| matches!(v, Verdict::Infra(why) if why == "ended by its user while guest ready was awaited"));
+    let panics = more().steps("{after: guest ready, fault: kernelPanic}");
+    check(50, panics, |v| matches!(v, Verdict::Fail(why) if why == "at the end ready is false, expected true"));
 }

@@ -305,6 +305,7 @@ const REAL_TIME: &[&str] = &[
     "host/container/run.rs",
     "host/container/sweep.rs",
     "qemu/tsc.rs",
+    "reality/control.rs",
     "reality/pressure.rs",
     "registers.rs",
     "time/wait.rs",

@@ -7,6 +7,8 @@ pub mod cli;
 pub mod compare;
 pub mod doctor;
 pub mod host;
+mod lines;
+mod live;
 pub mod mutation;
 pub mod own;
 pub mod prepare;

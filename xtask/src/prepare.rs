@@ -3,13 +3,13 @@
 //! Knows nothing of scenarios and of the command line.
 
 use crate::host::{self, Tool};
+pub use crate::lines::say;
 use crate::program;
 use crate::report::{Machine, PlatformReport};
 use crate::run::{HostError, Reality};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::confine;
 use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
@@ -94,11 +94,6 @@ fn install(missing: impl Fn() -> Vec<Tool>) -> Result<(), HostError> {
             Err(HostError::NotReady(format!("still missing after two installations; type: {command}")))
         }
     }
-}
-
-/// A line of progress, on stderr. Whoever read it may be gone, as a terminal that was closed: that ends no run.
-pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Where QEMU runs, as the command line names it.

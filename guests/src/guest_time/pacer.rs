@@ -51,10 +51,13 @@ impl Slowed {
     }
 }
 
-/// For as long as the run lasts; it returns why guest time does not go on any more. `pace` as in [`super::Timekeeping`].
-pub(crate) async fn pace(time: Rc<SharedTime>, pace: Option<f64>) -> String {
-    let mut slowed = pace.map(|pace| Slowed { pace, since: Instant::now(), from: Duration::ZERO });
+/// For as long as the run lasts; it returns why guest time does not go on any more.
+pub(crate) async fn pace(time: Rc<SharedTime>) -> String {
+    let mut slowed: Option<Slowed> = None;
     loop {
+        if time.pace() != slowed.as_ref().map(|slowed| slowed.pace) {
+            slowed = time.pace().map(|pace| Slowed { pace, since: Instant::now(), from: time.now() });
+        }
         if let Err(why) = step(&time, slowed.as_mut()).await {
             return why;
         }
@@ -79,6 +82,10 @@ async fn step(time: &SharedTime, slowed: Option<&mut Slowed>) -> Result<(), Stri
         Some(slowed) => Some(slowed.allow(now).await),
         None => None,
     };
+    if time.is_held() {
+        // Since it was waited for the host's time.
+        return Ok(());
+    }
     let clocks = time.clocks();
     let next = time.next_wait().map(|next| allowed.map_or(next, |allowed| next.min(allowed)));
     if clocks.is_empty() {

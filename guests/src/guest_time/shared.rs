@@ -31,12 +31,14 @@ pub(crate) struct SharedTime {
     waits: RefCell<BTreeMap<Due, Waker>>,
     holds: Cell<u32>,
     numbers: Cell<u64>,
+    /// How much may pass in a second of the host's, for who watches; `None`: as much as can.
+    pace: Cell<Option<f64>>,
     /// The pacer is to look again.
     pub(super) changed: Notify,
 }
 
 impl SharedTime {
-    pub(crate) fn begin() -> Rc<SharedTime> {
+    pub(crate) fn begin(pace: Option<f64>) -> Rc<SharedTime> {
         Rc::new(SharedTime {
             origin: Instant::now(),
             wall: SystemTime::now(),
@@ -46,6 +48,7 @@ impl SharedTime {
             waits: RefCell::default(),
             holds: Cell::default(),
             numbers: Cell::default(),
+            pace: Cell::new(pace),
             changed: Notify::new(),
         })
     }
@@ -110,6 +113,16 @@ impl SharedTime {
 
     pub(super) fn is_held(&self) -> bool {
         self.holds.get() > 0
+    }
+
+    /// Slows it down for who watches, or does not any more.
+    pub(crate) fn set_pace(&self, pace: Option<f64>) {
+        self.pace.set(pace);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn pace(&self) -> Option<f64> {
+        self.pace.get()
     }
 
     /// Ends at an instant of guest time; never before what has happened until then was dealt with.

@@ -4,6 +4,7 @@
 
 mod backend;
 mod clock;
+mod control;
 mod door;
 mod guest;
 mod held;
@@ -19,6 +20,7 @@ mod timeline;
 mod users_image;
 mod world;
 
+pub use control::{Control, Controls, Watch, controls};
 pub use door::{Answer, Ask, DOOR, DoorPlace, Ran, ask};
 pub use pressure::Pressure;
 pub use run::{Outcome, run};

@@ -1,5 +1,6 @@
 //! The loop.
 
+use super::control::{Controls, steer};
 use super::door::Door;
 use super::held;
 use super::pressure::{Pressure, Watcher};
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use vmhealth_sim::engine::{Config, Engine, Input};
-use vmhealth_sim::scenario::Verdict;
+use vmhealth_sim::scenario::{Step as ScenarioStep, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Trace};
 use vmhealth_sim::world::{Driver, Step};
@@ -38,11 +39,18 @@ pub struct Outcome {
     pub pressure: Pressure,
     /// How much of that were boots that forks did not have to wait for.
     pub skipped: Duration,
+    /// The scenario's steps as they went, with those that were asked for while it ran.
+    pub steps: Vec<ScenarioStep>,
 }
 
-/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry. The run has a
-/// thread of its own.
-pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl Fn(&Entry)) -> io::Result<Outcome> {
+/// Runs a scenario on real QEMU until its verdict, or until `cancelled` says so. `watcher` sees every entry, and whoever has
+/// the other end of `controls` may interfere. The run has a thread of its own.
+pub async fn run(
+    setup: Setup,
+    cancelled: watch::Receiver<bool>,
+    controls: Controls,
+    watcher: impl Fn(&Entry),
+) -> io::Result<Outcome> {
     let (entries, mut seen) = mpsc::unbounded_channel();
     let keeping = setup.platform.time.clone();
     let watch = async {
@@ -51,7 +59,7 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
         }
     };
     // What was sent is seen before the channel's end is, and that comes with the end of the run.
-    let run = on_own_thread(&keeping, move || drive(setup, cancelled, entries));
+    let run = on_own_thread(&keeping, move || drive(setup, cancelled, controls, entries));
     let (outcome, ()) = tokio::join!(run, watch);
     outcome.map_err(io::Error::other)?
 }
@@ -59,6 +67,7 @@ pub async fn run(setup: Setup, cancelled: watch::Receiver<bool>, watcher: impl F
 async fn drive(
     setup: Setup,
     mut cancelled: watch::Receiver<bool>,
+    mut controls: Controls,
     watcher: mpsc::UnboundedSender<Entry>,
 ) -> io::Result<Outcome> {
     let is_users = setup.platform.image.is_users();
@@ -80,6 +89,8 @@ async fn drive(
         let watcher = Rc::new(RefCell::new(Watcher::new(world.clone(), accel)));
         (watcher.clone(), tokio::task::spawn_local(Watcher::watch(watcher)))
     });
+    let showing = tokio::task::spawn_local(controls.show_time(world.shared.clock.clone()));
+    let mut hold = None;
     let verdict = loop {
         let step = driver.step_at(world.shared.clock.now());
         timeline.keep(driver.engine().trace())?;
@@ -102,14 +113,22 @@ async fn drive(
                 }
                 None => break Verdict::Infra("the world is gone".into()),
             },
+            Some(control) = controls.next() => {
+                if let Some(input) = steer(control, &mut hold) {
+                    driver.tell(world.shared.clock.now(), input);
+                }
+            }
             () = sleep_until(wake) => {}
             _ = cancelled.wait_for(|c| *c) => break Verdict::Infra("interrupted".into()),
         }
     };
+    // What ends the guests must not wait for who watches.
+    drop(hold);
     let simply_passed = verdict == Verdict::Pass && setup.spec.until.is_none();
     if let Some(told) = setup.freeze.as_ref().filter(|_| !simply_passed && !*cancelled.borrow()) {
         held::hold(&world, &door, &verdict, told, &mut cancelled).await;
     }
+    showing.abort();
     let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
     let pressure = watching.map_or_else(Pressure::default, |(watcher, watching)| {
         watching.abort();
@@ -118,7 +137,8 @@ async fn drive(
     drop(door);
     world.end().await;
     let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };
-    Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped })
+    let steps = driver.engine().steps_as_they_went();
+    Ok(Outcome { verdict, trace: driver.engine().trace().clone(), lasted, pressure, skipped, steps })
 }
 
 async fn sleep_until(wake: Option<Instant>) {

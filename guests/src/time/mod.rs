@@ -15,4 +15,4 @@ mod wait;
 
 pub use thread::{ThreadError, on_own_thread};
 pub(crate) use wait::create_clock;
-pub use wait::{Elapsed, Hold, Ticks, hold, now, patience, sleep, sleep_until, timeout, timeout_at, wall};
+pub use wait::{Elapsed, Hold, Ticks, hold, now, patience, set_pace, sleep, sleep_until, timeout, timeout_at, wall};

@@ -43,13 +43,13 @@ where
             Err(e) => return drop(answer.send(Err(ThreadError::Start(e)))),
         };
         let tasks = LocalSet::new();
-        let time = paced.map(|pace| (SharedTime::begin(), pace));
-        let _lives = time.as_ref().map(|(time, _)| live_by(time.clone()));
+        let time = paced.map(SharedTime::begin);
+        let _lives = time.clone().map(live_by);
         let done = tasks.block_on(&runtime, async {
             // Tasks of their own: what is waited for here is looked at whenever any task has had its turn.
             let stands = async {
                 match time {
-                    Some((time, paced)) => tokio::task::spawn_local(pace(time, paced)).await,
+                    Some(time) => tokio::task::spawn_local(pace(time)).await,
                     None => std::future::pending().await,
                 }
             };

@@ -154,6 +154,11 @@ pub fn hold() -> Hold {
     Hold(())
 }
 
+/// How much guest time may pass in a second of the host's from here on; `None`: as much as can. The host's cannot be changed.
+pub fn set_pace(pace: Option<f64>) {
+    shared().inspect(|time| time.set_pace(pace));
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
         shared().inspect(|time| time.release());

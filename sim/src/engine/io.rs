@@ -30,6 +30,13 @@ pub enum Input {
         /// What became of it.
         outcome: Connection,
     },
+    /// Somebody who watches wants something broken now; it begins once nothing else is under way.
+    Asked {
+        /// What breaks.
+        fault: Fault,
+    },
+    /// Who watches has seen enough: the run ends here.
+    Enough,
     /// The host could not do something that the run needs.
     HostFailed {
         /// What it could not do, and the mend where known.

@@ -11,7 +11,7 @@ use crate::cluster::{
     Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiOutput,
 };
 use crate::manifest::{VirtualMachine, VmiSpec};
-use crate::scenario::{FinalState, Judge, Script, Spec, Verdict};
+use crate::scenario::{FinalState, Judge, Script, Spec, Step, Verdict};
 use crate::time::{Time, earliest};
 use crate::timers::Timers;
 use crate::trace::{Condition, Entry, Event, Keeps, Trace, VmReady, VmReason, VmStatus};
@@ -162,6 +162,11 @@ impl Engine {
         &self.trace
     }
 
+    /// The scenario's steps, and among them those that were asked for while it ran, as they began.
+    pub fn steps_as_they_went(&self) -> Vec<Step> {
+        self.script.as_it_went()
+    }
+
     /// What happened; the engine's work is over.
     pub fn into_trace(self) -> Trace {
         self.trace
@@ -204,6 +209,8 @@ impl Engine {
             Input::Of { .. } => {}
             Input::Fault { step, news } => self.fault_news(step, news),
             Input::Connection { at, outcome } => self.connection(at, outcome),
+            Input::Asked { fault } => self.script.ask(fault),
+            Input::Enough => self.judge.end(),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
         }
         self.advance(now);

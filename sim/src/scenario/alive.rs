@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alive {
     /// What is to break, in its order.
-    faults: Arc<[Fault]>,
+    faults: Arc<Vec<Fault>>,
     begun: usize,
     booted: bool,
     serves: bool,
@@ -28,7 +28,7 @@ pub struct Alive {
 impl Alive {
     /// Before anything has happened; the faults of these steps are going to.
     pub fn new(steps: &[Step], has_liveness: bool) -> Alive {
-        let faults = steps.iter().filter_map(|step| step.fault.clone()).collect();
+        let faults = Arc::new(steps.iter().filter_map(|step| step.fault.clone()).collect());
         Alive {
             faults,
             begun: 0,
@@ -39,6 +39,12 @@ impl Alive {
             has_liveness,
             liveness_succeeded: false,
         }
+    }
+
+    /// This breaks before those that were to.
+    pub fn breaks_next(&mut self, fault: Option<Fault>) {
+        let at = self.begun.min(self.faults.len());
+        Arc::make_mut(&mut self.faults).splice(at..at, fault);
     }
 
     /// Takes an entry of the trace.

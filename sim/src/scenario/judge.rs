@@ -7,6 +7,7 @@ use super::alive::Alive;
 use super::file::{Expectation, Final, FinalVmi, Never, Spec};
 use super::pattern::Pattern;
 use super::window::Window;
+use crate::fault::Fault;
 use crate::time::{Time, earliest};
 use crate::trace::{Entry, Event, Phase, VmStatus};
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct Judge {
     /// The run stops at this event.
     until: Option<Pattern>,
     reached: bool,
+    /// Who watches has seen enough.
+    enough: bool,
 }
 
 impl Judge {
@@ -95,7 +98,23 @@ impl Judge {
             last_seen: None,
             until: spec.until.clone(),
             reached: false,
+            enough: false,
         }
+    }
+
+    /// Something is broken that the scenario did not foresee.
+    pub fn breaks_next(&mut self, fault: Fault) {
+        self.alive.breaks_next(Some(fault));
+    }
+
+    /// It goes on being watched from here.
+    pub fn prolong(&mut self, now: Time) {
+        self.met_at = self.met_at.max(now);
+    }
+
+    /// Who watches has seen enough: what is to be at the end is to be now.
+    pub fn end(&mut self) {
+        self.enough = true;
     }
 
     /// Takes an entry of the trace.
@@ -241,6 +260,8 @@ impl Judge {
         if let Some(expectation) = self.expect.get(self.met) {
             let why = if self.deadline().is_some_and(|t| t <= now) {
                 format!(" within {} of {}: deadline", self.window(expectation), self.origin_name(expectation))
+            } else if self.enough {
+                return Some(Verdict::Infra(format!("ended by its user while {} was awaited", expectation.see)));
             } else if at_rest {
                 ": cannot happen any more: the VM is idle and no step is left".into()
             } else {
@@ -250,14 +271,14 @@ impl Judge {
             return Some(Verdict::Fail(format!("awaited {see} ({number} of {all}){why}; last seen: {last}")));
         }
         let watching = !script_finished || self.watched_until().is_some_and(|t| t > now);
-        if watching && !at_rest {
+        if watching && !at_rest && !self.enough {
             return None;
         }
         if !script_finished {
             return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen())));
         }
         let verdict = self.check_final(state);
-        let waits = !at_rest && self.waited_until().is_some_and(|t| t > now);
+        let waits = !at_rest && !self.enough && self.waited_until().is_some_and(|t| t > now);
         (verdict == Verdict::Pass || !waits).then_some(verdict)
     }
 

@@ -113,7 +113,7 @@ pub struct FleetBench {
 /// Measures; SimPy is installed into `scratch` where it is not there yet.
 pub async fn fleet(plan: FleetPlan, scratch: &Path, progress: &Progress) -> io::Result<FleetBench> {
     let of = |panics_every: Option<f64>, days| made(panics_every, days, plan.seed);
-    progress("the bare queue, one VM stepped and skipped");
+    progress.say("the bare queue, one VM stepped and skipped");
     let mut rows = vec![("the bare queue, of three".to_owned(), queue())];
     let healthy = of(None, STEPPED_DAYS)?;
     let (tally, cpu) = cpu_of(|| healthy.run_stepped(0));
@@ -132,7 +132,7 @@ pub async fn fleet(plan: FleetPlan, scratch: &Path, progress: &Progress) -> io::
         }
         Err(why) => Some(why.to_string()),
     };
-    progress("the fleet");
+    progress.say("the fleet");
     let fleet = of(Some(30.0), plan.days)?;
     let part = PART.min(plan.vms);
     let (alone, cpu) = cpu_of(|| run(&fleet, part, 1));
@@ -222,7 +222,7 @@ fn queue() -> Rate {
 }
 
 async fn simpy(scratch: &Path, progress: &Progress) -> io::Result<Rate> {
-    progress("SimPy; the first time it is installed");
+    progress.say("SimPy; the first time it is installed");
     std::fs::create_dir_all(scratch)?;
     let (venv, script) = (scratch.join("venv-simpy"), scratch.join("fleet.py"));
     let python = venv.join("bin/python");

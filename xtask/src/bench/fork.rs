@@ -123,7 +123,11 @@ pub async fn fork(
         let mut cold = Series::default();
         for n in 1..=plan.colds {
             cold.push(bench.one(BootMode::Cold, true, true).await?);
-            progress(&format!("cold boot {n} of {}: HTTP after {:.1} s", plan.colds, cold.http.last().unwrap_or(&0.0)));
+            progress.say(&format!(
+                "cold boot {n} of {}: HTTP after {:.1} s",
+                plan.colds,
+                cold.http.last().unwrap_or(&0.0)
+            ));
         }
         let mut forks = Series::default();
         // What is asked of a fork is all it does: one fork for each question.
@@ -131,7 +135,7 @@ pub async fn fork(
             forks.push(bench.one(BootMode::Fork(template.captured()), true, false).await?);
             forks.push(bench.one(BootMode::Fork(template.captured()), false, true).await?);
         }
-        progress(&format!("{} forks", plan.forks));
+        progress.say(&format!("{} forks", plan.forks));
         let (fork, cold) = (forks.times(), cold.times());
         let ratio =
             Ratio { agent: cold.agent_s.median / fork.agent_s.median, http: cold.http_s.median / fork.http_s.median };
@@ -140,7 +144,7 @@ pub async fn fork(
         for guests in &plan.guests {
             let hold = if Some(*guests) == largest { plan.hold } else { Duration::from_secs(15) };
             let crowd = bench.crowd(*guests, hold, &template).await?;
-            progress(&format!("{guests} guests at once: {:.1} MiB each", crowd.pss_mib_each));
+            progress.say(&format!("{guests} guests at once: {:.1} MiB each", crowd.pss_mib_each));
             memory.push(crowd);
         }
         Ok(ForkBench { fork, cold, ratio, memory, machine })

@@ -41,13 +41,13 @@ pub async fn peers(
     std::fs::create_dir_all(scratch)?;
     let script = scratch.join("peers.sh");
     std::fs::write(&script, SCRIPT)?;
-    progress("installing and running virtme-ng and vmtest; the first time this takes minutes");
+    progress.say("installing and running virtme-ng and vmtest; the first time this takes minutes");
     let mut child = guarded("sh", &[]).arg(&script).arg(scratch).arg(&kernel.file).stdout(Stdio::piped()).spawn()?;
     let Some(stdout) = child.stdout.take() else { return Err(io::Error::other("no output")) };
     let mut lines = BufReader::new(stdout).lines();
     let (mut series, mut failed) = (BTreeMap::<String, Vec<f64>>::new(), BTreeMap::new());
     while let Some(line) = lines.next_line().await? {
-        progress(&line);
+        progress.say(&line);
         match line.split_once(' ').map(|(tool, rest)| (tool, rest, rest.parse::<f64>())) {
             Some((tool, _, Ok(seconds))) => series.entry(tool.to_owned()).or_default().push(seconds),
             Some((tool, reason, Err(_))) => {

@@ -15,6 +15,7 @@ mod explore;
 mod guest_shell;
 mod image;
 mod interrupt;
+mod json_lines;
 mod mutants;
 mod output;
 mod parts;

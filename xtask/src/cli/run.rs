@@ -2,15 +2,19 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, UserDataArg, World, parse_boot, parse_pace};
 use super::exit::{Failure, Status};
+use super::json_lines::{JsonLines, print_result};
 use super::output::out;
-use super::session::{run_cases, status_of};
+use super::session::{run_watched, status_of};
+use crate::live::LiveWatcher;
 use crate::own::{Expected, ImageChoice, OwnRun, TimedFault, USUAL_MOMENT};
 use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::program;
-use crate::report::VerdictWord;
+use crate::report::{Secrets, VerdictWord};
+use crate::run::Watcher;
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 use vmhealth_guests::image::{DiskFormat, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
@@ -62,9 +66,17 @@ pub(super) struct Run {
     pub(super) accel: AccelArg,
     #[command(flatten)]
     pub(super) clock: ClockArg,
-    /// How fast guest time may go, for watching: 1x is as fast as the host's. If absent: as fast as can be
+    /// How fast guest time may go, for watching: 1x is as fast as the host's. If absent: 1x in the live view, else as fast as
+    /// can be
     #[arg(long, value_name = "N", value_parser = parse_pace)]
     pub(super) pace: Option<f64>,
+    /// Print lines in place of the live view, which a terminal shows where one VM runs (without colours with NO_COLOR; not with
+    /// TERM=dumb)
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// json: every event on stdout as it happens, one a line, as in `timeline.jsonl`; then how it ended, as in `results.json`
+    #[arg(long, value_enum, default_value_t = FormatArg::Text)]
+    pub(super) format: FormatArg,
     #[command(flatten)]
     pub(super) cold: ColdArg,
     #[command(flatten)]
@@ -79,6 +91,12 @@ pub(super) enum ExpectWord {
     Ready,
     Stopped,
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    Text,
+    Json,
 }
 
 impl From<ExpectWord> for Expected {
@@ -133,6 +151,7 @@ impl OwnImageArgs {
 impl Run {
     /// Judges that the guest gets ready, and how the VM is at the end.
     pub(super) async fn run(self) -> Result<Status, Failure> {
+        let can_be_live = !self.plain && self.format == FormatArg::Text && is_screen();
         let (image, image_word) = self.own_image.choice();
         let run = OwnRun {
             file: self.manifest,
@@ -144,6 +163,7 @@ impl Run {
             heartbeat: self.heartbeat,
             keepalive: self.keepalive,
             health_server: self.health_server,
+            traffic: can_be_live,
             kubevirt_version: self.kubevirt_version,
             image,
             image_word,
@@ -155,7 +175,11 @@ impl Run {
         let image = run.introduce()?;
         let mut cases = Vec::new();
         if run.faults.is_empty() && !self.no_fault {
-            for concern in choose(run.concerns()?)? {
+            let Choice { faults, by_key } = choose(run.concerns()?, can_be_live)?;
+            if by_key {
+                cases.push(OwnRun { lasting: UNTIL_QUIT, ..run.clone() }.case(again)?);
+            }
+            for concern in faults {
                 let (name, text) = (concern.name.to_owned(), concern.text.to_owned());
                 let fault = format!("{text}@{}", humantime::format_duration(USUAL_MOMENT));
                 let words = arguments.iter().map(String::as_str).chain(["--fault", &fault]);
@@ -170,9 +194,21 @@ impl Run {
         let cold = self.cold.cold || run.image.is_users();
         let (accel, clock, hosts) =
             (self.accel.choice(), self.clock.choice(self.pace)?, self.host.into_iter().collect());
-        let pace = self.pace;
+        let live = can_be_live && cases.len() == 1;
+        let pace = self.pace.or(live.then_some(1.0));
         let options = GuestOptions { accel, clock, cold, image, hosts, pace, ..GuestOptions::default() };
-        let results = run_cases(cases, World::Qemu, options, self.out, self.secrets).await?;
+        let watcher = |secrets: &Secrets| -> Option<Rc<dyn Watcher>> {
+            match self.format {
+                FormatArg::Json => Some(Rc::new(JsonLines(secrets.clone()))),
+                FormatArg::Text if live => Some(Rc::new(LiveWatcher::new(secrets.clone(), !no_color()))),
+                FormatArg::Text => None,
+            }
+        };
+        let results = run_watched(cases, World::Qemu, options, self.out, self.secrets, watcher).await?;
+        if self.format == FormatArg::Json {
+            results.scenarios.iter().for_each(print_result);
+            return Ok(status_of(&results));
+        }
         // Of those that failed the table tells it.
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
             out(&format!("\n{}", passed.explained()))?;
@@ -181,25 +217,51 @@ impl Run {
     }
 }
 
+/// For who watches and breaks it by key: until they have seen enough.
+const UNTIL_QUIT: Duration = Duration::from_secs(86_400);
+
+/// Both ways: keys come from there.
+fn is_screen() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+}
+
+/// no-color.org
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// What is to break.
+struct Choice {
+    faults: Vec<Concern>,
+    /// What the keys of the live view say.
+    by_key: bool,
+}
+
 /// Asks in a terminal which one; else all, one after another.
-fn choose(mut all: Vec<Concern>) -> Result<Vec<Concern>, Failure> {
+fn choose(mut all: Vec<Concern>, can_be_live: bool) -> Result<Choice, Failure> {
+    let chosen = |faults| Ok(Choice { faults, by_key: false });
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         let texts: Vec<&str> = all.iter().map(|c| c.text).collect();
         say(&format!("no --fault is given: {} one after another, each in a VM of its own", texts.join(", ")));
-        return Ok(all);
+        return chosen(all);
     }
     say("What is to break?");
     for (i, concern) in all.iter().enumerate() {
         say(&format!("  {}  {:<24} {}", i + 1, concern.text, concern.why));
     }
+    if can_be_live {
+        say("  0  nothing yet: watch it live, and break it by key");
+    }
     loop {
         eprint!("a number, or Enter for all of them, one after another: ");
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 || line.trim().is_empty() {
-            return Ok(all);
+            return chosen(all);
         }
         match line.trim().parse::<usize>() {
-            Ok(n) if (1..=all.len()).contains(&n) => return Ok(vec![all.swap_remove(n - 1)]),
+            Ok(0) if can_be_live => return Ok(Choice { faults: Vec::new(), by_key: true }),
+            Ok(n) if (1..=all.len()).contains(&n) => return chosen(vec![all.swap_remove(n - 1)]),
             _ => say(&format!("{:?} is not a number from 1 to {}", line.trim(), all.len())),
         }
     }

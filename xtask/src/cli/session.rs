@@ -4,6 +4,7 @@ use super::arguments::{SecretsArg, World};
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::parts::run_in_parts;
+use crate::lines::show_waiting;
 use crate::prepare::{GuestOptions, say};
 use crate::report::{Results, RunFolder, Secrets, table};
 use crate::run::{self, catalogue::Case};
@@ -15,7 +16,7 @@ use std::time::{Instant, SystemTime};
 /// Lines with the time since now.
 pub(super) fn progress() -> run::Progress {
     let begun = Instant::now();
-    Rc::new(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
+    run::Progress::lines(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
 }
 
 /// The status of a run.
@@ -39,13 +40,27 @@ pub(super) async fn run_cases(
     out: Option<PathBuf>,
     secrets: SecretsArg,
 ) -> Result<Results, Failure> {
+    run_watched(cases, world, options, out, secrets, |_| None).await
+}
+
+/// As [`run_cases`], with somebody who watches and must not tell these secrets.
+pub(super) async fn run_watched(
+    cases: Vec<Case>,
+    world: World,
+    options: GuestOptions,
+    out: Option<PathBuf>,
+    secrets: SecretsArg,
+    watcher: impl FnOnce(&Secrets) -> Option<Rc<dyn run::Watcher>>,
+) -> Result<Results, Failure> {
     let secrets = match secrets.keep_secrets {
         true => Secrets::default(),
         false => Secrets::of(cases.iter().map(|case| &*case.manifest)),
     };
+    let watcher = watcher(&secrets);
     let folder = RunFolder::create(&out.unwrap_or_else(new_run_path)).map_err(no_folder)?.hiding(secrets.clone())?;
     let print = progress();
-    let progress: run::Progress = Rc::new(move |line| print(&secrets.hide(line)));
+    let progress = run::Progress::lines(move |line| print.say(&secrets.hide(line))).watched(watcher);
+    let waiting = show_waiting();
     let (results, interrupt) = match world {
         World::Model => {
             let interrupt = Interrupt::listen();
@@ -55,6 +70,7 @@ pub(super) async fn run_cases(
         }
         World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
     };
+    drop(waiting);
     say(table(&results).trim_end_matches('\n'));
     say(&format!("run folder: {}", folder.path().display()));
     interrupt.end()?;

@@ -31,8 +31,8 @@ pub(super) async fn run() -> Result<Status, Failure> {
     }
     // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
     let (reality, _) = prepare(BTreeSet::from([Architecture::Amd64]), GuestOptions::default()).await;
-    if reality.host == LOCAL
-        && reality.platforms.values().all(Result::is_ok)
+    let is_local = reality.host == LOCAL && reality.platforms.values().all(Result::is_ok);
+    if is_local
         && !cargo_test(
             &sources,
             &[
@@ -58,6 +58,9 @@ pub(super) async fn run() -> Result<Status, Failure> {
             ],
         )?
     {
+        return Ok(Status::Failed);
+    }
+    if is_local && !cargo_test(&sources, &["-p", "xtask", "--test", "live", "--", "--ignored"])? {
         return Ok(Status::Failed);
     }
     let mut runs = Vec::new();

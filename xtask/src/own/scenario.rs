@@ -39,6 +39,8 @@ pub struct OwnRun {
     pub keepalive: bool,
     /// Whether vmhealth's health server is set up on port 1500.
     pub health_server: bool,
+    /// A client connects every second to the first port that a probe asks, if one does.
+    pub traffic: bool,
     /// The cluster's release.
     pub kubevirt_version: KubevirtVersion,
     /// What the guest boots.
@@ -102,9 +104,11 @@ impl OwnRun {
         let guest = OwnGuest::of(manifest, self.chosen()).profile;
         let boot = self.boot.map_or(String::new(), |b| format!("  bootDeadline: {}\n", humantime::format_duration(b)));
         let (steps, confirmed) = self.steps(manifest);
+        let port = manifest.vmi.asked_ports().into_iter().next().filter(|_| self.traffic);
+        let traffic = port.map_or(String::new(), |port| format!("  traffic: {{every: 1s, port: {port}}}\n"));
         format!(
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: run/your-own/{}, summary: {}}}\nspec:\n  \
-             manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n\
+             manifest: unused\n  kubevirtVersion: {}\n  guest: {{{}}}\n{boot}{traffic}{steps}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..{}}}\n\
              {confirmed}  observe: {}\n  final: {{{}}}\n",
             self.name,
             serde_json::Value::from(self.summary(manifest)),
@@ -225,6 +229,7 @@ mod tests {
                 heartbeat: None,
                 keepalive: false,
                 health_server: false,
+                traffic: false,
                 kubevirt_version: KubevirtVersion::default(),
                 image: ImageChoice::Vmhealth,
                 image_word: ImageWord::default(),

@@ -81,8 +81,30 @@ pub(crate) fn lines(timeline: &str) -> Vec<Line> {
     lines
 }
 
+/// The last lines of a console's file; `None`: it is not there, or is no plain file.
+pub(crate) fn console_end(file: &Path, lines: usize) -> Option<String> {
+    Some(console_tail(&read(file, Part::End(CONSOLE_END))?, lines))
+}
+
+/// A text of a guest on one line, without what steers a terminal or turns the direction of reading.
+pub(crate) fn plain(text: &str) -> String {
+    without_control(text).replace(['\n', '\t'], " ")
+}
+
 /// The last lines of a console, without colours, cursor movements and other control characters.
 fn console_tail(text: &str, count: usize) -> String {
+    let plain = without_control(text);
+    let lines: Vec<&str> = plain.lines().filter(|l| !l.trim().is_empty()).collect();
+    let tail = &lines[lines.len().saturating_sub(count)..];
+    tail.iter().map(|l| shortened(l, LONGEST_LINE)).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether it changes the direction of reading, or has no width: what follows would look like something else.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
+}
+
+fn without_control(text: &str) -> String {
     let mut plain = String::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -92,13 +114,11 @@ fn console_tail(text: &str, count: usize) -> String {
                 chars.by_ref().skip(1).find(|c| ('@'..='~').contains(c));
             }
             '\n' | '\t' => plain.push(c),
-            c if c.is_control() => {}
+            c if c.is_control() || turns(c) => {}
             c => plain.push(c),
         }
     }
-    let lines: Vec<&str> = plain.lines().filter(|l| !l.trim().is_empty()).collect();
-    let tail = &lines[lines.len().saturating_sub(count)..];
-    tail.iter().map(|l| shortened(l, LONGEST_LINE)).collect::<Vec<_>>().join("\n")
+    plain
 }
 
 /// At most so many characters; what was cut is marked.
@@ -115,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_console_is_text_and_has_an_end() {
-        let raw = "first\n\n\u{1b}[0;32mOK\u{1b}[0m Started\r\n\u{7}bell\nlast\u{1b}[2K line\n";
+        let raw = "first\n\n\u{1b}[0;32mOK\u{1b}[0m \u{202e}Started\r\n\u{7}bell\nlast\u{1b}[2K line\n";
         for (count, expected) in
             [(1, "last line"), (3, "OK Started\nbell\nlast line"), (9, "first\nOK Started\nbell\nlast line")]
         {

@@ -9,7 +9,7 @@ use vmhealth_guests::reality::Held;
 /// Says it of each guest that is held; `evidence`: the scenario's folder.
 pub(super) async fn tell(mut held: UnboundedReceiver<Held>, evidence: PathBuf, progress: Progress) {
     while let Some(guest) = held.recv().await {
-        lines(&guest, &evidence).iter().for_each(|line| progress(line));
+        lines(&guest, &evidence).iter().for_each(|line| progress.say(line));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::catalogue::Case;
 use super::held::tell;
-use super::reality::{HostError, Progress, Reality, remove_containers};
+use super::reality::{Begun, HostError, Progress, Reality, remove_containers};
 use super::scenario_run::{ScenarioRun, begin, finish, not_run, skipped};
 use super::schedule::{Forecast, Schedule};
 use super::templates::{CaseTemplates, Making, Ready};
@@ -69,7 +69,7 @@ impl Jobs<'_> {
             if *self.cancelled.borrow() {
                 break;
             }
-            (self.progress)(&format!(
+            self.progress.say(&format!(
                 "{}: inconclusive, the host was overloaded ({reason}); running it again alone",
                 case.id()
             ));
@@ -99,7 +99,7 @@ impl Jobs<'_> {
         let show = tokio::task::spawn_local(async move {
             loop {
                 tokio::time::sleep(SHOW_SCHEDULE).await;
-                progress(&shown.describe());
+                progress.say(&shown.describe());
             }
         });
         let mut tasks = JoinSet::new();
@@ -236,18 +236,32 @@ impl Job {
             evidence: folder.path().to_owned(),
             freeze: self.reality.freeze.then_some(told),
         };
+        let begun_run = Begun { time: &setup.platform.time, evidence: folder.path() };
+        let (nobody, unwatched) = reality::controls();
+        let controls = match &self.progress.watcher {
+            Some(watcher) => watcher.begins(&self.case, &begun_run)?,
+            None => unwatched,
+        };
+        drop(nobody);
         let watcher = |entry: &Entry| {
             schedule.observe(self.index, entry);
-            self.show(entry);
+            match &self.progress.watcher {
+                Some(watcher) => watcher.sees(&self.case, entry),
+                None => self.show(entry),
+            }
         };
         let id = self.case.id();
-        (self.progress)(&format!("{id}: begins"));
-        let mut outcome = reality::run(setup, self.cancelled.clone(), watcher).await?;
+        self.progress.say(&format!("{id}: begins"));
+        let ran = reality::run(setup, self.cancelled.clone(), controls, watcher).await;
+        if let Some(watcher) = &self.progress.watcher {
+            watcher.ends(&self.case);
+        }
+        let mut outcome = ran?;
         telling.abort();
         note_missed_pets(&mut outcome);
         let run = finish(&self.case, ("qemu", &self.reality.host), &outcome, begun.elapsed(), &folder)?;
         let reason = if run.result.verdict == VerdictWord::Pass { "" } else { &run.result.reason };
-        (self.progress)(&format!(
+        self.progress.say(&format!(
             "{id}: {} after {:.1} s {reason}",
             run.result.verdict.as_str(),
             run.result.duration_s
@@ -263,7 +277,7 @@ impl Job {
         let mark = if entry.replayed { "~" } else { "" };
         if self.alone && !matches!(entry.event, Event::Attempt(..)) {
             let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
-            (self.progress)(&format!(
+            self.progress.say(&format!(
                 "{mark}{:.1} s: {}{}{detail}",
                 entry.at.as_secs_f64(),
                 entry.event,
@@ -271,7 +285,7 @@ impl Job {
             ));
         } else if worth_it && !entry.replayed {
             let (id, at) = (self.case.id(), entry.at.as_secs_f64());
-            (self.progress)(&format!("{id}: {at:.1} s: {}{}", entry.event, remark(entry)));
+            self.progress.say(&format!("{id}: {at:.1} s: {}{}", entry.event, remark(entry)));
         }
     }
 }

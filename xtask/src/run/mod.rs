@@ -15,5 +15,5 @@ pub mod templates;
 pub mod two_ways;
 
 pub(crate) use reality::remove_containers;
-pub use reality::{HostError, Progress, Reality};
+pub use reality::{Begun, HostError, Progress, Reality, Watcher};
 pub use runner::{Worlds, run};

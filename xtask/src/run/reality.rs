@@ -3,12 +3,16 @@
 use super::catalogue::Case;
 use crate::report::LOCAL;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use vmhealth_guests::guest_time::Timekeeping;
 use vmhealth_guests::host::container;
 use vmhealth_guests::platform::Platform;
+use vmhealth_guests::reality::Controls;
 use vmhealth_guests::scratch::{Scratch, lock_of};
 use vmhealth_sim::manifest::Architecture;
+use vmhealth_sim::trace::Entry;
 
 /// One host that runs QEMU, and how guests are to run there.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +65,48 @@ impl Reality {
     }
 }
 
-/// A line of progress.
-pub type Progress = Rc<dyn Fn(&str)>;
+/// Who is told how a run goes.
+#[derive(Clone)]
+pub struct Progress {
+    say: Rc<dyn Fn(&str)>,
+    pub(crate) watcher: Option<Rc<dyn Watcher>>,
+}
+
+/// Somebody who watches the cases as they run on QEMU.
+pub trait Watcher {
+    /// A case's run begins; what it may be asked while it goes on comes through what is returned.
+    fn begins(&self, case: &Case, begun: &Begun) -> io::Result<Controls>;
+    /// Something happened in it.
+    fn sees(&self, case: &Case, entry: &Entry);
+    /// It has ended.
+    fn ends(&self, case: &Case);
+}
+
+/// A case's run that begins.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    /// The clock that its guests live by.
+    pub time: &'a Timekeeping,
+    /// The folder that its evidence is written to.
+    pub evidence: &'a Path,
+}
+
+impl Progress {
+    /// Lines only.
+    pub fn lines(say: impl Fn(&str) + 'static) -> Progress {
+        Progress { say: Rc::new(say), watcher: None }
+    }
+
+    /// And somebody who watches.
+    pub fn watched(self, watcher: Option<Rc<dyn Watcher>>) -> Progress {
+        Progress { watcher, ..self }
+    }
+
+    /// A line.
+    pub fn say(&self, line: &str) {
+        (self.say)(line);
+    }
+}
 
 /// Removes what containers a run has left, also those whose start was given up.
 pub(crate) async fn remove_containers(reality: &Reality, scratch: &Scratch) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use vmhealth_guests::reality::{Outcome, Pressure};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::explain::explain;
-use vmhealth_sim::scenario::{KnownDifference, Verdict};
+use vmhealth_sim::scenario::{KnownDifference, Spec, Verdict};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
@@ -66,6 +66,7 @@ pub(crate) fn finish(
 ) -> io::Result<ScenarioRun> {
     let (verdict, reason) = crate::report::word(&outcome.verdict);
     let normal = Normal::of(&outcome.trace);
+    let spec = Spec { steps: outcome.steps.clone(), ..case.scenario.spec.clone() };
     let result = ScenarioResult {
         id: case.id().to_owned(),
         world: world.to_owned(),
@@ -83,7 +84,7 @@ pub(crate) fn finish(
         host_differences: Vec::new(),
         known_host_differences: Vec::new(),
         about: Some(case.about()),
-        explanation: explain(&case.manifest, &case.scenario.spec, &outcome.trace, Time::ZERO + outcome.lasted),
+        explanation: explain(&case.manifest, &spec, &outcome.trace, Time::ZERO + outcome.lasted),
         repeat: match host {
             LOCAL => case.again.replace("{world}", world),
             host => case.again.replace("{world}", world) + " --host " + host,
@@ -110,7 +111,7 @@ pub(super) fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioR
     let begun = Instant::now();
     let folder = begin(case, "model", folder)?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
-    let outcome = Outcome { lasted: end.since_origin(), ..without_guest(verdict, trace) };
+    let outcome = Outcome { lasted: end.since_origin(), ..without_guest(case, verdict, trace) };
     finish(case, ("model", LOCAL), &outcome, begun.elapsed(), &folder)
 }
 
@@ -124,10 +125,11 @@ pub(crate) fn skipped(case: &Case, reason: &str, host: &str, folder: &RunFolder)
 /// A case that the host could not run.
 pub(crate) fn not_run(case: &Case, reason: &str, host: &str, folder: &RunFolder) -> io::Result<ScenarioRun> {
     let folder = begin(case, &place("qemu", host), folder)?;
-    let outcome = without_guest(Verdict::Infra(reason.to_owned()), Trace::default());
+    let outcome = without_guest(case, Verdict::Infra(reason.to_owned()), Trace::default());
     finish(case, ("qemu", host), &outcome, Duration::ZERO, &folder)
 }
 
-fn without_guest(verdict: Verdict, trace: Trace) -> Outcome {
-    Outcome { verdict, trace, lasted: Duration::ZERO, pressure: Pressure::default(), skipped: Duration::ZERO }
+fn without_guest(case: &Case, verdict: Verdict, trace: Trace) -> Outcome {
+    let (steps, pressure) = (case.scenario.spec.steps.clone(), Pressure::default());
+    Outcome { verdict, trace, lasted: Duration::ZERO, pressure, skipped: Duration::ZERO, steps }
 }

@@ -77,7 +77,8 @@ impl Making {
                 // Never closed.
                 let _core = cores.acquire().await;
                 let Wanted { spec, watched, limit } = wanted;
-                let made = template::ensure(&spec, &store, &watched, limit, &scratch, &*progress).await;
+                let say = |line: &str| progress.say(line);
+                let made = template::ensure(&spec, &store, &watched, limit, &scratch, &say).await;
                 (key, made)
             });
         }
@@ -100,7 +101,7 @@ impl Making {
                 Some(Ok((key, Ok(template)))) => (key, Some(Arc::new(template))),
                 Some(Ok((key, Err(e)))) => {
                     if self.reasons.insert(e.to_string()) {
-                        (self.progress)(&format!("no template, booting cold: {e}"));
+                        self.progress.say(&format!("no template, booting cold: {e}"));
                     }
                     (key, None)
                 }
@@ -122,7 +123,7 @@ impl Making {
         }
         let evicted = self.store.evict();
         if evicted > 0 {
-            (self.progress)(&format!("removed the {evicted} least recently used templates to free space"));
+            self.progress.say(&format!("removed the {evicted} least recently used templates to free space"));
         }
         None
     }

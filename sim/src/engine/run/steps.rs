@@ -55,6 +55,9 @@ impl Engine {
                 self.script.done(self.now);
             }
             StepAction::Fault(fault) => {
+                if self.script.is_asked(due.step) {
+                    self.judge.breaks_next(fault.clone());
+                }
                 self.log(self.now, Event::FaultBegun(fault.kind()), String::new());
                 let lost_already =
                     matches!(fault, Fault::NodeLost { .. }) && self.vmi.as_ref().is_some_and(Vmi::node_is_lost);
@@ -148,11 +151,21 @@ impl Engine {
         }
     }
 
-    /// Who wrote the scenario is to blame, and neither the host nor the guest.
+    /// Who wrote the scenario is to blame, and neither the host nor the guest; whoever only asks may ask again.
     fn fault_without_guest(&mut self, step: usize, fault: FaultKind, why: &str) {
         let why = format!("there is no guest to break: {why}");
         self.log(self.now, Event::FaultFailed(fault), why.clone());
-        self.conclude(Verdict::Fail(format!("step {} (fault {fault}): {why}", step + 1)));
+        match self.script.is_asked(step) {
+            true => self.step_done(step),
+            false => self.conclude(Verdict::Fail(format!("step {} (fault {fault}): {why}", step + 1))),
+        }
+    }
+
+    fn step_done(&mut self, step: usize) {
+        if self.script.is_asked(step) {
+            self.judge.prolong(self.now);
+        }
+        self.script.done(self.now);
     }
 
     pub(super) fn fault_news(&mut self, step: usize, news: FaultNews) {
@@ -160,7 +173,11 @@ impl Engine {
         match news {
             FaultNews::Confirmed(how) => {
                 self.log(self.now, Event::FaultConfirmed(fault), how);
-                self.script.done(self.now);
+                self.step_done(step);
+            }
+            FaultNews::Failed(why) if self.script.is_asked(step) => {
+                self.log(self.now, Event::FaultFailed(fault), why);
+                self.step_done(step);
             }
             FaultNews::Failed(why) => {
                 self.log(self.now, Event::FaultFailed(fault), why.clone());
