@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+/// The pod's.
+const NODE_SELECTOR: &str = "spec.nodeSelector";
 const WEIGHTS: RangeInclusive<i64> = 1..=100;
 
 pub(super) static RULES: &[&Rule] = &[
@@ -123,8 +125,38 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes pkg/apis/core/validation ValidatePodSpec",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let naming = |_: &Place<'_>| "spec.nodeSelector".to_owned();
+            let naming = |_: &Place<'_>| NODE_SELECTOR.to_owned();
             context.at("nodeSelector").into_iter().for_each(|at| labels(at, &naming, report));
+        }),
+    },
+    &Rule {
+        code: "bad-node-label",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod asks for a node with the labels cpu-model.node.kubevirt.io/MODEL, cpu-feature.node.kubevirt.io/FEATURE and \
+            machine-type.node.kubevirt.io/TYPE, so each must be the name of a label: letters, digits, -, _ and ., at most 63. KubeVirt \
+            does not look at it, so VM and VMI are created and no pod ever is.",
+        source: "KubeVirt pkg/virt-controller/services/nodeselectorrenderer.go, template.go setNodeAffinityForbiddenFeaturePolicy",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let own = [("cpu-model", "domain.cpu.model"), ("machine-type", "domain.machine.type")];
+            let own = own
+                .into_iter()
+                .filter_map(|(kind, path)| Some((kind, context.at(path)?.into(), context.text_at(path)?)));
+            let own = own.filter(|(.., name)| !name.is_empty()).map(|(kind, at, name)| (kind, at, name, NODE_SELECTOR));
+            let features = context.items_at("domain.cpu.features").filter_map(|feature| {
+                let field = match text(feature, "policy") {
+                    "" | "require" => NODE_SELECTOR,
+                    "forbid" => "spec.affinity.nodeAffinity",
+                    _ => return None,
+                };
+                Some(("cpu-feature", feature.place("name"), text(feature, "name"), field))
+            });
+            let labels: Vec<(&str, Place<'_>, &str, &str)> = own.chain(features).collect();
+            for (kind, at, name, field) in labels.into_iter().filter(|(_, _, name, _)| !is_label(name)) {
+                let message = format!("{kind}.node.kubevirt.io/{name} is not a label's key");
+                report.add_as(field, at, message, "write a name of letters, digits, -, _ and .");
+            }
         }),
     },
     &Rule {

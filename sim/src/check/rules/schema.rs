@@ -219,6 +219,9 @@ impl<'a> Walk<'_, 'a> {
             let message = format!("a namespace is a text, and this is {}: kubectl takes its own", at.value().kind());
             return self.findings.of(&WITHOUT_EFFECT).add(at, message, "write the name of a namespace, or remove it");
         }
+        if field.names_only {
+            return self.names(&field.kind, at);
+        }
         let unknown = if opaque { Unknown::Opaque } else { field.unknown };
         self.value(&field.kind, at, unknown);
         let (least, most) = field.range;
@@ -246,8 +249,9 @@ impl<'a> Walk<'_, 'a> {
         match (kind, at.value()) {
             (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| self.value(kind, item, unknown)),
             (Type::Map(kind), Value::Map(_)) => {
-                // A null among them is dropped unless the CRD does not know the mapping.
-                let members = at.all_members().filter(|(_, member)| opaque || *member.value() != Value::Null);
+                // A null among them is dropped unless the CRD does not know the mapping; in a pool's it is an empty text.
+                let stays = opaque && !self.is_pool();
+                let members = at.all_members().filter(|(_, member)| stays || *member.value() != Value::Null);
                 members.for_each(|(_, member)| self.value(kind, member, unknown));
             }
             (Type::Object(object), Value::Map(_)) => self.object(schema().fields(*object), at, unknown),
@@ -258,8 +262,8 @@ impl<'a> Walk<'_, 'a> {
                     self.findings.of(&UNKNOWN_WORD).add(at, message, format!("write one of {list}"));
                 }
             }
-            // Only a webhook's Go types read a quantity without the blanks around it, and write it so.
-            (Type::Quantity, Value::Str(text)) if text.trim() != text && self.context.kind.template().is_some() => {
+            // Only a webhook's Go types read a quantity without the blanks around it, or a fraction without quotes, and write it so.
+            (Type::Quantity, value) if self.context.kind.template().is_some() && !is_written_as_go_writes(value) => {
                 mismatch(kind, at, self.findings);
             }
             (kind, value) if fits(kind, value) => {}
@@ -269,6 +273,23 @@ impl<'a> Walk<'_, 'a> {
                 }
                 mismatch(kind, at, self.findings);
             }
+        }
+    }
+
+    /// Looks at names, not at types.
+    fn names(&mut self, kind: &'static Type, at: Cursor<'a>) {
+        match (kind, at.value()) {
+            (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| self.names(kind, item)),
+            (Type::Object(object), Value::Map(_)) => {
+                let fields = schema().fields(*object);
+                for (key, member) in at.all_members() {
+                    match field_of(fields, &key.name) {
+                        Some(field) => self.names(&field.kind, member),
+                        None => self.unknown(&key.name, member, fields, Unknown::Strict),
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -340,6 +361,14 @@ fn fits(kind: &Type, value: &Value) -> bool {
         // resource.Quantity reads the text without the blanks around it.
         (Type::Quantity, Value::Str(text)) => is_quantity(text.trim()),
         _ => false,
+    }
+}
+
+/// A quantity that the CRD takes before a webhook has written it anew.
+fn is_written_as_go_writes(value: &Value) -> bool {
+    match value {
+        Value::Str(text) => text.trim() == text,
+        value => !matches!(value, Value::Float(_)),
     }
 }
 
