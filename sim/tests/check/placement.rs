@@ -9,6 +9,13 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "serviceAccountName: VM")],
         &["bad-service-account spec.template.spec.serviceAccountName"],
     ),
+    later(
+        &[(Vmi, "volumes: [{name: s, serviceAccount: {serviceAccountName: a.b}}]")],
+        &[(Vmi, "volumes: [{name: s, serviceAccount: {serviceAccountName: A}}]")],
+        &[
+            "bad-service-account-of-a-volume spec.serviceAccountName <- spec.template.spec.volumes[0].serviceAccount.serviceAccountName",
+        ],
+    ),
     row(
         &[(Vmi, "serviceAccountName: a\nvolumes: [{name: s, serviceAccount: {serviceAccountName: a}}]")],
         &[(Vmi, "serviceAccountName: a\nvolumes: [{name: s, serviceAccount: {serviceAccountName: b}}]")],
@@ -87,7 +94,7 @@ pub(crate) const ROWS: &[Row] = &[
     later(
         &[(
             Vmi,
-            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, minDomains: 1, matchLabelKeys: [a], labelSelector: {}}]",
+            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, minDomains: 1, matchLabelKeys: [a], labelSelector: {}}, {maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: []}]",
         )],
         &[(
             Vmi,

@@ -30,12 +30,13 @@ pub(crate) const ROWS: &[Row] = &[
         )],
         &[(
             Vmi,
-            "volumes: [{name: a, persistentVolumeClaim: {claimName: \"\"}}, {name: b, sysprep: {}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {}}}]",
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: \"\"}}, {name: b, sysprep: {}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {}}}, {name: e, ephemeral: {}}]",
         )],
         &[
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[1].sysprep",
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[2].cloudInitNoCloud.networkDataSecretRef.name",
+            "pod-volume-names-nothing  <- spec.template.spec.volumes[3].ephemeral",
         ],
     ),
     row(

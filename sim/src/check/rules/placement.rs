@@ -41,6 +41,23 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "bad-service-account-of-a-volume",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod runs as the ServiceAccount of a serviceAccount volume, and Kubernetes looks at its name: lowercase letters, \
+            digits, dashes and dots. KubeVirt does not.",
+        source: "KubeVirt pkg/virt-controller/services/template.go; Kubernetes pkg/apis/core/validation ValidatePodSpec",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for at in context.items_at("volumes").filter_map(|volume| volume.at("serviceAccount.serviceAccountName")) {
+                if let Some(name) = at.text().filter(|name| !name.is_empty() && !is_subdomain(name)) {
+                    let message = format!("{name:?} is not the name of a ServiceAccount");
+                    report.add_as("spec.serviceAccountName", at, message, "write a name like default");
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "bad-affinity",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
@@ -109,7 +126,8 @@ pub(super) static RULES: &[&Rule] = &[
                         report.add_as(field("minDomains"), at, message, "remove it, or write DoNotSchedule");
                     }
                 }
-                if let (Some(at), None) = (constraint.get("matchLabelKeys"), constraint.get("labelSelector")) {
+                let keys = constraint.get("matchLabelKeys").filter(|at| at.items().next().is_some());
+                if let (Some(at), None) = (keys, constraint.get("labelSelector")) {
                     let message = "must not be specified when labelSelector is not set";
                     report.add_as(field("matchLabelKeys"), at, message, "add a labelSelector, or remove it");
                 }

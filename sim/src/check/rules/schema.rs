@@ -155,6 +155,17 @@ const SLIPS: [(&str, &str); 2] = [
     ("startupProbe", "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds"),
     ("userDataSecretRef", "write secretRef"),
 ];
+/// What people write beside a probe in place of in it.
+const OF_A_PROBE: [&str; 8] = [
+    "httpGet",
+    "tcpSocket",
+    "guestAgentPing",
+    "initialDelaySeconds",
+    "periodSeconds",
+    "timeoutSeconds",
+    "successThreshold",
+    "failureThreshold",
+];
 /// How alike two names must be for one to be a slip of the other.
 const ALIKE: f64 = 0.8;
 
@@ -422,7 +433,10 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
         .filter(alike)
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
     let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
-    slip.unwrap_or_else(|| match (near, belongs_to(key, context)) {
+    let is_too_far_left = OF_A_PROBE.contains(&key) && field_of(fields, "readinessProbe").is_some();
+    let of_a_probe =
+        || is_too_far_left.then(|| format!("indent it: {key} stands below readinessProbe or livenessProbe"));
+    slip.or_else(of_a_probe).unwrap_or_else(|| match (near, belongs_to(key, context)) {
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
         (_, Some(place)) => format!("{key} belongs to {place}"),
         (Some(field), None) => format!("did you mean {}?", field.name),
