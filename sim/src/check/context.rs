@@ -124,6 +124,11 @@ impl<'a> CheckContext<'a> {
         if self.is_vm { self.root.get("spec")?.get(matcher.field()) } else { None }
     }
 
+    /// Whether a webhook sees no architecture: no mutator gives a pool or a replica set the cluster's.
+    pub(super) fn has_open_architecture(&self) -> bool {
+        self.kind.template().is_some() && self.at("architecture").is_none()
+    }
+
     /// Whether the VM names an instance type or a preference that cannot be seen here.
     pub(super) fn has_unseen(&self, matcher: Matcher) -> bool {
         self.matcher(matcher).is_some() && self.brought.spec(matcher).is_none()

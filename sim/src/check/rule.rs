@@ -3,6 +3,7 @@
 //! The rules stand in `rules/`, a file for each topic. To add one, add a value to its topic's list.
 
 use super::context::{CheckContext, ProbeField, RunningProbe};
+use super::kind::Kind;
 use super::layer::{Layer, Rank};
 use crate::manifest::VirtualMachine;
 use crate::yaml::{ByteSpan, Cursor, Place, Pos};
@@ -56,7 +57,8 @@ pub struct Finding {
     pub field: String,
     /// The field in the manifest.
     pub vm_field: String,
-    /// Who refuses: the rule's layer, but that a bare VMI's webhook does what the VM's does for a VM.
+    /// Who refuses: the rule's layer, but that a bare VMI's webhook does what the VM's does for a VM, and what nobody asks of a replica
+    /// set is asked of its VMIs.
     pub layer: Layer,
     /// Where in the file.
     pub pos: Pos,
@@ -118,5 +120,20 @@ impl<'a> Report<'_, 'a> {
             help: help.into(),
         };
         self.found.push(Found { finding, at: place.there() });
+    }
+
+    /// The same; for a replica set it is the VMI's webhook that refuses.
+    pub(super) fn add_of_each(
+        &mut self,
+        context: &CheckContext<'a>,
+        field: impl Into<String>,
+        place: impl Into<Place<'a>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add_as(field, place, message, help);
+        if let Some(found) = self.found.last_mut().filter(|_| context.kind == Kind::VirtualMachineInstanceReplicaSet) {
+            found.finding.layer = Layer::VmiWebhook;
+        }
     }
 }

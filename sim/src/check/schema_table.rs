@@ -35,6 +35,8 @@ pub(super) struct Field {
     pub(super) unique: Unique,
     pub(super) null: Null,
     pub(super) unknown: Unknown,
+    /// Only the names in it are looked at.
+    pub(super) names_only: bool,
 }
 
 /// Which items of a list must differ.
@@ -84,6 +86,7 @@ impl Field {
             unique: Unique::Nothing,
             null: Null::Dropped,
             unknown: Unknown::Strict,
+            names_only: false,
             kind,
         };
         for word in words {
@@ -95,6 +98,7 @@ impl Field {
                 ("null", "taken") => field.null = Null::Taken,
                 ("open", _) => field.unknown = Unknown::Open,
                 ("opaque", _) => field.unknown = Unknown::Opaque,
+                ("names", _) => field.names_only = true,
                 (least, most) => {
                     let end = |n: &str, open| if n.is_empty() { Some(open) } else { n.parse().ok() };
                     field.range = (end(least, whole.0)?, end(most, whole.1)?);
@@ -234,7 +238,7 @@ mod tests {
         assert_eq!(field("HTTPGetAction", "port").required, Required::Always);
         assert_eq!(field("HTTPHeader", "name").required, Required::Unfilled);
         assert_eq!(field("HTTPGetAction", "path").required, Required::No);
-        assert_eq!(field("CPU", "cores").range, (0, i32::MAX.into()));
+        assert_eq!(field("CPU", "cores").range, (0, u32::MAX.into()));
         assert_eq!(field("StallDetectorOptions", "stallMargin").range, (0, 100));
         assert_eq!(field("Devices", "disks").most, 256);
         assert_eq!(field("VirtualMachineInstanceSpec", "utilityVolumes").unique, Unique::Members(vec!["name"]));

@@ -149,7 +149,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     no_directive(text)?;
     let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)?;
-    documents.iter_mut().for_each(|node| as_go_spells(node, text));
+    documents.iter_mut().try_for_each(|node| as_go_spells(node, text))?;
     Ok(documents)
 }
 
@@ -172,11 +172,20 @@ const GO_WORDS: [&str; 25] = [
     "TRUE", "false", "False", "FALSE", "null", "Null", "NULL",
 ];
 
-/// The crate takes these words in any spelling: `tRUE` is a text to kubectl.
-fn as_go_spells(node: &mut Node, text: &str) {
+/// The crate takes these words in any spelling: `tRUE` is a text to kubectl, and so is `1e400`.
+fn as_go_spells(node: &mut Node, text: &str) -> Result<(), YamlError> {
     match &mut node.value {
-        Value::Map(members) => members.iter_mut().for_each(|(_, member)| as_go_spells(member, text)),
-        Value::Seq(items) => items.iter_mut().for_each(|item| as_go_spells(item, text)),
+        Value::Map(members) => members.iter_mut().try_for_each(|(_, member)| as_go_spells(member, text))?,
+        Value::Seq(items) => items.iter_mut().try_for_each(|item| as_go_spells(item, text))?,
+        Value::Float(x) if !x.is_finite() => {
+            let word = text.get(node.span.range()).unwrap_or_default();
+            // Go takes a number that is too large for a float for a text.
+            if !word.contains(|c: char| c.is_ascii_digit()) {
+                let message = format!("{word} is no number for kubectl, which makes JSON of it: put it in quotes");
+                return Err(YamlError { pos: node.pos, message });
+            }
+            node.value = Value::Str(word.to_owned());
+        }
         Value::Bool(_) | Value::Null => {
             let word = text.get(node.span.range()).unwrap_or_default();
             let is_word = GO_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word));
@@ -186,6 +195,7 @@ fn as_go_spells(node: &mut Node, text: &str) {
         }
         _ => {}
     }
+    Ok(())
 }
 
 fn options() -> serde_saphyr::Options {
@@ -201,6 +211,7 @@ fn as_kubectl() -> serde_saphyr::Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     }
 }
@@ -335,6 +346,7 @@ mod tests {
             ("1e1", Value::Int(10)),
             ("0.5", Value::Float(0.5)),
             ("190:20", Value::Str("190:20".into())),
+            ("-1e400", Value::Str("-1e400".into())),
         ] {
             let docs = documents(&format!("a: {text}\n")).expect(text);
             let Value::Map(top) = &docs[0].value else { panic!("{docs:?}") };
@@ -375,7 +387,7 @@ mod tests {
     #[test]
     fn what_is_refused() {
         assert!(read::<Vec<Value>>("[{a: 1, a: 2}]").is_err(), "a key comes once in files of our own");
-        for (text, line) in [("a: [1\n", 2), ("a: &x [1]\nb: *y\n", 2)] {
+        for (text, line) in [("a: [1\n", 2), ("a: &x [1]\nb: *y\n", 2), ("a: [.inf]\n", 1), ("a: .NaN\n", 1)] {
             let error = documents(text).expect_err(text);
             assert!(error.pos.line >= 1 && error.pos.line <= line + 1, "{text:?}: {error:?}");
         }

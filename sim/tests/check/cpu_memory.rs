@@ -6,7 +6,7 @@ use crate::row::{Row, hold, later, row};
 pub(crate) const ROWS: &[Row] = &[
     // Thousandths of a CPU do not fit any more.
     row(
-        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {cpu: 1E}}")],
+        &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {cpu: 10E}}")],
         &[(Domain, "resources: {requests: {memory: 1Gi}, limits: {cpu: 8Ei}}")],
         &["negative-resource spec.template.spec.domain.resources.limits.cpu"],
     ),

@@ -30,6 +30,11 @@ const ROWS: &[(Parts, &str, &str)] = &[
     (&[(Devices, "autoattachMemBalloon: \"false\"")], "wrong-type", "write false, without quotes"),
     (&[(Vm, "readinessProbe: {guestAgentPing: {}}")], "unknown-field", "readinessProbe belongs to spec.template.spec"),
     (&[(Vmi, "watchdog: {name: w}")], "unknown-field", "watchdog belongs to spec.template.spec.domain.devices"),
+    (
+        &[(Vmi, "livenessProbe: {guestAgentPing: {}}\nperiodSeconds: 5")],
+        "unknown-field",
+        "indent it: periodSeconds stands below readinessProbe or livenessProbe",
+    ),
     (&[(Domain, "rebootpolicy: Reboot")], "unknown-field", "the name is rebootPolicy: case counts"),
     (&[(Domain, "rebotPolicy: Reboot")], "unknown-field", "did you mean rebootPolicy?"),
 ];

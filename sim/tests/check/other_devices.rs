@@ -79,10 +79,11 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         &[(Vmi, "resourceClaims: [{name: c, resourceClaimTemplateName: x}, {name: d, resourceClaimName: x}]")],
-        &[(Vmi, "resourceClaims: [{name: C_1, resourceClaimName: x}, {name: d}]")],
+        &[(Vmi, "resourceClaims: [{name: C_1, resourceClaimName: x}, {name: d}, {name: e, resourceClaimName: X}]")],
         &[
             "bad-resource-claim spec.template.spec.resourceClaims[0].name",
             "bad-resource-claim spec.template.spec.resourceClaims[1]",
+            "bad-resource-claim spec.template.spec.resourceClaims[2].resourceClaimName",
         ],
     ),
 ];

@@ -1,6 +1,6 @@
 //! Where the pod may run and as whom, with what each rule takes and what it does not.
 
-use crate::manifest::In::Vmi;
+use crate::manifest::In::{Domain, Vmi};
 use crate::row::{Row, hold, later, row};
 
 pub(crate) const ROWS: &[Row] = &[
@@ -8,6 +8,13 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "serviceAccountName: vm-1.a")],
         &[(Vmi, "serviceAccountName: VM")],
         &["bad-service-account spec.template.spec.serviceAccountName"],
+    ),
+    later(
+        &[(Vmi, "volumes: [{name: s, serviceAccount: {serviceAccountName: a.b}}]")],
+        &[(Vmi, "volumes: [{name: s, serviceAccount: {serviceAccountName: A}}]")],
+        &[
+            "bad-service-account-of-a-volume spec.serviceAccountName <- spec.template.spec.volumes[0].serviceAccount.serviceAccountName",
+        ],
     ),
     row(
         &[(Vmi, "serviceAccountName: a\nvolumes: [{name: s, serviceAccount: {serviceAccountName: a}}]")],
@@ -87,7 +94,7 @@ pub(crate) const ROWS: &[Row] = &[
     later(
         &[(
             Vmi,
-            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, minDomains: 1, matchLabelKeys: [a], labelSelector: {}}]",
+            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, minDomains: 1, matchLabelKeys: [a], labelSelector: {}}, {maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: []}]",
         )],
         &[(
             Vmi,
@@ -105,6 +112,23 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector",
             "bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector",
+        ],
+    ),
+    later(
+        &[(
+            Domain,
+            "machine: {type: q35}\ncpu: {model: Haswell-noTSX, features: [{name: a b, policy: optional}, {name: vmx}]}",
+        )],
+        &[(
+            Domain,
+            "machine: {type: q35.}\ncpu: {model: \" Haswell\", features: [{policy: require}, {name: a b, policy: forbid}, {name: -x}]}",
+        )],
+        &[
+            "bad-node-label spec.nodeSelector <- spec.template.spec.domain.cpu.model",
+            "bad-node-label spec.nodeSelector <- spec.template.spec.domain.machine.type",
+            "bad-node-label spec.nodeSelector <- spec.template.spec.domain.cpu.features[0].name",
+            "bad-node-label spec.affinity.nodeAffinity <- spec.template.spec.domain.cpu.features[1].name",
+            "bad-node-label spec.nodeSelector <- spec.template.spec.domain.cpu.features[2].name",
         ],
     ),
     later(

@@ -1,6 +1,6 @@
 //! Resources that only the pod is checked for (kubevirt-health.md 2.9).
 
-use crate::manifest::In::Domain;
+use crate::manifest::In::{Devices, Domain};
 use crate::row::{Row, hold, later};
 
 pub(crate) const ROWS: &[Row] = &[
@@ -10,6 +10,13 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "unknown-resource spec.containers[0].resources.requests[cpus] <- spec.template.spec.domain.resources.requests.cpus",
             "unknown-resource spec.containers[0].resources.limits[storage] <- spec.template.spec.domain.resources.limits.storage",
+        ],
+    ),
+    later(
+        &[(Devices, "gpus: [{name: a, deviceName: n.com/G_1}]")],
+        &[(Devices, "gpus: [{name: a, deviceName: N.com/g}]")],
+        &[
+            "device-is-no-resource spec.containers[0].resources.limits[N.com/g] <- spec.template.spec.domain.devices.gpus[0].deviceName",
         ],
     ),
     later(

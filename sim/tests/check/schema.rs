@@ -79,9 +79,9 @@ const ROWS: &[Row] = &[
         &["out-of-range spec.template.spec.domain.cpu.cores"],
     ),
     row(
-        &[(Domain, "cpu: {threads: 2}")],
         &[(Domain, "cpu: {threads: 4294967295}")],
-        &["wrong-type spec.template.spec.domain.cpu.threads"],
+        &[(Domain, "cpu: {threads: 4294967296}")],
+        &["out-of-range spec.template.spec.domain.cpu.threads"],
     ),
     row(
         &[(Devices, "disks: [{name: c, bootOrder: 1}]"), (Vmi, "volumes: [{name: c, emptyDisk: {capacity: 1Gi}}]")],
@@ -159,7 +159,10 @@ const ROWS: &[Row] = &[
     row(
         &[(Domain, "machine: {type: q35.x}")],
         &[(Domain, "machine: {type: q35/x}")],
-        &["machine-type-not-supported spec.template.spec.domain.machine.type"],
+        &[
+            "machine-type-not-supported spec.template.spec.domain.machine.type",
+            "bad-node-label spec.nodeSelector <- spec.template.spec.domain.machine.type",
+        ],
     ),
     row(
         &[(Domain, "machine: {type: q35}")],

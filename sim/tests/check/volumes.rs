@@ -1,6 +1,6 @@
 //! Volumes, dataVolumeTemplates and access credentials (kubevirt-health.md 2.9).
 
-use crate::manifest::In::{self, Devices, Vm, Vmi};
+use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
 use crate::row::{Row, hold, later, row};
 
 const USES_D: (In, &str) = (Vmi, "volumes: [{name: a, dataVolume: {name: d}}]");
@@ -30,12 +30,13 @@ pub(crate) const ROWS: &[Row] = &[
         )],
         &[(
             Vmi,
-            "volumes: [{name: a, persistentVolumeClaim: {claimName: \"\"}}, {name: b, sysprep: {}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {}}}]",
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: \"\"}}, {name: b, sysprep: {}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {}}}, {name: e, ephemeral: {}}]",
         )],
         &[
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[1].sysprep",
             "pod-volume-names-nothing spec.volumes <- spec.template.spec.volumes[2].cloudInitNoCloud.networkDataSecretRef.name",
+            "pod-volume-names-nothing  <- spec.template.spec.volumes[3].ephemeral",
         ],
     ),
     row(
@@ -152,6 +153,58 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "filesystem-cannot-be-shown spec.containers[1].name <- spec.template.spec.volumes[0].name",
             "filesystem-cannot-be-shown spec.containers[2].volumeMounts[1].name <- spec.template.spec.volumes[1].emptyDisk",
+        ],
+    ),
+    later(
+        &[(Vmi, "volumes: [{name: d, containerDisk: {image: \"a b\"}}]")],
+        &[
+            (Vmi, "volumes: [{name: c, emptyDisk: {capacity: 1Gi}}, {name: d, containerDisk: {image: \"a \"}}]"),
+            (Domain, "firmware: {kernelBoot: {container: {image: \" k\", kernelPath: /k}}}"),
+        ],
+        &[
+            "image-between-blanks spec.initContainers[1].image <- spec.template.spec.volumes[1].containerDisk.image",
+            "image-between-blanks spec.initContainers[2].image <- spec.template.spec.domain.firmware.kernelBoot.container.image",
+        ],
+    ),
+    // The downward API.
+    later(
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: a/b, mode: 0777, fieldRef: {apiVersion: v1, fieldPath: metadata.uid}}, {path: a, fieldRef: {fieldPath: \"metadata.annotations['X/y']\"}}]}}]",
+        )],
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: /a, mode: 01000, fieldRef: {apiVersion: v2, fieldPath: metadata.uid}}, {path: a/../b, fieldRef: {fieldPath: spec.nodeName}}, {path: ..a, fieldRef: {fieldPath: \"metadata.labels['a b']\"}}, {fieldRef: {}}, {path: a, fieldRef: {fieldPath: \"spec['a']\"}}]}}]",
+        )],
+        &[
+            "bad-downward-api spec.volumes[*].downwardAPI.path <- spec.template.spec.volumes[0].downwardAPI.fields[0].path",
+            "bad-downward-api spec.volumes[*].downwardAPI.mode <- spec.template.spec.volumes[0].downwardAPI.fields[0].mode",
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[0].fieldRef.fieldPath",
+            "bad-downward-api spec.volumes[*].downwardAPI.path <- spec.template.spec.volumes[0].downwardAPI.fields[1].path",
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[1].fieldRef.fieldPath",
+            "bad-downward-api spec.volumes[*].downwardAPI.path <- spec.template.spec.volumes[0].downwardAPI.fields[2].path",
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[2].fieldRef.fieldPath",
+            "bad-downward-api spec.volumes[*].downwardAPI.path <- spec.template.spec.volumes[0].downwardAPI.fields[3].path",
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[3].fieldRef.fieldPath",
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[4].fieldRef.fieldPath",
+        ],
+    ),
+    later(
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: a, resourceFieldRef: {containerName: compute, resource: limits.cpu, divisor: 1m}}, {path: b, resourceFieldRef: {containerName: compute, resource: requests.memory, divisor: 1024Ki}}, {path: c, resourceFieldRef: {containerName: compute, resource: limits.hugepages-2Mi, divisor: 1000}}]}}]",
+        )],
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: a}, {path: b, fieldRef: {fieldPath: metadata.uid}, resourceFieldRef: {}}, {path: c, resourceFieldRef: {resource: limits.cpu}}, {path: d, resourceFieldRef: {containerName: compute}}, {path: e, resourceFieldRef: {containerName: compute, resource: limits.cpu, divisor: 2}}, {path: f, resourceFieldRef: {containerName: compute, resource: limits.memory, divisor: 1024}}]}}]",
+        )],
+        &[
+            "bad-downward-api spec.volumes[*].downwardAPI <- spec.template.spec.volumes[0].downwardAPI.fields[0]",
+            "bad-downward-api spec.volumes[*].downwardAPI <- spec.template.spec.volumes[0].downwardAPI.fields[1].resourceFieldRef",
+            "bad-downward-api spec.volumes[*].downwardAPI.resourceFieldRef.containerName <- spec.template.spec.volumes[0].downwardAPI.fields[2].resourceFieldRef.containerName",
+            "bad-downward-api spec.volumes[*].downwardAPI.resourceFieldRef.resource <- spec.template.spec.volumes[0].downwardAPI.fields[3].resourceFieldRef.resource",
+            "bad-downward-api spec.volumes[*].downwardAPI.resourceFieldRef.divisor <- spec.template.spec.volumes[0].downwardAPI.fields[4].resourceFieldRef.divisor",
+            "bad-downward-api spec.volumes[*].downwardAPI.resourceFieldRef.divisor <- spec.template.spec.volumes[0].downwardAPI.fields[5].resourceFieldRef.divisor",
         ],
     ),
     // Access credentials.

@@ -51,9 +51,8 @@ pub(super) static RULES: &[&Rule] = &[
                     _ => &["q35*", "pc-q35*"],
                 }
             };
-            // No mutator gives a pool or a replica set the cluster's architecture: its webhook asks for another one's machine.
-            let is_open = context.kind.template().is_some() && context.at("architecture").is_none();
-            let asked = if is_open { "amd64" } else { context.architecture };
+            // Without an architecture the webhook asks for amd64's machine.
+            let asked = if context.has_open_architecture() { "amd64" } else { context.architecture };
             // Go's filepath.Match: a star stands for no slash.
             let fits = |name: &str, pattern: &str| {
                 name.strip_prefix(pattern.trim_end_matches('*')).is_some_and(|rest| !rest.contains('/'))
@@ -61,10 +60,15 @@ pub(super) static RULES: &[&Rule] = &[
             let Some(at) = context.at("domain.machine.type") else { return };
             let Some(name) = at.text().filter(|n| !n.is_empty()) else { return };
             let takes = |allowed: &&[&str]| allowed.iter().any(|pattern| fits(name, pattern));
-            if let Some(allowed) = [of(asked), of(context.architecture)].into_iter().find(|allowed| !takes(allowed)) {
-                let path = at.path();
-                let message = format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "));
-                report.add(at, message, "remove machine.type: KubeVirt fills in its default");
+            let message = |path: &str, allowed: &[&str]| {
+                format!("{path} is not supported: {name} (allowed values: [{}])", allowed.join(" "))
+            };
+            let (path, help) = (at.path(), "remove machine.type: KubeVirt fills in its default");
+            if !takes(&of(asked)) {
+                report.add(at, message(&path, of(asked)), help);
+            } else if !takes(&of(context.architecture)) {
+                let field = "spec.domain.machine.type";
+                report.add_of_each(context, field, at, message(field, of(context.architecture)), help);
             }
         }),
     },

@@ -3,7 +3,7 @@
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
-use crate::check::predicates::{is_dns_label, is_off, name_of};
+use crate::check::predicates::{is_dns_label, is_off, is_subdomain, name_of};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
 use std::collections::BTreeSet;
@@ -101,6 +101,14 @@ pub(super) static RULES: &[&Rule] = &[
                 if keys.iter().filter(|key| claim.get(key).is_some()).count() != 1 {
                     let message = "exactly one of resourceClaimName and resourceClaimTemplateName is given";
                     report.add(claim, message, "keep or add one of them");
+                }
+                let named = keys.iter().filter_map(|key| claim.get(key));
+                for at in named.filter(|at| !at.text().is_some_and(is_subdomain)) {
+                    let message = format!(
+                        "{:?} is not a name: lowercase letters, digits, dashes and dots",
+                        at.text().unwrap_or_default()
+                    );
+                    report.add(at, message, "write the name of a ResourceClaim, or of its template");
                 }
             }
         }),

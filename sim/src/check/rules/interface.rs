@@ -33,7 +33,7 @@ pub(super) static RULES: &[&Rule] = &[
                     if key == "passt" { "write `passtBinding: {}`" } else { "write `masquerade: {}` or `bridge: {}`" };
                 // KubeVirt looks before it looks at the template, and names the VMI's field.
                 let field = at.path().replacen(&context.spec_path(), "spec", 1);
-                report.add_as(field, at, format!("{what} has been discontinued since v1.3"), help);
+                report.add_of_each(context, field, at, format!("{what} has been discontinued since v1.3"), help);
             }
         }),
     },

@@ -6,6 +6,7 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{guest_memory, page_size, resource};
 use crate::check::rule::{Check, Rule};
 use crate::manifest::Quantity;
+use crate::yaml::Cursor;
 
 /// What KubeVirt takes as a memory request: 1M.
 const LEAST_REQUEST: Quantity = Quantity::whole(1_000_000);
@@ -18,14 +19,14 @@ pub(super) static RULES: &[&Rule] = &[
         code: "negative-resource",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "Requests and limits of CPU and memory are 0 or more. CPUs are counted in thousandths, and beyond 2^63 of them \
-            KubeVirt's number turns negative.",
+        story: "Requests and limits of CPU and memory are 0 or more. CPUs are counted in thousandths: of 8Ei, where Kubernetes caps \
+            what has a binary unit, KubeVirt's number turns negative.",
         source: "KubeVirt vmi-create-admitter.go validateMemoryRequestsNegativeOrNull, validateCPURequestNotNegative",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for path in ["requests.memory", "limits.memory", "requests.cpu", "limits.cpu"] {
                 let Some(at) = context.at(&format!("domain.resources.{path}")) else { continue };
-                let is_negative = |q: Quantity| q < Quantity::ZERO || (path.ends_with("cpu") && q.is_capped());
+                let is_negative = |q: Quantity| q < Quantity::ZERO || (path.ends_with("cpu") && is_capped(at, q));
                 if Quantity::of(at).is_some_and(is_negative) {
                     report.add(at, format!("{path} must be greater than or equal to 0"), "write 0 or more");
                 }
@@ -149,6 +150,12 @@ pub(super) static RULES: &[&Rule] = &[
     },
 ];
 
+/// It is the greatest whole number of 64 bits; what has a decimal unit may be more (apimachinery `resource.ParseQuantity`).
+fn is_capped(at: Cursor<'_>, quantity: Quantity) -> bool {
+    let is_written = at.value().quantity().is_some_and(|text| text.ends_with('i') || text == i64::MAX.to_string());
+    is_written && quantity.is_capped()
+}
+
 /// Why memory cannot be plugged up to `maxGuest`; `None` if it can, or if nobody asks for it.
 fn no_hotplug(context: &CheckContext<'_>) -> Option<&'static str> {
     let most = Quantity::of(context.at("domain.memory.maxGuest")?)?;
@@ -170,6 +177,9 @@ fn no_hotplug(context: &CheckContext<'_>) -> Option<&'static str> {
         () if guest > most => Some("the guest's memory is greater than maxGuest"),
         () if guest.value() % block != 0 => Some("the guest's memory is not in whole blocks of 2Mi, or of 1Gi pages"),
         () if most.value() % block != 0 => Some("maxGuest is not in whole blocks of 2Mi, or of 1Gi pages"),
+        () if context.has_open_architecture() => {
+            Some("memory hotplug is there on amd64 only, and the template names no architecture")
+        }
         () if context.architecture != "amd64" => Some("memory hotplug is there on amd64 only"),
         () if guest.value() < GIB => Some("memory hotplug needs a guest of at least 1Gi"),
         () => None,

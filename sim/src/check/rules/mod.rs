@@ -9,6 +9,7 @@ mod devices;
 mod disk_volumes;
 mod disks;
 mod dns;
+mod downward_api;
 mod exec;
 mod exec_slips;
 mod extra_devices;
@@ -80,6 +81,7 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     disks::RULES,
     disk_volumes::RULES,
     volume_sources::RULES,
+    downward_api::RULES,
     words::RULES,
     data_volumes::RULES,
     credentials::RULES,

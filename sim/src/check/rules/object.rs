@@ -86,12 +86,15 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
         story: "Labels and annotations of `spec.template.metadata` become the VMI's. The VM is stored whatever they \
-            are; the API server refuses the VMI that the VM controller makes of it.",
+            are; the API server refuses the VMI that the VM controller makes of it, and the VMs of a pool whose template's \
+            own metadata has such.",
         source: "Kubernetes apimachinery validation; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let metadata = context.metadata_of_template();
-            metadata.into_iter().for_each(|metadata| labels_and_annotations(metadata, report));
+            // The VMs of a pool have its template's.
+            let of_vms = context.root.get("metadata").filter(|_| context.is_vm && context.kind.template().is_some());
+            metadata.into_iter().chain(of_vms).for_each(|metadata| labels_and_annotations(metadata, report));
         }),
     },
     &Rule {

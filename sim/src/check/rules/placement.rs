@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+/// The pod's.
+const NODE_SELECTOR: &str = "spec.nodeSelector";
 const WEIGHTS: RangeInclusive<i64> = 1..=100;
 
 pub(super) static RULES: &[&Rule] = &[
@@ -35,6 +37,23 @@ pub(super) static RULES: &[&Rule] = &[
                     "spec.serviceAccountName {name:?} and serviceAccount volume {other:?} must reference the same service account"
                 );
                 report.add(at, message, "write the same name in both");
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-service-account-of-a-volume",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod runs as the ServiceAccount of a serviceAccount volume, and Kubernetes looks at its name: lowercase letters, \
+            digits, dashes and dots. KubeVirt does not.",
+        source: "KubeVirt pkg/virt-controller/services/template.go; Kubernetes pkg/apis/core/validation ValidatePodSpec",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for at in context.items_at("volumes").filter_map(|volume| volume.at("serviceAccount.serviceAccountName")) {
+                if let Some(name) = at.text().filter(|name| !name.is_empty() && !is_subdomain(name)) {
+                    let message = format!("{name:?} is not the name of a ServiceAccount");
+                    report.add_as("spec.serviceAccountName", at, message, "write a name like default");
+                }
             }
         }),
     },
@@ -107,7 +126,8 @@ pub(super) static RULES: &[&Rule] = &[
                         report.add_as(field("minDomains"), at, message, "remove it, or write DoNotSchedule");
                     }
                 }
-                if let (Some(at), None) = (constraint.get("matchLabelKeys"), constraint.get("labelSelector")) {
+                let keys = constraint.get("matchLabelKeys").filter(|at| at.items().next().is_some());
+                if let (Some(at), None) = (keys, constraint.get("labelSelector")) {
                     let message = "must not be specified when labelSelector is not set";
                     report.add_as(field("matchLabelKeys"), at, message, "add a labelSelector, or remove it");
                 }
@@ -123,8 +143,38 @@ pub(super) static RULES: &[&Rule] = &[
         source: "Kubernetes pkg/apis/core/validation ValidatePodSpec",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let naming = |_: &Place<'_>| "spec.nodeSelector".to_owned();
+            let naming = |_: &Place<'_>| NODE_SELECTOR.to_owned();
             context.at("nodeSelector").into_iter().for_each(|at| labels(at, &naming, report));
+        }),
+    },
+    &Rule {
+        code: "bad-node-label",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The pod asks for a node with the labels cpu-model.node.kubevirt.io/MODEL, cpu-feature.node.kubevirt.io/FEATURE and \
+            machine-type.node.kubevirt.io/TYPE, so each must be the name of a label: letters, digits, -, _ and ., at most 63. KubeVirt \
+            does not look at it, so VM and VMI are created and no pod ever is.",
+        source: "KubeVirt pkg/virt-controller/services/nodeselectorrenderer.go, template.go setNodeAffinityForbiddenFeaturePolicy",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let own = [("cpu-model", "domain.cpu.model"), ("machine-type", "domain.machine.type")];
+            let own = own
+                .into_iter()
+                .filter_map(|(kind, path)| Some((kind, context.at(path)?.into(), context.text_at(path)?)));
+            let own = own.filter(|(.., name)| !name.is_empty()).map(|(kind, at, name)| (kind, at, name, NODE_SELECTOR));
+            let features = context.items_at("domain.cpu.features").filter_map(|feature| {
+                let field = match text(feature, "policy") {
+                    "" | "require" => NODE_SELECTOR,
+                    "forbid" => "spec.affinity.nodeAffinity",
+                    _ => return None,
+                };
+                Some(("cpu-feature", feature.place("name"), text(feature, "name"), field))
+            });
+            let labels: Vec<(&str, Place<'_>, &str, &str)> = own.chain(features).collect();
+            for (kind, at, name, field) in labels.into_iter().filter(|(_, _, name, _)| !is_label(name)) {
+                let message = format!("{kind}.node.kubevirt.io/{name} is not a label's key");
+                report.add_as(field, at, message, "write a name of letters, digits, -, _ and .");
+            }
         }),
     },
     &Rule {

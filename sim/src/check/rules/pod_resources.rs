@@ -36,6 +36,27 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "device-is-no-resource",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The deviceName of a GPU or a host device is a resource's name, with the domain of its device plugin in lowercase letters: \
+            nvidia.com/GV100GL. KubeVirt does not look at it.",
+        source: "KubeVirt pkg/virt-controller/services/renderresources.go WithGPUsDevicePlugins; Kubernetes validateContainerResourceName",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for list in ["domain.devices.gpus", "domain.devices.hostDevices"] {
+                let names = context.items_at(list).filter_map(|device| device.get("deviceName"));
+                for (at, name) in names.filter_map(|at| Some((at, at.text()?))) {
+                    if name.contains('/') && !is_qualified(name) {
+                        let field = format!("spec.containers[0].resources.limits[{name}]");
+                        let message = format!("{name:?} is not the name of a resource");
+                        report.add_as(field, at, message, "write the name that the device plugin gives it");
+                    }
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "broken-huge-pages",
         layer: Layer::PodValidation,
         rank: Rank::Error,

@@ -155,6 +155,17 @@ const SLIPS: [(&str, &str); 2] = [
     ("startupProbe", "KubeVirt has no startupProbe: give the livenessProbe an initialDelaySeconds"),
     ("userDataSecretRef", "write secretRef"),
 ];
+/// What people write beside a probe in place of in it.
+const OF_A_PROBE: [&str; 8] = [
+    "httpGet",
+    "tcpSocket",
+    "guestAgentPing",
+    "initialDelaySeconds",
+    "periodSeconds",
+    "timeoutSeconds",
+    "successThreshold",
+    "failureThreshold",
+];
 /// How alike two names must be for one to be a slip of the other.
 const ALIKE: f64 = 0.8;
 
@@ -219,6 +230,9 @@ impl<'a> Walk<'_, 'a> {
             let message = format!("a namespace is a text, and this is {}: kubectl takes its own", at.value().kind());
             return self.findings.of(&WITHOUT_EFFECT).add(at, message, "write the name of a namespace, or remove it");
         }
+        if field.names_only {
+            return self.names(&field.kind, at);
+        }
         let unknown = if opaque { Unknown::Opaque } else { field.unknown };
         self.value(&field.kind, at, unknown);
         let (least, most) = field.range;
@@ -246,8 +260,9 @@ impl<'a> Walk<'_, 'a> {
         match (kind, at.value()) {
             (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| self.value(kind, item, unknown)),
             (Type::Map(kind), Value::Map(_)) => {
-                // A null among them is dropped unless the CRD does not know the mapping.
-                let members = at.all_members().filter(|(_, member)| opaque || *member.value() != Value::Null);
+                // A null among them is dropped unless the CRD does not know the mapping; in a pool's it is an empty text.
+                let stays = opaque && !self.is_pool();
+                let members = at.all_members().filter(|(_, member)| stays || *member.value() != Value::Null);
                 members.for_each(|(_, member)| self.value(kind, member, unknown));
             }
             (Type::Object(object), Value::Map(_)) => self.object(schema().fields(*object), at, unknown),
@@ -258,8 +273,8 @@ impl<'a> Walk<'_, 'a> {
                     self.findings.of(&UNKNOWN_WORD).add(at, message, format!("write one of {list}"));
                 }
             }
-            // Only a webhook's Go types read a quantity without the blanks around it, and write it so.
-            (Type::Quantity, Value::Str(text)) if text.trim() != text && self.context.kind.template().is_some() => {
+            // Only a webhook's Go types read a quantity without the blanks around it, or a fraction without quotes, and write it so.
+            (Type::Quantity, value) if self.context.kind.template().is_some() && !is_written_as_go_writes(value) => {
                 mismatch(kind, at, self.findings);
             }
             (kind, value) if fits(kind, value) => {}
@@ -269,6 +284,23 @@ impl<'a> Walk<'_, 'a> {
                 }
                 mismatch(kind, at, self.findings);
             }
+        }
+    }
+
+    /// Looks at names, not at types.
+    fn names(&mut self, kind: &'static Type, at: Cursor<'a>) {
+        match (kind, at.value()) {
+            (Type::List(kind), Value::Seq(_)) => at.items().for_each(|item| self.names(kind, item)),
+            (Type::Object(object), Value::Map(_)) => {
+                let fields = schema().fields(*object);
+                for (key, member) in at.all_members() {
+                    match field_of(fields, &key.name) {
+                        Some(field) => self.names(&field.kind, member),
+                        None => self.unknown(&key.name, member, fields, Unknown::Strict),
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -343,6 +375,14 @@ fn fits(kind: &Type, value: &Value) -> bool {
     }
 }
 
+/// A quantity that the CRD takes before a webhook has written it anew.
+fn is_written_as_go_writes(value: &Value) -> bool {
+    match value {
+        Value::Str(text) => text.trim() == text,
+        value => !matches!(value, Value::Float(_)),
+    }
+}
+
 /// RFC 3339, as Go reads a `metav1.Time`.
 fn is_time(text: &str) -> bool {
     let shape = |text: &str, shape: &str| {
@@ -393,7 +433,10 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
         .filter(alike)
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
     let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
-    slip.unwrap_or_else(|| match (near, belongs_to(key, context)) {
+    let is_too_far_left = OF_A_PROBE.contains(&key) && field_of(fields, "readinessProbe").is_some();
+    let of_a_probe =
+        || is_too_far_left.then(|| format!("indent it: {key} stands below readinessProbe or livenessProbe"));
+    slip.or_else(of_a_probe).unwrap_or_else(|| match (near, belongs_to(key, context)) {
         (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
         (_, Some(place)) => format!("{key} belongs to {place}"),
         (Some(field), None) => format!("did you mean {}?", field.name),

@@ -125,6 +125,26 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "image-between-blanks",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "The image of a containerDisk or a kernelBoot becomes a container's, whose name has no blanks around it. KubeVirt does \
+            not mind them.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go validateContainerOnlyForPod",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let disks = context.items_at("volumes").filter_map(|v| v.get("containerDisk"));
+            let kernel = context.at("domain.firmware.kernelBoot.container");
+            // The first one brings the program that serves them.
+            for (i, at) in (1..).zip(disks.chain(kernel)) {
+                if let Some(at) = at.get("image").filter(|at| at.text().is_some_and(|text| text.trim() != text)) {
+                    let message = "must not have leading or trailing whitespace";
+                    report.add_as(format!("spec.initContainers[{i}].image"), at, message, "remove the blanks");
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "volume-without-disk",
         layer: Layer::Hazard,
         rank: Rank::Note,

@@ -55,8 +55,8 @@ pub(super) static RULES: &[&Rule] = &[
         code: "pod-volume-names-nothing",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "The pod has the same claim or Secret as a volume, and Kubernetes wants its name; KubeVirt does not look. A \
-            sysprep volume without a configMap and a secret makes no pod either.",
+        story: "The pod has the same claim or Secret as a volume, and Kubernetes wants its name; KubeVirt does not look. An \
+            ephemeral volume without a claim and a sysprep volume without a configMap and a secret make no pod either.",
         source: "Kubernetes pkg/apis/core/validation validateVolumeSource; KubeVirt pkg/virt-controller/services/rendervolumes.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -71,6 +71,11 @@ pub(super) static RULES: &[&Rule] = &[
                             format!("add {key}"),
                         );
                     }
+                }
+                let ephemeral = volume.get("ephemeral").filter(|at| at.get("persistentVolumeClaim").is_none());
+                if let Some(at) = ephemeral {
+                    let message = "ephemeral.persistentVolumeClaim is required: virt-controller panics without it";
+                    report.add_as("", at, message, "add persistentVolumeClaim: {claimName: ...}");
                 }
                 if let Some(at) = volume.get("sysprep")
                     && ["configMap", "secret"].iter().all(|source| at.get(source).is_none())
