@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vmhealth_guests::image::{DiskFormat, Image, ImageWord};
@@ -15,7 +14,7 @@ use xtask::host::cache_folder;
 use xtask::prepare::{GuestOptions, prepare};
 use xtask::report::{Machine, Results, RunFolder, VerdictWord};
 use xtask::run::catalogue::{Case, read_case};
-use xtask::run::{Reality, Worlds, run};
+use xtask::run::{Progress, Reality, Worlds, run};
 
 /// A guest, and what comes of it.
 struct Row {
@@ -184,7 +183,7 @@ async fn it_boots_through_its_firmware_and_what_it_lacks_is_said() {
     let cases: Vec<Case> = ROWS.iter().map(|row| row.case(folder.path())).collect();
     let runs = RunFolder::create(&folder.path().join("run")).unwrap();
     let (_cancel, cancelled) = watch::channel(false);
-    let progress = Rc::new(|line: &str| eprintln!("{line}"));
+    let progress = Progress::lines(|line| eprintln!("{line}"));
     let realities = vec![reality(&disk).await];
     let results: Results =
         run(cases, Worlds::Qemu, realities, Machine::default(), &runs, cancelled, progress).await.unwrap();
