@@ -122,6 +122,11 @@ impl RunFolder {
 }
 
 impl ScenarioFolder {
+    /// Writes a file of this name into it.
+    pub(crate) fn put(&self, name: &str, text: impl AsRef<[u8]>) -> io::Result<()> {
+        write(self.path.join(name), text)
+    }
+
     /// The folder's absolute path.
     pub fn path(&self) -> &Path {
         &self.path

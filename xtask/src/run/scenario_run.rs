@@ -99,10 +99,10 @@ pub(crate) fn finish(
 /// Begins a case's evidence with what it is run from.
 pub(super) fn begin(case: &Case, place: &str, folder: &RunFolder) -> io::Result<ScenarioFolder> {
     let folder = folder.begin(case.id(), place)?;
-    std::fs::write(folder.path().join(SCENARIO), &case.texts.scenario)?;
-    std::fs::write(folder.path().join(MANIFEST), &case.texts.manifest)?;
+    folder.put(SCENARIO, &case.texts.scenario)?;
+    folder.put(MANIFEST, &case.texts.manifest)?;
     if let Some(data) = &case.texts.user_data {
-        std::fs::write(folder.path().join(SECRET), data)?;
+        folder.put(SECRET, data)?;
     }
     Ok(folder)
 }
