@@ -18,7 +18,7 @@ use vmhealth_guests::host::{Host, LOCAL_HOST, named};
 use vmhealth_guests::image::{Image, Kernel};
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::qemu::{Accel, QEMU_X86};
-use vmhealth_guests::scratch;
+use vmhealth_guests::scratch::{self, Scratch};
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
 
@@ -242,7 +242,7 @@ async fn platform(
         true => install_missing(architecture)?,
         false => install_beside_qemu(architecture)?,
     }
-    let folder = tempfile::tempdir().map_err(not_ready)?;
+    let folder = Scratch::new().map_err(not_ready)?;
     let emulator = host.emulator(architecture, folder.path(), &say).await?;
     let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
     // Also for an image of the user's own: booting vmhealth's tells whether KVM works.

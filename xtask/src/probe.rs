@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmhealth_guests::probe::{self, HttpTarget, Network, Sent};
+use vmhealth_guests::scratch::Scratch;
 use vmhealth_guests::wire::{Agent, AgentError, PortState, Transcript};
 use vmhealth_sim::kubelet::{Attempt, Verdict};
 use vmhealth_sim::manifest::Scheme;
@@ -197,7 +198,7 @@ fn host_and_port(text: &str, default: Option<u16>) -> Result<(String, u16), Stri
 }
 
 async fn connect(socket: &Path) -> Result<(Agent, watch::Sender<PortState>), ProbeError> {
-    let folder = tempfile::tempdir()?;
+    let folder = Scratch::new()?;
     let transcript = Transcript::create(&folder.path().join("agent"), tokio::time::Instant::now())?;
     // Whether the guest has its end open cannot be known here; if not, nobody answers.
     let (session, port) = watch::channel(PortState { open: true, session: 1 });

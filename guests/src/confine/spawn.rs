@@ -6,6 +6,7 @@
 use super::enter::enter;
 use super::plan::{Access, Plan};
 use crate::process::{End, GivenUp, Process, end_of, guard};
+use crate::scratch::Scratch;
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use std::ffi::OsString;
@@ -137,7 +138,7 @@ pub async fn available() -> Result<(), String> {
 }
 
 async fn try_once() -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let folder = Scratch::new().map_err(|e| e.to_string())?;
     let (scratch, stderr) = (folder.path().join("scratch"), folder.path().join("stderr"));
     let made = std::fs::create_dir(&scratch).and_then(|()| File::create(&stderr));
     let said = made.map_err(|e| e.to_string())?;

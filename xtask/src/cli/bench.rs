@@ -17,6 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use vmhealth_guests::scratch::Scratch;
 use vmhealth_sim::manifest::Architecture;
 
 /// The five manifests of OpenShift's documentation with their own numbers, fault and recovery included.
@@ -128,7 +129,7 @@ impl Bench {
                 // The host's seconds are what is measured.
                 let options = GuestOptions { clock: ClockChoice::Real, ..GuestOptions::default() };
                 let (reality, machine) = prepare(catalogue::architectures(&cases), options).await;
-                let folder = tempfile::tempdir().map_err(infra)?;
+                let folder = Scratch::new().map_err(infra)?;
                 let plan = ForkPlan { forks, colds, guests, hold };
                 let case = cases.into_iter().next().ok_or_else(|| usage(anyhow!(unknown_scenario(CASE))))?;
                 let measure = fork(&case, &reality, &plan, machine, folder.path(), &progress()).await;

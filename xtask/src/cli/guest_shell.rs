@@ -3,6 +3,7 @@
 use super::exit::{Failure, Status, usage};
 use super::output::out;
 use super::session::runs_folder;
+use crate::report::without_control;
 use anyhow::anyhow;
 use clap::Args;
 use std::io::{self, IsTerminal as _};
@@ -104,8 +105,10 @@ impl Session {
         let answer = ask(&self.socket, &question).await.map_err(|e| usage(anyhow!("the run is over: {e}")))?;
         Ok(match answer {
             Answer::Ran(ran) => {
-                out(&ran.out)?;
-                eprint!("{}", ran.err);
+                // A terminal must not be steered by a guest.
+                let shown = |text: &str, is_terminal| if is_terminal { without_control(text) } else { text.to_owned() };
+                out(&shown(&ran.out, io::stdout().is_terminal()))?;
+                eprint!("{}", shown(&ran.err, io::stderr().is_terminal()));
                 self.folder.clone_from(&ran.folder);
                 Ok(ran)
             }

@@ -1,6 +1,7 @@
 //! Who asks a run to end: Ctrl-C, a service manager (SIGTERM), a terminal that goes away (SIGHUP).
 
 use super::exit::{Failure, Status};
+use crate::live::give_terminal_back;
 use crate::prepare::say;
 use anyhow::anyhow;
 use nix::libc::{self, c_int};
@@ -35,6 +36,7 @@ impl Interrupt {
             // Nobody listens once every scenario has ended.
             let _ = cancel.send(true);
             next(&mut asked).await;
+            give_terminal_back();
             say("ended at once; what is left of the run is removed by the next one");
             process::exit(ENDED_AT_ONCE);
         });

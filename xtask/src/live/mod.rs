@@ -15,4 +15,5 @@ mod watcher;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use screen::give_terminal_back;
 pub(crate) use watcher::LiveWatcher;

@@ -40,12 +40,22 @@ pub(super) struct Shown {
     pub(super) coloured: bool,
 }
 
+/// The terminal is ours.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Gives it back, if it is ours. For who ends the process without another word.
+pub(crate) fn give_terminal_back() {
+    if OURS.swap(false, SeqCst) {
+        ratatui::restore();
+    }
+}
+
 /// The terminal is given back when this is dropped.
 struct Owned(DefaultTerminal);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        ratatui::restore();
+        give_terminal_back();
     }
 }
 
@@ -61,6 +71,7 @@ pub(super) fn show(shown: Shown) -> io::Result<JoinHandle<io::Result<()>>> {
     }));
     std::thread::Builder::new().name("live".into()).spawn(move || {
         let mut owned = Owned(ratatui::try_init()?);
+        OURS.store(true, SeqCst);
         run(shown, &mut owned.0)
     })
 }

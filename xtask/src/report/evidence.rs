@@ -104,7 +104,8 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
 }
 
-fn without_control(text: &str) -> String {
+/// A guest's text without what steers a terminal or turns the direction of reading; its lines stay.
+pub(crate) fn without_control(text: &str) -> String {
     let mut plain = String::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

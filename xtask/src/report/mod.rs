@@ -20,7 +20,7 @@ mod table;
 pub use about::About;
 pub use advised::{AdviseReport, Advised, Asked, LivesReport, yaml};
 pub use annotations::annotations;
-pub(crate) use evidence::{console_end, lines as timeline_lines, plain};
+pub(crate) use evidence::{console_end, lines as timeline_lines, plain, without_control};
 pub use explored::ExploreReport;
 pub use folder::{RunFolder, ScenarioFolder};
 pub use html::html;
