@@ -173,6 +173,10 @@ mod tests {
             let test = std::thread::spawn(move || {
                 // SAFETY: plain gettid(2) and getpriority(2) on this thread.
                 let (tid, nice) = unsafe { (libc::gettid(), || libc::getpriority(libc::PRIO_PROCESS, 0)) };
+                if may_restore() {
+                    // SAFETY: as above; whoever runs the tests may have lowered them.
+                    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+                }
                 let threads = VcpuThreads::new(std::process::id(), vec![i64::from(tid)], revives);
                 moments.into_iter().for_each(|moment| threads.at(moment));
                 nice()
