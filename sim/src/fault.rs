@@ -343,8 +343,9 @@ impl UnitFault {
 }
 
 /// Units that have faults of their own, which say what follows: their names without `.service`, and those faults.
-const OWN_FAULTS: [(&str, &str); 3] = [
+const OWN_FAULTS: [(&str, &str); 4] = [
     ("watchdog", "killWatchdog or stopWatchdog"),
+    ("wd_keepalive", "killWatchdog or stopWatchdog"),
     ("qemu-guest-agent", "stopAgent or hangAgent"),
     ("qemu-ga", "stopAgent or hangAgent"),
 ];

@@ -69,8 +69,8 @@ impl Fleet {
         let mut spec = Spec { observe: Span(self.lasts), seed: random.u64(..), ..self.spec.clone() };
         let mut left = self.lasts;
         while let Some((step, mean)) = &self.step {
-            let after = mean.mul_f64(-(1.0 - random.f64()).ln());
-            let Some(rest) = left.checked_sub(after) else { break };
+            let after = Duration::try_from_secs_f64(mean.as_secs_f64().max(SHORTEST_MEAN) * -(1.0 - random.f64()).ln());
+            let Some((after, rest)) = after.ok().and_then(|a| Some((a, left.checked_sub(a)?))) else { break };
             left = rest;
             spec.steps.push(Step { plus: Span(after), ..step.clone() });
         }
@@ -78,6 +78,9 @@ impl Fleet {
         (spec, config)
     }
 }
+
+/// Seconds. A VM that breaks more often is never whole.
+const SHORTEST_MEAN: f64 = 1.0;
 
 /// Neighbours become strangers (splitmix64).
 fn mixed(number: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! Lines on stderr, and below them in a terminal what is waited for. A view that owns the terminal takes the lines in their place.
 
+use crate::report::without_control;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,9 @@ fn place() -> MutexGuard<'static, Place> {
 }
 
 /// A line for who waits. Whoever read them may be gone, as a terminal that was closed: that ends no run.
+/// What a guest has in it cannot steer the terminal.
 pub fn say(line: &str) {
+    let line = &without_control(line);
     match &*place() {
         Place::Stderr => drop(writeln!(io::stderr().lock(), "{line}")),
         Place::AboveBar(bar) => {
@@ -54,7 +57,7 @@ pub(crate) fn take(taker: impl Fn(&str) + Send + 'static) -> Elsewhere {
 /// From here on a line below all others says what is waited for and how long that has taken so far; nothing where stderr is no
 /// terminal.
 pub(crate) fn show_waiting() -> Option<Elsewhere> {
-    if !io::stderr().is_terminal() {
+    if !io::stderr().is_terminal() || is_dumb() {
         return None;
     }
     let style = ProgressStyle::with_template("{spinner} {elapsed} since: {wide_msg}").ok()?;
@@ -63,13 +66,19 @@ pub(crate) fn show_waiting() -> Option<Elsewhere> {
     Some(go(Place::AboveBar(bar)))
 }
 
+/// A terminal that takes lines and nothing else.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
 impl Drop for Elsewhere {
     fn drop(&mut self) {
         go_back();
     }
 }
 
-fn go_back() {
+/// Lines go to stderr again.
+pub(crate) fn go_back() {
     if let Place::AboveBar(bar) = std::mem::replace(&mut *place(), Place::Stderr) {
         bar.finish_and_clear();
     }

@@ -86,11 +86,6 @@ impl Live {
         &self.scratch
     }
 
-    /// It stands still whenever guest time does.
-    pub(crate) fn lives_in_guest_time(&self) -> bool {
-        matches!(self.cpus, Cpus::InGuestTime(_))
-    }
-
     /// Signals QEMU's process group.
     pub fn signal(&self, signal: Signal) {
         self.vcpus_at(Moment::Signalled);
@@ -113,7 +108,7 @@ impl Live {
         self.cpus.waited_for_core()
     }
 
-    /// Whether its guest lives by the host's clock.
+    /// Whether its guest lives by the host's clock. Another stands still whenever guest time does.
     pub(crate) fn is_in_real_time(&self) -> bool {
         !matches!(self.cpus, Cpus::InGuestTime(_))
     }

@@ -10,7 +10,7 @@ use crate::time::{self, Hold};
 use crate::wire::{Agent, AgentError, ExecOutput};
 use qapi::{qga, qmp};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -105,6 +105,12 @@ pub(super) struct Door {
     held: RefCell<Option<Held>>,
     /// One command at a time: the end of one that a held guest was let go for stops every other.
     turn: Mutex<()>,
+    /// The run has come to its end, and is held there.
+    at_end: Cell<bool>,
+    /// Who watches the run has made guest time stand still.
+    pub(super) paused: Cell<bool>,
+    /// The run has come to its end while a command works.
+    over: Notify,
     end: Notify,
 }
 
@@ -122,7 +128,16 @@ impl Door {
         let listener = UnixListener::bind(&place.socket)?;
         let file = evidence.join(DOOR);
         std::fs::write(&file, serde_json::to_vec(&place)?)?;
-        let door = Rc::new(Door { world, file, held: RefCell::default(), turn: Mutex::default(), end: Notify::new() });
+        let door = Rc::new(Door {
+            world,
+            file,
+            held: RefCell::default(),
+            turn: Mutex::default(),
+            at_end: Cell::default(),
+            paused: Cell::default(),
+            over: Notify::new(),
+            end: Notify::new(),
+        });
         let weak = Rc::downgrade(&door);
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -144,7 +159,7 @@ impl Door {
             Ok(Ask::Run { command, folder, vmi }) => {
                 self.run(&command, folder, vmi).await.map_or_else(Answer::Refused, Answer::Ran)
             }
-            Ok(Ask::End) if self.held.borrow().is_some() => Answer::Ended,
+            Ok(Ask::End) if self.at_end.get() => Answer::Ended,
             Ok(Ask::End) => Answer::Refused("the run is not held: it ends by itself, or with Ctrl-C".to_owned()),
             Err(e) => Answer::Refused(format!("not a question: {e}")),
         };
@@ -164,12 +179,20 @@ impl Door {
         })?;
         let agent = guest.live().agent.present().map_err(|e| format!("{e}; its console still tells"))?;
         let _turn = self.turn.lock().await;
+        if self.paused.get() {
+            return Err("the run is paused where it is watched: let it go on there first".to_owned());
+        }
         let held = self.held.take();
         let was_held = held.is_some();
         if let Some(held) = held {
             held.end().await;
         }
-        let output = run_in(&agent, command, &folder).await;
+        let output = tokio::select! {
+            output = run_in(&agent, command, &folder) => output,
+            () = self.over.notified() => {
+                return Err("the run has come to its end meanwhile, and nobody waits for this command any more".to_owned());
+            }
+        };
         if was_held {
             self.hold().await;
         }
@@ -180,14 +203,21 @@ impl Door {
         Ok(Ran { vmi, at_s: self.world.shared.clock.now().as_secs_f64(), exit, out, err, folder })
     }
 
-    /// Nothing goes on from here on, but for commands.
-    pub(super) async fn hold(&self) {
+    /// The run has come to its end: nothing goes on from here on, but for commands.
+    pub(super) async fn hold_at_end(&self) {
+        self.over.notify_waiters();
+        let _turn = self.turn.lock().await;
+        self.at_end.set(true);
+        self.hold().await;
+    }
+
+    async fn hold(&self) {
         let time = time::hold();
         let mut stopped = Vec::new();
         for (_, guest) in self.world.present() {
             let live = guest.live();
             // What stands already, because it panicked or lost its disk, is not to go on by our hand.
-            if !live.lives_in_guest_time() && is_running(live).await {
+            if live.is_in_real_time() && is_running(live).await {
                 let _ = live.qmp.execute(qmp::stop {}, QMP_LIMIT).await;
                 stopped.push(live.clone());
             }

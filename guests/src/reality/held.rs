@@ -26,7 +26,7 @@ pub(super) async fn hold(
     if guests.is_empty() {
         return;
     }
-    door.hold().await;
+    door.hold_at_end().await;
     for (vmi, guest) in guests {
         let live = guest.live();
         let socket = live.scratch().join(GDB);

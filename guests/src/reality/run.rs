@@ -114,7 +114,9 @@ async fn drive(
                 None => break Verdict::Infra("the world is gone".into()),
             },
             Some(control) = controls.next() => {
-                if let Some(input) = steer(control, &mut hold) {
+                let input = steer(control, &mut hold);
+                door.paused.set(hold.is_some());
+                if let Some(input) = input {
                     driver.tell(world.shared.clock.now(), input);
                 }
             }
@@ -124,16 +126,16 @@ async fn drive(
     };
     // What ends the guests must not wait for who watches.
     drop(hold);
-    let simply_passed = verdict == Verdict::Pass && setup.spec.until.is_none();
-    if let Some(told) = setup.freeze.as_ref().filter(|_| !simply_passed && !*cancelled.borrow()) {
-        held::hold(&world, &door, &verdict, told, &mut cancelled).await;
-    }
     showing.abort();
     let (lasted, skipped) = (world.shared.clock.now().since_origin(), world.shared.clock.skipped());
     let pressure = watching.map_or_else(Pressure::default, |(watcher, watching)| {
         watching.abort();
         watcher.borrow_mut().end()
     });
+    let simply_passed = verdict == Verdict::Pass && setup.spec.until.is_none();
+    if let Some(told) = setup.freeze.as_ref().filter(|_| !simply_passed && !*cancelled.borrow()) {
+        held::hold(&world, &door, &verdict, told, &mut cancelled).await;
+    }
     drop(door);
     world.end().await;
     let verdict = if is_users { users_image::explain(verdict, driver.engine().trace(), &evidence) } else { verdict };

@@ -53,13 +53,12 @@ pub(super) fn settings(bench: &Bench<'_>, faults: &[Broken]) -> Vec<Numbers> {
         for action in &actions {
             for panic_timer in &timers {
                 for heartbeat in &heartbeats {
-                    all.push(Numbers {
-                        strategy,
-                        action: *action,
-                        panic_timer: *panic_timer,
-                        heartbeat: *heartbeat,
-                        ..own
-                    });
+                    let (action, panic_timer, heartbeat) = (*action, *panic_timer, *heartbeat);
+                    let numbers = Numbers { strategy, action, panic_timer, heartbeat, ..own };
+                    // The VM's own stand in each list, and perhaps once more.
+                    if !all.contains(&numbers) {
+                        all.push(numbers);
+                    }
                 }
             }
         }
@@ -73,7 +72,6 @@ pub(super) fn settings(bench: &Bench<'_>, faults: &[Broken]) -> Vec<Numbers> {
             + usize::from(n.heartbeat != own.heartbeat)
     };
     all.sort_by_key(distance);
-    all.dedup();
     all
 }
 
@@ -112,7 +110,8 @@ fn livenesses(bench: &Bench<'_>, setting: &Numbers, goal: &Goal) -> Vec<Option<T
     let mut all = Vec::new();
     for period in periods(own.period) {
         let latest = u32::try_from(goal.within.as_secs()).unwrap_or(u32::MAX) / period;
-        let fewest = 1 + u32::try_from(goal.hiccup.as_secs()).unwrap_or(u32::MAX).saturating_add(1).div_ceil(period);
+        let hiccup = u32::try_from(goal.hiccup.as_secs()).unwrap_or(u32::MAX);
+        let fewest = hiccup.saturating_add(1).div_ceil(period).saturating_add(1);
         for failure_threshold in fewest..=latest.min(MOST_FAILURES) {
             let timings = Timings { period, failure_threshold, ..own };
             let initial_delay = Numbers::least_delay(timings, goal.boots, adds_ten);

@@ -2,7 +2,7 @@
 
 use super::moments::needed;
 use super::numbers::{Change, Numbers};
-use super::proof::{Bench, broken_at};
+use super::proof::{Bench, LONGEST_DELAY, broken_at};
 use crate::engine::Config;
 use crate::fault::Fault;
 use crate::manifest::{Handler, PodProbe, VirtualMachine};
@@ -207,7 +207,8 @@ impl Trial<'_> {
         let readiness = vm.vmi.readiness.as_ref().map(|p| PodProbe::from(p).timings);
         let delays = [timings, readiness].into_iter().flatten().map(|t| u64::try_from(t.initial_delay).unwrap_or(0));
         let periods = [timings.map(|t| t.period), None];
-        let observe = boot + AFTERWARDS + needed(Duration::from_secs(delays.max().unwrap_or(0)), periods);
+        let observe =
+            boot + AFTERWARDS + needed(Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY)), periods);
         let spec = self.bench.spec(vm, numbers, Vec::new());
         let (spec, trace) = self.run(vm, numbers, spec, observe, boot);
         let found = super::moments::Moments::of(&trace, &spec, timings.is_some(), periods, None);

@@ -1,7 +1,7 @@
 //! Which numbers to set: from a goal ("back within two minutes, whenever it breaks") to probes, watchdog and strategy that hold it.
 //!
-//! The budgets' formulas only find candidates. What is proposed is tried in virtual time with each fault at every moment that can
-//! make a difference, with the quickest boot and the slowest, and is dropped if a single one misses the goal. Nothing here knows
+//! The budgets' formulas only find candidates. What is proposed is tried in virtual time with each fault at every moment of
+//! the probes' common period (a minute of it at most) that can make a difference, with the quickest boot and the slowest, and is dropped if a single one misses the goal. Nothing here knows
 //! how a manifest is written or printed.
 
 mod candidates;

@@ -106,8 +106,8 @@ impl Numbers {
     pub(super) fn least_delay(timings: Timings, boots: Boots, adds_ten: bool) -> i32 {
         let outlived = u64::from(timings.period) * u64::from(timings.failure_threshold.saturating_sub(1));
         let own = if adds_ten { 10 } else { 0 };
-        let slowest = boots.slowest.as_secs() + 1;
-        i32::try_from((slowest + MARGIN).saturating_sub(outlived + own)).unwrap_or(i32::MAX)
+        let slowest = boots.slowest.as_secs().saturating_add(1);
+        i32::try_from(slowest.saturating_add(MARGIN).saturating_sub(outlived + own)).unwrap_or(i32::MAX)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::fault::{Direction, Fault};
 use crate::manifest::{Destination, Handler, PodProbe, Probe, RunStrategy, VirtualMachine};
 use crate::scenario::{Final, GuestProfile, Pattern, Spec, Step, UserRequest};
 use crate::time::Span;
-use crate::trace::Event;
+use crate::trace::{DomainEvent, Event};
 use crate::world::{self, Timings};
 use std::time::Duration;
 
@@ -133,15 +133,22 @@ impl Bench<'_> {
         let probes = [&vm.vmi.liveness, &vm.vmi.readiness].map(|p| p.as_ref().map(|p| PodProbe::from(p).timings));
         let periods = probes.map(|p| p.map(|t| t.period));
         let delays = probes.into_iter().flatten().map(|t| u64::try_from(t.initial_delay).unwrap_or(0));
-        let observe = Span(boot + CHURN + needed(Duration::from_secs(delays.max().unwrap_or(0)), periods));
+        let observe =
+            Span(boot + CHURN + needed(Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY)), periods));
         let spec = Spec { observe, ..spec };
         let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), self.timings(numbers, boot));
         proof.runs += 1;
         let pets = numbers.heartbeat.map(|h| self.pets(h));
         let found = Moments::of(&trace, &spec, vm.vmi.liveness.is_some(), periods, pets);
-        let killed = trace.entries().iter().any(|e| e.event == Event::Killing);
-        if killed || found.is_none() {
-            let why = if killed { "liveness takes it for a fault" } else { "it is never Ready and guarded" };
+        let any = |of: fn(&Event) -> bool| trace.entries().iter().any(|e| of(&e.event));
+        let killed = any(|event| *event == Event::Killing);
+        let fired = any(|event| matches!(event, Event::Qemu(DomainEvent::Watchdog(_))));
+        if killed || fired || found.is_none() {
+            let why = match (killed, fired) {
+                (true, _) => "liveness takes it for a fault",
+                (_, true) => "the watchdog fires, because it is petted too seldom",
+                _ => "it is never Ready and guarded",
+            };
             proof.false_restarts.push(format!("a boot of {} s: {why}", boot.as_secs_f64()));
             return None;
         }
@@ -233,6 +240,9 @@ impl Bench<'_> {
     }
 }
 
+/// Seconds. Behind a longer `initialDelaySeconds` nothing is looked for: such a probe guards nobody.
+pub(super) const LONGEST_DELAY: u64 = 86_400;
+
 /// After the guest is ready.
 pub(super) fn broken_at(plus: Duration, fault: Fault) -> Vec<Step> {
     let after = Pattern::try_from("guest ready".to_owned()).ok();
@@ -243,7 +253,7 @@ pub(super) fn broken_at(plus: Duration, fault: Fault) -> Vec<Step> {
 const CHURN: Duration = Duration::from_secs(5);
 /// The guest is seen ready after the last part of it is.
 const SETTLED: Duration = Duration::from_millis(1);
-/// Nobody's boot is longer.
-const BOOT_DEADLINE: Duration = Duration::from_secs(12 * 60);
+/// Nobody's boot is longer, nor a maintenance after which a guest answers again.
+const BOOT_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 /// A restart for nothing comes by then.
 const AFTER_A_HICCUP: Duration = Duration::from_secs(60);

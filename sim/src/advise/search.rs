@@ -106,7 +106,7 @@ fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<St
 
 /// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number.
 fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> {
-    let patient = i32::try_from(goal.boots.slowest.as_secs() + 60).unwrap_or(i32::MAX);
+    let patient = i32::try_from(goal.boots.slowest.as_secs().saturating_add(60)).unwrap_or(i32::MAX);
     let liveness = own.liveness.map(|t| Timings { initial_delay: t.initial_delay.max(patient), ..t });
     let proof = bench.prove(&Numbers { liveness, ..*own }, goal, Duration::ZERO, &[], LONG);
     match proof.false_restarts.first() {

@@ -4,7 +4,7 @@
 //! notices. So Ready alone does not say that a VM is back.
 
 use super::file::Step;
-use crate::fault::{Fault, FaultKind, Health};
+use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, UnitFault};
 use crate::kubelet::{ProbeKind, Verdict};
 use crate::trace::{DomainEvent, Entry, Event, Outage};
 use std::sync::Arc;
@@ -55,6 +55,11 @@ impl Alive {
                     Some(fault) if fault.panics() => self.booted = false,
                     Some(Fault::NetworkLoss { .. } | Fault::NodeLost { .. }) => self.cut_off += 1,
                     Some(Fault::Health(health)) => self.serves = serves(health),
+                    Some(Fault::Unit(UnitFault::Stop(unit) | UnitFault::Freeze(unit)))
+                        if unit.as_str() == HEALTH_UNIT =>
+                    {
+                        self.serves = false;
+                    }
                     _ => {}
                 }
                 self.begun += 1;

@@ -274,6 +274,9 @@ impl Judge {
         if watching && !at_rest && !self.enough {
             return None;
         }
+        if !script_finished && self.enough {
+            return Some(Verdict::Infra("ended by its user before every step was taken".to_owned()));
+        }
         if !script_finished {
             return Some(Verdict::Fail(format!("a step was never reached; last seen: {}", self.last_seen())));
         }

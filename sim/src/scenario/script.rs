@@ -74,7 +74,7 @@ impl Script {
     /// Takes an entry of the trace; also while the step before is not yet confirmed, whose effects come first.
     pub fn observe(&mut self, entry: &Entry) {
         self.alive.observe(entry);
-        if entry.event == Event::GuestReady && self.begun.is_empty() {
+        if entry.event == Event::GuestReady && self.begun.is_empty() && self.since == Time::ZERO {
             self.since = entry.at;
         }
         let Some(step) = self.steps.get(self.next).filter(|_| self.next < self.scripted) else { return };
@@ -146,6 +146,7 @@ impl Script {
                 self.next_wakeup().filter(|t| *t <= now)?;
                 self.due = None;
                 self.next += 1;
+                self.follow_asked(self.next - 1, now);
                 self.next - 1
             }
         };
@@ -183,6 +184,16 @@ impl Script {
             self.alive.breaks_next(asked.fault.clone());
         }
         step
+    }
+
+    /// After a step that was asked for, one of the scenario is written down with the time since then: what it waited for may have come
+    /// before.
+    fn follow_asked(&mut self, step: usize, now: Time) {
+        if self.begun.iter().any(|begun| self.is_asked(*begun))
+            && let Some(step) = Arc::make_mut(&mut self.steps).get_mut(step)
+        {
+            (step.after, step.guarded_within, step.plus) = (None, None, Span(now.since(self.since)));
+        }
     }
 
     /// A step without an event of its own follows the one before it.

@@ -139,6 +139,8 @@ pub(super) struct Guest {
     pub(super) health: bool,
     /// What the health server does when it listens.
     pub(super) behaviour: Health,
+    /// What it did before its processes were stopped with SIGSTOP.
+    pub(super) before_freeze: Option<Health>,
     pub(super) holder: WatchdogHolder,
     /// `/dev/watchdog`.
     pub(super) watchdog: Option<LinuxWatchdog>,
@@ -173,6 +175,7 @@ impl Guest {
             owes_a_pet: false,
             health: false,
             behaviour: Health::Status(200),
+            before_freeze: None,
             holder: WatchdogHolder::Nobody,
             watchdog: model.map(|m| LinuxWatchdog::probe(m, now)),
             watched: None,

@@ -6,6 +6,7 @@ use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::session::{new_run_path, no_folder, progress, run_cases, status_of};
 use crate::bench::{ClocksBench, FleetPlan, ForkPlan, check_many, e2e_figures, fleet, fork, peers};
+use crate::host::cache_folder;
 use crate::prepare::{ClockChoice, GuestOptions, prepare};
 use crate::report::RunFolder;
 use crate::run::HostError;
@@ -79,9 +80,9 @@ pub(super) enum Bench {
         /// The same seed makes the same fleet
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// The folder that SimPy is installed in
-        #[arg(long, default_value = "/tmp/vmhealth-peers")]
-        scratch: PathBuf,
+        /// The folder that SimPy is installed in. If absent: one in vmhealth's cache
+        #[arg(long)]
+        scratch: Option<PathBuf>,
     },
     /// Wall time of the whole catalogue, the scenarios' own lengths, and the longest one
     E2e {
@@ -100,9 +101,9 @@ pub(super) enum Bench {
     Peers {
         #[command(flatten)]
         args: BenchArgs,
-        /// The folder that they are installed in
-        #[arg(long, default_value = "/tmp/vmhealth-peers")]
-        scratch: PathBuf,
+        /// The folder that they are installed in. If absent: one in vmhealth's cache
+        #[arg(long)]
+        scratch: Option<PathBuf>,
     },
 }
 
@@ -114,6 +115,11 @@ pub(super) struct BenchArgs {
     /// Also write the JSON to this file
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
+}
+
+/// What others' programs are installed in. Nobody else can write there.
+fn peers_folder(named: Option<PathBuf>) -> PathBuf {
+    named.unwrap_or_else(|| cache_folder().join("peers"))
 }
 
 impl Bench {
@@ -146,7 +152,7 @@ impl Bench {
             Bench::Fleet { args, vms, days, threads, seed, scratch } => {
                 let threads = threads.map(usize::from).or(std::thread::available_parallelism().ok().map(usize::from));
                 let plan = FleetPlan { vms, days, threads: threads.unwrap_or(1), seed };
-                let found = fleet(plan, &scratch, &progress()).await.map_err(infra)?;
+                let found = fleet(plan, &peers_folder(scratch), &progress()).await.map_err(infra)?;
                 eprint!("{found}");
                 deliver(&args, &found)
             }
@@ -177,7 +183,7 @@ impl Bench {
                 let platform = reality.platforms.remove(&Architecture::Amd64);
                 let platform =
                     platform.unwrap_or_else(|| Err(HostError::NotReady("no platform".into()))).map_err(infra)?;
-                let found = peers(&platform, machine, &scratch, &progress()).await.map_err(infra)?;
+                let found = peers(&platform, machine, &peers_folder(scratch), &progress()).await.map_err(infra)?;
                 eprint!("{found}");
                 deliver(&args, &found)
             }

@@ -1,9 +1,9 @@
 //! `shell`: commands in the guest of a run that goes on or is held.
 
-use super::exit::{Failure, Status, usage};
+use super::exit::{Failure, Status, infra, usage};
 use super::output::out;
 use super::session::runs_folder;
-use crate::report::without_control;
+use crate::report::{plain, without_control};
 use anyhow::anyhow;
 use clap::Args;
 use std::io::{self, IsTerminal as _};
@@ -67,21 +67,21 @@ impl Session {
         match self.ask(command).await? {
             Ok(ran) if ran.exit == Some(0) => Ok(Status::Passed),
             Ok(_) => Ok(Status::Failed),
-            Err(why) => Err(super::exit::infra(anyhow!(why))),
+            Err(why) => Err(infra(anyhow!(plain(&why)))),
         }
     }
 
-    /// Until the input's end, or `exit`.
+    /// Until the input's end, or `exit`. Typed, all of it passes; of a file or a pipe the last line decides.
     async fn lines(&mut self) -> Result<Status, Failure> {
         let typed = io::stdin().is_terminal();
-        let mut prompt = "guest".to_owned();
+        let (mut prompt, mut last) = ("guest".to_owned(), Status::Passed);
         loop {
             if typed {
-                out(&format!("{prompt} {} # ", self.folder))?;
+                out(&format!("{prompt} {} # ", plain(&self.folder)))?;
             }
             let mut line = String::new();
             if io::stdin().read_line(&mut line)? == 0 || line.trim() == "exit" {
-                return Ok(Status::Passed);
+                return Ok(if typed { Status::Passed } else { last });
             }
             if line.trim().is_empty() {
                 continue;
@@ -93,8 +93,12 @@ impl Session {
                         eprintln!("({how})");
                     }
                     prompt = format!("vmi {} {:.3} s", ran.vmi, ran.at_s);
+                    last = if ran.exit == Some(0) { Status::Passed } else { Status::Failed };
                 }
-                Err(why) => eprintln!("({why})"),
+                Err(why) => {
+                    eprintln!("({})", plain(&why));
+                    last = Status::Infra;
+                }
             }
         }
     }

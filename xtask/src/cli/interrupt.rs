@@ -1,6 +1,7 @@
 //! Who asks a run to end: Ctrl-C, a service manager (SIGTERM), a terminal that goes away (SIGHUP).
 
 use super::exit::{Failure, Status};
+use crate::lines::go_back;
 use crate::live::give_terminal_back;
 use crate::prepare::say;
 use anyhow::anyhow;
@@ -32,11 +33,12 @@ impl Interrupt {
         let mut asked: Vec<Signal> = asked.filter_map(|n| signal(SignalKind::from_raw(n)).ok()).collect();
         let listener = tokio::spawn(async move {
             next(&mut asked).await;
-            say("interrupted; ending the guests (once more: ending at once)");
-            // Nobody listens once every scenario has ended.
+            // Nobody listens once every scenario has ended. Before the line, whose reader may be slow.
             let _ = cancel.send(true);
+            say("interrupted; ending the guests (once more: ending at once)");
             next(&mut asked).await;
             give_terminal_back();
+            go_back();
             say("ended at once; what is left of the run is removed by the next one");
             process::exit(ENDED_AT_ONCE);
         });

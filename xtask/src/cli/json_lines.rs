@@ -48,6 +48,6 @@ pub(super) fn print_result(result: &ScenarioResult) {
 }
 
 fn print(line: &impl Serialize) {
-    // Of strings and numbers it cannot fail; whoever does not read any more is not waited for.
+    // Of strings and numbers it cannot fail; a reader that is gone ends no run.
     let _ = serde_json::to_string(line).map(|text| out(&format!("{text}\n")));
 }

@@ -5,6 +5,7 @@ use super::exit::{Failure, Status};
 use super::json_lines::{JsonLines, print_result};
 use super::output::out;
 use super::session::{run_watched, status_of};
+use crate::lines::is_dumb;
 use crate::live::LiveWatcher;
 use crate::own::{Expected, ImageChoice, OwnRun, TimedFault, USUAL_MOMENT};
 use crate::prepare::{GuestOptions, HostChoice, say};
@@ -222,8 +223,7 @@ const UNTIL_QUIT: Duration = Duration::from_secs(86_400);
 
 /// Both ways: keys come from there.
 fn is_screen() -> bool {
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
 }
 
 /// no-color.org

@@ -7,7 +7,9 @@ use crate::report::console_end;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ratatui::DefaultTerminal;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event as TerminalEvent};
+use ratatui::crossterm::execute;
 use std::io;
 use std::panic;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use vmhealth_guests::reality::Watch;
+use vmhealth_guests::reality::{Control, Watch};
 use vmhealth_sim::trace::Entry;
 
 /// Between two pictures.
@@ -47,6 +49,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 pub(crate) fn give_terminal_back() {
     if OURS.swap(false, SeqCst) {
         ratatui::restore();
+        let _ = execute!(io::stdout(), Show);
     }
 }
 
@@ -70,15 +73,22 @@ pub(super) fn show(shown: Shown) -> io::Result<JoinHandle<io::Result<()>>> {
         before(info);
     }));
     std::thread::Builder::new().name("live".into()).spawn(move || {
-        let mut owned = Owned(ratatui::try_init()?);
+        // Before: half of a change of the terminal is taken back, too.
         OURS.store(true, SeqCst);
-        run(shown, &mut owned.0)
+        let watch = shown.watch.clone();
+        let ended = ratatui::try_init().map(Owned).and_then(|mut owned| run(shown, &mut owned.0));
+        give_terminal_back();
+        if ended.is_err() {
+            // Nobody could watch it any more, or end it by key.
+            watch.ask(Control::End);
+        }
+        ended
     })
 }
 
 fn run(mut shown: Shown, terminal: &mut DefaultTerminal) -> io::Result<()> {
     loop {
-        if !shown.take_news() || PANICKED.load(SeqCst) {
+        if !shown.take_news() || PANICKED.load(SeqCst) || !OURS.load(SeqCst) {
             return Ok(());
         }
         shown.view.now = shown.view.now.max(shown.watch.now());

@@ -237,7 +237,14 @@ impl View {
 
     /// The last write was at most an interval before the fault.
     fn count_down(&mut self, at: Time) {
-        let last = self.fault.as_ref().map_or(at, |(begun, ..)| *begun);
+        let stops_pets = |kind: &FaultKind| {
+            matches!(
+                kind,
+                FaultKind::KernelPanic | FaultKind::KillWatchdog | FaultKind::StopWatchdog | FaultKind::OomKill
+            )
+        };
+        let begun = self.fault.as_ref().filter(|(_, kind, how)| stops_pets(kind) && *how != "over");
+        let last = begun.map_or(at, |(begun, ..)| *begun);
         self.watchdog.iter_mut().for_each(|dog| dog.count_down(last));
     }
 

@@ -7,7 +7,7 @@ use crate::report::Secrets;
 use crate::run::catalogue::Case;
 use crate::run::{Begun, Watcher};
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use vmhealth_guests::guest_time::Timekeeping;
@@ -55,8 +55,12 @@ impl Watcher for LiveWatcher {
             coloured: self.coloured,
         };
         let line = news.clone();
-        // It is gone when the terminal is not ours any more.
-        let lines = lines::take(move |text| drop(line.send(News::Line(text.to_owned()))));
+        let lines = lines::take(move |text| {
+            // The terminal is not ours any more.
+            if line.send(News::Line(text.to_owned())).is_err() {
+                let _ = writeln!(io::stderr().lock(), "{text}");
+            }
+        });
         let screen = Screen { news, thread: show(shown)?, _lines: lines };
         *self.screen.borrow_mut() = Some(screen);
         Ok(controls)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use vmhealth_sim::advise::{Bench, Boots, Broken, Goal, Maintenance, advise, breaking, maintain, merge_patch};
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
@@ -68,6 +69,14 @@ impl OwnAdvise {
         for broken in &faults {
             if let Some(what) = bench.guest.lacks(&broken.fault) {
                 return Err(format!("{}: this guest has no {what}", broken.text));
+            }
+            let unknown = [FaultKind::Unit, FaultKind::Command, FaultKind::DropPort, FaultKind::CpuHog];
+            if unknown.contains(&broken.fault.kind()) {
+                return Err(format!(
+                    "{}: the model does not know when the VM is well again after it; of a service that ends or hangs say {{health: stop}} \
+                     or {{health: hang}}, of one that is slow for a while --hiccup",
+                    broken.text
+                ));
             }
         }
         let advice = advise(bench, &goal, &faults)?;

@@ -2,6 +2,7 @@
 //!
 //! A folder may be of an older vmhealth, cut off by a kill, or gone: whatever cannot be read is left out.
 
+use super::plain::without_control;
 use super::secrets::Secrets;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -86,40 +87,12 @@ pub(crate) fn console_end(file: &Path, lines: usize) -> Option<String> {
     Some(console_tail(&read(file, Part::End(CONSOLE_END))?, lines))
 }
 
-/// A text of a guest on one line, without what steers a terminal or turns the direction of reading.
-pub(crate) fn plain(text: &str) -> String {
-    without_control(text).replace(['\n', '\t'], " ")
-}
-
 /// The last lines of a console, without colours, cursor movements and other control characters.
 fn console_tail(text: &str, count: usize) -> String {
     let plain = without_control(text);
     let lines: Vec<&str> = plain.lines().filter(|l| !l.trim().is_empty()).collect();
     let tail = &lines[lines.len().saturating_sub(count)..];
     tail.iter().map(|l| shortened(l, LONGEST_LINE)).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether it changes the direction of reading, or has no width: what follows would look like something else.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
-}
-
-/// A guest's text without what steers a terminal or turns the direction of reading; its lines stay.
-pub(crate) fn without_control(text: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            // A sequence like ESC [ 0 ; 3 2 m ends with a letter.
-            '\u{1b}' if chars.peek() == Some(&'[') => {
-                chars.by_ref().skip(1).find(|c| ('@'..='~').contains(c));
-            }
-            '\n' | '\t' => plain.push(c),
-            c if c.is_control() || turns(c) => {}
-            c => plain.push(c),
-        }
-    }
-    plain
 }
 
 /// At most so many characters; what was cut is marked.

@@ -1,6 +1,7 @@
 //! `results.json`, schema 1. Fields may be added, these do not change.
 
 use super::about::About;
+use super::plain::without_control;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -197,7 +198,7 @@ impl ScenarioResult {
 
     /// Its explanation as text; empty where nothing happened.
     pub fn explained(&self) -> String {
-        self.explanation.iter().map(ToString::to_string).collect()
+        without_control(&self.explanation.iter().map(ToString::to_string).collect::<String>())
     }
 
     /// Why its guest got too little CPU time, if it did.

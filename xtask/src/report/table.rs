@@ -1,9 +1,10 @@
 //! The table that a run prints.
 
+use super::plain::without_control;
 use super::results::Results;
 use std::fmt::Write as _;
 
-/// The table, the reasons of what did not pass with the command that repeats it, and the summary.
+/// The table, the reasons of what did not pass with the command that repeats it, and the summary; without what steers a terminal.
 pub fn table(results: &Results) -> String {
     let mut text = String::new();
     let width = results.scenarios.iter().map(|s| s.id.len()).max().unwrap_or(0).max("scenario".len());
@@ -68,5 +69,5 @@ pub fn table(results: &Results) -> String {
             }
         }
     }
-    text
+    without_control(&text)
 }

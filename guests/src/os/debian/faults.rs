@@ -79,7 +79,9 @@ say "$unit is $(systemctl is-active $unit)"
 "#;
 
 /// All processes of its control group, also those that were forked meanwhile.
-const FREEZE_UNIT: &str = r#"group=/sys/fs/cgroup$(systemctl show -P ControlGroup $unit)
+const FREEZE_UNIT: &str = r#"group=$(systemctl show -P ControlGroup $unit)
+[ -n "${group#/}" ] || lack "$unit has no processes of its own"
+group=/sys/fs/cgroup$group
 pids() { find $group -name cgroup.procs -exec cat {} +; }
 [ -n "$(pids)" ] || lack "$unit has no process"
 n=0

@@ -23,6 +23,9 @@ pub(super) struct LostNode {
     news: Vec<(Event, String)>,
 }
 
+/// A node that is back tells no more: of some events in a cluster nobody hears either.
+const MOST_NEWS: usize = 1000;
+
 impl LostNode {
     /// What comes next.
     pub(super) fn next_wakeup(&self, now: Time) -> Option<Time> {
@@ -41,7 +44,9 @@ impl LostNode {
             _ => false,
         };
         if is_nodes {
-            self.news.push((event, detail));
+            if self.news.len() < MOST_NEWS {
+                self.news.push((event, detail));
+            }
             return None;
         }
         Some((event, detail))

@@ -42,7 +42,10 @@ impl Model {
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match what {
             UnitFault::Stop(_) => guest.health = false,
-            UnitFault::Freeze(_) => guest.behaviour = Health::Hang,
+            UnitFault::Freeze(_) => {
+                let before = std::mem::replace(&mut guest.behaviour, Health::Hang);
+                guest.before_freeze.get_or_insert(before);
+            }
             UnitFault::Restart(_) if guest.profile.health_server => {
                 self.bounce_server(now, vmi, self.timings.health_restart);
             }
@@ -53,6 +56,10 @@ impl Model {
     fn bounce_server(&mut self, now: Time, vmi: u32, back_after: Duration) {
         if let Some(guest) = self.guests.get_mut(&vmi) {
             guest.health = false;
+            // Its new processes run.
+            if let Some(before) = guest.before_freeze.take() {
+                guest.behaviour = before;
+            }
         }
         self.later(now, back_after, vmi, InGuest::HealthUp);
     }
