@@ -18,6 +18,6 @@ pub use goal::{Boots, Broken, Goal, breaking};
 
 pub use maintenance::{Lives, Maintenance, Way, maintain};
 pub use numbers::{Change, Numbers};
-pub use patch::merge_patch;
+pub use patch::{merge_into, merge_patch};
 pub use proof::{Bench, Proof, Worst};
 pub use search::{Advice, Answer, advise};

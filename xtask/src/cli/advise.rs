@@ -1,9 +1,13 @@
 //! `advise`: which numbers to set, in virtual time.
 
-use super::arguments::{UserDataArg, parse_boot, parse_short};
+use super::arguments::{SecretsArg, UserDataArg, World, parse_boot, parse_short};
 use super::exit::{Failure, Status, infra};
 use super::output::out;
+use super::session::{run_cases, status_of};
 use crate::own::{NamedFault, OwnAdvise};
+use crate::prepare::{GuestOptions, say};
+use crate::program;
+use crate::report::VerdictWord;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +54,12 @@ pub(super) struct Advise {
     /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
     #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
     pub(super) kubevirt_version: KubevirtVersion,
+    /// Then break a real guest with these numbers, with each fault once: is it back in time? The manifest that has them is
+    /// written to this new file, as JSON
+    #[arg(long, value_name = "FILE.json", requires = "recover_within")]
+    pub(super) verify: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) secrets: SecretsArg,
     /// What to print; patch: only the merge patch for kubectl, in YAML
     #[arg(long, value_enum, default_value_t = AdviseFormat::Human)]
     pub(super) format: AdviseFormat,
@@ -63,7 +73,7 @@ pub(super) enum AdviseFormat {
 }
 
 impl Advise {
-    pub(super) fn run(self) -> Result<Status, Failure> {
+    pub(super) async fn run(self) -> Result<Status, Failure> {
         let own = OwnAdvise {
             file: self.manifest,
             within: self.recover_within,
@@ -75,7 +85,7 @@ impl Advise {
             kubevirt_version: self.kubevirt_version,
             user_data: self.user_data.read()?,
         };
-        let report = own.advise()?;
+        let (report, best) = own.advise()?;
         match self.format {
             AdviseFormat::Json => out(&(serde_json::to_string_pretty(&report).map_err(infra)? + "\n"))?,
             AdviseFormat::Human => out(&report.render())?,
@@ -85,7 +95,18 @@ impl Advise {
                 None => eprint!("{}", report.render()),
             },
         }
-        Ok(if report.is_good() { Status::Passed } else { Status::Failed })
+        let status = if report.is_good() { Status::Passed } else { Status::Failed };
+        let (Some(file), Some(best), Some(within)) = (self.verify, best, own.within) else { return Ok(status) };
+        // Of another run.
+        let words = program::without_option(std::env::args().skip(1), "--verify");
+        let again = program::command_line(words.iter().map(String::as_str));
+        let cases = own.verification(&best, within, &file, &again)?;
+        say(&format!("on a real guest, with the numbers of {}:", file.display()));
+        let results = run_cases(cases, World::Qemu, GuestOptions::default(), None, self.secrets).await?;
+        for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
+            out(&format!("\n{}", passed.explained()))?;
+        }
+        Ok(if status == Status::Passed { status_of(&results) } else { status })
     }
 }
 

@@ -98,7 +98,8 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Advise(_) | Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            Command::Product(Advise(args)) => args.verify.is_none(),
+            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Product(Compare(args)) => args.manifests().is_some(),
@@ -115,13 +116,13 @@ impl Command {
             Command::Product(E2e(args)) => args.guests(),
             Command::Product(Repro(args)) => args.guests(),
             Command::Product(Compare(args)) => args.guests(),
+            Command::Product(Advise(args)) => args.verify.as_ref().map(|_| [Architecture::Amd64].into()),
             Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
             Command::Product(
-                Advise(_)
-                | Check(_)
+                Check(_)
                 | Explore(_)
                 | Pin(_)
                 | Probe(_)
@@ -146,7 +147,7 @@ impl Command {
             Command::Product(Check(args)) => args.run(),
             Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
-            Command::Product(Advise(args)) => args.run(),
+            Command::Product(Advise(args)) => args.run().await,
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Shell(args)) => args.run().await,

@@ -162,6 +162,7 @@ impl Run {
             expect: self.expect.into(),
             boot: self.boot,
             heartbeat: self.heartbeat,
+            panic_timer: None,
             keepalive: self.keepalive,
             health_server: self.health_server,
             traffic: can_be_live,

@@ -9,7 +9,7 @@ use crate::prepare::say;
 use crate::report::{AdviseReport, Advised, Asked, LivesReport};
 use std::path::PathBuf;
 use std::time::Duration;
-use vmhealth_sim::advise::{Bench, Boots, Broken, Goal, Maintenance, advise, breaking, maintain, merge_patch};
+use vmhealth_sim::advise::{Answer, Bench, Boots, Broken, Goal, Maintenance, advise, breaking, maintain, merge_patch};
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::fault::FaultKind;
@@ -41,8 +41,9 @@ pub struct OwnAdvise {
 }
 
 impl OwnAdvise {
-    /// The numbers, and what comes of the maintenance with those that the manifest has.
-    pub fn advise(&self) -> Result<AdviseReport, OwnError> {
+    /// The numbers, and what comes of the maintenance with those that the manifest has; beside the report the best answer, if the
+    /// goal can be had.
+    pub fn advise(&self) -> Result<(AdviseReport, Option<Answer>), OwnError> {
         let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         refuse_heartbeat(self.heartbeat, &vm)?;
         let chosen = Chosen { heartbeat: self.heartbeat, in_model: true, ..Chosen::default() };
@@ -56,14 +57,16 @@ impl OwnAdvise {
         say(&format!("assumed, since nothing says otherwise: {}", basis.assumed.join("; ")));
         let bench = Bench { vm: &vm, guest: &guest, assumptions: basis.assumptions, version: self.kubevirt_version };
         let goal = self.within.map(|within| Goal { within, boots: self.boots, hiccup: self.hiccup });
-        let advised = goal.map(|goal| self.search(&vm, &bench, goal).map_err(invalid)).transpose()?;
+        let found = goal.map(|goal| self.search(&vm, &bench, goal).map_err(invalid)).transpose()?;
+        let (advised, best) = found.unzip();
         let lives = |(what, lasting): &(Maintenance, Duration)| {
             maintain(&bench, *what, *lasting, self.boots.slowest).map(|l| LivesReport::of(&l, &vm)).map_err(invalid)
         };
-        Ok(AdviseReport::new(&vm, advised, self.maintenance.iter().map(lives).collect::<Result<_, _>>()?))
+        let maintenance = self.maintenance.iter().map(lives).collect::<Result<_, _>>()?;
+        Ok((AdviseReport::new(&vm, advised, maintenance), best.flatten()))
     }
 
-    fn search(&self, vm: &VirtualMachine, bench: &Bench<'_>, goal: Goal) -> Result<Advised, String> {
+    fn search(&self, vm: &VirtualMachine, bench: &Bench<'_>, goal: Goal) -> Result<(Advised, Option<Answer>), String> {
         let named = self.faults.iter().map(|f| Broken { text: f.text.clone(), fault: f.fault.clone() });
         let faults = if self.faults.is_empty() { breaking(vm, bench.guest) } else { named.collect() };
         for broken in &faults {
@@ -88,13 +91,18 @@ impl OwnAdvise {
             hiccup_s: goal.hiccup.as_secs_f64(),
             faults: faults.into_iter().map(|f| f.text).collect(),
         };
-        Ok(Advised::new(asked, &advice, patch))
+        Ok((Advised::new(asked, &advice, patch), advice.best))
     }
 
     /// The manifest says `spec.running` and no `spec.runStrategy`.
-    fn says_running(&self) -> bool {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let read: Option<serde_json::Value> = yaml::read(&text).ok();
-        read.is_some_and(|vm| vm["spec"].get("running").is_some())
+    pub(super) fn says_running(&self) -> bool {
+        self.manifest_as_json().is_ok_and(|vm| vm["spec"].get("running").is_some())
+    }
+
+    /// The whole of it, also what is not known here.
+    pub(super) fn manifest_as_json(&self) -> Result<serde_json::Value, OwnError> {
+        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
+        let text = std::fs::read_to_string(&self.file).map_err(|e| invalid(e.to_string()))?;
+        yaml::read(&text).map_err(|e| invalid(e.message))
     }
 }

@@ -9,6 +9,8 @@ use vmhealth_sim::manifest::{Handler, Petter, Scheme, UserData, VirtualMachine};
 pub(super) struct Chosen {
     /// The watchdog daemon's timeout in seconds; 0: none is set up.
     pub(super) heartbeat: Option<u32>,
+    /// `kernel.panic` in seconds, in place of the user data's; 0: never.
+    pub(super) panic_timer: Option<u32>,
     /// Debian's wd_keepalive may take over from the daemon.
     pub(super) keepalive: bool,
     /// The health server is set up whether a probe asks for it or not.
@@ -70,7 +72,8 @@ impl OwnGuest {
     /// What counts in the first boot.
     fn panic_timer(&mut self, data: &UserData, chosen: Chosen) -> String {
         let counts = !data.panic_timer_in_a_file || data.sysctl_reads_again;
-        let seconds = data.panic_timer.filter(|s| *s > 0 && counts && !chosen.users_image);
+        let own = data.panic_timer.filter(|_| counts && !chosen.users_image);
+        let seconds = chosen.panic_timer.map(i64::from).or(own.map(i64::from)).filter(|s| *s > 0);
         seconds.map_or(String::new(), |seconds| format!("kernelPanicSeconds: {seconds}, "))
     }
 

@@ -10,6 +10,7 @@ mod image;
 mod pin;
 mod scenario;
 mod standing_in;
+mod verify;
 
 pub use advise::OwnAdvise;
 pub use error::OwnError;

@@ -35,6 +35,8 @@ pub struct OwnRun {
     /// The watchdog daemon's timeout in seconds; 0: none is set up; `None`: the user data's, or 60; none in
     /// an image of the user's own.
     pub heartbeat: Option<u32>,
+    /// `kernel.panic` in seconds; 0: never; `None`: what the user data sets.
+    pub panic_timer: Option<u32>,
     /// Whether Debian's wd_keepalive may take over from the daemon.
     pub keepalive: bool,
     /// Whether vmhealth's health server is set up on port 1500.
@@ -130,6 +132,7 @@ impl OwnRun {
     fn chosen(&self) -> Chosen {
         Chosen {
             heartbeat: self.heartbeat,
+            panic_timer: self.panic_timer,
             keepalive: self.keepalive,
             health_server: self.health_server,
             users_image: self.image.is_users(),
@@ -168,6 +171,8 @@ pub enum Expected {
     /// Ready, and its guest answers.
     #[default]
     Ready,
+    /// The same, without waiting for it.
+    ReadyByThen,
     /// Stopped.
     Stopped,
     /// Anyhow.
@@ -178,6 +183,7 @@ impl Expected {
     fn final_state(self) -> &'static str {
         match self {
             Expected::Ready => "ready: true, answers: true, waitUpTo: 15m",
+            Expected::ReadyByThen => "ready: true, answers: true",
             Expected::Stopped => "vm: Stopped, waitUpTo: 15m",
             Expected::Anything => "",
         }
@@ -227,6 +233,7 @@ mod tests {
                 lasting: Duration::from_secs(120),
                 boot: None,
                 heartbeat: None,
+                panic_timer: None,
                 keepalive: false,
                 health_server: false,
                 traffic: false,
