@@ -4,7 +4,7 @@ use super::error::OwnError;
 use super::fault::NamedFault;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
-use super::scenario::read_manifest;
+use super::scenario::{read_manifest, read_text};
 use crate::prepare::say;
 use crate::report::{AdviseReport, Advised, Asked, LivesReport};
 use std::path::PathBuf;
@@ -93,8 +93,7 @@ impl OwnAdvise {
 
     /// The manifest says `spec.running` and no `spec.runStrategy`.
     fn says_running(&self) -> bool {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let read: Option<serde_json::Value> = yaml::read(&text).ok();
-        read.is_some_and(|vm| vm["spec"].get("running").is_some())
+        let vm = read_text(&self.file).ok().and_then(|text| manifest::only_vm("", &text).ok());
+        vm.is_some_and(|vm| vm.at("spec.running").is_some())
     }
 }
