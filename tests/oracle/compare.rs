@@ -17,7 +17,8 @@ impl Said {
     pub(crate) fn read(line: &str) -> Result<Said, serde_json::Error> {
         let line: Json = serde_json::from_str(line)?;
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        let errors = line["errors"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect();
+        let errors =
+            line["errors"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect();
         let errors = if line["unknown"].is_string() { vec![text("unknown")] } else { errors };
         Ok(Said { file: text("file"), verdict: text("verdict"), layer: text("layer"), errors })
     }
@@ -38,11 +39,17 @@ impl Compared {
     pub(crate) fn add(&mut self, said: &Said, text: &str) {
         if said.verdict == "unknown" {
             let why = said.errors.join(" ");
-            *self.left.entry(format!("only a cluster knows: {}", why.chars().take(60).collect::<String>())).or_default() += 1;
+            *self
+                .left
+                .entry(format!("only a cluster knows: {}", why.chars().take(60).collect::<String>()))
+                .or_default() += 1;
             return;
         }
         let Some((layer, ours)) = ours(text) else {
-            *self.left.entry("not a manifest to vmhealth: no kind, no version, or of another API group".to_owned()).or_default() += 1;
+            *self
+                .left
+                .entry("not a manifest to vmhealth: no kind, no version, or of another API group".to_owned())
+                .or_default() += 1;
             return;
         };
         let (is_verdict, is_layer) = (layer.is_empty() == (said.verdict == "accepted"), layer == said.layer);
@@ -53,7 +60,10 @@ impl Compared {
         if !is_layer {
             let first = said.errors.first().map_or("", String::as_str);
             let theirs = format!("{} {}", or(&said.layer, "accepted"), general(first));
-            self.kinds.entry((theirs, format!("{} {ours}", or(layer, "accepted")))).or_default().push(format!("{}: {first}", said.file));
+            self.kinds
+                .entry((theirs, format!("{} {ours}", or(layer, "accepted"))))
+                .or_default()
+                .push(format!("{}: {first}", said.file));
         }
     }
 

@@ -51,7 +51,10 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         let (kind, base) = mutator.random.choice(&bases).ok_or("no manifest to begin with")?;
         fs::write(manifests.join(format!("{number:06}.yaml")), mutator.mutated(base, kind).yaml())?;
     }
-    let said = Command::new(programs.join("oracle-kubevirt")).arg(programs.join("oracle-kubernetes")).arg(&manifests).output()?;
+    let said = Command::new(programs.join("oracle-kubevirt"))
+        .arg(programs.join("oracle-kubernetes"))
+        .arg(&manifests)
+        .output()?;
     fs::write(out.join("oracle.jsonl"), &said.stdout)?;
     if !said.status.success() {
         return Err(format!("the oracle failed: {}", String::from_utf8_lossy(&said.stderr)).into());

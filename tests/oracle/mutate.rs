@@ -14,18 +14,62 @@ pub(crate) enum Profile {
 }
 
 const HEALTH: &[&str] = &[
-    "readinessProbe", "livenessProbe", "watchdog", "panicDevices", "rebootPolicy", "terminationGracePeriodSeconds", "runStrategy",
-    "running", "startStrategy", "evictionStrategy", "metadata", "ports", "memory", "resources", "cpu", "machine", "architecture",
+    "readinessProbe",
+    "livenessProbe",
+    "watchdog",
+    "panicDevices",
+    "rebootPolicy",
+    "terminationGracePeriodSeconds",
+    "runStrategy",
+    "running",
+    "startStrategy",
+    "evictionStrategy",
+    "metadata",
+    "ports",
+    "memory",
+    "resources",
+    "cpu",
+    "machine",
+    "architecture",
 ];
 const DEVICES: &[&str] = &[
-    "networks", "interfaces", "disks", "volumes", "firmware", "features", "machine", "memory", "cpu", "resources", "instancetype", "preference",
-    "inputs", "rng", "tpm", "sound", "video", "autoattachPodInterface", "ioThreads", "ioThreadsPolicy", "clock", "dataVolumeTemplates",
-    "filesystems", "launchSecurity", "accessCredentials", "gpus", "hostDevices", "blockMultiQueue", "architecture",
+    "networks",
+    "interfaces",
+    "disks",
+    "volumes",
+    "firmware",
+    "features",
+    "machine",
+    "memory",
+    "cpu",
+    "resources",
+    "instancetype",
+    "preference",
+    "inputs",
+    "rng",
+    "tpm",
+    "sound",
+    "video",
+    "autoattachPodInterface",
+    "ioThreads",
+    "ioThreadsPolicy",
+    "clock",
+    "dataVolumeTemplates",
+    "filesystems",
+    "launchSecurity",
+    "accessCredentials",
+    "gpus",
+    "hostDevices",
+    "blockMultiQueue",
+    "architecture",
 ];
 
 impl Profile {
     pub(crate) fn named(name: &str) -> Option<Profile> {
-        [("health", Profile::Health), ("devices", Profile::Devices), ("all", Profile::All)].iter().find(|(n, _)| *n == name).map(|(_, p)| *p)
+        [("health", Profile::Health), ("devices", Profile::Devices), ("all", Profile::All)]
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, p)| *p)
     }
 
     fn has(self, field: &str) -> bool {
@@ -64,13 +108,14 @@ impl Mutator<'_> {
     }
 
     fn slip(&mut self, tree: &mut Tree, kind: &str) -> Option<()> {
-        match self.random.u8(0..16) {
-            0..=5 => self.another_value(tree, kind),
-            6..=9 => self.one_more_field(tree, kind),
-            10 | 11 => self.without(tree),
-            12 => self.misspelt(tree),
-            13 => self.moved(tree),
-            14 => self.twice(tree),
+        // What decoding refuses is seldom: no later layer would be asked.
+        match self.random.u8(0..24) {
+            0..=8 => self.another_value(tree, kind),
+            9..=17 => self.one_more_field(tree, kind),
+            18..=19 => self.without(tree),
+            20 => self.misspelt(tree),
+            21 => self.moved(tree),
+            22 => self.twice(tree),
             _ => self.another_shape(tree),
         }
     }
@@ -87,7 +132,7 @@ impl Mutator<'_> {
             Step::Item(_) => None,
         })?;
         let shape = self.shapes.at(kind, &path);
-        let value = match self.random.bool() || shape.is_null() {
+        let value = match self.random.u8(0..4) == 0 || shape.is_null() {
             true => words::hostile(&mut self.random),
             false => self.shapes.value(&name, shape, &mut self.random),
         };
@@ -125,7 +170,9 @@ impl Mutator<'_> {
         let at = self.random.usize(..name.len().max(1));
         let mut wrong: Vec<char> = name.chars().collect();
         match self.random.u8(0..3) {
-            0 => wrong.get_mut(at).map(|c| *c = if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() })?,
+            0 => wrong
+                .get_mut(at)
+                .map(|c| *c = if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() })?,
             1 if wrong.len() > 1 => drop(wrong.remove(at)),
             _ => wrong.push('s'),
         }

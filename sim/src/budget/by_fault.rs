@@ -58,7 +58,8 @@ mod tests {
     use crate::manifest::WatchdogAction;
 
     fn shown(vm: &crate::manifest::VirtualMachine) -> Vec<String> {
-        let span = |s: Option<Span>| s.map_or("never".into(), |s| format!("{}-{}", s.best.as_secs(), s.worst.as_secs()));
+        let span =
+            |s: Option<Span>| s.map_or("never".into(), |s| format!("{}-{}", s.best.as_secs(), s.worst.as_secs()));
         let line = |row: FaultRow| {
             let first: Vec<&str> = row.first.iter().map(|d| d.as_str()).collect();
             let open = if row.back_is_open { "?" } else { "" };
@@ -77,6 +78,10 @@ mod tests {
         let of = |fault: &str| shown(&watched).into_iter().find(|line| line.starts_with(fault)).unwrap();
         assert_eq!(of("service-stopped"), "service-stopped: out never,  never, back never");
         assert_eq!(of("daemon-stopped").split(',').nth(1).unwrap(), " watchdog 59-60");
-        assert!(of("kernel-panic").contains("liveness/watchdog") || of("kernel-panic").contains(" watchdog "), "{}", of("kernel-panic"));
+        assert!(
+            of("kernel-panic").contains("liveness/watchdog") || of("kernel-panic").contains(" watchdog "),
+            "{}",
+            of("kernel-panic")
+        );
     }
 }

@@ -74,7 +74,8 @@ pub fn only_vm(file: &str, text: &str) -> Result<Node, Problems> {
             return Err(fail(second.pos, message));
         }
         ([], 2..) => {
-            let message = format!("{} documents, and no VirtualMachine or VirtualMachineInstance in them", documents.len());
+            let message =
+                format!("{} documents, and no VirtualMachine or VirtualMachineInstance in them", documents.len());
             return Err(fail(documents[1].pos, message));
         }
         ([], _) => {}

@@ -48,7 +48,7 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
             Vmi,
             "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 60, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 80}}",
         )],
-        &[("liveness-notices-late", "noticed after up to 301 s")],
+        &[("liveness-notices-late", "noticed after up to 302 s")],
     ),
     (
         &[(

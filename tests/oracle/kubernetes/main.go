@@ -106,6 +106,9 @@ func pod(text json.RawMessage) []string {
 	if pod.Name == "" && pod.GenerateName != "" {
 		pod.Name = names.SimpleNameGenerator.GenerateName(pod.GenerateName)
 	}
+	if pod.Namespace == "" {
+		pod.Namespace = "default"
+	}
 	podutil.DropDisabledPodFields(pod, nil)
 	options := podutil.GetValidationOptionsFromPodSpecAndMeta(&pod.Spec, nil, &pod.ObjectMeta, nil)
 	options.ResourceIsPod = true

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -131,8 +132,7 @@ func (k kinds) decode(text string) answer {
 	return said
 }
 
-// validate is rest.BeforeCreate and the strategy's Validate, told apart: what is said of the object's own metadata begins with
-// "metadata: ".
+// validate is rest.BeforeCreate and the strategy's Validate.
 func (k kinds) validate(ctx context.Context, u *unstructured.Unstructured) []string {
 	known, ok := k[u.GroupVersionKind()]
 	if !ok {
@@ -141,8 +141,13 @@ func (k kinds) validate(ctx context.Context, u *unstructured.Unstructured) []str
 	if u.GetName() == "" && u.GetGenerateName() != "" {
 		u.SetName(names.SimpleNameGenerator.GenerateName(u.GetGenerateName()))
 	}
+	// The request says it, where the object does not.
+	if u.GetNamespace() == "" {
+		u.SetNamespace("default")
+	}
 	var own field.ErrorList
-	if u.GetResourceVersion() != "" {
+	// storage/etcd3 store.Create. What a cluster has served, with its uid, is there already: vmhealth checks it all the same.
+	if version, err := strconv.ParseUint(u.GetResourceVersion(), 10, 64); err == nil && version != 0 && u.GetUID() == "" {
 		own = append(own, field.Invalid(field.NewPath("resourceVersion"), u.GetResourceVersion(), "should not be set on objects to be created"))
 	}
 	own = append(own, validation.ValidateObjectMetaAccessor(u, true, validation.NameIsDNSSubdomain, field.NewPath("metadata"))...)
@@ -155,10 +160,7 @@ func (k kinds) validate(ctx context.Context, u *unstructured.Unstructured) []str
 		errs = append(errs, found...)
 	}
 	var said []string
-	for _, err := range own {
-		said = append(said, "metadata: "+err.Error())
-	}
-	for _, err := range errs {
+	for _, err := range append(own, errs...) {
 		said = append(said, err.Error())
 	}
 	return said

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"strings"
+
 	k8sv1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,8 +115,9 @@ type claims struct {
 }
 
 func (c *claims) GetByKey(key string) (interface{}, bool, error) {
-	namespace, name, err := cache.SplitMetaNamespaceKey(key)
-	return claim(namespace, name, nil), err == nil, err
+	// A name with a slash in it, which no PVC has, is the pod's matter.
+	namespace, name, found := strings.Cut(key, "/")
+	return claim(namespace, name, nil), found, nil
 }
 
 func (c *claims) List() []interface{} {

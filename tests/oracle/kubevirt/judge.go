@@ -103,8 +103,15 @@ func (c *cluster) text(text []byte) error {
 
 // create is what `kubectl create` does.
 func (c *cluster) create(kind string, text []byte) error {
+	text, err := withNamespace(text)
+	if err != nil {
+		return refuse(clientDecode, err.Error())
+	}
 	object, err := c.decode(text, true)
 	if err != nil {
+		return err
+	}
+	if object, err = generated(object); err != nil {
 		return err
 	}
 	switch kind {
@@ -118,6 +125,39 @@ func (c *cluster) create(kind string, text []byte) error {
 	return c.pool(object)
 }
 
+// withNamespace is kubectl's: a namespace that is no text is none to it, and it writes its own over it
+// (cli-runtime resource.SetNamespace).
+func withNamespace(text json.RawMessage) (json.RawMessage, error) {
+	whole := map[string]any{}
+	if err := yaml.Unmarshal(text, &whole); err != nil {
+		return nil, err
+	}
+	metadata, ok := whole["metadata"].(map[string]any)
+	if !ok {
+		return text, nil
+	}
+	if _, isText := metadata["namespace"].(string); isText || metadata["namespace"] == nil {
+		return text, nil
+	}
+	metadata["namespace"] = metav1.NamespaceDefault
+	return json.Marshal(whole)
+}
+
+// generated gives an object without a name the one that the API server makes up.
+func generated(object json.RawMessage) (json.RawMessage, error) {
+	whole := map[string]any{}
+	if err := json.Unmarshal(object, &whole); err != nil {
+		return nil, err
+	}
+	metadata, _ := whole["metadata"].(map[string]any)
+	start, _ := metadata["generateName"].(string)
+	if name, _ := metadata["name"].(string); name != "" || start == "" {
+		return object, nil
+	}
+	metadata["name"] = start + "abcde"
+	return json.Marshal(whole)
+}
+
 // decode is the API server's; a client that is not kubectl does not ask for strict decoding.
 func (c *cluster) decode(text []byte, strict bool) (json.RawMessage, error) {
 	said, err := c.server.ask(request{Op: "decode", Text: string(text)})
@@ -127,31 +167,14 @@ func (c *cluster) decode(text []byte, strict bool) (json.RawMessage, error) {
 	if len(said.Errors) > 0 && (strict || said.Object == nil) {
 		return nil, refuse(clientDecode, said.Errors...)
 	}
-	own, _, err := c.schema(said.Object)
-	if err != nil {
-		return nil, err
-	}
-	return said.Object, refuse(clientDecode, own...)
-}
-
-// schema is what the API server says of an object: of its own metadata, and of the rest.
-func (c *cluster) schema(object json.RawMessage) (own, rest []string, err error) {
-	said, err := c.server.ask(request{Op: "schema", Object: object})
-	for _, message := range said.Errors {
-		if of, ok := strings.CutPrefix(message, "metadata: "); ok {
-			own = append(own, of)
-		} else {
-			rest = append(rest, message)
-		}
-	}
-	return own, rest, err
+	return said.Object, nil
 }
 
 type webhook func(*admissionv1.AdmissionReview) *admissionv1.AdmissionResponse
 
 // call asks a webhook. What it refuses for its OpenAPI schema, or because Go's types cannot hold it, is the schema's; the rest is its
 // own layer's. It returns the object as the webhook patched it.
-func (c *cluster) call(hook webhook, layer string, of resource, object json.RawMessage, user string) (_ json.RawMessage, err error) {
+func (c *cluster) call(hook webhook, layer string, of target, object json.RawMessage, user string) (_ json.RawMessage, err error) {
 	// The API server answers 500 then.
 	defer func() {
 		if r := recover(); r != nil {

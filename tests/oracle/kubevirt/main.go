@@ -5,9 +5,8 @@
 // only a cluster could tell, so that the file is not to be compared.
 //
 // The way of a manifest: kubectl's YAML reader; strict decoding; the mutating webhook, whose first step is the OpenAPI schema;
-// the CRD's schema; the validating webhook; the VM controller's VMI, on the same way; virt-launcher's pod; pod validation. What the
-// API server says of an object's own metadata comes with the CRD's schema and is asked first here, as vmhealth counts it to
-// decoding. Every PVC, network and node that a manifest names is taken to exist; gates are KubeVirt's defaults.
+// the CRD's schema; the validating webhook; the VM controller's VMI, on the same way; virt-launcher's pod; pod validation. Every PVC,
+// network and node that a manifest names is taken to exist; gates are KubeVirt's defaults.
 package main
 
 import (

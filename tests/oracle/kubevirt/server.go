@@ -46,13 +46,13 @@ func startServer(program string) (*server, error) {
 	}
 	s := &server{in: in, out: bufio.NewReaderSize(out, 1<<20)}
 	var crds []*extv1.CustomResourceDefinition
-	for _, make := range []func() (*extv1.CustomResourceDefinition, error){
+	for _, crdOf := range []func() (*extv1.CustomResourceDefinition, error){
 		components.NewVirtualMachineCrd,
 		components.NewVirtualMachineInstanceCrd,
 		components.NewReplicaSetCrd,
 		components.NewVirtualMachinePoolCrd,
 	} {
-		crd, err := make()
+		crd, err := crdOf()
 		if err != nil {
 			return nil, err
 		}

@@ -32,22 +32,22 @@ const (
 	controller = "system:serviceaccount:kubevirt:kubevirt-controller"
 )
 
-// resource is what a webhook is asked about.
-type resource struct {
+// target is what a webhook is asked about.
+type target struct {
 	kind     kind.GroupVersionKind
 	resource metav1.GroupVersionResource
 	into     func() any
 }
 
 var (
-	vms = resource{v1.VirtualMachineGroupVersionKind, webhooks.VirtualMachineGroupVersionResource,
+	vms = target{v1.VirtualMachineGroupVersionKind, webhooks.VirtualMachineGroupVersionResource,
 		func() any { return new(v1.VirtualMachine) }}
-	vmis = resource{v1.VirtualMachineInstanceGroupVersionKind, webhooks.VirtualMachineInstanceGroupVersionResource,
+	vmis = target{v1.VirtualMachineInstanceGroupVersionKind, webhooks.VirtualMachineInstanceGroupVersionResource,
 		func() any { return new(v1.VirtualMachineInstance) }}
-	replicaSets = resource{v1.VirtualMachineInstanceReplicaSetGroupVersionKind,
+	replicaSets = target{v1.VirtualMachineInstanceReplicaSetGroupVersionKind,
 		webhooks.VirtualMachineInstanceReplicaSetGroupVersionResource,
 		func() any { return new(v1.VirtualMachineInstanceReplicaSet) }}
-	pools = resource{kind.GroupVersionKind{Group: webhooks.VirtualMachinePoolGroupVersionResource.Group,
+	pools = target{kind.GroupVersionKind{Group: webhooks.VirtualMachinePoolGroupVersionResource.Group,
 		Version: webhooks.VirtualMachinePoolGroupVersionResource.Version, Kind: poolv1.VirtualMachinePoolKind},
 		webhooks.VirtualMachinePoolGroupVersionResource,
 		func() any { return new(poolv1.VirtualMachinePool) }}
@@ -256,11 +256,11 @@ func (c *cluster) made(object json.RawMessage, layer string) (json.RawMessage, e
 
 // stored is what the API server says of what a mutating webhook made of an object, or of what has none.
 func (c *cluster) stored(object json.RawMessage) error {
-	own, rest, err := c.schema(object)
+	said, err := c.server.ask(request{Op: "schema", Object: object})
 	if err != nil {
 		return err
 	}
-	return refuse(schema, append(own, rest...)...)
+	return refuse(schema, said.Errors...)
 }
 
 // learn takes an instance type or a preference; whether it is one.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use vmhealth_sim::budget::{
-    Assumptions, Basis, FaultRow, Given, RaceRow, RaceVariant, Span, Tipping, by_fault, contenders, first, ready, rows, tipping, who_wins,
-    who_wins_grid,
+    Assumptions, Basis, FaultRow, Given, RaceRow, RaceVariant, Span, Tipping, by_fault, contenders, first, ready, rows,
+    tipping, who_wins, who_wins_grid,
 };
 use vmhealth_sim::check::Checked;
 use vmhealth_sim::devices::fires_after;
@@ -69,7 +69,8 @@ fn render_basis(basis: &Basis, ready: Option<Span>, has_probe: bool) -> String {
 
 /// A line for each fault: who is first to do something about it, and when the VM is back.
 fn by_fault_table(rows: &[FaultRow], span: impl Fn(Option<Span>) -> String) -> String {
-    let mut out = format!("{:<16} {:>15}  {:<23} {:>15}  back\n", "if this breaks", "out of service", "first to act", "after");
+    let mut out =
+        format!("{:<16} {:>15}  {:<23} {:>15}  back\n", "if this breaks", "out of service", "first to act", "after");
     for row in rows {
         let first = match row.first.as_slice() {
             [] => "nobody".to_owned(),
@@ -106,12 +107,13 @@ pub fn render_budgets(checked: &Checked, given: &Given) -> String {
             format!("{best:.0}-{worst:.0} ({typical:.0})")
         }
     };
-    let mut out = head + &by_fault_table(&by_fault(&table), span);
+    let mut out = head;
     out += &format!(
-        "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
+        "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{}{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
         assumptions.boot.as_secs(),
         assumptions.shutdown.as_secs(),
         assumptions.heartbeat,
+        by_fault_table(&by_fault(&table), span),
         "fault",
         "detector",
         "detected",

@@ -84,7 +84,8 @@ fn newlines(bytes: &[u8]) -> u64 {
 fn check_all(pieces: &[Piece<'_>], options: &Options, remembered: &Remembered) -> Vec<Result<Checks, YamlError>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = pieces.len().div_ceil(threads).max(1);
-    let check = |share: &[Piece<'_>]| share.iter().map(|piece| check_piece(piece, options, remembered)).collect::<Vec<_>>();
+    let check =
+        |share: &[Piece<'_>]| share.iter().map(|piece| check_piece(piece, options, remembered)).collect::<Vec<_>>();
     thread::scope(|scope| {
         let shares: Vec<_> = pieces.chunks(share).skip(1).map(|share| scope.spawn(move || check(share))).collect();
         let mut all = pieces.chunks(share).next().map(check).unwrap_or_default();

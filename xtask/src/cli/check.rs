@@ -309,7 +309,8 @@ fn explanation(word: &str) -> Result<Status, Failure> {
         return Ok(Status::Passed);
     }
     let Some(rule) = explain(word) else {
-        let near = rules().iter().map(|rule| rule.code).filter(|code| code.contains(word) || strsim::jaro(code, word) > 0.8);
+        let near =
+            rules().iter().map(|rule| rule.code).filter(|code| code.contains(word) || strsim::jaro(code, word) > 0.8);
         let near: Vec<&str> = near.collect();
         let near = if near.is_empty() { String::new() } else { format!(", near it are {}", near.join(", ")) };
         return Err(usage(anyhow!("no code {word:?}{near}; --explain alone lists all")));
