@@ -41,6 +41,7 @@ fn owners_finalizers_and_versions() {
             ],
         ),
         ("{name: vm, resourceVersion: '0'}", &[]),
+        ("{name: vm, resourceVersion: latest}", &[]),
         ("{name: vm, resourceVersion: '12'}", &["bad-metadata  <- metadata.resourceVersion"]),
         // As a cluster serves it.
         ("{name: vm, resourceVersion: '12', uid: a}", &[]),
