@@ -40,6 +40,9 @@ struct Demonstration {
 const HTTP: &str = "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 60}";
 const PATIENT: &str =
     "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 60, failureThreshold: 9}";
+const HASTY: &str =
+    "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 60, failureThreshold: 1}";
+const LATE: &str = "livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 60, periodSeconds: 60, failureThreshold: 5}";
 const PING: &str = "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}";
 const READY: &str = "readinessProbe: {httpGet: {port: 1500, path: /healthz}}";
 const DAEMON: &str = "healthServer: true, watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}";
@@ -225,6 +228,35 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         mended: Vm { spec: &[HTTP], ..VM },
         steps: STOP,
         claim: |t| has(t, "vmi phase Succeeded") && status(t) == Some(VmStatus::Stopped),
+    },
+    Demonstration {
+        code: "probe-number-below-one",
+        hazard: Vm { spec: &["readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: -5}"], ..VM },
+        mended: Vm { spec: &["readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 5}"], ..VM },
+        steps: STOP,
+        // Three attempts five seconds apart would be over by then.
+        claim: |t| at(t, "endpoints out").is_some_and(|out| out.since(fault(t)) > Duration::from_secs(16)),
+    },
+    Demonstration {
+        code: "liveness-without-patience",
+        hazard: Vm { spec: &[HASTY, READY], ..VM },
+        mended: Vm { spec: &[HTTP, READY], ..VM },
+        steps: "{after: guest ready, plus: 60s, fault: {health: stop}}, {plus: 11s, fault: {health: start}}",
+        claim: |t| has(t, "pod event Killing"),
+    },
+    Demonstration {
+        code: "liveness-notices-late",
+        hazard: Vm { spec: &[LATE, READY], ..VM },
+        mended: Vm { spec: &[HTTP, READY], ..VM },
+        steps: PANIC,
+        claim: |t| at(t, "pod event Killing").is_some_and(|stop| stop.since(fault(t)) > Duration::from_secs(240)),
+    },
+    Demonstration {
+        code: "grace-holds-a-hung-guest",
+        hazard: Vm { spec: &["terminationGracePeriodSeconds: 700", HTTP, READY], ..VM },
+        mended: Vm { spec: &[HTTP, READY], ..VM },
+        steps: PANIC,
+        claim: |t| at(t, "vmi phase Failed").is_some_and(|end| end.since(fault(t)) > Duration::from_secs(600)),
     },
     Demonstration {
         code: "grace-period-zero",

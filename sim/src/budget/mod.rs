@@ -4,6 +4,7 @@
 
 mod assumptions;
 mod basis;
+mod by_fault;
 mod detection;
 mod plan;
 mod race;
@@ -11,6 +12,7 @@ mod ready;
 
 pub use assumptions::{Assumptions, Pets};
 pub use basis::{Basis, Given};
+pub use by_fault::{FaultRow, by_fault};
 pub(crate) use detection::LIBVIRT_AGENT_LIMIT;
 pub use detection::{Answer, Span, before_boot, detection};
 pub use plan::{Break, Detector, Row, notices_silence, rows};

@@ -1,6 +1,6 @@
-//! Instance types and preferences that stand in the same text as the VMs that name them.
+//! Instance types and preferences that stand in the same text as the VMs that name them, also in other pieces of a long one.
 
-use crate::yaml::{Cursor, Node, Pos, Value};
+use crate::yaml::{self, Cursor, Node, Piece, Pos, Value};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +43,39 @@ impl Matcher {
     }
 }
 
+/// So many bytes of instance types and preferences of other pieces are kept.
+const REMEMBERED: usize = 4 << 20;
+
+/// The instance types and preferences of a long text that is checked piece by piece, as far as it was read.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    nodes: Vec<Node>,
+    bytes: usize,
+}
+
+impl Remembered {
+    /// Takes those of a piece.
+    pub fn take(&mut self, piece: &Piece<'_>) {
+        // Most pieces have none: a word is found faster than YAML is read.
+        let has = |word: &str| piece.text.contains(word);
+        let has_any = has("VirtualMachine") && (has("nstancetype") || has("reference"));
+        if !has_any || self.bytes + piece.text.len() > REMEMBERED {
+            return;
+        }
+        let documents = yaml::documents(&piece.text).unwrap_or_default();
+        let is_one = |node: &Node| Matcher::ALL.into_iter().any(|m| m.is_namespaced(node.text_at("kind")).is_some());
+        let items = |node: Node| match node.get("items").map(|items| items.value.clone()) {
+            Some(Value::Seq(items)) => items,
+            _ => vec![node],
+        };
+        let before = self.nodes.len();
+        self.nodes.extend(documents.into_iter().flat_map(items).filter(is_one));
+        if self.nodes.len() > before {
+            self.bytes += piece.text.len();
+        }
+    }
+}
+
 /// The specs by matcher, namespace (none if it is not namespaced) and name.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
@@ -52,28 +85,30 @@ pub(super) struct Beside<'a> {
 }
 
 struct Given<'a> {
-    object: Pos,
+    /// Where it stands in this piece of the text, if it does.
+    object: Option<Pos>,
     spec: &'a Node,
 }
 
 impl<'a> Beside<'a> {
     /// What stands in these documents, lists of at most some levels included.
-    pub(super) fn of(documents: &'a [Node], depth: usize) -> Beside<'a> {
+    pub(super) fn of(documents: &'a [Node], remembered: &'a Remembered, depth: usize) -> Beside<'a> {
         let mut beside = Beside::default();
-        documents.iter().for_each(|node| beside.collect(node, depth));
+        remembered.nodes.iter().for_each(|node| beside.collect(node, depth, false));
+        documents.iter().for_each(|node| beside.collect(node, depth, true));
         beside
     }
 
-    fn collect(&mut self, node: &'a Node, depth: usize) {
+    fn collect(&mut self, node: &'a Node, depth: usize, is_here: bool) {
         let kind = node.text_at("kind");
         if let Some(Node { value: Value::Seq(items), .. }) = node.get("items").filter(|_| depth > 0) {
-            items.iter().for_each(|item| self.collect(item, depth - 1));
+            items.iter().for_each(|item| self.collect(item, depth - 1, is_here));
         }
         let Some(spec) = node.get("spec") else { return };
         for matcher in Matcher::ALL.into_iter().filter(|_| kind.starts_with("VirtualMachine")) {
             if let Some(is_namespaced) = matcher.is_namespaced(kind) {
                 let namespace = is_namespaced.then(|| node.text_at("metadata.namespace"));
-                let given = Given { object: node.pos, spec };
+                let given = Given { object: is_here.then_some(node.pos), spec };
                 self.given.insert((matcher, namespace, node.text_at("metadata.name")), given);
             }
         }
@@ -88,7 +123,7 @@ impl<'a> Beside<'a> {
         };
         let namespace = is_namespaced.then(|| vm.text_at("metadata.namespace").unwrap_or_default());
         let given = self.given.get(&(matcher, namespace, at.text_at("name")?))?;
-        self.taken.borrow_mut().insert(given.object);
+        self.taken.borrow_mut().extend(given.object);
         Some(given.spec)
     }
 

@@ -1,6 +1,6 @@
 //! From a text to its manifests: several documents, lists, OpenShift Templates.
 
-use super::beside::{Beside, Matcher};
+use super::beside::{Beside, Matcher, Remembered};
 use super::context::{Brought, CheckContext};
 use super::excuse::TextAround;
 use super::expand::expand;
@@ -67,10 +67,15 @@ struct With<'t> {
 
 /// Checks every object in `text` that is a VM or makes VMs. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
+    check_beside(text, options, &Remembered::default())
+}
+
+/// The same of a piece of a longer text.
+pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
     let documents = yaml::documents(text).map_err(|e| unrendered::explain(text, e))?;
-    let with = With { options, beside: Beside::of(&documents, DEPTH) };
+    let with = With { options, beside: Beside::of(&documents, remembered, DEPTH) };
     for node in &documents {
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);

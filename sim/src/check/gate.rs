@@ -25,6 +25,8 @@ pub const OFF_BY_DEFAULT: &[&str] = &[
     "HostDevices",
     "HostDisk",
     "NetworkDevicesWithDRA",
+    // Not alpha any more, and off unless the KubeVirt object says `persistentReservationConfiguration.enabled`.
+    "PersistentReservation",
     "PortRangesSpec",
     "ReservedOverheadMemlock",
     "Sidecar",

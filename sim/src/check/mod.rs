@@ -29,6 +29,7 @@ mod selectors;
 mod template;
 mod unrendered;
 
+pub use beside::Remembered;
 pub use document::{Checked, Checks, Skipped, check};
 pub use kind::Kind;
 pub use layer::{Layer, Rank, Verdict};

@@ -1,16 +1,17 @@
 //! A piece of a long text, checked by itself: what `check` says of it, with its places in the whole text.
 
-use super::document::{Checks, check};
+use super::beside::Remembered;
+use super::document::{Checks, check_beside};
 use super::options::Options;
 use crate::yaml::{self, Piece, PieceKind, Pos, YamlError, json_list_at};
 use std::borrow::Cow;
 
-/// Checks a piece of a text. Places are the text's, but bytes are the piece's.
-pub fn check_piece(piece: &Piece<'_>, options: &Options) -> Result<Checks, YamlError> {
+/// Checks a piece of a text with the instance types and preferences of its other pieces. Places are the text's, but bytes are the piece's.
+pub fn check_piece(piece: &Piece<'_>, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
     let moved = |error: YamlError| YamlError { pos: moved(error.pos, piece.first), ..error };
     match piece.kind {
-        PieceKind::Document => check(&piece.text, options),
-        PieceKind::Item => check(&without_managed_fields(&piece.text), options),
+        PieceKind::Document => check_beside(&piece.text, options, remembered),
+        PieceKind::Item => check_beside(&without_managed_fields(&piece.text), options, remembered),
         PieceKind::List => is_a_list(&piece.text).map(|()| Checks::default()),
     }
     .map(|checks| in_the_text(checks, piece.first))

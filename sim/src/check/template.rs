@@ -101,23 +101,7 @@ pub(super) fn typed(vm: &Node) -> Node {
 /// The value's own JSON, at the place of the parameter; what is no JSON stays a text, as with `oc process`.
 fn as_json(value: String, pos: Pos, span: ByteSpan) -> Value {
     match serde_json::from_str(&value) {
-        Ok(json) => from_json(json, pos, span),
+        Ok(json) => Value::from_json(json, pos, span),
         Err(_) => Value::Str(value),
-    }
-}
-
-fn from_json(json: serde_json::Value, pos: Pos, span: ByteSpan) -> Value {
-    let node = |json| Node { pos, span, value: from_json(json, pos, span) };
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(b) => Value::Bool(b),
-        serde_json::Value::Number(n) => {
-            n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int)
-        }
-        serde_json::Value::String(s) => Value::Str(s),
-        serde_json::Value::Array(items) => Value::Seq(items.into_iter().map(node).collect()),
-        serde_json::Value::Object(entries) => {
-            Value::Map(entries.into_iter().map(|(name, json)| (Key { pos, span, name }, node(json))).collect())
-        }
     }
 }

@@ -17,14 +17,19 @@ const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
     ("Once", RunStrategy::Once),
 ];
 
+/// Lists in lists end here.
+const LISTS_IN_LISTS: usize = 8;
+/// So many VMs are named where one was expected.
+const NAMED: usize = 5;
+
 /// Reads the one VirtualMachine or VirtualMachineInstance in `text`; `file` is only for messages.
 pub fn read(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
-    read_as(file, &only_document(file, text)?, Use::default())
+    read_as(file, &only_vm(file, text)?, Use::default())
 }
 
 /// The same for a guest that boots an image of the user's own: what [`super::Boot`] holds is acted on then.
 pub fn read_for_own_image(file: &str, text: &str) -> Result<VirtualMachine, Problems> {
-    read_as(file, &only_document(file, text)?, Use { own_image: true, ..Use::default() })
+    read_as(file, &only_vm(file, text)?, Use { own_image: true, ..Use::default() })
 }
 
 /// What a manifest is read for.
@@ -47,16 +52,46 @@ impl Use {
     }
 }
 
-fn only_document(file: &str, text: &str) -> Result<Node, Problems> {
+/// The one VM or VMI in a text, also in a list or beside other objects; where there is none, the only document, which is told why.
+pub fn only_vm(file: &str, text: &str) -> Result<Node, Problems> {
     let fail = |pos, message: String| {
         let problem = Problem { severity: Severity::Error, file: file.to_owned(), pos, path: String::new(), message };
         Problems(vec![problem])
     };
     let mut documents = yaml::documents(text).map_err(|e| fail(e.pos, e.message))?;
-    if let Some(second) = documents.get(1) {
-        return Err(fail(second.pos, format!("expected one document, found {}", documents.len())));
+    let mut vms = Vec::new();
+    documents.iter().for_each(|node| collect_vms(node, LISTS_IN_LISTS, &mut vms));
+    match (vms.as_slice(), documents.len()) {
+        ([vm], _) => return Ok((*vm).clone()),
+        ([_, second, ..], _) => {
+            let names: Vec<&str> = vms.iter().take(NAMED).map(|vm| vm.text_at("metadata.name")).collect();
+            let more = if vms.len() > NAMED { ", ..." } else { "" };
+            let message = format!(
+                "{} VMs in one file ({}{more}): only one can be taken at a time, give it a file of its own",
+                vms.len(),
+                names.join(", ")
+            );
+            return Err(fail(second.pos, message));
+        }
+        ([], 2..) => {
+            let message =
+                format!("{} documents, and no VirtualMachine or VirtualMachineInstance in them", documents.len());
+            return Err(fail(documents[1].pos, message));
+        }
+        ([], _) => {}
     }
     documents.pop().ok_or_else(|| fail(Pos { line: 1, column: 1 }, "the file holds no document".into()))
+}
+
+fn collect_vms<'a>(node: &'a Node, depth: usize, vms: &mut Vec<&'a Node>) {
+    let kind = node.text_at("kind");
+    match node.get("items").map(|items| &items.value) {
+        Some(yaml::Value::Seq(items)) if kind.ends_with("List") && depth > 0 => {
+            items.iter().for_each(|item| collect_vms(item, depth - 1, vms));
+        }
+        _ if ["VirtualMachine", "VirtualMachineInstance"].contains(&kind) => vms.push(node),
+        _ => {}
+    }
 }
 
 /// Reads one probe by itself, as it stands under `livenessProbe`.

@@ -22,7 +22,7 @@ pub use architecture::Architecture;
 pub(crate) use base64::go_base64;
 pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::decode;
-pub use decode::{go_bool, read, read_for_own_image, read_probe};
+pub use decode::{go_bool, only_vm, read, read_for_own_image, read_probe};
 pub use destination::Destination;
 pub use places::Places;
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};

@@ -4,6 +4,7 @@
 //! checked. [`Pieces`] cuts a long text. Nothing here knows a field of Kubernetes.
 
 mod cursor;
+mod json;
 mod layout;
 mod node;
 mod pieces;

@@ -59,6 +59,14 @@ const GATES: &[(&str, Parts, &str)] = &[
         &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {bus: virtio}}]")],
         "spec.template.spec.volumes[0] <- spec.template.spec.volumes[0].downwardMetrics",
     ),
+    (
+        "PersistentReservation",
+        &[
+            (Vmi, "volumes: [{name: a, persistentVolumeClaim: {claimName: c}}]"),
+            (Devices, "disks: [{name: a, lun: {reservation: true}}]"),
+        ],
+        "spec.template.spec.domain.devices.disks.luns.reservation <- spec.template.spec.domain.devices.disks[0].lun.reservation",
+    ),
     ("VSOCK", &[(Devices, "autoattachVSOCK: true")], "spec.template.spec.domain.devices.autoattachVSOCK"),
     (
         "ReservedOverheadMemlock",

@@ -26,7 +26,44 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         )],
     ),
     // Below 1 is the default: 10 and 1.
-    (&[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: 0, timeoutSeconds: -3}")], &[]),
+    (
+        &[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: 0, timeoutSeconds: -3}")],
+        &[
+            ("probe-number-below-one", "periodSeconds 0 counts as 10"),
+            ("probe-number-below-one", "timeoutSeconds -3 counts as 1"),
+        ],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 70, failureThreshold: 1}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[
+            ("liveness-without-patience", "a single attempt that fails stops the guest"),
+            ("reboot-outlasts-liveness", "a reboot of the guest takes about 60 s"),
+        ],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 60, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[("liveness-notices-late", "noticed after up to 302 s")],
+    ),
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 120, periodSeconds: 59, failureThreshold: 5}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[],
+    ),
+    (
+        &[(Vmi, QUIET_LIVENESS), (Vmi, "terminationGracePeriodSeconds: 601")],
+        &[("grace-holds-a-hung-guest", "stays for 601 s")],
+    ),
+    (&[(Vmi, QUIET_LIVENESS), (Vmi, "terminationGracePeriodSeconds: 600")], &[]),
+    // Nobody stops it.
+    (&[(Vmi, "readinessProbe: {httpGet: {port: 80}}\nterminationGracePeriodSeconds: 601")], &[]),
     (
         &[(Devices, "watchdog: {name: w, i6300esb: {action: shutdown}}")],
         &[("shutdown-needs-a-guest-that-lives", "does nothing to a guest that hangs"), (Q35, "twice the heartbeat")],

@@ -2,7 +2,7 @@
 
 use crate::manifest::In::Vmi;
 use crate::manifest::{errors, manifest, one};
-use vmhealth_sim::check::{Checked, Options, check, check_piece};
+use vmhealth_sim::check::{Checked, Options, Remembered, check, check_piece};
 use vmhealth_sim::yaml::{Pieces, Pos, YamlError};
 
 /// What a cluster adds to `metadata`, and `status`.
@@ -79,7 +79,7 @@ fn in_pieces(text: &str, whole: usize, step: usize) -> (Vec<Checked>, Vec<YamlEr
         come = text.ceil_char_boundary(come + step);
         let (found, taken) = pieces.cut(&text[done..come], come == text.len()).unwrap_or_else(|e| panic!("{e}"));
         for piece in found {
-            match check_piece(&piece, &Options::default()) {
+            match check_piece(&piece, &Options::default(), &Remembered::default()) {
                 Ok(checks) => manifests.extend(checks.manifests),
                 Err(error) => refused.push(error),
             }

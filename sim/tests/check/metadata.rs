@@ -31,7 +31,17 @@ fn owners_finalizers_and_versions() {
             "{name: vm, finalizers: [a b, orphan, foregroundDeletion]}",
             &["bad-metadata metadata.finalizers <- metadata.finalizers[0]", "bad-metadata metadata.finalizers"],
         ),
+        ("{name: vm, generation: 0, managedFields: [{operation: Apply, fieldsType: FieldsV1}]}", &[]),
+        (
+            "{name: vm, generation: -1, managedFields: [{operation: Patch, fieldsType: V2}]}",
+            &[
+                "bad-metadata metadata.generation",
+                "bad-metadata metadata.managedFields <- metadata.managedFields[0].operation",
+                "bad-metadata metadata.managedFields <- metadata.managedFields[0].fieldsType",
+            ],
+        ),
         ("{name: vm, resourceVersion: '0'}", &[]),
+        ("{name: vm, resourceVersion: latest}", &[]),
         ("{name: vm, resourceVersion: '12'}", &["bad-metadata  <- metadata.resourceVersion"]),
         // As a cluster serves it.
         ("{name: vm, resourceVersion: '12', uid: a}", &[]),
@@ -52,6 +62,7 @@ fn of_the_vmi() {
     for (metadata, field, code, at) in [
         ("{finalizers: [a]}", "", "", ""),
         ("{finalizers: [a b]}", "metadata.finalizers", "bad-metadata-of-the-vmi", "finalizers[0]"),
+        ("{managedFields: [{}]}", "metadata.managedFields", "bad-metadata-of-the-vmi", "managedFields[0].operation"),
         ("{resourceVersion: '1'}", "", "bad-metadata-of-the-vmi", "resourceVersion"),
         ("{annotations: {seccomp.security.alpha.kubernetes.io/pod: localhost/a}}", "", "", ""),
         (

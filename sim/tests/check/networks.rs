@@ -162,7 +162,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, bootOrder: 1}]")],
         &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, bootOrder: 0}]")],
         &[
-            "bad-interface-boot-order spec.template.spec[0].bootOrder <- spec.template.spec.domain.devices.interfaces[0].bootOrder",
+            "bad-boot-order spec.template.spec[0].bootOrder <- spec.template.spec.domain.devices.interfaces[0].bootOrder",
         ],
     ),
     row(
@@ -182,7 +182,7 @@ pub(crate) const ROWS: &[Row] = &[
                 "disks: [{name: c, disk: {}, bootOrder: 1}]\ninterfaces: [{name: default, masquerade: {}, bootOrder: 1}]",
             ),
         ],
-        &["bad-interface-boot-order spec.template.spec.domain.devices.interfaces[0].bootOrder"],
+        &["bad-boot-order spec.template.spec.domain.devices.interfaces[0].bootOrder"],
     ),
     row(
         &[

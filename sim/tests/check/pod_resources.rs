@@ -32,6 +32,22 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     later(
+        &[(Domain, "resources: {requests: {memory: 1Gi, ephemeral-storage: 500m}, limits: {n/g: 2000m}}")],
+        &[(Domain, "resources: {requests: {memory: 1Gi, ephemeral-storage: -1}, limits: {n/g: 500m, n/h: 1Ei}}")],
+        &[
+            "bad-resource-amount spec.containers[0].resources.requests[ephemeral-storage] <- spec.template.spec.domain.resources.requests.ephemeral-storage",
+            "bad-resource-amount spec.containers[0].resources.limits[n/g] <- spec.template.spec.domain.resources.limits.n/g",
+            "bad-resource-amount spec.containers[0].resources.limits[n/h] <- spec.template.spec.domain.resources.limits.n/h",
+        ],
+    ),
+    later(
+        &[(Domain, "memory: {guest: 1Gi, hugepages: {pageSize: 2Mi}}")],
+        &[(Domain, "memory: {guest: 1Gi, hugepages: {pageSize: 100m}}")],
+        &[
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-100m] <- spec.template.spec.domain.memory.hugepages.pageSize",
+        ],
+    ),
+    later(
         &[(Domain, "resources: {requests: {memory: 1Gi, hugepages-2Mi: 4Mi}, limits: {hugepages-2Mi: 4Mi}}")],
         &[(
             Domain,

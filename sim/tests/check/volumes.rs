@@ -26,7 +26,7 @@ pub(crate) const ROWS: &[Row] = &[
     later(
         &[(
             Vmi,
-            "volumes: [{name: a, persistentVolumeClaim: {claimName: c}}, {name: b, sysprep: {secret: {name: s}}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {name: net}}}]",
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: c}}, {name: b, sysprep: {secret: {name: s}}}, {name: d, cloudInitNoCloud: {userData: x, networkDataSecretRef: {name: net}}}, {name: e, persistentVolumeClaim: {claimName: \"\", hotpluggable: true}}]",
         )],
         &[(
             Vmi,
@@ -232,6 +232,16 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "bad-access-credential spec.template.spec.accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent.users",
             "bad-access-credential spec.template.spec.accessCredentials[1].sshPublicKey.propagationMethod",
+        ],
+    ),
+    later(
+        &[USER],
+        &[(
+            Vmi,
+            "accessCredentials: [{userPassword: {source: {secret: {secretName: a.b}}, propagationMethod: {qemuGuestAgent: {}}}}]",
+        )],
+        &[
+            "credential-secret-is-no-label spec.volumes <- spec.template.spec.accessCredentials[0].userPassword.source.secret.secretName",
         ],
     ),
     later(

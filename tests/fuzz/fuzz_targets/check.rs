@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vmhealth_sim::check::{Checks, Options, Rank, Verdict, check, check_piece};
+use vmhealth_sim::check::{Checks, Options, Rank, Remembered, Verdict, check, check_piece};
 use vmhealth_sim::yaml::Pieces;
 
 fuzz_target!(|text: &str| {
@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
     // As if every document were long.
     if let Ok((pieces, done)) = Pieces::of_documents_longer_than(0).cut(text, true) {
         assert_eq!(done, text.len());
-        pieces.iter().filter_map(|piece| check_piece(piece, &options).ok()).for_each(|checks| holds(&checks));
+        pieces.iter().filter_map(|piece| check_piece(piece, &options, &Remembered::default()).ok()).for_each(|checks| holds(&checks));
     }
 });
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use vmhealth_sim::budget::{
-    Assumptions, Basis, Given, RaceRow, RaceVariant, Span, Tipping, contenders, first, ready, rows, tipping, who_wins,
-    who_wins_grid,
+    Assumptions, Basis, FaultRow, Given, RaceRow, RaceVariant, Span, Tipping, by_fault, contenders, first, ready, rows,
+    tipping, who_wins, who_wins_grid,
 };
 use vmhealth_sim::check::Checked;
 use vmhealth_sim::devices::fires_after;
@@ -67,6 +67,26 @@ fn render_basis(basis: &Basis, ready: Option<Span>, has_probe: bool) -> String {
         + &format!("from the VMI's start to Ready: {ready}\n")
 }
 
+/// A line for each fault: who is first to do something about it, and when the VM is back.
+fn by_fault_table(rows: &[FaultRow], span: impl Fn(Option<Span>) -> String) -> String {
+    let mut out =
+        format!("{:<16} {:>15}  {:<23} {:>15}  back\n", "if this breaks", "out of service", "first to act", "after");
+    for row in rows {
+        let first = match row.first.as_slice() {
+            [] => "nobody".to_owned(),
+            first => first.iter().map(|d| d.as_str()).collect::<Vec<_>>().join(" or "),
+        };
+        let back = match (row.back, row.back_is_open) {
+            (None, _) => "not by itself".to_owned(),
+            (back, false) => span(back),
+            (back, true) => format!("{}, or not by itself", span(back)),
+        };
+        let [out_of_service, acted] = [row.out_of_service, row.acted].map(&span);
+        out += &format!("{:<16} {out_of_service:>15}  {first:<23} {acted:>15}  {back}\n", row.fault.as_str());
+    }
+    out
+}
+
 /// A manifest's budgets as a table, and what they rest on; nothing if it cannot run.
 pub fn render_budgets(checked: &Checked, given: &Given) -> String {
     let Some(vm) = &checked.vm else { return String::new() };
@@ -89,10 +109,11 @@ pub fn render_budgets(checked: &Checked, given: &Given) -> String {
     };
     let mut out = head;
     out += &format!(
-        "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
+        "seconds from the fault, best-worst (typical), with boot {} s, shutdown {} s, heartbeat {} s:\n{}{:<16} {:<13} {:>13} {:>13} {:>13}  {}\n",
         assumptions.boot.as_secs(),
         assumptions.shutdown.as_secs(),
         assumptions.heartbeat,
+        by_fault_table(&by_fault(&table), span),
         "fault",
         "detector",
         "detected",

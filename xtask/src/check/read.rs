@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::thread;
-use vmhealth_sim::check::{Checks, Options, check_piece};
+use vmhealth_sim::check::{Checks, Options, Remembered, check_piece};
 use vmhealth_sim::yaml::{Piece, Pieces, Pos, YamlError};
 
 /// So much is read, checked and forgotten at a time.
@@ -42,6 +42,7 @@ pub fn check_input<E: From<ReadError>>(
     let text_error =
         |pos, message: String| ReadError::Text { file: file.to_owned(), error: YamlError { pos, message } };
     let (mut bytes, mut pieces, mut all, mut lines) = (Vec::new(), Pieces::default(), 0_u64, 1_u64);
+    let mut remembered = Remembered::default();
     loop {
         let mut block = (&mut input).take(BLOCK);
         let read = block.read_to_end(&mut bytes).map_err(|error| ReadError::Io { file: file.to_owned(), error })?;
@@ -63,7 +64,8 @@ pub fn check_input<E: From<ReadError>>(
             }
         };
         let (cut, done) = pieces.cut(text, last).map_err(|e| text_error(e.pos, e.message))?;
-        for (piece, checks) in cut.iter().zip(check_all(&cut, options)) {
+        cut.iter().for_each(|piece| remembered.take(piece));
+        for (piece, checks) in cut.iter().zip(check_all(&cut, options, &remembered)) {
             found(piece, checks)?;
         }
         lines += newlines(&bytes[..done]);
@@ -79,10 +81,11 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 /// In the order of the pieces, on as many threads as the machine has for us.
-fn check_all(pieces: &[Piece<'_>], options: &Options) -> Vec<Result<Checks, YamlError>> {
+fn check_all(pieces: &[Piece<'_>], options: &Options, remembered: &Remembered) -> Vec<Result<Checks, YamlError>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = pieces.len().div_ceil(threads).max(1);
-    let check = |share: &[Piece<'_>]| share.iter().map(|piece| check_piece(piece, options)).collect::<Vec<_>>();
+    let check =
+        |share: &[Piece<'_>]| share.iter().map(|piece| check_piece(piece, options, remembered)).collect::<Vec<_>>();
     thread::scope(|scope| {
         let shares: Vec<_> = pieces.chunks(share).skip(1).map(|share| scope.spawn(move || check(share))).collect();
         let mut all = pieces.chunks(share).next().map(check).unwrap_or_default();
@@ -110,6 +113,30 @@ mod tests {
         });
         all.unwrap();
         assert!(names.into_iter().eq((0..40_000).map(|i| format!("ü{i}"))));
+    }
+
+    /// A VM finds its instance type in front of it, however far, and behind it within a block.
+    #[test]
+    fn an_instance_type_in_another_piece() {
+        let kind = "apiVersion: instancetype.kubevirt.io/v1beta1\nkind: VirtualMachineClusterInstancetype\nmetadata: {name: small}\nspec: {cpu: {guest: 1}, memory: {guest: 1Gi}}\n";
+        let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec: {runStrategy: Always, instancetype: {name: small}, template: {spec: {domain: {devices: {}}}}}\n";
+        let filler = format!("---\nkind: ConfigMap\ndata: {{text: {}}}\n", "x".repeat(700)).repeat(400);
+        let unseen = |text: &str| {
+            let (mut pieces, mut unseen) = (0, 0);
+            check_input::<ReadError>("f", text.as_bytes(), &Options::default(), |_, checks| {
+                pieces += 1;
+                let found = checks.unwrap().manifests;
+                let codes = found.iter().flat_map(|m| &m.findings).map(|f| f.rule.code);
+                unseen += codes.filter(|code| *code == "instancetype-not-seen").count();
+                Ok(())
+            })
+            .unwrap();
+            assert!(pieces > 1, "the text is cut");
+            unseen
+        };
+        assert_eq!(unseen(&format!("{kind}{}---\n{vm}", filler.repeat(5))), 0);
+        assert_eq!(unseen(&format!("{vm}{}---\n{kind}", filler.repeat(2))), 0);
+        assert_eq!(unseen(&format!("{}---\n{vm}", filler.repeat(2))), 1);
     }
 
     #[test]

@@ -27,7 +27,8 @@ maintenance is not survived.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Advise {
-    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    /// A file with one kubevirt.io/v1 VirtualMachine or VirtualMachineInstance, alone, in a list or beside other objects; - for standard
+    /// input
     pub(super) manifest: PathBuf,
     /// How soon after a fault the VM is to be Ready and answering again, whenever the fault comes
     #[arg(long, value_parser = parse_short, required_unless_present = "maintenance")]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
-use vmhealth_sim::check::{Checked, Checks, Kind, Options, Verdict, explain, rules};
+use vmhealth_sim::check::{Checked, Checks, Finding, Kind, Layer, Options, Rank, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::yaml::{Pos, YamlError};
@@ -62,9 +62,40 @@ pub(super) struct Check {
     pub(super) panic_timer: Option<i32>,
     #[command(flatten)]
     pub(super) user_data: UserDataArg,
-    /// Explain the code of a finding
-    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    /// Exit with 1 also for these: `warnings`, `notes` (and warnings), or the code of a finding; may be repeated
+    #[arg(long, value_name = "WHAT", value_parser = denial)]
+    pub(super) deny: Vec<Denied>,
+    /// Explain the code of a finding; without one, list all codes
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with = "files")]
     pub(super) explain: Option<String>,
+}
+
+/// What fails a run although no layer refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// Findings of this rank or worse.
+    Rank(Rank),
+    /// Findings of this code.
+    Code(&'static str),
+}
+
+impl Denied {
+    fn is(self, finding: &Finding) -> bool {
+        match self {
+            Denied::Rank(rank) => finding.rule.rank <= rank,
+            Denied::Code(code) => finding.rule.code == code,
+        }
+    }
+}
+
+fn denial(word: &str) -> Result<Denied, String> {
+    match word {
+        "warnings" => Ok(Denied::Rank(Rank::Warning)),
+        "notes" => Ok(Denied::Rank(Rank::Note)),
+        code => explain(code)
+            .map(|rule| Denied::Code(rule.code))
+            .ok_or_else(|| "neither warnings, notes, nor a code; --explain lists the codes".to_owned()),
+    }
 }
 
 /// What `check` prints on stdout.
@@ -150,7 +181,8 @@ impl Check {
                     Ok(Checks { manifests: found, skipped }) => {
                         manifests += found.len();
                         aside += skipped.len();
-                        fine &= found.iter().all(|m| m.verdict == Verdict::Accepted);
+                        let is_denied = |m: &Checked| m.findings.iter().any(|f| self.deny.iter().any(|d| d.is(f)));
+                        fine &= found.iter().all(|m| m.verdict == Verdict::Accepted && !is_denied(m));
                         let mut text = String::new();
                         for mut checked in found {
                             if let (Some(data), Some(vm)) = (&user_data, &mut checked.vm) {
@@ -259,14 +291,36 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     if path.as_os_str() == "-" { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
 }
 
+/// Every code by layer, a line each with the beginning of its story.
+fn all_codes() -> String {
+    let mut text = String::new();
+    let mut all: Vec<_> = rules().iter().collect();
+    all.sort_by_key(|rule| (rule.layer, rule.code));
+    for rule in all {
+        let first = rule.story.split_once(". ").map_or(rule.story, |(first, _)| first).trim_end_matches('.');
+        text += &format!("{:<14} {:<7} {:<44} {first}\n", rule.layer.as_str(), rule.rank.as_str(), rule.code);
+    }
+    text
+}
+
 fn explanation(word: &str) -> Result<Status, Failure> {
+    if word.is_empty() {
+        print!("{}", all_codes());
+        return Ok(Status::Passed);
+    }
     let Some(rule) = explain(word) else {
-        let all: Vec<&str> = rules().iter().map(|rule| rule.code).collect();
-        return Err(usage(anyhow!("no code {word:?}; there are {}", all.join(", "))));
+        let near =
+            rules().iter().map(|rule| rule.code).filter(|code| code.contains(word) || strsim::jaro(code, word) > 0.8);
+        let near: Vec<&str> = near.collect();
+        let near = if near.is_empty() { String::new() } else { format!(", near it are {}", near.join(", ")) };
+        return Err(usage(anyhow!("no code {word:?}{near}; --explain alone lists all")));
     };
     println!("{} ({}, {})\n\n{}\n", rule.code, rule.rank.as_str(), rule.layer, rule.story);
-    println!("What you see: {}.", rule.layer.outcome(Kind::VirtualMachine, None));
-    println!("Source: {}.", rule.source);
+    // A hazard's story says what is seen.
+    if rule.layer != Layer::Hazard {
+        println!("What you see: {}.", rule.layer.outcome(Kind::VirtualMachine, None));
+    }
+    println!("Source: {} (sim/docs is in vmhealth's sources).", rule.source);
     for id in rule.shown_by {
         println!("See it happen: {} repro {id}", program::name());
     }

@@ -10,7 +10,8 @@ use vmhealth_sim::cluster::KubevirtVersion;
 
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    /// A file with one kubevirt.io/v1 VirtualMachine or VirtualMachineInstance, alone, in a list or beside other objects; - for standard
+    /// input
     pub(super) manifest: PathBuf,
     /// What breaks, like killWatchdog or `{stopAgent: {for: 15s}}`. May be given twice: then every order and distance of the two
     /// is tried

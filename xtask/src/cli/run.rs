@@ -23,7 +23,8 @@ use vmhealth_sim::concern::Concern;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// A kubevirt.io/v1 VirtualMachine or VirtualMachineInstance
+    /// A file with one kubevirt.io/v1 VirtualMachine or VirtualMachineInstance, alone, in a list or beside other objects; - for standard
+    /// input
     pub(super) manifest: PathBuf,
     /// Break something: KIND or KIND@WHEN, like killWatchdog@5s. WHEN, 2s if absent, counts from the VM being Ready and liveness,
     /// if there is one, having succeeded once. May be repeated; the next

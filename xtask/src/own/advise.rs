@@ -4,7 +4,7 @@ use super::error::OwnError;
 use super::fault::NamedFault;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
-use super::scenario::read_manifest;
+use super::scenario::{read_manifest, read_text};
 use crate::prepare::say;
 use crate::report::{AdviseReport, Advised, Asked, LivesReport};
 use std::path::PathBuf;
@@ -101,8 +101,7 @@ impl OwnAdvise {
 
     /// The whole of it, also what is not known here.
     pub(super) fn manifest_as_json(&self) -> Result<serde_json::Value, OwnError> {
-        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
-        let text = std::fs::read_to_string(&self.file).map_err(|e| invalid(e.to_string()))?;
-        yaml::read(&text).map_err(|e| invalid(e.message))
+        let vm = manifest::only_vm(&self.file.display().to_string(), &read_text(&self.file)?);
+        vm.map(|vm| vm.to_json()).map_err(|problems| OwnError::Invalid(problems.to_string()))
     }
 }

@@ -125,6 +125,11 @@ impl Pin {
     }
 
     fn pinned(&self) -> Result<Vec<Pinned>, OwnError> {
+        if self.file.as_os_str() == "-" {
+            return Err(OwnError::Invalid(
+                "pin keeps a copy of the manifest by its name: name a file in place of -".to_owned(),
+            ));
+        }
         let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         super::heartbeat::refuse_heartbeat(self.heartbeat, &vm)?;
         // A scenario's daemon is Debian's: the model knows no other.

@@ -8,14 +8,18 @@ use super::image::ImageChoice;
 use super::standing_in::replaced;
 use crate::prepare::say;
 use crate::run::catalogue::{Case, Texts};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use vmhealth_guests::image::{Image, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::concern::{Concern, concerning};
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
+
+/// Of standard input, bytes.
+const LONGEST: u64 = 64 << 20;
 
 /// How the user's manifest is to be run.
 #[derive(Debug, Clone)]
@@ -210,8 +214,22 @@ pub(super) fn read_manifest(
     Ok(vm)
 }
 
-fn read_text(path: &Path) -> Result<String, OwnError> {
-    std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))
+/// A file's text, or with `-` that of standard input, which is there only once and therefore kept.
+pub(super) fn read_text(path: &Path) -> Result<String, OwnError> {
+    static STANDARD_INPUT: OnceLock<String> = OnceLock::new();
+    let cannot = |e: io::Error| OwnError::Invalid(format!("cannot read {}: {e}", path.display()));
+    if path.as_os_str() != "-" {
+        return std::fs::read_to_string(path).map_err(cannot);
+    }
+    if let Some(text) = STANDARD_INPUT.get() {
+        return Ok(text.clone());
+    }
+    let mut text = String::new();
+    io::stdin().take(LONGEST + 1).read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > LONGEST {
+        return Err(OwnError::Invalid(format!("standard input: longer than {} MiB", LONGEST >> 20)));
+    }
+    Ok(STANDARD_INPUT.get_or_init(|| text).clone())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_dns_label;
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
 use std::collections::BTreeSet;
@@ -10,7 +11,28 @@ use std::collections::BTreeSet;
 const METHODS: [(&str, Option<&str>); 3] =
     [("noCloud", Some("cloudInitNoCloud")), ("configDrive", Some("cloudInitConfigDrive")), ("qemuGuestAgent", None)];
 
-pub(super) static RULES: &[&Rule] = &[&BAD_CREDENTIAL, &SECRET_TWICE];
+/// So long may the Secret's name be: the volume's is a DNS label of 63 characters, and ends in -access-cred.
+const SECRET_LIMIT: usize = 63 - "-access-cred".len();
+
+pub(super) static RULES: &[&Rule] = &[&BAD_CREDENTIAL, &SECRET_TWICE, &SECRET_IS_NO_LABEL];
+
+static SECRET_IS_NO_LABEL: Rule = Rule {
+    code: "credential-secret-is-no-label",
+    layer: Layer::PodValidation,
+    rank: Rank::Error,
+    story: "Each credential's Secret becomes a volume of the pod, named after the Secret. Volumes have simpler names than \
+        Secrets: no dots, no capitals, and here at most 51 characters.",
+    source: "KubeVirt pkg/virt-controller/services/rendervolumes.go withAccessCredentials",
+    shown_by: &[],
+    check: Check::Manifest(|context, report| {
+        for (at, name) in secrets(context) {
+            if !name.is_empty() && !(is_dns_label(name) && name.len() <= SECRET_LIMIT) {
+                let message = format!("the volume {name}-access-cred would have no name that Kubernetes takes");
+                report.add_as("spec.volumes", at, message, "name the Secret with lowercase letters, digits and dashes");
+            }
+        }
+    }),
+};
 
 static SECRET_TWICE: Rule = Rule {
     code: "credential-secret-twice",
@@ -22,10 +44,7 @@ static SECRET_TWICE: Rule = Rule {
     shown_by: &[],
     check: Check::Manifest(|context, report| {
         let mut names = BTreeSet::new();
-        let kinds = ["sshPublicKey", "userPassword"];
-        for item in context.items_at("accessCredentials") {
-            let mut secrets = kinds.iter().filter_map(|kind| item.at(&format!("{kind}.source.secret.secretName")));
-            let Some((at, name)) = secrets.next().and_then(|at| Some((at, at.text()?))) else { continue };
+        for (at, name) in secrets(context) {
             if !name.is_empty() && !names.insert(name) {
                 let message = format!("two credentials come from the Secret {name:?}");
                 report.add_as("spec.volumes", at, message, "give each a Secret of its own");
@@ -33,6 +52,15 @@ static SECRET_TWICE: Rule = Rule {
         }
     }),
 };
+
+/// The Secret of each credential, its first.
+fn secrets<'a>(context: &CheckContext<'a>) -> impl Iterator<Item = (Cursor<'a>, &'a str)> {
+    context.items_at("accessCredentials").filter_map(|item| {
+        let kinds = ["sshPublicKey", "userPassword"];
+        let mut secrets = kinds.iter().filter_map(|kind| item.at(&format!("{kind}.source.secret.secretName")));
+        secrets.next().and_then(|at| Some((at, at.text()?)))
+    })
+}
 
 static BAD_CREDENTIAL: Rule = Rule {
     code: "bad-access-credential",

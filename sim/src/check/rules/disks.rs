@@ -6,6 +6,7 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::machine::{DISKS, Disk, disks};
+use crate::check::nic::nics;
 use crate::check::predicates::{boot_order, is_dns_label, name_of, repeated};
 use crate::check::rule::{Check, Report, Rule};
 use crate::yaml::Cursor;
@@ -69,16 +70,22 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-boot-order",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
-        story: "A disk's boot order is 1 or more, and no two share one.",
-        source: "KubeVirt vmi-create-admitter.go validateBootOrder; pkg/storage/admitters/disks.go validateBootOrderValue",
+        story: "A boot order is 1 or more, and no two devices (disks or interfaces) have the same.",
+        source: "KubeVirt vmi-create-admitter.go validateBootOrder, validateInterfaceBootOrder; pkg/storage/admitters/disks.go \
+            validateBootOrderValue",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let mut orders = BTreeMap::new();
-            for disk in context.items_at(DISKS) {
-                let Some((at, order)) = boot_order(disk) else { continue };
+            let disks = context.items_at(DISKS).map(|disk| (disk, None));
+            // Of an interface KubeVirt names the VMI's spec, with the interface's number.
+            let nics = nics(context).into_iter().enumerate();
+            let nics = nics.map(|(i, nic)| (nic.at, Some(format!("{}[{i}].bootOrder", context.spec_path()))));
+            for (device, field_of_zero) in disks.chain(nics) {
+                let Some((at, order)) = boot_order(device) else { continue };
                 if order < 1 {
-                    report.add(at, "a boot order is 1 or more", "write 1 for the first");
-                } else if let Some(other) = orders.insert(order, name_of(disk)) {
+                    let field = field_of_zero.unwrap_or_else(|| at.path());
+                    report.add_as(field, at, "a boot order is 1 or more", "write 1 for the first, or none");
+                } else if let Some(other) = orders.insert(order, name_of(device)) {
                     let message = format!("boot order {order} is {other:?}'s already");
                     report.add(at, message, "number the devices 1, 2, 3, ...");
                 }

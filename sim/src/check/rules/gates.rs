@@ -21,6 +21,14 @@ const GATES: &[(&str, Uses)] = &[
     ("DownwardMetrics", |context| {
         [volumes(context, "downwardMetrics"), field(context, "domain.devices.downwardMetrics")].concat()
     }),
+    ("PersistentReservation", |context| {
+        let path = "domain.devices.disks";
+        let reserves = |disk: &Cursor<'_>| disk.at("lun.reservation").and_then(Cursor::boolean) == Some(true);
+        let first = context.items_at(path).find(reserves).and_then(|disk| disk.at("lun.reservation"));
+        // KubeVirt names no disk.
+        let field = context.place(&format!("{path}.luns.reservation")).path();
+        first.map(|at| (at.into(), field)).into_iter().collect()
+    }),
     ("VSOCK", |context| field(context, "domain.devices.autoattachVSOCK")),
     ("ReservedOverheadMemlock", |context| field(context, "domain.memory.reservedOverhead")),
     ("EnableVirtioFsStorageVolumes", |context| {

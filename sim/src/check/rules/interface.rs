@@ -6,7 +6,7 @@ use crate::check::beside::Matcher;
 use crate::check::context::CheckContext;
 use crate::check::layer::{Layer, Rank};
 use crate::check::nic::{BINDINGS, DISCONTINUED, Nic, nics};
-use crate::check::predicates::{boot_order, name_of, repeated};
+use crate::check::predicates::{name_of, repeated};
 use crate::check::rule::{Check, Rule};
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
@@ -224,29 +224,6 @@ pub(super) static RULES: &[&Rule] = &[
                     if wrong {
                         report.add(at, message, "write up or down, or remove it");
                     }
-                }
-            }
-        }),
-    },
-    &Rule {
-        code: "bad-interface-boot-order",
-        layer: Layer::VmWebhook,
-        rank: Rank::Error,
-        story: "A boot order is 1 or more, and no two devices (disks or interfaces) have the same.",
-        source: "KubeVirt vmi-create-admitter.go validateInterfaceBootOrder",
-        shown_by: &[],
-        check: Check::Manifest(|context, report| {
-            let disks = context.items_at("domain.devices.disks");
-            let mut taken: BTreeSet<i64> = disks.filter_map(|disk| Some(boot_order(disk)?.1)).collect();
-            for (i, nic) in nics(context).into_iter().enumerate() {
-                let Some((_, n)) = boot_order(nic.at) else { continue };
-                let (place, field) = (nic.at.place("bootOrder"), format!("{}[{i}]", context.spec_path()));
-                if n < 1 {
-                    let message = format!("{field} must have a boot order > 0, if supplied");
-                    report.add_as(field + ".bootOrder", place, message, "write 1 or more, or none");
-                } else if !taken.insert(n) {
-                    let message = format!("Boot order for {} already set for a different device.", place.path());
-                    report.add(place, message, "write a number that no other device has");
                 }
             }
         }),

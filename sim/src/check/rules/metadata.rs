@@ -15,7 +15,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Schema,
         rank: Rank::Error,
         story: "An owner reference has an apiVersion, a kind, a name and a uid, and one owner at most is the controller. A \
-            finalizer is a name like a label's key. A new object has no resourceVersion: it comes along when YAML is taken from a \
+            finalizer is a name like a label's key. managedFields have an operation, Apply or Update. A new object has no resourceVersion: it comes along when YAML is taken from a \
             cluster (`kubectl get -o yaml`). What is still as the cluster served it, with its uid, is not held against anybody: \
             it is there already.",
         source: "Kubernetes apimachinery pkg/api/validation/objectmeta.go; apiserver pkg/storage/errors.go",
@@ -24,6 +24,7 @@ pub(super) static RULES: &[&Rule] = &[
             let Some(metadata) = context.object.get("metadata") else { return };
             owners(metadata, report);
             finalizers(metadata, report);
+            books(metadata, report);
             if metadata.get("uid").is_none() {
                 resource_version(metadata, report);
             }
@@ -33,7 +34,7 @@ pub(super) static RULES: &[&Rule] = &[
         code: "bad-metadata-of-the-vmi",
         layer: Layer::VmiWebhook,
         rank: Rank::Error,
-        story: "Finalizers and resourceVersion of `spec.template.metadata` become the VMI's. The VM is stored whatever they \
+        story: "Finalizers, managedFields and resourceVersion of `spec.template.metadata` become the VMI's. The VM is stored whatever they \
             are; the API server refuses the VMI that the VM controller makes of it.",
         source: "Kubernetes apimachinery pkg/api/validation/objectmeta.go; sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
@@ -41,6 +42,7 @@ pub(super) static RULES: &[&Rule] = &[
             let metadata = context.metadata_of_template();
             if let Some(metadata) = metadata {
                 finalizers(metadata, report);
+                books(metadata, report);
                 resource_version(metadata, report);
             }
         }),
@@ -85,9 +87,29 @@ fn finalizers<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
     }
 }
 
+/// What the server writes down about an object: how often it was changed, and by whom.
+fn books<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
+    if let Some(at) = metadata.get("generation").filter(|at| at.int64().is_some_and(|n| n < 0)) {
+        report.add_as("metadata.generation", at, "must be 0 or more", "remove it: the server counts");
+    }
+    for entry in metadata.items_at("managedFields") {
+        let operation = entry.text_at("operation").unwrap_or_default();
+        if !["Apply", "Update"].contains(&operation) {
+            let message = format!("{operation:?} is neither Apply nor Update");
+            report.add_as("metadata.managedFields", entry.place("operation"), message, "remove managedFields");
+        }
+        let of_fields = entry.text_at("fieldsType").unwrap_or_default();
+        if !["", "FieldsV1"].contains(&of_fields) {
+            let message = format!("{of_fields:?} is not FieldsV1");
+            report.add_as("metadata.managedFields", entry.place("fieldsType"), message, "remove managedFields");
+        }
+    }
+}
+
 fn resource_version<'a>(metadata: Cursor<'a>, report: &mut Report<'_, 'a>) {
     let Some((at, version)) = metadata.get("resourceVersion").and_then(|at| Some((at, at.text()?))) else { return };
-    if !["", "0"].contains(&version) {
+    // What is no number is dropped (apiserver storage/etcd3 store.go Create).
+    if version.parse::<u64>().is_ok_and(|version| version != 0) {
         let message = "resourceVersion should not be set on objects to be created";
         report.add_as("", at, message, "remove it");
     }

@@ -30,6 +30,7 @@ mod memory;
 mod metadata;
 mod network;
 pub(super) mod object;
+mod patience;
 mod pets;
 mod placement;
 mod pod;
@@ -60,6 +61,7 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     annotations::RULES,
     pod::RULES,
     liveness::RULES,
+    patience::RULES,
     watchdog::RULES,
     pets::RULES,
     image::RULES,

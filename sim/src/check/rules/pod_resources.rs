@@ -60,10 +60,18 @@ pub(super) static RULES: &[&Rule] = &[
         code: "broken-huge-pages",
         layer: Layer::PodValidation,
         rank: Rank::Error,
-        story: "Huge pages by their resource's name, hugepages-2Mi, come in whole pages of that size.",
-        source: "Kubernetes pkg/apis/core/validation/validation.go validateResourceQuantityHugePageValue",
+        story: "Huge pages by their resource's name, hugepages-2Mi, come in whole pages of that size, and a page has a whole \
+            number of bytes; memory.hugepages.pageSize makes such a resource of the pod.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go validateResourceQuantityHugePageValue; pkg/apis/core/helper \
+            IsHugePageResourceValueDivisible",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
+            let size = context.at("domain.memory.hugepages.pageSize").and_then(|at| Some((at, Quantity::of(at)?)));
+            if let Some((at, size)) = size.filter(|(_, size)| *size > Quantity::ZERO && size.milli() % 1000 != 0) {
+                let name = at.text().map_or_else(|| size.value().to_string(), str::to_owned);
+                let field = format!("spec.containers[0].resources.limits[hugepages-{name}]");
+                report.add_as(field, at, "a page has a whole number of bytes", "write a size like 2Mi");
+            }
             for list in ["requests", "limits"] {
                 for (name, at) in amounts(context, list) {
                     let Some(size) = name.strip_prefix("hugepages-") else { continue };
@@ -111,6 +119,34 @@ pub(super) static RULES: &[&Rule] = &[
                         format!("{name} {why}"),
                         format!("give {name} a limit equal to its request"),
                     );
+                }
+            }
+        }),
+    },
+    &Rule {
+        code: "bad-resource-amount",
+        layer: Layer::PodValidation,
+        rank: Rank::Error,
+        story: "No amount is below 0, and of what a device plugin offers there are whole ones only: `example.com/gpu: 500m` is \
+            none.",
+        source: "Kubernetes pkg/apis/core/validation/validation.go ValidateResourceQuantityValue",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for list in ["requests", "limits"] {
+                for (name, at) in amounts(context, list) {
+                    let Some(amount) = Quantity::of(at) else { continue };
+                    // The webhooks look at those; huge pages have a rule of their own.
+                    let is_told = ["cpu", "memory"].contains(&name) || name.starts_with("hugepages-");
+                    let is_device = name.contains('/') && is_qualified(name) && !name.contains("kubernetes.io/");
+                    // It is asked in thousandths, as many as 64 bits hold.
+                    let is_broken = is_device && amount.milli().min(i64::MAX.into()) % 1000 != 0;
+                    let message = match () {
+                        () if amount < Quantity::ZERO && !is_told => format!("{name} must be 0 or more"),
+                        () if is_broken => format!("{name} must be an integer"),
+                        () => continue,
+                    };
+                    let field = format!("spec.containers[0].resources.{list}[{name}]");
+                    report.add_as(field, at, message, "write a whole number");
                 }
             }
         }),

@@ -63,7 +63,9 @@ pub(super) static RULES: &[&Rule] = &[
             for volume in context.items_at("volumes") {
                 for (source, key) in NAMED_IN_THE_POD {
                     let unnamed = |at: &Cursor<'_>| at.text_at(key).unwrap_or_default().is_empty();
-                    if let Some(at) = volume.at(source).filter(unnamed) {
+                    // It is plugged in later, and not by this pod.
+                    let later = |at: &Cursor<'_>| at.get("hotpluggable").and_then(Cursor::boolean) == Some(true);
+                    if let Some(at) = volume.at(source).filter(unnamed).filter(|at| !later(at)) {
                         report.add_as(
                             "spec.volumes",
                             at.place(key),
