@@ -16,4 +16,5 @@ pub mod probe;
 pub mod program;
 pub mod report;
 pub mod run;
+pub mod sbom;
 pub mod workspace;

@@ -181,11 +181,9 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
     }
-    if let Err(why) = confine::available().await {
-        say(&format!(
-            "QEMU is not confined on this host beyond its own seccomp filter: {why} ({} doctor)",
-            program::name()
-        ));
+    let missing: Vec<&str> = confine::parts().await.iter().filter(|p| p.found.is_err()).map(|p| p.name).collect();
+    if !missing.is_empty() {
+        say(&format!("QEMU runs without {}: {} doctor says what it takes", missing.join(" and "), program::name()));
     }
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
     // The same host twice would be compared with itself.

@@ -1,6 +1,7 @@
 //! The HTTP probe against real sockets with scripted answers; each row is a sentence of kubelet-prober.md 9.
 
 use super::*;
+use vmhealth_sim::manifest::Scheme;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
