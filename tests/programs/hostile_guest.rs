@@ -58,7 +58,7 @@ spec:
     # A body without an end is a good answer, whatever its length; a console that lies kills nobody.
     - {after: readiness result Success, plus: 2s, fault: {command: "sh /run/hostile body"}}
     # A head without an end is none.
-    - {after: fault command over, plus: 10s, fault: {command: "sh /run/hostile head"}}
+    - {after: fault command confirmed, plus: 10s, fault: {command: "sh /run/hostile head"}}
     - {after: readiness result Failure, plus: 1s, fault: {command: "sh /run/hostile agent"}}
   expect:
     - {see: readiness result Failure, withinGuest: 10s..60s}
@@ -158,9 +158,9 @@ fn place() -> tempfile::TempDir {
             std::os::unix::fs::symlink(entry.path(), cache.join(name)).unwrap();
         }
     }
-    let indented: String = SCRIPT.lines().map(|line| format!("              {line}\n")).collect();
+    let indented: String = SCRIPT.lines().map(|line| format!("      {line}\n")).collect();
     let data = format!("#cloud-config\nwrite_files:\n  - path: /run/hostile\n    content: |\n{indented}");
-    let data: String = data.lines().map(|line| format!("          {line}\n")).collect();
+    let data: String = data.lines().map(|line| format!("            {line}\n")).collect();
     let volumes = format!("      volumes:\n      - name: c\n        cloudInitNoCloud:\n          userData: |\n{data}");
     fs::write(folder.path().join("guest.yaml"), format!("{MANIFEST}{volumes}")).unwrap();
     fs::write(folder.path().join("none.readiness-http.quiet.yaml"), QUIET).unwrap();

@@ -17,4 +17,5 @@ pub mod program;
 pub mod report;
 pub mod run;
 pub mod sbom;
+mod stderr;
 pub mod workspace;

@@ -18,6 +18,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -304,6 +305,9 @@ fn interference(event: &DomainEvent, guest: &Live) -> Option<String> {
         // Nobody here has asked for it: another user's cleanup, a container engine that is being stopped.
         DomainEvent::Shutdown { reason: ShutdownCause::HostSignal } if !ours => {
             Some("QEMU was ended by a signal of somebody else's".to_owned())
+        }
+        DomainEvent::IoError if guest.full.load(Ordering::Relaxed) => {
+            Some(format!("the host has no room for what the guest writes to its disk: {}", guest.scratch().display()))
         }
         DomainEvent::Exited(exit) => match (guest.lost.get(), exit) {
             (Some(why), _) => Some(why.clone()),
