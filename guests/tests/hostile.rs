@@ -261,7 +261,9 @@ async fn hostile_qemus() {
         ("QMP: numbers", vec![Once(many.into_bytes()), Silence], "invalid type"),
         (
             "QMP: events",
-            vec![Endless(b"{\"event\": \"RESET\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n".repeat(1000))],
+            vec![Endless(
+                b"{\"event\": \"RESET\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n".repeat(1000),
+            )],
             "closed",
         ),
         ("QMP: silence", vec![Silence], "did not answer query-status"),

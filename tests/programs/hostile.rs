@@ -355,7 +355,7 @@ fn overlays(folder: &Path) -> Vec<PathBuf> {
 #[ignore = "needs QEMU and the guest image: cargo xtask test"]
 fn a_full_scratch_or_cache_is_named() {
     for (folder, mib, more, status, words) in [
-        ("tmp", 6, &["--cold"][..], 3, "the host has no room for what the guest writes to its disk"),
+        ("tmp", 2, &["--cold"][..], 3, "the host has no room for what the guest writes to its disk"),
         ("cache/vmhealth/templates", 64, &[], 0, "booted cold"),
     ] {
         let place = Place::without_templates();

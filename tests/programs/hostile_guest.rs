@@ -28,8 +28,8 @@ spec:
   template:
     spec:
       terminationGracePeriodSeconds: 0
-      readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 3}
-      livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 5, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 3}
+      readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}
+      livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 5, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2}
       domain: {memory: {guest: 512Mi}, devices: {}}
 ";
 
@@ -38,7 +38,7 @@ apiVersion: vmhealth.dev/v1alpha1
 kind: Scenario
 metadata: {id: none/readiness-http/quiet, summary: Nothing happens.}
 spec:
-  manifest: guest.yaml
+  manifest: manifests/guest.yaml
   guest: {healthServer: true}
   steps: []
   expect: [{see: readiness result Success, withinGuest: 0s..120s}]
@@ -52,17 +52,17 @@ apiVersion: vmhealth.dev/v1alpha1
 kind: Scenario
 metadata: {id: hostile/liveness-ping/failed, summary: A guest that is out to hurt.}
 spec:
-  manifest: guest.yaml
+  manifest: manifests/guest.yaml
   guest: {healthServer: true}
   steps:
     # A body without an end is a good answer, whatever its length; a console that lies kills nobody.
-    - {after: readiness result Success, plus: 2s, fault: {command: "sh /run/hostile body"}}
+    - {after: readiness result Success, plus: 1s, fault: {command: "sh /run/hostile body"}}
     # A head without an end is none.
-    - {after: fault command confirmed, plus: 10s, fault: {command: "sh /run/hostile head"}}
-    - {after: readiness result Failure, plus: 1s, fault: {command: "sh /run/hostile agent"}}
+    - {after: fault command confirmed, plus: 3s, fault: {command: "sh /run/hostile head"}}
+    - {after: readiness result Failure, plus: 500ms, fault: {command: "sh /run/hostile agent"}}
   expect:
-    - {see: readiness result Failure, withinGuest: 10s..60s}
-    - {see: liveness result Failure, from: readiness result Failure, withinGuest: 1s..60s}
+    - {see: readiness result Failure, withinGuest: 3s..60s}
+    - {see: liveness result Failure, from: readiness result Failure, withinGuest: 0s..60s}
     - {see: vmi phase Failed, from: liveness result Failure, withinGuest: 0s..30s}
   final: {vmi: Failed, vmis: 1, ready: false}
 "#;
@@ -162,7 +162,8 @@ fn place() -> tempfile::TempDir {
     let data = format!("#cloud-config\nwrite_files:\n  - path: /run/hostile\n    content: |\n{indented}");
     let data: String = data.lines().map(|line| format!("            {line}\n")).collect();
     let volumes = format!("      volumes:\n      - name: c\n        cloudInitNoCloud:\n          userData: |\n{data}");
-    fs::write(folder.path().join("guest.yaml"), format!("{MANIFEST}{volumes}")).unwrap();
+    fs::create_dir(folder.path().join("manifests")).unwrap();
+    fs::write(folder.path().join("manifests/guest.yaml"), format!("{MANIFEST}{volumes}")).unwrap();
     fs::write(folder.path().join("none.readiness-http.quiet.yaml"), QUIET).unwrap();
     fs::write(folder.path().join("hostile.liveness-ping.failed.yaml"), HOSTILE.trim_start()).unwrap();
     folder

@@ -139,7 +139,7 @@ async fn keeps_to_itself(time: Timekeeping) {
     let fill = "dd if=/dev/urandom of=/dev/shm/full bs=1M count=64 2>/dev/null; stat -c %s /dev/shm/full";
     let filled = live.agent.present().unwrap().shell(fill, time::now() + ANSWER_LIMIT).await.unwrap();
     assert_eq!(filled.stdout.trim(), (64 << 20).to_string(), "{filled:?}");
-    let place = format!("/proc/{}", live.pid.unwrap());
+    let place = format!("/proc/{}", live.pid().unwrap());
     let file = |name: &str| fs::read_to_string(format!("{place}/{name}")).unwrap();
     let mut opened = 0;
     for entry in fs::read_dir(format!("{place}/fd")).unwrap().flatten() {

@@ -42,8 +42,15 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
         std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
     });
     if let Err(e) = mapped {
+        let why = match e.kind() {
+            // unshare(2): the limit is reached, which may be 0.
+            std::io::ErrorKind::StorageFull => {
+                "the system allows no more of them (user.max_user_namespaces)".to_owned()
+            }
+            _ => e.to_string(),
+        };
         // The network's own error will say what to do.
-        say(&format!("warning: no user namespace: {e}"));
+        say(&format!("warning: no user namespace: {why}"));
     }
 }
 

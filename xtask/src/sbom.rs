@@ -228,9 +228,7 @@ fn checksums(lock: &str) -> BTreeMap<(&str, &str), &str> {
         let line = |line: &'a str| line.strip_prefix(name)?.strip_prefix(" = \"")?.strip_suffix('"');
         package.lines().find_map(line)
     }
-    let of_package = |package| {
-        field(package, "name").zip(field(package, "version")).zip(field(package, "checksum"))
-    };
+    let of_package = |package| field(package, "name").zip(field(package, "version")).zip(field(package, "checksum"));
     lock.split("[[package]]").filter_map(of_package).collect()
 }
 
@@ -258,7 +256,9 @@ mod tests {
         for component in all {
             let name = &component["name"];
             let kind = component["type"].as_str().unwrap_or_default();
-            if !["application", "library", "operating-system"].contains(&kind) || !text(name) || !text(&component["version"])
+            if !["application", "library", "operating-system"].contains(&kind)
+                || !text(name)
+                || !text(&component["version"])
             {
                 wrong.push(format!("{component}"));
             }

@@ -93,7 +93,9 @@ unsafe fn make(step: &Step) -> io::Result<()> {
                 let bound = libc::mount(from.as_ptr(), to.as_ptr(), null(), libc::MS_BIND | whole, null());
                 check(bound, c"bind", from)?;
                 let set = match kind {
-                    Kind::System | Kind::Read => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+                    Kind::System | Kind::Read => {
+                        libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV
+                    }
                     Kind::Write => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC,
                     Kind::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
                 };

@@ -100,13 +100,8 @@ async fn what_is_forbidden_cannot_be_done() {
     let (signal, us) = (format!("kill -0 {}", std::process::id()), format!("ls /proc/{}", std::process::id()));
     let place = Place::new();
     // Landlock's share: what its place among the files would let it do.
-    let by_rules = [
-        "ls /",
-        "$1/image/tool",
-        "mkfifo $1/scratch/pipe",
-        "mkdir $1/scratch/folder",
-        "ln -s /usr $1/scratch/link",
-    ];
+    let by_rules =
+        ["ls /", "$1/image/tool", "mkfifo $1/scratch/pipe", "mkdir $1/scratch/folder", "ln -s /usr $1/scratch/link"];
     let by_rules = if landlock::version().is_some() { &by_rules[..] } else { &[] };
     for forbidden in [
         "cat /etc/shadow",

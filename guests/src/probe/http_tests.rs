@@ -1,10 +1,10 @@
 //! The HTTP probe against real sockets with scripted answers; each row is a sentence of kubelet-prober.md 9.
 
 use super::*;
-use vmhealth_sim::manifest::Scheme;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use vmhealth_sim::manifest::Scheme;
 
 /// Serves `answers` one a connection (the last one again and again); returns the requests seen.
 async fn serve(answers: Vec<String>) -> (u16, Arc<Mutex<Vec<String>>>) {

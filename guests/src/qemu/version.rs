@@ -63,7 +63,9 @@ mod tests {
         assert_eq!(parse("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)"), Some("7.2.22".into()));
         assert_eq!(parse("QEMU emulator version 10.0.13"), Some("10.0.13".into()));
         assert_eq!(parse("bash: not found"), None);
-        for (number, expected) in [("7.2.22", false), ("8.1.5", false), ("8.2", true), ("8.10.0", true), ("10.0.13", true)] {
+        for (number, expected) in
+            [("7.2.22", false), ("8.1.5", false), ("8.2", true), ("8.10.0", true), ("10.0.13", true)]
+        {
             let version = QemuVersion { number: number.into(), line: String::new(), digest: String::new() };
             assert_eq!(version.is_from(8, 2), expected, "{number}");
         }
