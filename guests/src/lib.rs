@@ -12,6 +12,7 @@ pub mod docker;
 pub mod fault;
 pub mod guest;
 pub mod guest_time;
+pub mod heard;
 pub mod host;
 pub mod image;
 pub mod net;

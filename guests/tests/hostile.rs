@@ -259,6 +259,13 @@ async fn hostile_qemus() {
         ("QMP: an endless line", vec![Endless(vec![b'x'; 1 << 20])], "closed"),
         ("QMP: lines", vec![Endless(b"{\"return\": {}, \"id\": 77}\n".repeat(1000))], "did not answer query-status"),
         ("QMP: numbers", vec![Once(many.into_bytes()), Silence], "invalid type"),
+        (
+            "QMP: events",
+            vec![Endless(
+                b"{\"event\": \"RESET\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n".repeat(1000),
+            )],
+            "closed",
+        ),
         ("QMP: silence", vec![Silence], "did not answer query-status"),
     ] {
         qemu(name, say, text).await;

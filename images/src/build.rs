@@ -31,9 +31,13 @@ pub(crate) fn build(recipe: &Recipe, folder: &Path, progress: Progress<'_>) -> R
 }
 
 /// Resolves the packages anew and writes the lock; the lines that changed.
-pub fn update_lock(recipe: &Recipe, sources: &Path, progress: Progress<'_>) -> Result<Vec<String>, BuildError> {
-    let folder = tempfile::tempdir().map_err(io_error("make a temporary folder"))?;
-    let parts = debootstrap(recipe, folder.path(), "minbase", &recipe.packages(), progress)?;
+pub(crate) fn update_lock(
+    recipe: &Recipe,
+    folder: &Path,
+    sources: &Path,
+    progress: Progress<'_>,
+) -> Result<Vec<String>, BuildError> {
+    let parts = debootstrap(recipe, folder, "minbase", &recipe.packages(), progress)?;
     let found = read_lock(recipe, &parts.join("packages.lock"))?;
     let changed = recipe.lock().map(|old| old.difference(&found)).unwrap_or_default();
     let head =

@@ -18,7 +18,6 @@ mod mmdebstrap;
 mod recipe;
 mod store;
 
-pub use build::update_lock;
 pub use container::container_root;
 pub use error::BuildError;
 pub use full_disk::full_disk;

@@ -1,12 +1,17 @@
 //! What a recipe's lock pins, and packages that the mirror no longer has.
 
 use crate::error::BuildError;
-use crate::lock::Lock;
+use crate::lock::{Lock, Package};
 use crate::mmdebstrap::{Progress, run};
 use crate::recipe::Recipe;
 use std::process::Command;
 
 impl Recipe {
+    /// Every package of the image.
+    pub fn locked(&self) -> Result<Vec<Package>, BuildError> {
+        Ok(self.lock()?.packages)
+    }
+
     /// Parsed.
     pub(crate) fn lock(&self) -> Result<Lock, BuildError> {
         Lock::parse(self.lock).map_err(|source| BuildError::Lock { lock: self.lock_path, source })

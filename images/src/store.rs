@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 const FILES: &[EntryFile] = &[("kernel", 0o444), ("initrd", 0o444), ("root.ext4", 0o444)];
 
+/// In front of a recipe's name: where its packages are resolved.
+const LOCK_OF: &str = "lock-of-";
+
 /// The store in a cache folder.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -68,7 +71,11 @@ impl Store {
     /// The image of a recipe and its lock: verified, or built where there is none that holds.
     pub fn ensure(&self, recipe: &Recipe, progress: Progress<'_>) -> Result<Image, StoreError> {
         let held = match self.entries.open(&recipe.key(), progress)? {
-            Slot::Held(held) => held,
+            Slot::Held(held) => {
+                // What cannot be removed now goes with a later run.
+                let _ = self.entries.sweep();
+                held
+            }
             Slot::Vacant(vacant) => {
                 self.entries.sweep()?;
                 let minutes = if recipe.is_native() { "about two minutes" } else { "three to four minutes" };
@@ -79,6 +86,23 @@ impl Store {
         };
         let Held { folder, digest, .. } = &held;
         Ok(Image::of(folder, digest.clone()))
+    }
+
+    /// Resolves a recipe's packages anew and writes its lock below `sources`; the lines that changed.
+    pub fn update_lock(
+        &self,
+        recipe: &Recipe,
+        sources: &Path,
+        progress: Progress<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        // A folder like an entry's that is being made: what is left of it when it is killed goes as theirs do.
+        match self.entries.open(&format!("{LOCK_OF}{}", recipe.name), progress)? {
+            Slot::Vacant(vacant) => Ok(build::update_lock(recipe, &vacant.folder(), sources, progress)?),
+            Slot::Held(held) => {
+                let text = format!("{} is in the way", held.folder.display());
+                Err(BuildError::Io { what: "make a folder".into(), source: std::io::Error::other(text) }.into())
+            }
+        }
     }
 
     /// Whether [`Store::ensure`] has nothing to build, as far as can be known without reading the image.

@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use nix::fcntl::{FcntlArg, OFlag};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,12 +61,18 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Begins a run on QEMU whose results go to `out`.
-    fn run(&self, out: &str, more: &[&str]) -> Run {
-        let log = self.path(&format!("{out}.log"));
+    /// A run on QEMU whose results go to `out`.
+    fn command(&self, out: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
         command.args(["e2e", SCENARIO, "--world", "qemu", "--out"]).arg(self.path(out)).args(more);
         command.env("TMPDIR", self.path("tmp")).env("XDG_CACHE_HOME", self.path("cache"));
+        command
+    }
+
+    /// Begins it.
+    fn run(&self, out: &str, more: &[&str]) -> Run {
+        let log = self.path(&format!("{out}.log"));
+        let mut command = self.command(out, more);
         command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         // Whoever runs the tests in the background may have these ignored, and a run would obey.
         // SAFETY: system calls only.
@@ -320,6 +328,76 @@ fn who_asks_a_run_to_end_gets_what_is_known() {
             place.nothing_is_left(out);
         }
     }
+}
+
+/// Its overlay is open, so that it is gone for everybody but QEMU.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn an_overlay_that_is_removed_in_mid_run_changes_nothing() {
+    let place = Place::new();
+    let mut run = place.run("removed", &["--cold"]);
+    run.says("guest ready (");
+    let removed = overlays(&place.path("tmp")).iter().filter(|path| fs::remove_file(path).is_ok()).count();
+    assert_eq!(removed, 1);
+    let (status, said) = run.end();
+    assert_eq!(status, Some(0), "{said}");
+    place.nothing_is_left("an overlay that was removed");
+}
+
+fn overlays(folder: &Path) -> Vec<PathBuf> {
+    let entries: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    let below = entries.iter().filter(|path| path.is_dir()).flat_map(|path| overlays(path));
+    below.chain(entries.iter().filter(|path| path.ends_with("disk.qcow2")).cloned()).collect()
+}
+
+/// The scratch folder's file system, and the templates', are full: the first is named; without a template a guest boots.
+#[test]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
+fn a_full_scratch_or_cache_is_named() {
+    for (folder, mib, more, status, words) in [
+        ("tmp", 2, &["--cold"][..], 3, "the host has no room for what the guest writes to its disk"),
+        ("cache/vmhealth/templates", 64, &[], 0, "booted cold"),
+    ] {
+        let place = Place::without_templates();
+        fs::create_dir_all(place.path(folder)).unwrap();
+        let script = format!("mount -t tmpfs -o size={mib}m tmpfs \"$1\" && shift && exec \"$@\"");
+        let inner = place.command("out", more);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script, "sh"]).arg(place.path(folder));
+        command.arg(inner.get_program()).args(inner.get_args());
+        inner.get_envs().for_each(|(name, value)| drop(command.env(name, value.unwrap_or_default())));
+        if !nix::unistd::geteuid().is_root() {
+            return eprintln!("SKIPPED, only root mounts a file system over a folder without being another user");
+        }
+        let log = place.path("out.log");
+        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        let (found, said) = Run { child: command.spawn().unwrap(), log }.end();
+        assert_eq!(found, Some(status), "{folder}: {said}");
+        assert!(said.contains(words), "{folder}: {said}");
+    }
+}
+
+/// A pipe that is full, that nobody reads and nobody closes.
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let blocks = |how| nix::fcntl::fcntl(&writer, FcntlArg::F_SETFL(how)).unwrap();
+    blocks(OFlag::O_NONBLOCK);
+    while (&writer).write(&[b'x'; 4096]).is_ok() {}
+    blocks(OFlag::empty());
+    let mut child = model(&folder.path().join("out")).stderr(writer.try_clone().unwrap()).spawn().unwrap();
+    let mut status = None;
+    let begun = Instant::now();
+    while status.is_none() && begun.elapsed() < PATIENCE {
+        status = child.try_wait().unwrap();
+        std::thread::sleep(LOOK);
+    }
+    let _ = child.kill();
+    assert_eq!(status.expect("an end").code(), Some(0));
+    writer.flush().unwrap();
+    drop(reader);
+    assert!(folder.path().join("out/results.json").exists());
 }
 
 /// At any moment, from the first template's boot to the verdict; the next run removes what they left.

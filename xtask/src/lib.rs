@@ -16,4 +16,6 @@ pub mod probe;
 pub mod program;
 pub mod report;
 pub mod run;
+pub mod sbom;
+mod stderr;
 pub mod workspace;

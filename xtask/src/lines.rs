@@ -1,8 +1,9 @@
 //! Lines on stderr, and below them in a terminal what is waited for. A view that owns the terminal takes the lines in their place.
 
 use crate::report::without_control;
+use crate::stderr;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +24,12 @@ fn place() -> MutexGuard<'static, Place> {
     PLACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A line for who waits. Whoever read them may be gone, as a terminal that was closed: that ends no run.
+/// A line for who waits.
 /// What a guest has in it cannot steer the terminal.
 pub fn say(line: &str) {
     let line = &without_control(line);
     match &*place() {
-        Place::Stderr => drop(writeln!(io::stderr().lock(), "{line}")),
+        Place::Stderr => stderr::line(line),
         Place::AboveBar(bar) => {
             bar.println(line);
             bar.set_message(line.trim().to_owned());

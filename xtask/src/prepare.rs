@@ -42,8 +42,15 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
         std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
     });
     if let Err(e) = mapped {
+        let why = match e.kind() {
+            // unshare(2): the limit is reached, which may be 0.
+            std::io::ErrorKind::StorageFull => {
+                "the system allows no more of them (user.max_user_namespaces)".to_owned()
+            }
+            _ => e.to_string(),
+        };
         // The network's own error will say what to do.
-        say(&format!("warning: no user namespace: {e}"));
+        say(&format!("warning: no user namespace: {why}"));
     }
 }
 
@@ -181,11 +188,9 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
     }
-    if let Err(why) = confine::available().await {
-        say(&format!(
-            "QEMU is not confined on this host beyond its own seccomp filter: {why} ({} doctor)",
-            program::name()
-        ));
+    let missing: Vec<&str> = confine::parts().await.iter().filter(|p| p.found.is_err()).map(|p| p.name).collect();
+    if !missing.is_empty() {
+        say(&format!("QEMU runs without {}: {} doctor says what it takes", missing.join(" and "), program::name()));
     }
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
     // The same host twice would be compared with itself.

@@ -17,7 +17,7 @@
 //!        --a byte into `wake`----->      <--a byte into `stop`--
 //! ```
 //!
-//! `calls.rs` lists every call that is taken over, and why. Nothing here knows QMP, guests or scenarios.
+//! `calls.rs` lists every call that is taken over, and why; `files.rs` has one more, which is not about time. Nothing here knows QMP, guests or scenarios.
 
 pub mod page;
 
@@ -30,6 +30,8 @@ mod sleepers;
 mod calls;
 #[cfg(feature = "preload")]
 mod clock;
+#[cfg(feature = "preload")]
+mod files;
 #[cfg(feature = "preload")]
 mod link;
 #[cfg(feature = "preload")]

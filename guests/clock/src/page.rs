@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 pub const LAYOUT: u64 = 0x766d_6863_6c6b_0002;
 /// The variable that tells QEMU's side which folder the files are in.
 pub const FOLDER_VARIABLE: &str = "VMHEALTH_CLOCK";
+/// The variable that tells a fork's QEMU which file is its template's memory.
+pub const MEMORY_VARIABLE: &str = "VMHEALTH_MEMORY";
 /// Of the guest's time-stamp counter, whatever the host's own is: a template's guest goes on counting on any host.
 pub const TSC_KHZ: u32 = 2_000_000;
 

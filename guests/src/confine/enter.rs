@@ -29,6 +29,9 @@ pub(super) fn enter(plan: &Plan, parent: c_int) -> io::Result<()> {
         own_namespaces(plan)?;
         own_root(plan)?;
         no_rights()?;
+        if let Some(rules) = &plan.rules {
+            check(if rules.take_on().is_ok() { 0 } else { -1 }, c"keep to Landlock's rules", c"")?;
+        }
         limit(libc::RLIMIT_CORE, 0)?;
         limit(libc::RLIMIT_NOFILE, FILES)?;
         limit(libc::RLIMIT_FSIZE, FILE_BYTES)?;
@@ -86,11 +89,13 @@ unsafe fn make(step: &Step) -> io::Result<()> {
             Step::Link { text, at } => check(libc::symlink(text.as_ptr(), at.as_ptr()), c"link", at),
             Step::Bind { from, to, kind } => {
                 // What it writes to is one folder or file; the new root itself is mounted in there.
-                let whole = if *kind == Kind::Read { libc::MS_REC } else { 0 };
+                let whole = if matches!(kind, Kind::System | Kind::Read) { libc::MS_REC } else { 0 };
                 let bound = libc::mount(from.as_ptr(), to.as_ptr(), null(), libc::MS_BIND | whole, null());
                 check(bound, c"bind", from)?;
                 let set = match kind {
-                    Kind::Read => libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+                    Kind::System | Kind::Read => {
+                        libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV
+                    }
                     Kind::Write => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC,
                     Kind::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
                 };

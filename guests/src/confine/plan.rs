@@ -1,6 +1,7 @@
 //! The root of a confined process, as steps that can be done without memory of one's own: between fork and exec nothing may be
 //! allocated.
 
+use super::landlock::Rules;
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -45,6 +46,8 @@ pub(super) enum Step {
 /// What may be done with what is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Programs and libraries.
+    System,
     Read,
     Write,
     Device,
@@ -56,6 +59,8 @@ pub(super) struct Plan {
     /// An empty folder of the host's, over which the new root is mounted.
     pub(super) root: CString,
     pub(super) steps: Vec<Step>,
+    /// The same as Landlock has it; `None`: the kernel has none.
+    pub(super) rules: Option<Rules>,
     /// `ID ID 1`.
     pub(super) user: CString,
     pub(super) group: CString,
@@ -73,39 +78,37 @@ impl Plan {
         memory_mib: u64,
     ) -> io::Result<Plan> {
         let mut steps = Steps { root: root.to_owned(), made: BTreeSet::new(), steps: Vec::new() };
-        for path in SYSTEM.map(Path::new) {
+        let seen = seen(program, accesses, kvm);
+        for (path, kind) in &seen {
             match path.read_link() {
-                Ok(text) => steps.link(&text, path)?,
-                Err(_) if path.exists() => steps.bind(path, Kind::Read)?,
-                Err(_) => {}
+                Ok(text) if *kind == Kind::System => steps.link(&text, path)?,
+                _ => steps.bind(path, *kind)?,
             }
-        }
-        // One that was built by hand: its libraries and firmware are beside its folder.
-        if let Some(prefix) = program.parent().and_then(Path::parent)
-            && !SYSTEM.iter().any(|known| program.starts_with(known))
-        {
-            steps.bind(prefix, Kind::Read)?;
-        }
-        for device in DEVICES.iter().chain(kvm.then_some(&KVM)) {
-            steps.bind(Path::new(device), Kind::Device)?;
-        }
-        // A folder before what is in it.
-        for Access { path, write } in BTreeSet::from_iter(accesses) {
-            // Firmware that the system brings is there already.
-            if !write && SYSTEM.iter().any(|known| path.starts_with(known)) {
-                continue;
-            }
-            steps.bind(path, if *write { Kind::Write } else { Kind::Read })?;
         }
         let identity = |id: u32| text(OsStr::new(&format!("{id} {id} 1")));
         Ok(Plan {
             root: text(root.as_os_str())?,
             steps: steps.steps,
+            rules: Rules::new(seen)?,
             user: identity(nix::unistd::geteuid().as_raw())?,
             group: identity(nix::unistd::getegid().as_raw())?,
             memory: memory_mib << 20,
         })
     }
+}
+
+/// What a process is to see, and how. A folder comes before what is in it.
+pub(super) fn seen<'a>(program: &'a Path, accesses: &'a [Access], kvm: bool) -> Vec<(&'a Path, Kind)> {
+    let is_system = |path: &Path| SYSTEM.iter().any(|known| path.starts_with(known));
+    let system = SYSTEM.map(Path::new).into_iter().filter(|path| path.exists());
+    // One that was built by hand: its libraries and firmware are beside its folder.
+    let own = program.parent().and_then(Path::parent).filter(|_| !is_system(program));
+    let devices = DEVICES.iter().chain(kvm.then_some(&KVM)).map(|device| (Path::new(*device), Kind::Device));
+    // Firmware that the system brings is there already.
+    let files = BTreeSet::from_iter(accesses).into_iter().filter(|access| access.write || !is_system(&access.path));
+    let kind = |write| if write { Kind::Write } else { Kind::Read };
+    let files = files.map(|access| (access.path.as_path(), kind(access.write)));
+    system.chain(own).map(|path| (path, Kind::System)).chain(devices).chain(files).collect()
 }
 
 struct Steps {

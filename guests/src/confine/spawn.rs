@@ -3,9 +3,11 @@
 //! It is the first of its pid namespace, which the thread that forks it has made: so it has a thread of its own, which waits
 //! for it.
 
+use super::cgroup::{self, Group, join};
 use super::enter::enter;
-use super::plan::{Access, Plan};
-use crate::process::{End, GivenUp, Process, end_of, guard};
+use super::landlock::Rules;
+use super::plan::{Access, Plan, seen};
+use crate::process::{End, GivenUp, Process, end_of, guard, guarded};
 use crate::scratch::Scratch;
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
@@ -13,6 +15,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -51,6 +54,8 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
     let plan = Plan::new(&root, &program, &accesses, confined.kvm, confined.memory_mib + OVERHEAD_MIB)?;
+    let group = group(confined.memory_mib)?;
+    let door = group.as_ref().map(Group::door);
     let parent = pidfd(std::process::id())?;
     let mut command = Command::new(program);
     // Its unlinked files are made in there.
@@ -61,13 +66,48 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
         .env("TMPDIR", confined.scratch);
     command.stdout(Stdio::null()).stderr(confined.stderr);
     guard(&mut command, confined.inherit, None);
-    // SAFETY: `enter` makes system calls only, on what was allocated here.
-    unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, move || enter(&plan, parent.as_raw_fd())) };
+    // SAFETY: system calls only, on what was allocated here.
+    unsafe {
+        command.pre_exec(move || {
+            door.map_or(Ok(()), join)?;
+            enter(&plan, parent.as_raw_fd())
+        });
+    }
     let (started, start) = mpsc::channel();
     let (ended, end) = oneshot::channel();
-    std::thread::Builder::new().name("qemu".into()).spawn(move || run(command, &started, ended))?;
+    std::thread::Builder::new().name("qemu".into()).spawn(move || {
+        run(command, &started, ended);
+        // Nobody is in it any more.
+        drop(group);
+    })?;
     let (pid, handle) = start.recv().map_err(io::Error::other)??;
     Ok(Process::new(Some(pid), |given_up| wait(Handle(handle), end, given_up)))
+}
+
+/// The group that a process is to be in; `None`: there are none here.
+fn group(memory_mib: u64) -> io::Result<Option<Group>> {
+    cgroup::parent().ok().map(|parent| Group::new(&parent, memory_mib)).transpose()
+}
+
+/// The same where there can be no namespaces: among the host's files and with the rights of the runner, but what it may open,
+/// Landlock's rules say, where there are any.
+pub(crate) fn spawn_in_the_open(confined: Confined<'_>) -> io::Result<Process> {
+    let program = find(confined.program)?;
+    let mut accesses = vec![Access::write(confined.scratch)];
+    accesses.extend_from_slice(confined.accesses);
+    let rules = Rules::new(seen(&program, &accesses, confined.kvm))?;
+    let mut command = guarded(&program, confined.inherit);
+    command.env_clear().args(confined.args).envs(confined.environment.iter().map(|(n, v)| (n, v)));
+    command.env("TMPDIR", confined.scratch).stdout(Stdio::null()).stderr(confined.stderr);
+    // SAFETY: system calls only.
+    unsafe {
+        command.pre_exec(move || {
+            let Some(rules) = &rules else { return Ok(()) };
+            nix::sys::prctl::set_no_new_privs()?;
+            rules.take_on()
+        });
+    }
+    command.spawn().map(Process::local)
 }
 
 /// The life of its thread.

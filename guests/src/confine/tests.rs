@@ -1,10 +1,11 @@
 //! A program that is started in QEMU's place by the same code, and tries what is forbidden.
 
-use super::{Access, Confined, available, spawn};
+use super::{Access, Confined, available, landlock, spawn, spawn_in_the_open};
+use crate::process::Process;
 use nix::libc;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,7 @@ impl Place {
         for file in ["image/base", "log", "beside/secret"] {
             fs::write(place.path().join(file), file).unwrap();
         }
+        fs::copy("/usr/bin/true", place.path().join("image/tool")).unwrap();
         place
     }
 
@@ -31,6 +33,10 @@ impl Place {
 
     /// Runs a script in there until its end, with the folder as `$1`.
     async fn run(&self, script: &str) -> (Exit, String) {
+        self.run_by(script, spawn).await
+    }
+
+    async fn run_by(&self, script: &str, spawn: fn(Confined<'_>) -> io::Result<Process>) -> (Exit, String) {
         let said = self.path().join("stderr");
         let args: [OsString; 4] = ["-c".into(), script.into(), "sh".into(), self.path().into()];
         let own = self.path();
@@ -93,6 +99,10 @@ async fn what_is_forbidden_cannot_be_done() {
     // Ours, by the number that we see.
     let (signal, us) = (format!("kill -0 {}", std::process::id()), format!("ls /proc/{}", std::process::id()));
     let place = Place::new();
+    // Landlock's share: what its place among the files would let it do.
+    let by_rules =
+        ["ls /", "$1/image/tool", "mkfifo $1/scratch/pipe", "mkdir $1/scratch/folder", "ln -s /usr $1/scratch/link"];
+    let by_rules = if landlock::version().is_some() { &by_rules[..] } else { &[] };
     for forbidden in [
         "cat /etc/shadow",
         "cat /etc/passwd",
@@ -120,11 +130,45 @@ async fn what_is_forbidden_cannot_be_done() {
         connect.as_str(),
         signal.as_str(),
         us.as_str(),
-    ] {
+    ]
+    .iter()
+    .chain(by_rules)
+    {
         let (end, said) = place.run(&format!("{{ {forbidden}; }} >/dev/null 2>&1 && echo DONE >&2; exit 0")).await;
         assert_eq!((end, said.as_str()), (Exit::Status(0), ""), "{forbidden}");
     }
     assert_eq!(server.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody has connected");
+    assert_eq!(fs::read_to_string(place.path().join("image/base")).unwrap(), "image/base");
+}
+
+/// Where there can be no namespaces, Landlock alone keeps it to its own files.
+#[tokio::test]
+async fn in_the_open_it_keeps_to_its_files() {
+    if landlock::version().is_none() {
+        return eprintln!("SKIPPED, this kernel has no Landlock");
+    }
+    let place = Place::new();
+    let script = "set -e; /usr/bin/true; read -r x <$1/image/base || [ $x = image/base ]; echo more >>$1/log; \
+                  echo x >$1/scratch/x; : >/dev/null; head -c 1 /dev/urandom >/dev/null";
+    assert_eq!(place.run_by(script, spawn_in_the_open).await, (Exit::Status(0), String::new()));
+    for forbidden in [
+        "cat /etc/shadow",
+        "cat /etc/hostname",
+        "ls /proc/1/fd",
+        "cat $1/beside/secret",
+        "echo x >$1/image/base",
+        "rm -f $1/image/base && ! [ -e $1/image/base ]",
+        "echo x >$1/image/new",
+        "echo x >$1/beside/new",
+        "cp /usr/bin/true $1/scratch/run && $1/scratch/run",
+        "$1/image/tool",
+        "cat /dev/tty /dev/mem",
+        "mount -t tmpfs none $1/scratch",
+    ] {
+        let script = format!("{{ {forbidden}; }} >/dev/null 2>&1 && echo DONE >&2; exit 0");
+        let (end, said) = place.run_by(&script, spawn_in_the_open).await;
+        assert_eq!((end, said.as_str()), (Exit::Status(0), ""), "{forbidden}");
+    }
     assert_eq!(fs::read_to_string(place.path().join("image/base")).unwrap(), "image/base");
 }
 

@@ -60,6 +60,8 @@ pub struct Live {
     pub(crate) counts_in_panic: bool,
     /// Why nobody can tell how it ended.
     pub(crate) lost: Arc<OnceLock<String>>,
+    /// The host has no room for what the guest writes to its disk.
+    pub(crate) full: Arc<AtomicBool>,
     /// QEMU has told of its kernel's panic.
     pub(crate) panicked: Arc<AtomicBool>,
     /// Somebody here has sent it a signal.
@@ -152,11 +154,15 @@ pub(super) async fn pump(
     to_us: mpsc::UnboundedSender<GuestEvent>,
     mut started: bool,
     lost: Arc<OnceLock<String>>,
+    full: Arc<AtomicBool>,
     panicked: Arc<AtomicBool>,
 ) {
     let (mut io_error, mut ending) = (false, false);
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(time::wall);
+        if event.data.get("nospace").and_then(Value::as_bool) == Some(true) {
+            full.store(true, Ordering::Relaxed);
+        }
         let Some(mut event) = domain_event(&event) else { return };
         // `cont` after -S: the guest's first breath.
         if event == DomainEvent::Resume && !std::mem::replace(&mut started, true) {

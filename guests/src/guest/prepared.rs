@@ -24,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use vmhealth_clock::page::MEMORY_VARIABLE;
 use vmhealth_sim::cluster::DomainEvent;
 
 /// From exec to a negotiated QMP; QEMU needs well under a second of one core for it.
@@ -118,7 +119,13 @@ impl Prepared {
                 Some((ClockSpeed::new(clock, *speed), place, object))
             }
         };
-        let environment = clock.as_ref().map(|(clock, _, object)| clock.environment(object));
+        let environment = clock.as_ref().map(|(clock, _, object)| {
+            let mut environment = clock.environment(object).to_vec();
+            if let Memory::Private(ram) = &machine.memory {
+                environment.push((MEMORY_VARIABLE, ram.into()));
+            }
+            environment
+        });
         let launch = Launch {
             args: command.args(),
             environment: environment.as_ref().map_or(&[], |e| e.as_slice()),
@@ -167,9 +174,9 @@ impl Prepared {
             qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         }
         let lost = Arc::new(OnceLock::new());
-        let panicked = Arc::new(AtomicBool::new(false));
+        let [panicked, full] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let (speed, place) = clock.map(|(speed, place, _)| (speed, place)).unzip();
-        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone(), panicked.clone());
+        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone(), full.clone(), panicked.clone());
         tokio::spawn(async move {
             pumping.await;
             // Its time is waited for until its end was told.
@@ -190,6 +197,7 @@ impl Prepared {
             cpus,
             counts_in_panic,
             lost,
+            full,
             panicked,
             signalled: Cell::default(),
             node_cut_off: Cell::default(),
@@ -231,8 +239,8 @@ fn died(end: End, stderr: &Path) -> StartError {
     StartError::Died { status, stderr: last_words(stderr) }
 }
 
-/// What QEMU opens. It reads the image only; it writes to its own folders and to the template's, whose memory it maps privately
-/// and opens for writing all the same.
+/// What QEMU opens: the image and what it is a fork of only for reading, its own folders and those of a template that is made
+/// for writing, too.
 fn files(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let folder = |path: &Path| path.parent().map(Path::to_owned);
     let boot = match &machine.boot {
@@ -241,7 +249,7 @@ fn files(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &
         // Alone, as the user's files: what else is beside them is not QEMU's business.
         Boot::Uefi { code, .. } => Some(code.clone()),
     };
-    let reads = BTreeSet::from_iter(boot.into_iter().chain(users_files.iter().cloned()));
+    let mut reads = BTreeSet::from_iter(boot.into_iter().chain(users_files.iter().cloned()));
     let memory = match &machine.memory {
         Memory::Anonymous => None,
         Memory::Shared(path) | Memory::Private(path) => Some(path),
@@ -249,9 +257,13 @@ fn files(machine: &Machine, users_files: &[PathBuf], scratch: &Path, evidence: &
     let disk = match &machine.disk {
         Disk::Overlay(path) | Disk::Snapshot(path) => path,
     };
-    let mut writes: BTreeSet<PathBuf> =
-        memory.into_iter().chain([disk]).chain(&machine.seed).filter_map(|p| folder(p)).collect();
-    writes.extend([scratch.to_owned(), evidence.to_owned()]);
+    let guests = memory.into_iter().chain([disk]).chain(&machine.seed).filter_map(|p| folder(p));
+    let mut writes = BTreeSet::from([scratch.to_owned(), evidence.to_owned()]);
+    match &machine.disk {
+        Disk::Overlay(_) => writes.extend(guests),
+        // Its memory may be a copy of its own.
+        Disk::Snapshot(_) => reads.extend(guests.filter(|folder| folder != scratch)),
+    }
     (reads.into_iter().collect(), writes.into_iter().collect())
 }
 
@@ -274,8 +286,8 @@ fn accesses(machine: &Machine, users_files: &[PathBuf], serial: &Path, scratch: 
     };
     let memory = match &machine.memory {
         Memory::Anonymous => None,
-        // A fork maps it privately; QEMU before 8.2 opens it for writing all the same.
-        Memory::Shared(path) | Memory::Private(path) => Some(Access::write(path)),
+        Memory::Shared(path) => Some(Access::write(path)),
+        Memory::Private(path) => Some(Access::read(path)),
     };
     let disk = match &machine.disk {
         Disk::Overlay(path) => Access::write(path),

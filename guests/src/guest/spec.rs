@@ -78,7 +78,10 @@ impl VmSpec {
         let (memory, disk, seed, state) = match mode {
             BootMode::Cold => (Memory::Anonymous, scratch.join("disk.qcow2"), scratch.join("seed.img"), None),
             BootMode::Template { ram, disk, seed } => (Memory::Shared(ram), disk, seed, None),
-            BootMode::Fork(of) => (Memory::Private(of.ram), of.disk, of.seed, Some(of.state)),
+            BootMode::Fork(of) => {
+                let ram = if self.shares_memory_safely() { of.ram } else { copied(&of.ram, scratch)? };
+                (Memory::Private(ram), of.disk, of.seed, Some(of.state))
+            }
         };
         // A fork's is its template's, by the template's name.
         let data = self.seed();
@@ -113,6 +116,16 @@ impl VmSpec {
             time: self.platform.time.clone(),
             second_monitor: None,
         })
+    }
+
+    fn opens_memory_read_only(&self) -> bool {
+        self.platform.emulator.version.is_from(8, 2)
+    }
+
+    /// Whether forks can have their template's memory itself: QEMU opens it for reading only, by itself or because the object that
+    /// is loaded into it sees to that.
+    fn shares_memory_safely(&self) -> bool {
+        self.opens_memory_read_only() || matches!(self.platform.time, Timekeeping::Guest { .. })
     }
 
     /// An image of ours is entered directly; the manifest's firmware boots the user's.
@@ -158,6 +171,7 @@ impl VmSpec {
             accel: self.platform.accel,
             memory_mib: self.memory_mib(),
             memory,
+            told_read_only: self.opens_memory_read_only(),
             incoming: false,
             vcpus: vmi.vcpus.unwrap_or(1),
             watchdog: vmi.watchdog.as_ref().map(|w| w.model),
@@ -218,6 +232,21 @@ fn relative(base: &Path, overlay: &Path) -> PathBuf {
     let cache = overlay.parent().and_then(Path::parent).and_then(Path::parent);
     let below = cache.and_then(|cache| base.strip_prefix(cache).ok());
     below.map_or_else(|| base.to_owned(), |below| Path::new("../..").join(below))
+}
+
+/// A copy of a template's memory for one fork; where the file system can, it shares the blocks.
+fn copied(ram: &Path, scratch: &Path) -> Result<PathBuf, StartError> {
+    let copy = scratch.join("ram");
+    let output = Command::new("cp")
+        .args(["--reflink=auto", "--sparse=auto", "--no-preserve=mode", "--"])
+        .args([ram, &copy])
+        .output()
+        .and_then(|output| match output.status.success() {
+            true => Ok(()),
+            false => Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+        });
+    output.map_err(StartError::io("copy the template's memory"))?;
+    Ok(copy)
 }
 
 /// The size is said (`-u`), so that qemu-img opens nothing of the image: only a confined QEMU does.

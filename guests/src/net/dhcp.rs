@@ -44,7 +44,7 @@ async fn serve(socket: UdpSocket) {
 }
 
 /// An offer for a discover, an acknowledgement for a request; nothing for anything else.
-fn answer(request: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn answer(request: &[u8]) -> Option<Vec<u8>> {
     const BOOTREQUEST: u8 = 1;
     const BOOTREPLY: u8 = 2;
     let options = request.get(FIXED..)?.strip_prefix(&MAGIC)?;

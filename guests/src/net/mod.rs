@@ -10,6 +10,7 @@ mod relay;
 mod tap;
 
 pub use dhcp::DhcpServer;
+pub(crate) use dhcp::answer as dhcp_answer;
 pub use netns::Netns;
 pub(crate) use relay::Relay;
 

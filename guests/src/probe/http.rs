@@ -3,8 +3,8 @@
 
 use super::attempt::{attempt, error, failure, success};
 use super::connection::{Connection, OddStatus};
+use super::hop::{Hop, HttpTarget, first_hop, named_host};
 use super::network::{Network, dial};
-use super::target::{has_scheme, is_reference, request_target};
 use super::tls;
 use crate::time;
 use http_body_util::{BodyExt, Empty};
@@ -21,9 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use url::{Position, Url};
 use vmhealth_sim::kubelet::{Attempt, Verdict};
-use vmhealth_sim::manifest::Scheme;
 
 /// Of Go's transport, whatever the probe's own timeout (apimachinery SetTransportDefaults).
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -38,21 +36,6 @@ const MAX_HEADERS: usize = 16 << 10;
 const MAX_REQUESTS: usize = 10;
 /// Never sent, whatever the user wrote.
 const NEVER_SENT: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
-
-/// What an attempt asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HttpTarget {
-    /// HTTP or HTTPS.
-    pub scheme: Scheme,
-    /// A name or an address.
-    pub host: String,
-    /// The port, also in the Host line.
-    pub port: u16,
-    /// As in the manifest.
-    pub path: String,
-    /// As in the manifest.
-    pub headers: Vec<(String, String)>,
-}
 
 /// How far an attempt came; decides what running out of time means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,43 +93,20 @@ pub async fn get_logged(
     }
 }
 
-fn first_hop(target: &HttpTarget) -> Result<Hop, String> {
-    let scheme = match target.scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
-    };
-    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
-    let path = request_target(&target.path)
-        .map_err(|_| format!("Get \"{scheme}:{}\": http: no Host in request URL", target.path))?;
-    let authority = format!("{host}:{}", target.port);
-    let text = format!("{scheme}://{authority}{path}");
-    let url = Url::parse(&text).map_err(|e| format!("parse \"{text}\": {e}"))?;
-    let custom_host = target.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("host")).map(|(_, v)| v);
-    let host_line = match custom_host.filter(|v| !v.is_empty()).map(|v| HeaderValue::from_str(v)).transpose() {
-        Ok(line) => line,
-        Err(_) => return Err(format!("Get \"{text}\": http: invalid Host header")),
-    };
-    Ok(Hop { url, authority, target: path, host_line, referer: None, drop_content: false })
-}
-
-/// What a request needs beside its URL.
-struct Hop {
-    url: Url,
-    /// Host and port as they are written: always with the port in the first URL and what is relative to it.
-    authority: String,
-    /// Origin-form; the first one is ours, because the crate would normalise it.
-    target: String,
-    /// The Host line, if it is not the URL's own.
-    host_line: Option<HeaderValue>,
-    referer: Option<String>,
-    /// After 301, 302 and 303 the content headers are dropped.
-    drop_content: bool,
-}
-
-impl Hop {
-    /// The URL as Go shows it.
-    fn shown(&self) -> String {
-        format!("{}://{}{}", self.url.scheme(), self.authority, self.target)
+/// What an attempt makes of an answer that comes on a stream; a redirect is not followed.
+pub(crate) async fn answered_on<S>(stream: S, target: &HttpTarget) -> Attempt
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let sent = RefCell::default();
+    let chain = Chain { phase: Cell::new(Phase::Dialing), ends: RefCell::default(), sent: &sent };
+    let asked = first_hop(target).and_then(|hop| Ok((hop.shown(), head(target, &hop, false)?)));
+    match asked {
+        Ok((shown, request)) => match exchange(stream, false, request, &chain, &shown).await {
+            Ok(response) => judge(response, &chain).await,
+            Err(attempt) => attempt,
+        },
+        Err(text) => failure(text),
     }
 }
 
@@ -163,8 +123,7 @@ async fn follow(network: Network<'_>, target: &HttpTarget, mut hop: Hop, chain: 
         };
         let status = response.status();
         let Some(location) = redirect(&response) else { return judge(response, chain).await };
-        let next = Some(&location).filter(|l| is_reference(l)).and_then(|l| hop.url.join(l).ok());
-        let Some(next) = next else {
+        let Some(next) = hop.next(&location, matches!(status.as_u16(), 307 | 308)) else {
             return failure(format!("Get \"{first}\": failed to parse Location header \"{location}\""));
         };
         // The host rule comes before the count: text against the very first URL's host name, the port plays no part.
@@ -174,31 +133,7 @@ async fn follow(network: Network<'_>, target: &HttpTarget, mut hop: Hop, chain: 
         if requests >= MAX_REQUESTS {
             return failure(format!("Get \"{location}\": stopped after {MAX_REQUESTS} redirects"));
         }
-        let relative = Url::parse(&location).is_err() && !location.starts_with("//");
-        let insecure = hop.url.scheme() == "https" && next.scheme() == "http";
-        let own = &next[Position::BeforeHost..Position::AfterPort];
-        hop = Hop {
-            authority: if relative { hop.authority.clone() } else { own.to_owned() },
-            target: next[Position::BeforePath..Position::AfterQuery].to_owned(),
-            host_line: hop.host_line.clone().filter(|_| relative),
-            referer: (!insecure).then(|| hop.shown()),
-            drop_content: hop.drop_content || !matches!(status.as_u16(), 307 | 308),
-            url: next,
-        };
-    }
-}
-
-/// The host that a Location names, as it is written, without brackets; empty where it has a scheme and no host (`mailto:x`);
-/// `None`: it is relative.
-fn named_host(location: &str) -> Option<&str> {
-    let absolute = has_scheme(location);
-    let rest = if absolute { location.split_once(':')?.1 } else { location };
-    let Some(authority) = rest.strip_prefix("//") else { return absolute.then_some("") };
-    let authority = authority.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next(),
-        None => host.split(':').next(),
+        hop = next;
     }
 }
 

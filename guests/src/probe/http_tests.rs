@@ -4,6 +4,7 @@ use super::*;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use vmhealth_sim::manifest::Scheme;
 
 /// Serves `answers` one a connection (the last one again and again); returns the requests seen.
 async fn serve(answers: Vec<String>) -> (u16, Arc<Mutex<Vec<String>>>) {

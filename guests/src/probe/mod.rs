@@ -6,6 +6,7 @@
 mod agent;
 mod attempt;
 mod connection;
+mod hop;
 mod http;
 mod network;
 mod target;
@@ -13,6 +14,9 @@ mod tcp;
 mod tls;
 
 pub use agent::{exec, no_agent, ping};
-pub use http::{HttpTarget, Sent, get, get_logged};
+pub use hop::HttpTarget;
+pub(crate) use hop::first_hop;
+pub(crate) use http::answered_on;
+pub use http::{Sent, get, get_logged};
 pub use network::Network;
 pub use tcp::tcp;

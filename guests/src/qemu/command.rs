@@ -71,7 +71,10 @@ impl QemuCommand {
         match &machine.memory {
             Memory::Anonymous => c.option("-machine", board.machine),
             Memory::Shared(path) => c.memory_file(&board, machine.memory_mib, "on", path),
-            Memory::Private(path) => c.memory_file(&board, machine.memory_mib, "off", path),
+            Memory::Private(path) => {
+                let share = if machine.told_read_only { "off,readonly=on,rom=off" } else { "off" };
+                c.memory_file(&board, machine.memory_mib, share, path)
+            }
         };
         if machine.names_threads {
             c.option("-name", "guest,debug-threads=on");
@@ -228,6 +231,7 @@ mod tests {
             accel: Accel::Tcg,
             memory_mib: 512,
             memory: Memory::Anonymous,
+            told_read_only: false,
             incoming: false,
             vcpus: 1,
             watchdog: Some(WatchdogModel::I6300esb),
@@ -264,6 +268,8 @@ mod tests {
             ..machine.clone()
         };
         insta::assert_snapshot!("pc_fork", QemuCommand::new(&fork, &sockets));
+        let told = QemuCommand::new(&Machine { told_read_only: true, ..fork.clone() }, &sockets).to_string();
+        assert!(told.contains("share=off,readonly=on,rom=off,mem-path=/cache/ram"), "{told}");
         let s390x = Machine {
             architecture: Architecture::S390x,
             watchdog: Some(WatchdogModel::Diag288),

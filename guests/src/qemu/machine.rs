@@ -83,6 +83,8 @@ pub struct Machine {
     pub memory_mib: u64,
     /// What backs it.
     pub memory: Memory,
+    /// QEMU can be told to open a fork's memory for reading only (since 8.2).
+    pub told_read_only: bool,
     /// The device state comes over `migrate-incoming`.
     pub incoming: bool,
     /// vCPUs.

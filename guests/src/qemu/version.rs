@@ -20,6 +20,15 @@ pub struct QemuVersion {
     pub digest: String,
 }
 
+impl QemuVersion {
+    /// Whether it is this release, or a later one.
+    pub fn is_from(&self, major: u32, minor: u32) -> bool {
+        let mut parts = self.number.split('.').map(|part| part.parse().unwrap_or(0));
+        let own: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        own >= (major, minor)
+    }
+}
+
 impl fmt::Display for QemuVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.number)
@@ -47,12 +56,18 @@ pub(crate) fn parse(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{QemuVersion, parse};
 
     #[test]
     fn versions() {
         assert_eq!(parse("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)"), Some("7.2.22".into()));
         assert_eq!(parse("QEMU emulator version 10.0.13"), Some("10.0.13".into()));
         assert_eq!(parse("bash: not found"), None);
+        for (number, expected) in
+            [("7.2.22", false), ("8.1.5", false), ("8.2", true), ("8.10.0", true), ("10.0.13", true)]
+        {
+            let version = QemuVersion { number: number.into(), line: String::new(), digest: String::new() };
+            assert_eq!(version.is_from(8, 2), expected, "{number}");
+        }
     }
 }

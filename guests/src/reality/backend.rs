@@ -71,6 +71,9 @@ pub(super) trait Running: 'static {
     /// Why it does not run although it should, where that is nobody's doing in there; asked now and then.
     async fn hangs(&self) -> Option<String>;
 
+    /// Whether its kernel answers, whatever its console says: a program may write there, too.
+    async fn answers(&self) -> bool;
+
     /// Carries out a command; what to tell of it.
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input>;
 

@@ -186,7 +186,7 @@ impl<G: Running> Guest<G> {
 
     /// Passes on what it reports until it has ended; looks at its console beside it, and once more before each event. What
     /// somebody else did to it is the host's failure and said before the event; a kernel that crashed by itself is told from
-    /// one that a fault broke.
+    /// one that a fault broke, and from one that lives while a program says on its console that it crashed.
     async fn forward<B: Backend<Guest = G>>(
         &self,
         shared: &Shared<B>,
@@ -196,7 +196,9 @@ impl<G: Running> Guest<G> {
         let mut told = false;
         loop {
             let event = time::timeout(LOOK, events.recv()).await;
-            if let Some(why) = console.as_mut().and_then(Watched::crash) {
+            if let Some(why) = console.as_mut().and_then(Watched::crash)
+                && !self.answers().await
+            {
                 let reason = format!("the kernel of VMI {} crashed by itself: {why}", self.vmi);
                 shared.crash.borrow_mut().get_or_insert_with(|| reason.clone());
                 shared.tell(VmiInput::GuestCrashed { reason }.of(self.vmi));
@@ -219,6 +221,13 @@ impl<G: Running> Guest<G> {
                 self.stands_alone();
             }
             shared.tell(VmiInput::Domain { at: shared.clock.time_of_wall(at), event }.of(self.vmi));
+        }
+    }
+
+    async fn answers(&self) -> bool {
+        match self.present() {
+            Some(guest) => guest.answers().await,
+            None => false,
         }
     }
 

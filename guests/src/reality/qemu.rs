@@ -4,7 +4,7 @@ use super::backend::{Backend, Past, Running, Start};
 use super::setup::Setup;
 use crate::fault::{self, NotInjected};
 use crate::guest::{BootMode, GuestEvent, Live, Moment, NotReady, VerifyMode, VmSpec, Waited, verify};
-use crate::net::GUEST_ADDRESS;
+use crate::net::{GUEST_ADDRESS, Netns};
 use crate::outside;
 use crate::probe::{self, HttpTarget, Network};
 use crate::template::{PortReply, Template};
@@ -14,9 +14,11 @@ use crate::wire::QmpError;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
 use std::cell::Cell;
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -35,6 +37,10 @@ const AGENT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 const AGENT_REFUSAL: Duration = Duration::from_millis(500);
 /// For a QMP command that takes no time.
 const QMP_LIMIT: Duration = Duration::from_secs(10);
+/// Whether something listens there does not matter.
+const ANY_PORT: u16 = 1;
+/// A kernel that lives answers in milliseconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// From SIGTERM to SIGKILL when a domain is destroyed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
 
@@ -156,6 +162,16 @@ impl Running for QemuGuest {
             Err(late @ QmpError::Late { .. }) => Some(format!("QEMU hangs: {late}")),
             // Its end is told by its end.
             _ => None,
+        }
+    }
+
+    /// A refusal is an answer: the kernel gives it by itself.
+    async fn answers(&self) -> bool {
+        let connect = Network::Namespace(&self.live.netns).connect(Netns::guest(ANY_PORT));
+        match time::timeout(ANSWER_LIMIT, connect).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(e)) => e.kind() == io::ErrorKind::ConnectionRefused,
+            Err(_) => false,
         }
     }
 
@@ -289,6 +305,9 @@ fn interference(event: &DomainEvent, guest: &Live) -> Option<String> {
         // Nobody here has asked for it: another user's cleanup, a container engine that is being stopped.
         DomainEvent::Shutdown { reason: ShutdownCause::HostSignal } if !ours => {
             Some("QEMU was ended by a signal of somebody else's".to_owned())
+        }
+        DomainEvent::IoError if guest.full.load(Ordering::Relaxed) => {
+            Some(format!("the host has no room for what the guest writes to its disk: {}", guest.scratch().display()))
         }
         DomainEvent::Exited(exit) => match (guest.lost.get(), exit) {
             (Some(why), _) => Some(why.clone()),

@@ -95,6 +95,10 @@ impl Running for FakeGuest {
         self.hangs.clone()
     }
 
+    async fn answers(&self) -> bool {
+        false
+    }
+
     async fn carry_out(&self, vmi: u32, what: Request, look: VerifyMode) -> Vec<Input> {
         match what {
             Request::Verify => {

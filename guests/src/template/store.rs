@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use vmhealth_images::entries::{Entries, EntryError, EntryFile, Held};
 
-/// An ordinary user's QEMU opens the memory for writing even where it maps it privately.
-const FILES: &[EntryFile] = &[(RAM, 0o600), (STATE, 0o444), (DISK, 0o444), (SEED, 0o444), (HISTORY, 0o444)];
+const FILES: &[EntryFile] = &[(RAM, 0o444), (STATE, 0o444), (DISK, 0o444), (SEED, 0o444), (HISTORY, 0o444)];
 pub(super) const RAM: &str = "ram";
 pub(super) const STATE: &str = "state";
 pub(super) const DISK: &str = "disk.qcow2";

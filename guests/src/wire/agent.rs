@@ -101,10 +101,15 @@ impl Agent {
         port: watch::Receiver<PortState>,
     ) -> Result<Agent, AgentError> {
         let stream = UnixStream::connect(path).await.map_err(QmpError::Io)?;
+        Ok(Agent::on(stream, transcript, port))
+    }
+
+    /// The same on a connection.
+    pub(crate) fn on(stream: UnixStream, transcript: Transcript, port: watch::Receiver<PortState>) -> Agent {
         // From this process's own start on, so that no stale reply of an earlier one can match.
         let next_sync = i64::from(std::process::id()) << 20;
         let channel = Channel { stream: BufReader::new(stream), transcript, in_step: None, next_sync };
-        Ok(Agent { channel: Arc::new(Mutex::new(channel)), port, session: 0 })
+        Agent { channel: Arc::new(Mutex::new(channel)), port, session: 0 }
     }
 
     /// The agent in the port's present session.

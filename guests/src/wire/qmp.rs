@@ -17,6 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 /// may take sixteen times as much.
 const MAX_LINE: u64 = 1 << 20;
 
+/// Of one QEMU: far more than any guest makes it send, which holds back those that a guest can make at will (once a second
+/// each). One more ends the connection: they are kept until they are dealt with, and each is told in the run's trace.
+const MAX_EVENTS: usize = 50_000;
+
 /// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QmpError {
@@ -76,7 +80,16 @@ impl Qmp {
         transcript: Transcript,
         events: mpsc::UnboundedSender<QmpEvent>,
     ) -> Result<Qmp, QmpError> {
-        let (reader, mut writer) = UnixStream::connect(path).await?.into_split();
+        Qmp::on(UnixStream::connect(path).await?, transcript, events).await
+    }
+
+    /// The same on a connection.
+    pub(crate) async fn on(
+        stream: UnixStream,
+        transcript: Transcript,
+        events: mpsc::UnboundedSender<QmpEvent>,
+    ) -> Result<Qmp, QmpError> {
+        let (reader, mut writer) = stream.into_split();
         let (outgoing, mut to_write) = mpsc::unbounded_channel::<Vec<u8>>();
         let pending: Pending = Arc::new(Mutex::new(Some(HashMap::new())));
         let sent = transcript.clone();
@@ -132,7 +145,7 @@ async fn read_lines(
     pending: Pending,
     events: mpsc::UnboundedSender<QmpEvent>,
 ) {
-    let mut line = Vec::new();
+    let (mut line, mut told) = (Vec::new(), 0);
     loop {
         line.clear();
         match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
@@ -142,6 +155,11 @@ async fn read_lines(
         transcript.received(&line);
         let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
         if let Some(name) = value.get("event").and_then(Value::as_str) {
+            told += 1;
+            if told > MAX_EVENTS {
+                transcript.remark("more events than any guest is worth");
+                break;
+            }
             let data = value.get("data").cloned().unwrap_or(Value::Null);
             // A receiver that is gone wants no more events; replies go on.
             let _ = events.send(QmpEvent { name: name.to_owned(), data, at: timestamp(&value) });

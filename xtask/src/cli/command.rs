@@ -16,6 +16,7 @@ use super::prune::Prune;
 use super::report::Report;
 use super::repro::Repro;
 use super::run::Run;
+use super::sbom::SbomArgs;
 use super::schema::Schema;
 use super::shell::Completions;
 use super::{doctor, shell, test};
@@ -40,6 +41,8 @@ pub(super) enum Command {
     Mutants(Mutants),
     /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
     Schema(Schema),
+    /// Print what vmhealth, or a guest image, is made of: a CycloneDX bill of materials
+    Sbom(SbomArgs),
 }
 
 /// The commands that do not need vmhealth's sources.
@@ -100,6 +103,7 @@ impl Command {
         match self {
             Command::Product(Advise(args)) => args.verify.is_none(),
             Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            | Command::Sbom(_)
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Product(Compare(args)) => args.manifests().is_some(),
@@ -134,6 +138,7 @@ impl Command {
                 | Man,
             )
             | Command::Mutants(_)
+            | Command::Sbom(_)
             | Command::Schema(_) => None,
         }
     }
@@ -162,6 +167,7 @@ impl Command {
             Command::Bench { command } => command.run().await,
             Command::Mutants(args) => args.run(),
             Command::Schema(args) => args.run(),
+            Command::Sbom(args) => args.run(),
         }
     }
 }

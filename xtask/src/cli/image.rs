@@ -6,7 +6,7 @@ use crate::{host, program, workspace};
 use anyhow::anyhow;
 use clap::Subcommand;
 use std::path::Path;
-use vmhealth_images::{Recipe, Store, full_disk, update_lock};
+use vmhealth_images::{Recipe, Store, full_disk};
 use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Subcommand)]
@@ -40,7 +40,7 @@ impl Image {
                     }
                     prepare::install_missing(own)?;
                     if lock {
-                        let changed = update_lock(recipe, &workspace::find()?, &say).map_err(infra)?;
+                        let changed = store.update_lock(recipe, &workspace::find()?, &say).map_err(infra)?;
                         changed.iter().for_each(|line| println!("{line}"));
                         println!(
                             "{own}: {} lines of the lock have changed; next: {} image build",

@@ -4,6 +4,7 @@ use super::exit::{Failure, Status};
 use crate::lines::go_back;
 use crate::live::give_terminal_back;
 use crate::prepare::say;
+use crate::stderr;
 use anyhow::anyhow;
 use nix::libc::{self, c_int};
 use std::future::poll_fn;
@@ -40,6 +41,7 @@ impl Interrupt {
             give_terminal_back();
             go_back();
             say("ended at once; what is left of the run is removed by the next one");
+            stderr::finish();
             process::exit(ENDED_AT_ONCE);
         });
         Interrupt { cancelled, listener }

@@ -25,6 +25,7 @@ mod prune;
 mod report;
 mod repro;
 mod run;
+mod sbom;
 mod schema;
 mod session;
 mod shell;

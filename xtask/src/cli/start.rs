@@ -4,6 +4,7 @@ use super::command::{Command, ProductCommand};
 use super::exit::Status;
 use crate::prepare;
 use crate::program;
+use crate::stderr;
 use clap::Parser;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
@@ -49,6 +50,13 @@ fn run(command: Command) -> ExitCode {
     if let Some(images) = command.guests() {
         prepare::enter_user_namespace(&images);
     }
+    stderr::begin();
+    let status = run_on_a_runtime(command);
+    stderr::finish();
+    status
+}
+
+fn run_on_a_runtime(command: Command) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
     let mut scenarios = Vec::new();
     let mut conformance = Conformance::default();
-    let (mut machine, mut hidden) = (None, 0);
+    let (mut machine, mut hidden) = (None, 0_usize);
     let mut seen = BTreeSet::new();
     for run in runs {
         let results = RunFolder::read(run)?;
@@ -23,7 +23,7 @@ pub fn merge(runs: &[PathBuf], out: &Path) -> io::Result<Results> {
             }
         }
         conformance += results.conformance;
-        hidden += results.hidden;
+        hidden = results.hidden.saturating_add(hidden);
         machine.get_or_insert(results.machine);
         scenarios.extend(results.scenarios);
     }
@@ -56,11 +56,38 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             copy(&from, &to)?;
-        } else {
+        } else if kind.is_file() {
             fs::copy(&from, &to)?;
+        } else {
+            // No run leaves one; it may lead out of the run's folder, or have no end.
+            let text = format!("{} is neither a file nor a folder: remove it", from.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// What is in a run's folder may have been put there by somebody else.
+    #[test]
+    fn nothing_from_outside_of_a_run_is_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        fs::create_dir(&run).unwrap();
+        fs::write(run.join("file"), "its own").unwrap();
+        copy(&run, &folder.path().join("copy")).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("copy/file")).unwrap(), "its own");
+        fs::write(folder.path().join("secret"), "not its own").unwrap();
+        symlink(folder.path().join("secret"), run.join("link")).unwrap();
+        let error = copy(&run, &folder.path().join("again")).unwrap_err().to_string();
+        assert!(error.contains("run/link is neither a file nor a folder"), "{error}");
+        assert!(!folder.path().join("again/link").exists());
+    }
 }
