@@ -10,6 +10,7 @@ use super::explore::Explore;
 use super::guest_shell::Shell;
 use super::image::Image;
 use super::mutants::Mutants;
+use super::package::Package;
 use super::pin::Pin;
 use super::probe::Probe;
 use super::prune::Prune;
@@ -18,9 +19,10 @@ use super::repro::Repro;
 use super::run::Run;
 use super::schema::Schema;
 use super::shell::Completions;
+use super::start::{ENVIRONMENT, LoudnessArgs};
 use super::{doctor, shell, test};
 use crate::program;
-use clap::Subcommand;
+use clap::{Args as _, Subcommand};
 use std::collections::BTreeSet;
 use vmhealth_sim::manifest::Architecture;
 
@@ -38,6 +40,8 @@ pub(super) enum Command {
     },
     /// Make small faults in a copy of the sources and show which of them no test notices
     Mutants(Mutants),
+    /// Build what people install: a Debian package, an RPM, a container image
+    Package(Package),
     /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
     Schema(Schema),
 }
@@ -89,7 +93,8 @@ pub(super) enum ProductCommand {
 fn product() -> clap::Command {
     let command = clap::Command::new(program::VMHEALTH).version(env!("CARGO_PKG_VERSION"));
     // The commands bring a description of their own.
-    ProductCommand::augment_subcommands(command)
+    ProductCommand::augment_subcommands(LoudnessArgs::augment_args(command))
+        .after_help(ENVIRONMENT)
         .about("What your probes and your watchdog really do when the guest breaks")
 }
 
@@ -115,7 +120,7 @@ impl Command {
             Command::Product(E2e(args)) => args.guests(),
             Command::Product(Repro(args)) => args.guests(),
             Command::Product(Compare(args)) => args.guests(),
-            Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
+            Command::Product(Run(args)) => args.guests(),
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
@@ -133,6 +138,7 @@ impl Command {
                 | Man,
             )
             | Command::Mutants(_)
+            | Command::Package(_)
             | Command::Schema(_) => None,
         }
     }
@@ -160,6 +166,7 @@ impl Command {
             Command::Test => test::run().await,
             Command::Bench { command } => command.run().await,
             Command::Mutants(args) => args.run(),
+            Command::Package(args) => args.run(),
             Command::Schema(args) => args.run(),
         }
     }

@@ -18,6 +18,7 @@ mod interrupt;
 mod json_lines;
 mod mutants;
 mod output;
+mod package;
 mod parts;
 mod pin;
 mod probe;

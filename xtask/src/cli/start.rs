@@ -2,25 +2,57 @@
 
 use super::command::{Command, ProductCommand};
 use super::exit::Status;
+use crate::lines::{Loudness, set_loudness};
 use crate::prepare;
 use crate::program;
-use clap::Parser;
+use clap::{Args, Parser};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 use std::process::ExitCode;
 
+/// Shown below the options.
+pub(super) const ENVIRONMENT: &str = "\
+Environment:
+  NO_COLOR   not empty: no colours (no-color.org)
+  TERM=dumb  a terminal that takes lines and nothing else: no live view, no line that is drawn anew";
+
+/// How much is said on stderr. What a command prints on stdout is the same.
+#[derive(Debug, Args)]
+pub(super) struct LoudnessArgs {
+    /// Say only what went wrong, the table at the end and where the run folder is: not how far the run is, nor what was assumed
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say also every event of every scenario, each probe's attempt too, and how the guests are scheduled
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+impl LoudnessArgs {
+    fn loudness(&self) -> Loudness {
+        match (self.quiet, self.verbose) {
+            (true, _) => Loudness::Quiet,
+            (_, true) => Loudness::Verbose,
+            _ => Loudness::Usual,
+        }
+    }
+}
+
 /// What will your probes and your watchdog really do when the guest breaks?
 #[derive(Debug, Parser)]
-#[command(name = program::XTASK, bin_name = program::XTASK, version)]
+#[command(name = program::XTASK, bin_name = program::XTASK, version, after_help = ENVIRONMENT)]
 struct Xtask {
+    #[command(flatten)]
+    loudness: LoudnessArgs,
     #[command(subcommand)]
     command: Command,
 }
 
 /// What will your probes and your watchdog really do when the guest breaks?
 #[derive(Debug, Parser)]
-#[command(name = program::VMHEALTH, bin_name = program::VMHEALTH, version)]
+#[command(name = program::VMHEALTH, bin_name = program::VMHEALTH, version, after_help = ENVIRONMENT)]
 struct Vmhealth {
+    #[command(flatten)]
+    loudness: LoudnessArgs,
     #[command(subcommand)]
     command: ProductCommand,
 }
@@ -28,13 +60,17 @@ struct Vmhealth {
 /// `cargo xtask`
 pub fn xtask() -> ExitCode {
     program::set_name(program::XTASK);
-    run(Xtask::parse().command)
+    let Xtask { loudness, command } = Xtask::parse();
+    set_loudness(loudness.loudness());
+    run(command)
 }
 
 /// `vmhealth`
 pub fn vmhealth() -> ExitCode {
     program::set_name(program::VMHEALTH);
-    run(Command::Product(Vmhealth::parse().command))
+    let Vmhealth { loudness, command } = Vmhealth::parse();
+    set_loudness(loudness.loudness());
+    run(Command::Product(command))
 }
 
 fn run(command: Command) -> ExitCode {

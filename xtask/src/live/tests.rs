@@ -3,6 +3,7 @@
 use super::countdown::Petting;
 use super::draw::draw;
 use super::keys::Key;
+use super::picture::svg;
 use super::view::{Asked, Pace, View};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,6 +17,26 @@ use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event};
 use vmhealth_sim::world::{self, Timings};
+
+/// The picture in the README: the view half a minute after the panic. LIVE_PICTURE=write draws it anew.
+#[test]
+fn the_picture_in_the_readme_is_the_view() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/pictures/live.svg");
+    let mut view = view(Duration::from_secs(26));
+    // The last lines of a guest's console that panicked so, as a run on QEMU had them.
+    let console = include_str!("console.txt");
+    view.console = console.lines().map(str::to_owned).collect();
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 132, 30));
+    draw(&view, buffer.area, &mut buffer, true);
+    let says = "The live view of a run: the kernel has panicked, readiness has failed and the VM is out of the endpoints, \
+                the watchdog counts down";
+    let picture = svg(&buffer, says);
+    if std::env::var_os("LIVE_PICTURE").is_some_and(|word| word == "write") {
+        std::fs::write(file, &picture).unwrap();
+    }
+    let present = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(present == picture, "{file} is not the view as it is now; LIVE_PICTURE=write draws it anew");
+}
 
 /// A web server with both probes and a watchdog whose kernel panics, as its watcher sees it `after` the fault began.
 fn view(after: Duration) -> View {

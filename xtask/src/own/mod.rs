@@ -7,6 +7,7 @@ mod fault;
 mod guest;
 mod heartbeat;
 mod image;
+mod one_vm;
 mod pin;
 mod scenario;
 mod standing_in;

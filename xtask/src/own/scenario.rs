@@ -3,10 +3,12 @@
 use super::error::OwnError;
 use super::fault::TimedFault;
 use super::guest::{Chosen, OwnGuest};
+
 use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
+use super::one_vm::one_vm;
 use super::standing_in::replaced;
-use crate::prepare::say;
+use crate::lines::tell;
 use crate::run::catalogue::{Case, Texts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,17 +58,17 @@ impl OwnRun {
     pub fn introduce(&self) -> Result<Option<Image>, OwnError> {
         let (manifest, _) = self.read()?;
         for warning in &manifest.warnings {
-            say(&warning.to_string());
+            tell(&warning.to_string());
         }
         if let Some(line) = replaced(&manifest) {
-            say(&line);
+            tell(&line);
         }
         for line in OwnGuest::of(&manifest, self.chosen()).assumptions {
-            say(&line);
+            tell(&line);
         }
         let image = self.image.find(&manifest, &self.image_word)?;
         if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
-            say(
+            tell(
                 "this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it",
             );
         }
@@ -205,7 +207,12 @@ pub(super) fn read_manifest(
 }
 
 fn read_text(path: &Path) -> Result<String, OwnError> {
-    std::fs::read_to_string(path).map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))
+    if path.as_os_str() == "-" {
+        return Err(OwnError::Invalid("a manifest that is run is read more than once: give a file in place of -".into()));
+    }
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))?;
+    one_vm(&path.display().to_string(), text)
 }
 
 #[cfg(test)]

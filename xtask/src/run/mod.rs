@@ -6,14 +6,17 @@ pub mod catalogue;
 mod held;
 mod jobs;
 mod load;
+pub mod quick;
 mod reality;
 pub mod repetition;
 mod runner;
 mod scenario_run;
 mod schedule;
+mod tally;
 pub mod templates;
 pub mod two_ways;
 
 pub(crate) use reality::remove_containers;
 pub use reality::{Begun, HostError, Progress, Reality, Watcher};
-pub use runner::{Worlds, run};
+pub use runner::{Models, Worlds, run};
+pub(crate) use tally::{Tally, words};
