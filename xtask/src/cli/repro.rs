@@ -15,9 +15,13 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::scenario::Pattern;
 
+/// Of who listens to Ctrl-C.
+const TURN: Duration = Duration::from_millis(1);
 /// Shown below the options.
 const EXAMPLES: &str = "\
 Examples:
@@ -109,10 +113,13 @@ impl Repro {
         let (base, mut repetition, mut status) = (new_run_path(), Repetition::default(), Ok(Status::Passed));
         let mut interrupt: Option<Interrupt> = None;
         for i in 1..=times.get() {
-            // Between two runs nobody else looks.
-            if let Some(Err(asked)) = interrupt.as_ref().map(Interrupt::asked) {
-                status = Err(asked);
-                break;
+            // Between two runs nobody else looks, and in the model nobody else gives the listener its turn.
+            if let Some(interrupt) = &interrupt {
+                let _ = timeout(TURN, interrupt.is_asked()).await;
+                if let Err(asked) = interrupt.asked() {
+                    status = Err(asked);
+                    break;
+                }
             }
             tell(&format!("{i} of {times}"));
             let folder = base.with_file_name(format!("{}-{i}", base.file_name().unwrap_or_default().display()));

@@ -71,8 +71,9 @@ mod tests {
         let check = |text: &str, expected: Result<(&str, u64), &str>| {
             let found = one_vm("f.yaml", text.to_owned()).map_err(|e| e.to_string()).and_then(|one| {
                 let vm = manifest::read("f.yaml", &one).map_err(|e| e.to_string())?;
-                let at = vm.vmi.readiness.as_ref().map_or(0, |probe| probe.pos.line);
-                Ok((vm.name, at))
+                let place = vm.places.find("readinessProbe").unwrap_or_default();
+                let line = place.split(':').nth(1).and_then(|line| line.parse::<u64>().ok());
+                Ok((vm.name, line.unwrap_or_default()))
             });
             match expected {
                 Ok((name, line)) => assert_eq!(found, Ok((name.to_owned(), line)), "{text}"),

@@ -48,7 +48,7 @@ impl Models {
             let failed: Vec<_> = results.iter().filter(|result| result.verdict != VerdictWord::Pass).collect();
             let (passed, took) = (results.len() - failed.len(), words(begun.elapsed()));
             progress.say(&format!(
-                "model: {} scenarios in {took}: {passed} pass, {} do not; QEMU follows",
+                "model, in {took}: {} scenarios, {passed} pass, {} do not; QEMU follows",
                 results.len(),
                 failed.len()
             ));

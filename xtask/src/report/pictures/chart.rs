@@ -3,7 +3,7 @@
 /// Where the time axis begins; names stand before it.
 pub(super) const LEFT: f64 = 170.0;
 /// Where it ends.
-pub(super) const RIGHT: f64 = 990.0;
+pub(super) const RIGHT: f64 = 970.0;
 /// Between two numbers of an axis, at least so many parts of the canvas.
 const APART: f64 = 90.0;
 

@@ -1,9 +1,10 @@
 //! `explore`: which outcome comes at which moment of the fault, a strip for each order of the faults.
 //!
 //! A strip has at most [`COLUMNS`] columns. Where several runs share one, as with two faults, the most frequent outcome gives its
-//! colour and the column says the others. Below it is how long it took: from the fastest run of a column to its slowest.
+//! colour and the column says the others. Below it is how long it took in each column, between the fastest of
+//! all runs and the slowest.
 
-use super::chart::{Axis, Box, Chart, rounded};
+use super::chart::{Axis, Box, Chart, LEFT, RIGHT, rounded};
 use super::page::Part;
 use std::collections::BTreeMap;
 use vmhealth_sim::explore::{Exploration, Outcome, Tried};
@@ -99,19 +100,24 @@ pub fn explored(found: &Exploration) -> Part {
     }
 }
 
-/// One segment for each column, then neighbours together.
-fn segments(runs: &[Segment], axis: Axis) -> Vec<Segment> {
+/// One for each column.
+fn columns(runs: &[Segment], axis: Axis) -> Vec<Segment> {
     let mut columns: BTreeMap<usize, Segment> = BTreeMap::new();
     for run in runs {
         let share = (run.from - axis.from) / (axis.to - axis.from).max(1e-3);
         let column = ((share * COLUMNS as f64) as usize).min(COLUMNS - 1);
         columns.entry(column).and_modify(|segment| segment.add(run)).or_insert_with(|| run.clone());
     }
+    columns.into_values().collect()
+}
+
+/// Neighbours with the same outcomes are one.
+fn segments(columns: &[Segment]) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
-    for column in columns.into_values() {
-        match segments.last_mut().filter(|last| last.has_same_outcomes(&column)) {
-            Some(last) => last.add(&column),
-            None => segments.push(column),
+    for column in columns {
+        match segments.last_mut().filter(|last| last.has_same_outcomes(column)) {
+            Some(last) => last.add(column),
+            None => segments.push(column.clone()),
         }
     }
     segments
@@ -120,12 +126,24 @@ fn segments(runs: &[Segment], axis: Axis) -> Vec<Segment> {
 fn strip(faults: String, runs: &[Segment], outcomes: &[Outcome]) -> Chart {
     let (first, last) = runs.iter().fold((f64::MAX, 0.0_f64), |(a, b), run| (a.min(run.from), b.max(run.to)));
     let axis = Axis { from: first, to: last };
-    let segments = segments(runs, axis);
-    let slowest = segments.iter().map(|s| s.took.1).fold(0.0, f64::max).max(1e-3);
+    let columns = columns(runs, axis);
+    let segments = segments(&columns);
+    let slowest = columns.iter().map(|s| s.took.1).fold(0.0, f64::max);
+    let fastest = columns.iter().map(|s| s.took.0).fold(slowest, f64::min);
     let mut chart = Chart { heading: faults, ..Chart::default() };
-    chart.text(0.0, 22.0, "start", "", "outcome".to_owned());
-    chart.text(0.0, STRIP + 24.0, "start", "", "over after".to_owned());
-    chart.text(0.0, STRIP + 40.0, "start", "soft", format!("up to {slowest:.1} s"));
+    chart.text(8.0, 22.0, "start", "", "outcome".to_owned());
+    chart.text(8.0, STRIP + 20.0, "start", "", "over after".to_owned());
+    chart.text(LEFT - 8.0, STRIP + 20.0, "end", "soft", format!("{slowest:.1} s"));
+    chart.text(LEFT - 8.0, STRIP + TOOK + 10.0, "end", "soft", format!("{fastest:.1} s"));
+    let height = |took: f64| TOOK * (took - fastest) / (slowest - fastest).max(0.1);
+    let wide = (RIGHT - LEFT) / columns.len().max(1) as f64;
+    for column in &columns {
+        let (low, high) = (height(column.took.0), height(column.took.1));
+        let (x, y) = (axis.x(column.from), STRIP + 8.0 + TOOK - high);
+        let class = format!("{} span", colour(column.main()));
+        let width = wide.min(RIGHT - x).max(2.0);
+        chart.boxes.push(Box { x, y, width, height: (high - low).max(3.0), class, says: String::new() });
+    }
     for (i, segment) in segments.iter().enumerate() {
         let begin = axis.x(segment.from);
         // Up to the next one: between two instants nothing was tried.
@@ -138,11 +156,7 @@ fn strip(faults: String, runs: &[Segment], outcomes: &[Outcome]) -> Chart {
         );
         let class = colour(segment.main());
         let (x, width) = (begin, end - begin);
-        let height = |took: f64| TOOK * took / slowest;
-        let (low, high) = (height(segment.took.0), height(segment.took.1).max(height(segment.took.0) + 2.0));
-        chart.boxes.push(Box { x, y: 0.0, width, height: STRIP, class: class.clone(), says });
-        let y = STRIP + 8.0 + TOOK - high.min(TOOK);
-        chart.boxes.push(Box { x, y, width, height: high - low, class: format!("{class} span"), says: String::new() });
+        chart.boxes.push(Box { x, y: 0.0, width, height: STRIP, class, says });
         if width > 26.0 {
             let letters: Vec<String> = segment.outcomes.keys().map(|outcome| letter(*outcome)).collect();
             chart.text(begin + width / 2.0, 22.0, "middle", "letter", letters.join("/"));
@@ -150,7 +164,7 @@ fn strip(faults: String, runs: &[Segment], outcomes: &[Outcome]) -> Chart {
         chart.rows.push(vec![segment.moments(), segment.letters(), segment.took()]);
     }
     chart.head = vec!["first fault, s after the guest was ready", "outcome", "over after the last fault, s"];
-    chart.height = STRIP + TOOK + 16.0;
+    chart.height = STRIP + TOOK + 18.0;
     chart.axis(axis, "the moment of the first fault, counted from the guest being ready");
     let seen: Vec<usize> = (0..outcomes.len()).filter(|o| segments.iter().any(|s| s.outcomes.contains_key(o))).collect();
     chart.legend = seen.into_iter().map(|o| (colour(o), letter(o), words(&outcomes[o]))).collect();
