@@ -41,7 +41,8 @@ fn vmhealth(folder: &Path, args: &[&str]) -> Option<i32> {
 fn pages(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     std::fs::write(folder.join("race.yaml"), RACE).unwrap();
     // Each has findings: ports that are nobody's, values that are no values.
-    let broken = RACE.replace("failureThreshold: 2", "failureTreshold: 2").replace("port: 80}, initial", "port: 0}, initial");
+    let broken =
+        RACE.replace("failureThreshold: 2", "failureTreshold: 2").replace("port: 80}, initial", "port: 0}, initial");
     std::fs::write(folder.join("broken.yaml"), broken).unwrap();
     let hostile = RACE
         .replace("name: race", &format!("name: {HOSTILE:?}"))
@@ -97,7 +98,11 @@ fn in_a_browser() {
                 assert_eq!(broken_rules(&mut browser, axe), "", "{name} {view}");
             }
         }
-        assert_eq!(browser.value("typeof window.pwned + document.querySelectorAll('img, script').length"), "undefined0", "{name}");
+        assert_eq!(
+            browser.value("typeof window.pwned + document.querySelectorAll('img, script').length"),
+            "undefined0",
+            "{name}"
+        );
         // What a shape says can be had without a pointer, and stands in the table as well.
         if ["explore", "budgets"].contains(&name) {
             let label = "document.activeElement.getAttribute('aria-label') || document.activeElement.tagName";

@@ -83,7 +83,8 @@ mod tests {
             let text = config(&profile, &probed).unwrap();
             assert!(text.contains(expected) && !text.contains("tls.py\""), "{text}");
         }
-        let by_https = vm().readiness("httpGet: {port: 8443, scheme: HTTPS}").liveness("tcpSocket: {port: 8443}").build().vmi;
+        let by_https =
+            vm().readiness("httpGet: {port: 8443, scheme: HTTPS}").liveness("tcpSocket: {port: 8443}").build().vmi;
         let profile = GuestProfile { health_server: true, serves_probes: true, ..GuestProfile::default() };
         let text = config(&profile, &by_https).unwrap();
         assert!(text.contains("health.pl tls:8443\\n") && text.contains("lib/vmhealth/tls.py\""), "{text}");

@@ -110,11 +110,7 @@ impl GuestOs for Debian {
         if words.contains(" tls:") {
             files.push(json!({"path": "/usr/local/lib/vmhealth/tls.py", "content": TLS_FRONT}));
         }
-        Additions {
-            files,
-            commands: Vec::new(),
-            services: vec![HEALTH_UNIT],
-        }
+        Additions { files, commands: Vec::new(), services: vec![HEALTH_UNIT] }
     }
 
     fn panic_reboot(&self, seconds: u32) -> Additions {

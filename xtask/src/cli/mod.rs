@@ -16,6 +16,7 @@ mod guest_shell;
 mod image;
 mod interrupt;
 mod json_lines;
+mod loudness;
 mod mutants;
 mod output;
 mod package;

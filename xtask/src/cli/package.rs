@@ -50,8 +50,7 @@ enum PackageKind {
 }
 
 /// A shell, and what its completions are called.
-const COMPLETIONS: [(&str, &str); 3] =
-    [("bash", "vmhealth.bash"), ("zsh", "_vmhealth"), ("fish", "vmhealth.fish")];
+const COMPLETIONS: [(&str, &str); 3] = [("bash", "vmhealth.bash"), ("zsh", "_vmhealth"), ("fish", "vmhealth.fish")];
 const IMAGE: &str = "vmhealth-image.tar";
 
 impl Package {
@@ -71,7 +70,9 @@ impl Package {
         for kind in kinds {
             let made = match kind {
                 // The binary is there, and as it is.
-                PackageKind::Deb => done(cargo(&sources).args(["deb", "-p", "xtask", "--no-build", "--no-strip", "-o"]).arg(&folder))?,
+                PackageKind::Deb => {
+                    done(cargo(&sources).args(["deb", "-p", "xtask", "--no-build", "--no-strip", "-o"]).arg(&folder))?
+                }
                 PackageKind::Rpm => done(cargo(&sources).args(["generate-rpm", "-p", "xtask", "-o"]).arg(&folder))?,
                 PackageKind::Image => image(&self.suite, &folder)?,
             };
@@ -104,7 +105,16 @@ fn done(command: &mut Command) -> Result<String, Failure> {
 /// Builds the program; its path, as cargo says it.
 fn built(sources: &Path, debug: bool) -> Result<PathBuf, Failure> {
     let mut command = cargo(sources);
-    command.args(["build", "--locked", "-p", "xtask", "--bin", "vmhealth", "--message-format", "json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--locked",
+        "-p",
+        "xtask",
+        "--bin",
+        "vmhealth",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     if !debug {
         command.arg("--release");
     }

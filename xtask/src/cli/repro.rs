@@ -2,8 +2,8 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World};
 use super::exit::{Failure, Status, usage};
-use super::output::out;
 use super::interrupt::Interrupt;
+use super::output::out;
 use super::session::{new_run_path, run_cases, run_until, status_of};
 use crate::lines::tell;
 use crate::prepare::{GuestOptions, HostChoice, say};

@@ -229,7 +229,8 @@ impl Run {
             return Ok(status_of(&results));
         }
         // Of those that failed the table tells it; of two worlds the guest's.
-        let told = |s: &&ScenarioResult| s.verdict == VerdictWord::Pass && (self.world != World::Both || s.world == "qemu");
+        let told =
+            |s: &&ScenarioResult| s.verdict == VerdictWord::Pass && (self.world != World::Both || s.world == "qemu");
         for passed in results.scenarios.iter().filter(told) {
             out(&format!("\n{}", passed.explained()))?;
         }

@@ -2,40 +2,14 @@
 
 use super::command::{Command, ProductCommand};
 use super::exit::Status;
-use crate::lines::{Loudness, set_loudness};
+use super::loudness::{ENVIRONMENT, LoudnessArgs};
+use crate::lines::set_loudness;
 use crate::prepare;
 use crate::program;
-use clap::{Args, Parser};
+use clap::Parser;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 use std::process::ExitCode;
-
-/// Shown below the options.
-pub(super) const ENVIRONMENT: &str = "\
-Environment:
-  NO_COLOR   not empty: no colours (no-color.org)
-  TERM=dumb  a terminal that takes lines and nothing else: no live view, no line that is drawn anew";
-
-/// How much is said on stderr. What a command prints on stdout is the same.
-#[derive(Debug, Args)]
-pub(super) struct LoudnessArgs {
-    /// Say only what went wrong, the table at the end and where the run folder is: not how far the run is, nor what was assumed
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say also every event of every scenario, each probe's attempt too, and how the guests are scheduled
-    #[arg(short, long, global = true)]
-    verbose: bool,
-}
-
-impl LoudnessArgs {
-    fn loudness(&self) -> Loudness {
-        match (self.quiet, self.verbose) {
-            (true, _) => Loudness::Quiet,
-            (_, true) => Loudness::Verbose,
-            _ => Loudness::Usual,
-        }
-    }
-}
 
 /// What will your probes and your watchdog really do when the guest breaks?
 #[derive(Debug, Parser)]

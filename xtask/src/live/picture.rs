@@ -41,7 +41,11 @@ fn one_style(out: &mut String, cell: &Cell, text: &str, (x, y, length): (u16, u1
     let (front, back) = if reversed { (back, front) } else { (front, back) };
     let (left, top) = (MARGIN + x * WIDTH, MARGIN + y * HEIGHT);
     if back != BACKGROUND {
-        writeln!(out, "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{HEIGHT}\" fill=\"{back}\"/>", length * WIDTH)?;
+        writeln!(
+            out,
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{HEIGHT}\" fill=\"{back}\"/>",
+            length * WIDTH
+        )?;
     }
     let text = text.trim_end();
     let shown = text.trim_start();

@@ -83,7 +83,8 @@ mod tests {
         check(&vm("a"), Ok(("a", 6)));
         check(&format!("# mine\n---\n{}", vm("a")), Ok(("a", 8)));
         check(&format!("{OTHER}---\n{}---\n{OTHER}", vm("a")), Ok(("a", 10)));
-        let item = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>().replacen("  a", "- a", 1);
+        let item =
+            |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>().replacen("  a", "- a", 1);
         let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item(OTHER), item(&vm("a")));
         check(&list, Ok(("a", 12)));
         check(&format!("{}---\n{}", vm("a"), vm("b")), Err("f.yaml has 2 VMs: a, b; expected one"));

@@ -208,7 +208,9 @@ pub(super) fn read_manifest(
 
 fn read_text(path: &Path) -> Result<String, OwnError> {
     if path.as_os_str() == "-" {
-        return Err(OwnError::Invalid("a manifest that is run is read more than once: give a file in place of -".into()));
+        return Err(OwnError::Invalid(
+            "a manifest that is run is read more than once: give a file in place of -".into(),
+        ));
     }
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|e| OwnError::Invalid(format!("cannot read {}: {e}", path.display())))?;

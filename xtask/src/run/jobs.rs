@@ -332,7 +332,8 @@ impl Job {
         let mark = if entry.replayed { "~" } else { "" };
         if is_verbose() || self.alone && !matches!(entry.event, Event::Attempt(..)) {
             let whose = if self.alone { String::new() } else { format!("{}: ", self.case.id()) };
-            let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail.trim_end()) };
+            let detail =
+                if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail.trim_end()) };
             self.progress.say(&format!(
                 "{whose}{mark}{:.1} s: {}{}{detail}",
                 entry.at.as_secs_f64(),

@@ -48,6 +48,11 @@ mod tests {
         let boots = |case: &&Case| forecast(case, true).boots.len();
         let cost: usize = chosen.iter().map(|c| boots(&c)).sum();
         let usual: usize = amd64.iter().map(|c| boots(&c)).sum();
-        assert!(cost * amd64.len() < usual * chosen.len(), "{cost} boots of {}, {usual} of {}", chosen.len(), amd64.len());
+        assert!(
+            cost * amd64.len() < usual * chosen.len(),
+            "{cost} boots of {}, {usual} of {}",
+            chosen.len(),
+            amd64.len()
+        );
     }
 }

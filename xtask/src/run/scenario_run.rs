@@ -109,11 +109,7 @@ pub(super) fn begin(case: &Case, place: &str, folder: &RunFolder) -> io::Result<
 }
 
 /// Who watches sees all of it at once.
-pub(super) fn run_model(
-    case: &Case,
-    folder: &RunFolder,
-    watcher: Option<&dyn Watcher>,
-) -> io::Result<ScenarioRun> {
+pub(super) fn run_model(case: &Case, folder: &RunFolder, watcher: Option<&dyn Watcher>) -> io::Result<ScenarioRun> {
     let begun = Instant::now();
     let folder = begin(case, "model", folder)?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());

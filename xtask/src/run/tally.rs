@@ -155,7 +155,9 @@ mod tests {
     /// Two lanes; a template that took 30 s last time, and scenarios that took 10 s, 4 s and a time that nobody knows.
     fn tally() -> Tally {
         let mut durations = Durations::default();
-        [("template amd64", 30), ("one", 10), ("two", 4)].iter().for_each(|(name, took)| durations.note(name, s(*took)));
+        [("template amd64", 30), ("one", 10), ("two", 4)]
+            .iter()
+            .for_each(|(name, took)| durations.note(name, s(*took)));
         let mut tally = Tally::new(2, durations);
         tally.expect(What::Template, 0, "the guest of one", "template amd64".into());
         for (index, name) in ["one", "two", "three"].into_iter().enumerate() {

@@ -8,8 +8,11 @@ const BAR: f64 = 18.0;
 const APART: f64 = 26.0;
 
 /// Noticed, done, back.
-const STAGES: [(&str, &str); 3] =
-    [("o4", "until it is noticed"), ("o2", "until what is done has had its effect"), ("o0", "until the guest answers again")];
+const STAGES: [(&str, &str); 3] = [
+    ("o4", "until it is noticed"),
+    ("o2", "until what is done has had its effect"),
+    ("o0", "until the guest answers again"),
+];
 
 /// The chart of a table that is not empty.
 pub(super) fn chart(rows: &[Row]) -> Chart {
@@ -29,7 +32,8 @@ pub(super) fn chart(rows: &[Row]) -> Chart {
     }
     chart.height = y;
     chart.axis(axis, "since the fault: a bar ends at the worst case, a mark stands at the best");
-    chart.legend = STAGES.iter().map(|(class, words)| ((*class).to_owned(), String::new(), (*words).to_owned())).collect();
+    chart.legend =
+        STAGES.iter().map(|(class, words)| ((*class).to_owned(), String::new(), (*words).to_owned())).collect();
     chart.head = vec!["fault", "who notices", "noticed, s", "done, s", "back, s", "what is done"];
     chart.rows = rows.iter().map(cells).collect();
     chart
@@ -101,7 +105,8 @@ mod tests {
             action: "",
             back,
         };
-        let rows = [row(span(50, 60), span(50, 60), span(100, 200)), row(None, None, None), row(span(5, 5), None, None)];
+        let rows =
+            [row(span(50, 60), span(50, 60), span(100, 200)), row(None, None, None), row(span(5, 5), None, None)];
         let chart = chart(&rows);
         let said: Vec<&str> = chart.boxes.iter().map(|b| b.says.as_str()).collect();
         assert_eq!(

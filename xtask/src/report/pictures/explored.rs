@@ -63,7 +63,11 @@ impl Segment {
     }
 
     fn moments(&self) -> String {
-        if self.from == self.to { rounded(self.from) } else { format!("{} to {}", rounded(self.from), rounded(self.to)) }
+        if self.from == self.to {
+            rounded(self.from)
+        } else {
+            format!("{} to {}", rounded(self.from), rounded(self.to))
+        }
     }
 
     fn took(&self) -> String {
@@ -166,7 +170,8 @@ fn strip(faults: String, runs: &[Segment], outcomes: &[Outcome]) -> Chart {
     chart.head = vec!["first fault, s after the guest was ready", "outcome", "over after the last fault, s"];
     chart.height = STRIP + TOOK + 18.0;
     chart.axis(axis, "the moment of the first fault, counted from the guest being ready");
-    let seen: Vec<usize> = (0..outcomes.len()).filter(|o| segments.iter().any(|s| s.outcomes.contains_key(o))).collect();
+    let seen: Vec<usize> =
+        (0..outcomes.len()).filter(|o| segments.iter().any(|s| s.outcomes.contains_key(o))).collect();
     chart.legend = seen.into_iter().map(|o| (colour(o), letter(o), words(&outcomes[o]))).collect();
     chart
 }

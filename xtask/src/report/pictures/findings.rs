@@ -50,11 +50,14 @@ impl Parts {
             ..Part::default()
         };
         if let Some((vm, basis)) = table {
-            let list = |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what}: {}", words.join("; ")));
+            let list =
+                |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what}: {}", words.join("; ")));
             part.lines.extend(list("read in the user data", &basis.read));
             part.lines.extend(list("assumed, since nothing says otherwise", &basis.assumed));
             match rows(vm, &basis.assumptions).as_slice() {
-                [] => part.lines.push("nothing in this VM detects a fault: it has no probe, no watchdog and no panic device".into()),
+                [] => part.lines.push(
+                    "nothing in this VM detects a fault: it has no probe, no watchdog and no panic device".into(),
+                ),
                 rows => part.charts.push(budgets::chart(rows)),
             }
         }
