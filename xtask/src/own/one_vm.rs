@@ -5,30 +5,27 @@
 use super::error::OwnError;
 use crate::check::{ReadError, check_input};
 use vmhealth_sim::check::Options;
+use vmhealth_sim::yaml::Pos;
 
 /// More names are only counted.
 const NAMED: usize = 10;
 
-/// The text of the one VM in a text of several documents or of a list, in its lines; the text itself where it has one document.
+/// The text of the one VM in a text of several documents or of a list, in its lines and columns.
 pub(super) fn one_vm(file: &str, text: String) -> Result<String, OwnError> {
-    let (mut found, mut pieces) = (Vec::new(), 0);
+    let mut found = Vec::new();
     for (line, document) in documents(&text) {
         // What cannot be read is told by who reads the manifest.
-        let _ = check_input::<ReadError>(file, document.as_bytes(), &Options::default(), |piece, checks| {
-            pieces += 1;
+        let _ = check_input::<ReadError>(file, document.as_bytes(), &Options::default(), |_, checks| {
             for manifest in checks.map(|checks| checks.manifests).unwrap_or_default() {
-                let first = usize::try_from(piece.first.line).unwrap_or(1).saturating_sub(1);
-                let before = usize::try_from(piece.first.column).unwrap_or(1).saturating_sub(1);
-                let text = "\n".repeat(line + first) + &" ".repeat(before) + &piece.text;
-                found.push((manifest.name, text));
+                found.push((manifest.name, "\n".repeat(line) + &object(&document, manifest.pos)));
             }
             Ok(())
         });
     }
-    match (pieces, found.len()) {
-        (..=1, _) | (_, 0) => Ok(text),
-        (_, 1) => Ok(found.remove(0).1),
-        (_, several) => {
+    match found.len() {
+        0 => Ok(text),
+        1 => Ok(found.remove(0).1),
+        several => {
             let names: Vec<&str> = found.iter().take(NAMED).map(|(name, _)| name.as_str()).collect();
             let more = if several > NAMED { ", ..." } else { "" };
             Err(OwnError::Invalid(format!(
@@ -37,6 +34,20 @@ pub(super) fn one_vm(file: &str, text: String) -> Result<String, OwnError> {
             )))
         }
     }
+}
+
+/// The object that begins there: the document, or an item of a list in block style, which ends where a line is less indented.
+fn object(document: &str, at: Pos) -> String {
+    let indent = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
+    let first = usize::try_from(at.line).unwrap_or(1).saturating_sub(1);
+    if indent == 0 {
+        return document.to_owned();
+    }
+    let mut lines = document.lines().skip(first);
+    let begin: String = lines.next().unwrap_or_default().chars().skip(indent).collect();
+    let inside = |line: &&str| line.trim().is_empty() || line.len() - line.trim_start_matches(' ').len() >= indent;
+    let rest: String = lines.take_while(inside).map(|line| format!("{line}\n")).collect();
+    format!("{}{}{begin}\n{rest}", "\n".repeat(first), " ".repeat(indent))
 }
 
 /// The documents, each with the number of lines before it. A line of three dashes is never within one.

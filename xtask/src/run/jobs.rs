@@ -222,7 +222,8 @@ async fn show(tally: Rc<RefCell<Tally>>, schedule: Arc<Schedule>, progress: Prog
             continue;
         }
         said = Instant::now();
-        if !is_shown {
+        // Who watches sees more.
+        if !is_shown && progress.watcher.is_none() {
             progress.say(&status);
         }
         if is_verbose() {

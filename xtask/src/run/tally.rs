@@ -176,7 +176,7 @@ mod tests {
             tally.describe(t + s(5)),
             "templates 0 of 1, scenarios 0 of 3; about 25 s left; waits for the guest of one, 5 s so far, 30 s last time"
         );
-        assert_eq!(tally.ends(What::Template, 0, t + s(20), true), "1 of 1; about 10 s left");
+        assert_eq!(tally.ends(What::Template, 0, t + s(20), true), "1 of 1; about 11 s left");
         assert_eq!(tally.begins(What::Scenario, 2, t + s(20)), "1 of 3");
         assert_eq!(tally.begins(What::Scenario, 0, t + s(21)), "2 of 3, 10 s last time");
         // 1 (7 less 6), 5 and 4 by two lanes, and no less than the longest.
