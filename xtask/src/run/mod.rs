@@ -6,6 +6,7 @@ pub mod catalogue;
 mod held;
 mod jobs;
 mod load;
+mod missed;
 pub mod quick;
 mod reality;
 pub mod repetition;

@@ -1,6 +1,7 @@
 //! One case in one world: its result, and what it is compared by.
 
 use super::catalogue::{Case, MANIFEST, SCENARIO, SECRET};
+use super::missed::explained;
 use super::reality::Watcher;
 use crate::compare::divergence;
 use crate::compare::intervals::{self, Intervals};
@@ -113,6 +114,10 @@ pub(super) fn run_model(case: &Case, folder: &RunFolder, watcher: Option<&dyn Wa
     let begun = Instant::now();
     let folder = begin(case, "model", folder)?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
+    let verdict = match verdict {
+        Verdict::Fail(reason) => Verdict::Fail(explained(case, reason)),
+        other => other,
+    };
     if let Some(watcher) = watcher {
         trace.sorted().iter().for_each(|entry| watcher.sees(case, entry));
     }
