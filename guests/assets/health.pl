@@ -1,13 +1,21 @@
 #!/usr/bin/perl
 # The guest's health server: one connection, one child, one answer on /healthz. Arguments are more ports, and then it has every
-# path: it stands in for what the manifest's probes ask. What it answers is one line in /run/vmhealth/health: "status N", "redirect LOCATION", "hang", "slow SECONDS"; absent means "status 200".
+# path: it stands in for what the manifest's probes ask; those like tls:8443 are asked by HTTPS, which tls.py puts in front of port 1500. What it answers is one line in /run/vmhealth/health: "status N", "redirect LOCATION", "hang", "slow SECONDS"; absent means "status 200".
 use strict;
 use warnings;
 use Socket;
 
 my $any = @ARGV;
+my @tls = map { /^tls:(\d+)$/ ? $1 : () } @ARGV;
+if (@tls) {
+    # A child of this unit, so that what happens to the unit happens to it. 1500 is not there before it listens.
+    open my $front, '-|', '/usr/bin/python3', '/usr/local/lib/vmhealth/tls.py', @tls or die "tls.py: $!";
+    (<$front> // '') eq "ready\n" or die "tls.py does not listen";
+    # Kept: its end is not waited for.
+    our $kept = $front;
+}
 # 1500 comes last: whoever waits for it waits for all.
-my @listeners = grep { defined } map { listener($_) } @ARGV, 1500;
+my @listeners = grep { defined } map { listener($_) } (grep { !/^tls:/ } @ARGV), 1500;
 $SIG{CHLD} = 'IGNORE';
 
 while (1) {

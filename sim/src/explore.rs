@@ -71,6 +71,19 @@ pub struct Exploration {
     pub runs: usize,
     /// What came of them.
     pub outcomes: Vec<Outcome>,
+    /// Every run, in the order of the grid.
+    pub tried: Vec<Tried>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// When the faults came.
+    pub instants: Instants,
+    /// Which of the outcomes.
+    pub outcome: usize,
+    /// From the last fault to the last thing seen.
+    pub took: Duration,
 }
 
 /// Runs one fault at every instant of the grid, or two in every order and distance. `spec` gives guest, steps before the
@@ -101,6 +114,12 @@ pub fn explore(
             }
         }
         _ => return Err(format!("one or two faults can be explored, not {}", faults.len())),
+    }
+    // Stable, as the outcomes' own order.
+    let mut order: Vec<usize> = (0..found.outcomes.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(found.outcomes[*i].runs));
+    for tried in &mut found.tried {
+        tried.outcome = order.iter().position(|i| *i == tried.outcome).unwrap_or_default();
     }
     found.outcomes.sort_by_key(|o| std::cmp::Reverse(o.runs));
     Ok(found)
@@ -150,7 +169,11 @@ impl Exploration {
         self.runs += 1;
         let (sequence, took) = seen(&trace);
         let extreme = Extreme { took, instants: instants.clone() };
-        match self.outcomes.iter_mut().find(|o| endpoints_and_others(&o.sequence) == endpoints_and_others(&sequence)) {
+        let same = |o: &Outcome| endpoints_and_others(&o.sequence) == endpoints_and_others(&sequence);
+        let known = self.outcomes.iter().position(same);
+        let outcome = known.unwrap_or(self.outcomes.len());
+        self.tried.push(Tried { instants: instants.clone(), outcome, took });
+        match known.map(|index| &mut self.outcomes[index]) {
             Some(outcome) => {
                 outcome.runs += 1;
                 if took < outcome.best.took {

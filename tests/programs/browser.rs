@@ -147,3 +147,23 @@ impl Drop for Browser {
         let _ = self.child.wait();
     }
 }
+
+/// Rules that axe-core finds broken in the page as it is now, each with the first element.
+pub(super) fn broken_rules(browser: &mut Browser, axe: &str) -> String {
+    browser.value(&format!("{axe}; 0"));
+    let rules = browser.value(
+        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('; '))",
+    );
+    rules.as_str().unwrap().to_owned()
+}
+
+/// axe-core's script: where VMHEALTH_AXE says, or from npm.
+pub(super) fn axe(folder: &Path) -> Option<String> {
+    if let Ok(file) = std::env::var("VMHEALTH_AXE") {
+        return Some(std::fs::read_to_string(file).unwrap());
+    }
+    let done = |command: &mut Command| command.current_dir(folder).output().is_ok_and(|o| o.status.success());
+    let got = done(Command::new("npm").args(["pack", "axe-core@4.14.1"]))
+        && done(Command::new("tar").args(["xzf", "axe-core-4.14.1.tgz", "package/axe.min.js"]));
+    got.then(|| std::fs::read_to_string(folder.join("package/axe.min.js")).unwrap())
+}

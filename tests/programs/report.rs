@@ -7,7 +7,7 @@
 
 mod browser;
 
-use browser::Browser;
+use browser::{Browser, axe, broken_rules};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,26 +127,6 @@ fn the_whole_catalogue_is_small() {
     assert!(page.len() < 1_250_000, "{} bytes", page.len());
     assert!(page.contains("killed-daemon/watchdog/reset"), "the list is there without the script");
     assert!(!page.contains("src="), "nothing is loaded from anywhere");
-}
-
-/// Rules that axe-core finds broken in the page as it is now, each with the first element.
-fn broken_rules(browser: &mut Browser, axe: &str) -> String {
-    browser.value(&format!("{axe}; 0"));
-    let rules = browser.value(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html).join('; '))",
-    );
-    rules.as_str().unwrap().to_owned()
-}
-
-/// axe-core's script: where VMHEALTH_AXE says, or from npm.
-fn axe(folder: &Path) -> Option<String> {
-    if let Ok(file) = std::env::var("VMHEALTH_AXE") {
-        return Some(std::fs::read_to_string(file).unwrap());
-    }
-    let done = |command: &mut Command| command.current_dir(folder).output().is_ok_and(|o| o.status.success());
-    let got = done(Command::new("npm").args(["pack", "axe-core@4.14.1"]))
-        && done(Command::new("tar").args(["xzf", "axe-core-4.14.1.tgz", "package/axe.min.js"]));
-    got.then(|| std::fs::read_to_string(folder.join("package/axe.min.js")).unwrap())
 }
 
 /// Goes to the list or to a scenario, and waits until it is there.

@@ -48,8 +48,8 @@ fn it_runs_in_any_folder() {
     check(here, &["repro", "killed-daemon/watchdog/reset", "--world", "model"], 0, "", "1 pass, 0 fail");
     check(here, &["report"], 0, "killed-daemon/watchdog/reset", "");
     check(here, &["e2e", "no-such"], 2, "", "`vmhealth e2e --list` shows them all");
-    check(here, &["--help"], 0, "Usage: vmhealth <COMMAND>", "");
-    for command in ["mutants", "test", "bench", "schema"] {
+    check(here, &["--help"], 0, "Usage: vmhealth [OPTIONS] <COMMAND>", "");
+    for command in ["mutants", "test", "bench", "schema", "package"] {
         check(here, &[command], 2, "", "unrecognized subcommand");
     }
 }
@@ -59,6 +59,7 @@ fn it_runs_in_any_folder() {
 fn nobody_has_to_read_to_the_end() {
     for arguments in [
         &["probe", "tcp", "127.0.0.1:1"][..],
+        &["doctor"],
         &["e2e", "killed-daemon/watchdog/reset", "--world", "model", "--format", "json"],
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -69,7 +70,8 @@ fn nobody_has_to_read_to_the_end() {
             command.args(arguments).current_dir(folder.path()).stdout(writer).stderr(std::process::Stdio::piped());
         let output = child.spawn().unwrap().wait_with_output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code().is_some_and(|c| c < 2) && !err.contains("panicked"), "{:?} {err}", output.status);
+        let told = output.status.code().is_some_and(|c| c < 2 || arguments == ["doctor"] && c == 3);
+        assert!(told && !err.contains("panicked"), "{:?} {err}", output.status);
     }
 }
 
@@ -103,17 +105,61 @@ fn a_pruned_cache_is_empty_and_one_that_is_not_there_is_no_error() {
     assert!(!template.exists());
 }
 
+/// Without QEMU, with as much said as is asked for.
+#[test]
+fn ones_own_vm_in_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let others = "kind: Secret\napiVersion: v1\nmetadata: {name: s}\n---\n";
+    std::fs::write(folder.path().join("vm.yaml"), format!("{others}{MANIFEST}")).unwrap();
+    let run = ["run", "vm.yaml", "--world", "model", "--fault", "killQemu", "--expect", "none"];
+    let said = |more: &[&str]| {
+        let output = vmhealth(folder.path(), &[&run[..], more].concat());
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && err.contains("1 pass, 0 fail") && err.contains("run folder: "), "{err}");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), err)
+    };
+    let assumed = "this runs on pc";
+    let (out, usual) = said(&[]);
+    assert!(out.contains("killQemu at ") && !out.contains("\"event\""), "{out}");
+    let (_, quiet) = said(&["-q"]);
+    assert!(usual.contains(assumed) && !quiet.contains(assumed), "{usual}\nquiet:\n{quiet}");
+    let (out, _) = said(&["--format", "json", "-q"]);
+    assert!(out.lines().any(|line| line.contains("\"event\":\"fault killQemu begun\"")), "{out}");
+    check(folder.path(), &["-q", "-v", "doctor"], 2, "", "cannot be used with");
+    check(folder.path(), &["run", "-", "--world", "model"], 2, "", "give a file in place of -");
+    let image = ["run", "vm.yaml", "--world", "model", "--image", "disk.qcow2"];
+    check(folder.path(), &image, 2, "", "the model boots no image");
+}
+
+/// SIGTERM is listened to as Ctrl-C is, which a test's own caller may have had ignored.
+#[test]
+fn many_runs_end_between_two_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+    command.args(["repro", "killed-daemon/watchdog/reset", "--world", "model", "--times", "20000", "-q"]);
+    let (out, err) = (std::process::Stdio::piped(), std::process::Stdio::null());
+    let child = command.current_dir(folder.path()).stdout(out).stderr(err).spawn().unwrap();
+    let runs = || folder.path().join("runs").read_dir().map_or(0, Iterator::count);
+    let begun = std::time::Instant::now();
+    while runs() < 3 {
+        assert!(begun.elapsed().as_secs() < 60, "{} runs after a minute", runs());
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{out}");
+    assert!(runs() < 20_000 && out.contains("pass"), "what is known is shown: {out}");
+}
+
 #[test]
 fn a_quick_look_has_one_of_each_fault() {
     let folder = tempfile::tempdir().unwrap();
     check(folder.path(), &["e2e", "--quick", "--world", "model", "--out", "out"], 0, "", " 0 fail");
     let names =
         folder.path().join("out/model").read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut faults: Vec<String> = names.map(|n| n.split('.').next().unwrap().to_owned()).collect();
-    let all = faults.len();
-    faults.sort();
-    faults.dedup();
-    assert!(all > 10 && faults.len() == all, "{faults:?}");
+    // Which ones is tested where they are chosen.
+    assert!((15..50).contains(&names.count()));
 }
 
 #[test]

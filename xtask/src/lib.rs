@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod doctor;
+mod durations;
 pub mod host;
 mod lines;
 mod live;

@@ -2,14 +2,17 @@
 //!
 //! Knows nothing of scenarios and of the command line.
 
+use crate::durations::Durations;
 use crate::host::{self, Tool};
 pub use crate::lines::say;
+use crate::lines::tell;
 use crate::program;
 use crate::report::{Machine, PlatformReport};
-use crate::run::{HostError, Reality};
+use crate::run::{HostError, Reality, words};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::confine;
 use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
@@ -56,13 +59,33 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
 
 fn build_image_as_user(architecture: Architecture) -> Result<(), HostError> {
     install_beside_qemu(architecture)?;
-    Store::new(&host::cache_folder()).ensure(recipe(architecture)?, &say).map(drop).map_err(not_ready)
+    image(architecture).map(drop)
 }
 
 /// The recipe of the image for guests of this architecture.
 pub fn recipe(architecture: Architecture) -> Result<&'static Recipe, HostError> {
     let none = || HostError::Unsupported(format!("vmhealth has no guest image for {architecture}"));
     Recipe::default_for(architecture.as_str()).ok_or_else(none)
+}
+
+/// The image for guests of this architecture; where it has to be built, how long that took last time is said.
+fn image(architecture: Architecture) -> Result<vmhealth_images::Image, HostError> {
+    let (store, recipe) = (Store::new(&host::cache_folder()), recipe(architecture)?);
+    if store.seems_built(recipe) {
+        return store.ensure(recipe, &tell).map_err(not_ready);
+    }
+    let (mut durations, name) = (Durations::open(), format!("guest image, {architecture}"));
+    if let Some(last) = durations.last(&name) {
+        tell(&format!("the {architecture} guest image has to be built, which took {} last time", words(last)));
+    }
+    let begun = Instant::now();
+    let stored = store.ensure(recipe, &tell).map_err(not_ready)?;
+    durations.note(&name, begun.elapsed());
+    // The next run knows less.
+    if let Err(e) = durations.save() {
+        tell(&format!("how long the image took cannot be noted: {e}"));
+    }
+    Ok(stored)
 }
 
 /// Installs what guests of this architecture need on this host, or says what to type.
@@ -248,10 +271,10 @@ async fn platform(
         false => install_beside_qemu(architecture)?,
     }
     let folder = Scratch::new().map_err(not_ready)?;
-    let emulator = host.emulator(architecture, folder.path(), &say).await?;
+    let emulator = host.emulator(architecture, folder.path(), &tell).await?;
     let (cache, recipe) = (host::cache_folder(), recipe(architecture)?);
     // Also for an image of the user's own: booting vmhealth's tells whether KVM works.
-    let stored = Store::new(&cache).ensure(recipe, &say).map_err(not_ready)?;
+    let stored = image(architecture)?;
     let kernel = Kernel::new(&stored, recipe);
     let found = accel::find(options.accel, architecture, &kernel, &emulator, &cache).await;
     let image = options.image.clone().unwrap_or_else(|| Image::new(stored, recipe));
@@ -259,7 +282,7 @@ async fn platform(
     let accel = format!("{} ({})", found.accel.as_str(), found.why);
     let platform = Platform { architecture, image, emulator, accel: found.accel, time };
     let (scale, version) = (platform.guest_scale(), &platform.emulator.version);
-    say(&format!("{}, {architecture}: QEMU {version}, {accel}, {clock}", host.name()));
+    tell(&format!("{}, {architecture}: QEMU {version}, {accel}, {clock}", host.name()));
     let report = PlatformReport {
         qemu: version.line.clone(),
         accel,

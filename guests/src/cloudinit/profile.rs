@@ -8,8 +8,11 @@ use vmhealth_sim::scenario::GuestProfile;
 /// The cloud-config of a profile; `None` if it asks for nothing.
 pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec, os: &dyn GuestOs) -> Option<String> {
     let daemon = profile.watchdog_daemon.as_ref().map(|daemon| os.watchdog_daemon(daemon, vmi));
-    let ports = if profile.serves_probes { vmi.asked_ports() } else { Vec::new() };
-    let health = profile.health_server.then(|| os.health_server(&ports));
+    let (ports, by_https) = match profile.serves_probes {
+        true => (vmi.asked_ports(), vmi.asked_by_https()),
+        false => (Vec::new(), Vec::new()),
+    };
+    let health = profile.health_server.then(|| os.health_server(&ports, &by_https));
     let panics = (profile.kernel_panic_seconds > 0).then(|| os.panic_reboot(profile.kernel_panic_seconds));
     let Additions { files, mut commands, services } =
         [daemon, health, panics].into_iter().flatten().fold(Additions::default(), |mut all, mut more| {
@@ -78,8 +81,13 @@ mod tests {
         for (serves_probes, expected) in [(true, "health.pl 80 5432\\n"), (false, "health.pl\\n")] {
             let profile = GuestProfile { health_server: true, serves_probes, ..GuestProfile::default() };
             let text = config(&profile, &probed).unwrap();
-            assert!(text.contains(expected), "{text}");
+            assert!(text.contains(expected) && !text.contains("tls.py\""), "{text}");
         }
+        let by_https =
+            vm().readiness("httpGet: {port: 8443, scheme: HTTPS}").liveness("tcpSocket: {port: 8443}").build().vmi;
+        let profile = GuestProfile { health_server: true, serves_probes: true, ..GuestProfile::default() };
+        let text = config(&profile, &by_https).unwrap();
+        assert!(text.contains("health.pl tls:8443\\n") && text.contains("lib/vmhealth/tls.py\""), "{text}");
         let q35 = vmi("machine: {type: q35}, devices: {}");
         insta::assert_snapshot!("q35", config(&masked, &q35).unwrap());
         let panics = GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() };

@@ -13,6 +13,7 @@ use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::{Fault, HEALTH_UNIT, Health, Keepalive, WatchdogDaemon};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
+const TLS_FRONT: &str = include_str!("../../assets/tls.py");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
 /// Where it always listens.
 const HEALTH_PORT: u16 = 1500;
@@ -95,17 +96,21 @@ impl GuestOs for Debian {
         added
     }
 
-    fn health_server(&self, ports: &[u16]) -> Additions {
-        let words: String = ports.iter().filter(|p| **p != HEALTH_PORT).map(|p| format!(" {p}")).collect();
+    fn health_server(&self, ports: &[u16], by_https: &[u16]) -> Additions {
+        let word = |port: &u16| match by_https.contains(port) {
+            true => format!(" tls:{port}"),
+            false => format!(" {port}"),
+        };
+        let words: String = ports.iter().filter(|p| **p != HEALTH_PORT).map(word).collect();
         let unit = HEALTH_FILE.replace(" PORTS", &words);
-        Additions {
-            files: vec![
-                json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}),
-                json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": unit}),
-            ],
-            commands: Vec::new(),
-            services: vec![HEALTH_UNIT],
+        let mut files = vec![
+            json!({"path": "/usr/local/lib/vmhealth/health.pl", "content": HEALTH_SERVER}),
+            json!({"path": format!("/etc/systemd/system/{HEALTH_UNIT}"), "content": unit}),
+        ];
+        if words.contains(" tls:") {
+            files.push(json!({"path": "/usr/local/lib/vmhealth/tls.py", "content": TLS_FRONT}));
         }
+        Additions { files, commands: Vec::new(), services: vec![HEALTH_UNIT] }
     }
 
     fn panic_reboot(&self, seconds: u32) -> Additions {

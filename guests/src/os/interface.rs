@@ -39,8 +39,9 @@ pub trait GuestOs: Debug + Send + Sync {
     /// Sets up the watchdog daemon that the profile asks for.
     fn watchdog_daemon(&self, daemon: &WatchdogDaemon, vmi: &VmiSpec) -> Additions;
 
-    /// Installs and starts the health server on port 1500. `ports`: it listens there too, and has every path.
-    fn health_server(&self, ports: &[u16]) -> Additions;
+    /// Installs and starts the health server on port 1500. `ports`: it listens there too, and has every path; on those of
+    /// `by_https` it speaks TLS.
+    fn health_server(&self, ports: &[u16], by_https: &[u16]) -> Additions;
 
     /// Makes a panicked kernel reboot by itself after so many seconds.
     fn panic_reboot(&self, seconds: u32) -> Additions;

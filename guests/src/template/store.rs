@@ -28,6 +28,11 @@ impl Templates {
         Templates { entries: Entries::new(cache.join("templates"), FILES, "template") }
     }
 
+    /// Whether one is there, as far as can be known without reading it.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.has(key)
+    }
+
     /// Makes room; says how many went.
     pub fn evict(&self) -> usize {
         // What cannot be removed now is removed by a later run.

@@ -1,6 +1,6 @@
 //! Where a probe's connection goes: the one place that resolves its port and knows what masquerade forwards.
 
-use super::probe::Handler;
+use super::probe::{Handler, Scheme};
 use super::types::VmiSpec;
 
 /// Where an http or tcp probe connects to.
@@ -55,6 +55,17 @@ impl VmiSpec {
             }
         }
         ports
+    }
+
+    /// Of [`VmiSpec::asked_ports`] those that a probe asks by HTTPS.
+    pub fn asked_by_https(&self) -> Vec<u16> {
+        let by_https = |handler: &Handler| matches!(handler, Handler::HttpGet(get) if get.scheme == Scheme::Https);
+        let probes = [&self.readiness, &self.liveness].into_iter().flatten().filter(|probe| by_https(&probe.handler));
+        let ports = probes.filter_map(|probe| match self.destination(&probe.handler) {
+            Some(Ok(Destination::Guest { port })) => Some(port),
+            _ => None,
+        });
+        ports.collect()
     }
 
     /// Where a probe connects to; `None`: it does not. The error is the kubelet's text for a port that it cannot resolve.

@@ -275,7 +275,7 @@ impl Guest {
             ProbeRequest::Exec { command, inner_timeout } => self.exec(command, *inner_timeout, answer),
             ProbeRequest::Http { to, .. } | ProbeRequest::Tcp { to } => {
                 let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.reachable();
-                let listens = self.health && (to.port() == HEALTH_PORT || self.profile.serves_probes);
+                let listens = self.health && self.serves(to.port());
                 match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
                     _ if !kernel_answers || self.dropped.contains(&to.port()) => late,
@@ -286,6 +286,11 @@ impl Guest {
                 }
             }
         }
+    }
+
+    /// Whether its server, where one runs, is to be on this port.
+    pub(super) fn serves(&self, port: u16) -> bool {
+        port == HEALTH_PORT || self.profile.serves_probes
     }
 
     /// The guest's health server (guests/assets/health.pl), as the kubelet's client finds it (kubelet-prober.md 9.3, 9.4).

@@ -479,7 +479,7 @@ impl Model {
         let Some(guest) = self.endpoint.map(|vmi| self.guests.get(&vmi)) else { return Connection::Refused };
         let port = self.spec.traffic.as_ref().map(|t| t.port);
         let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable() && !g.node_cut_off)
-            && port.is_some_and(|p| p == super::guest::HEALTH_PORT && self.vmi.forwards(p))
+            && port.is_some_and(|p| guest.is_some_and(|g| g.serves(p)) && self.vmi.forwards(p))
             && guest.is_some_and(|g| port.is_none_or(|p| !g.dropped.contains(&p)));
         if answers { Connection::Delivered } else { Connection::Lost }
     }

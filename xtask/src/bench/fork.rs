@@ -5,12 +5,14 @@ use crate::host;
 use crate::report::Machine;
 use crate::run::catalogue::Case;
 use crate::run::templates::{self, Making};
-use crate::run::{Progress, Reality, remove_containers};
+use crate::run::{Progress, Reality, Tally, remove_containers};
 use nix::unistd::{SysconfVar, sysconf};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -111,7 +113,9 @@ pub async fn fork(
     let bench = async {
         let (_never, cancelled) = watch::channel(false);
         let making = async {
-            let mut making = Making::begin(std::slice::from_ref(case), reality, &scratch, cancelled, progress)?;
+            let unseen = Rc::new(RefCell::new(Tally::default()));
+            let only = std::slice::from_ref(case);
+            let mut making = Making::begin(only, reality, &scratch, &unseen, cancelled, progress)?;
             Ok::<_, io::Error>(making.next().await)
         };
         let ready = LocalSet::new().run_until(making).await?;

@@ -2,9 +2,12 @@
 
 use super::arguments::{UserDataArg, any_heartbeat};
 use super::exit::{Failure, Status, infra, usage};
+use super::output::write_report;
 use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
+use crate::lines::no_color;
 use crate::own::refuse_heartbeat;
 use crate::program;
+use crate::report::pictures;
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -60,6 +63,9 @@ pub(super) struct Check {
     /// none; 0: never, negative: at once. If absent: 0
     #[arg(long, allow_hyphen_values = true)]
     pub(super) panic_timer: Option<i32>,
+    /// Write a picture, too: a page with each finding in its lines, and with --budgets a bar for each fault and who notices it
+    #[arg(long, value_name = "FILE.html", conflicts_with = "explain")]
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) user_data: UserDataArg,
     /// Exit with 1 also for these: `warnings`, `notes` (and warnings), or the code of a finding; may be repeated
@@ -116,7 +122,7 @@ pub(super) enum CheckFormat {
 impl CheckFormat {
     fn output(self) -> Output {
         match self {
-            CheckFormat::Human => Output::Human { colour: io::stdout().is_terminal() },
+            CheckFormat::Human => Output::Human { colour: io::stdout().is_terminal() && !no_color() },
             CheckFormat::Json => Output::Json(JsonReport::default()),
             CheckFormat::Summary => Output::Summary(Summary::default()),
             CheckFormat::Github => Output::Github,
@@ -156,6 +162,7 @@ impl Check {
         let Files { files, left_out, unreadable: directories } = files(&self.files);
         left_out.iter().for_each(|line| eprintln!("{line}"));
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
+        let mut parts = self.report.as_ref().map(|_| pictures::Parts::default());
         let (mut fine, mut manifests, mut aside) = (true, 0, 0);
         let (mut without, mut unreadable) = (Vec::new(), Vec::new());
         let mut refuse = |output: &mut Output, file: &str, error: &YamlError| {
@@ -193,6 +200,9 @@ impl Check {
                             let refused = budgets.and_then(|_| refused_heartbeat(self.heartbeat, &checked));
                             let budgets = budgets.filter(|_| refused.is_none());
                             let one = Checks { manifests: vec![checked], skipped: Vec::new() };
+                            if let (Some(parts), [checked]) = (&mut parts, one.manifests.as_slice()) {
+                                parts.add(&file, (piece.first.line, &piece.text), checked, budgets);
+                            }
                             text += &output.add(&file, piece, &one, budgets).map_err(infra)?;
                             if let Some(error) = refused {
                                 aside += 1;
@@ -229,6 +239,9 @@ impl Check {
         }
         out.write_all(output.end().map_err(infra)?.as_bytes())?;
         out.flush()?;
+        if let (Some(file), Some(parts)) = (&self.report, parts) {
+            write_report(file, &parts.page().map_err(infra)?)?;
+        }
         if !unreadable.is_empty() {
             let more = unreadable.len().saturating_sub(MAX_NAMED);
             let more = if more > 0 { format!("\n... and {more} more") } else { String::new() };

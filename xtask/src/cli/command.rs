@@ -9,7 +9,9 @@ use super::exit::{Failure, Status};
 use super::explore::Explore;
 use super::guest_shell::Shell;
 use super::image::Image;
+use super::loudness::{ENVIRONMENT, LoudnessArgs};
 use super::mutants::Mutants;
+use super::package::Package;
 use super::pin::Pin;
 use super::probe::Probe;
 use super::prune::Prune;
@@ -21,7 +23,7 @@ use super::schema::Schema;
 use super::shell::Completions;
 use super::{doctor, shell, test};
 use crate::program;
-use clap::Subcommand;
+use clap::{Args as _, Subcommand};
 use std::collections::BTreeSet;
 use vmhealth_sim::manifest::Architecture;
 
@@ -39,6 +41,8 @@ pub(super) enum Command {
     },
     /// Make small faults in a copy of the sources and show which of them no test notices
     Mutants(Mutants),
+    /// Build what people install: a Debian package, an RPM, a container image
+    Package(Package),
     /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
     Schema(Schema),
     /// Print what vmhealth, or a guest image, is made of: a CycloneDX bill of materials
@@ -92,7 +96,8 @@ pub(super) enum ProductCommand {
 fn product() -> clap::Command {
     let command = clap::Command::new(program::VMHEALTH).version(env!("CARGO_PKG_VERSION"));
     // The commands bring a description of their own.
-    ProductCommand::augment_subcommands(command)
+    ProductCommand::augment_subcommands(LoudnessArgs::augment_args(command))
+        .after_help(ENVIRONMENT)
         .about("What your probes and your watchdog really do when the guest breaks")
 }
 
@@ -121,7 +126,7 @@ impl Command {
             Command::Product(Repro(args)) => args.guests(),
             Command::Product(Compare(args)) => args.guests(),
             Command::Product(Advise(args)) => args.verify.as_ref().map(|_| [Architecture::Amd64].into()),
-            Command::Product(Run(_)) => Some([Architecture::Amd64].into()),
+            Command::Product(Run(args)) => args.guests(),
             Command::Product(Doctor) => Some(BTreeSet::new()),
             Command::Test => Some(test::guests()),
             Command::Bench { command } => command.guests(),
@@ -139,6 +144,7 @@ impl Command {
             )
             | Command::Mutants(_)
             | Command::Sbom(_)
+            | Command::Package(_)
             | Command::Schema(_) => None,
         }
     }
@@ -166,6 +172,7 @@ impl Command {
             Command::Test => test::run().await,
             Command::Bench { command } => command.run().await,
             Command::Mutants(args) => args.run(),
+            Command::Package(args) => args.run(),
             Command::Schema(args) => args.run(),
             Command::Sbom(args) => args.run(),
         }

@@ -6,6 +6,7 @@ use super::output::out;
 use super::session::{run_cases, status_of};
 use crate::prepare::{GuestOptions, HostChoice};
 use crate::run::catalogue::{self, Case};
+use crate::run::quick::quick;
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -16,7 +17,8 @@ use vmhealth_sim::manifest::Architecture;
 pub(super) struct E2e {
     /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
-    /// Of the chosen scenarios one for each kind of fault, and only amd64's: a first look
+    /// A first look: of the chosen scenarios, for each kind of fault the one that boots a guest anew the least often and is then
+    /// over the soonest, and only amd64's. --list shows which these are
     #[arg(long, conflicts_with = "architecture")]
     pub(super) quick: bool,
     /// Where the scenarios run: on QEMU, in the model, or both, compared
@@ -81,7 +83,7 @@ impl E2e {
         } else {
             catalogue::select(all, &self.filters).map_err(usage)?
         };
-        let cases = if self.quick { catalogue::quick(cases) } else { cases };
+        let cases = if self.quick { quick(cases) } else { cases };
         let cases = match self.shard {
             Some((k, n)) => catalogue::shard(cases, k, n),
             None => cases,

@@ -2,7 +2,9 @@
 
 use super::arguments::{Format, UserDataArg, parse_boot, parse_short};
 use super::exit::{Failure, Status, infra};
+use super::output::write_report;
 use crate::own::{NamedFault, OwnExplore};
+use crate::report::{ExploreReport, pictures};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +45,9 @@ pub(super) struct Explore {
     pub(super) kubevirt_version: KubevirtVersion,
     #[command(flatten)]
     pub(super) user_data: UserDataArg,
+    /// Write a picture, too: a page of which outcome comes at which moment of the fault
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
@@ -64,7 +69,13 @@ impl Explore {
             kubevirt_version: self.kubevirt_version,
             user_data: self.user_data.read()?,
         };
-        let report = own.explore()?;
+        let found = own.explore()?;
+        if let Some(file) = &self.report {
+            let title = format!("{}: {}", own.file.display(), names.join(" and "));
+            let page = pictures::page(&title, vec![pictures::explored(&found)]).map_err(infra)?;
+            write_report(file, &page)?;
+        }
+        let report = ExploreReport::from(&found);
         match self.format {
             Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(infra)?),
             Format::Human => print!("{}", report.render(&names.join(" and "))),

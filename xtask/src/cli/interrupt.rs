@@ -52,13 +52,29 @@ impl Interrupt {
         self.cancelled.clone()
     }
 
+    /// Over when somebody asks.
+    pub(super) async fn is_asked(&self) {
+        // The sender lives as long as the listener, which ends only with this.
+        let _ = self.cancelled().wait_for(|asked| *asked).await;
+    }
+
     /// Stops listening; an error if somebody has asked.
     pub(super) fn end(self) -> Result<(), Failure> {
-        self.listener.abort();
+        self.asked()
+    }
+
+    /// An error if somebody has asked.
+    pub(super) fn asked(&self) -> Result<(), Failure> {
         if *self.cancelled.borrow() {
             return Err(Failure { error: anyhow!("interrupted"), status: Status::Interrupted });
         }
         Ok(())
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.listener.abort();
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a command prints on stdout as its result.
 
+use super::exit::{Failure, usage};
+use crate::lines::tell;
+use anyhow::anyhow;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 /// Prints a text. Whoever reads it may have seen enough, like `head`: that is no error.
 pub(super) fn out(text: &str) -> io::Result<()> {
@@ -9,4 +13,11 @@ pub(super) fn out(text: &str) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),
         _ => Ok(()),
     }
+}
+
+/// Writes a page and says where it is.
+pub(super) fn write_report(file: &Path, page: &str) -> Result<(), Failure> {
+    std::fs::write(file, page).map_err(|e| usage(anyhow!("--report: {} cannot be written: {e}", file.display())))?;
+    tell(&format!("report: {}", file.display()));
+    Ok(())
 }

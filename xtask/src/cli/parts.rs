@@ -5,7 +5,7 @@ use crate::host::cache_folder;
 use crate::prepare::{GuestOptions, prepare_all, recipe, say};
 use crate::report::{Machine, Results, RunFolder};
 use crate::run::catalogue::{self, Case};
-use crate::run::{self, Progress, Reality, Worlds};
+use crate::run::{self, Models, Progress, Reality, Worlds};
 use std::collections::BTreeSet;
 use std::io;
 use std::thread::JoinHandle;
@@ -43,14 +43,21 @@ fn prepare_beside(
     })
 }
 
-/// Runs the cases on QEMU, and in the model if `worlds` says so.
+/// What a thread has prepared.
+async fn join(beside: JoinHandle<io::Result<Prepared>>) -> io::Result<Prepared> {
+    let prepared = tokio::task::spawn_blocking(|| beside.join()).await.map_err(io::Error::other)?;
+    prepared.map_err(|_| io::Error::other("vmhealth crashed; its message is on stderr"))?
+}
+
+/// Runs the cases on QEMU, and in the model if `worlds` says so; what the model says is there while the first image is built.
 pub(super) async fn run_in_parts(
     cases: Vec<Case>,
     worlds: Worlds,
     options: GuestOptions,
     folder: &RunFolder,
     progress: Progress,
-) -> io::Result<(Results, Interrupt)> {
+    interrupt: &mut Option<Interrupt>,
+) -> io::Result<Results> {
     let order: Vec<String> = cases.iter().map(|case| case.id().to_owned()).collect();
     let [first, later] = first_and_later(catalogue::architectures(&cases), is_built);
     let (cases, later_cases): (Vec<Case>, Vec<Case>) =
@@ -59,27 +66,43 @@ pub(super) async fn run_in_parts(
         true => None,
         false => Some(prepare_beside(later, options.clone())?),
     };
-    let (realities, mut machine) = prepare_all(first, options).await;
-    // Until here it ends the process at once.
-    let interrupt = Interrupt::listen();
-    let cancelled = interrupt.cancelled();
-    let ran = run::run(cases, worlds, realities, machine.clone(), folder, cancelled.clone(), progress.clone()).await?;
-    let Some(beside) = beside.filter(|_| !*cancelled.borrow()) else { return Ok((ran, interrupt)) };
+    let building = match first.iter().all(|architecture| is_built(*architecture)) {
+        true => None,
+        false => Some(prepare_beside(first.clone(), options.clone())?),
+    };
+    let models = Models::run(&cases, worlds, folder, &progress)?;
+    let later_models = Models::run(&later_cases, worlds, folder, &progress)?;
+    let preparing = async {
+        match building {
+            Some(building) => join(building).await,
+            None => Ok(prepare_all(first, options).await),
+        }
+    };
+    let (realities, mut machine) = match interrupt.as_ref() {
+        // Nobody listens yet: the process ends at once.
+        None => preparing.await?,
+        Some(interrupt) => tokio::select! {
+            prepared = preparing => prepared?,
+            () = interrupt.is_asked() => return Err(io::ErrorKind::Interrupted.into()),
+        },
+    };
+    let cancelled = interrupt.get_or_insert_with(Interrupt::listen).cancelled();
+    let whole = (cases, models);
+    let ran = run::run(whole, worlds, realities, machine.clone(), folder, cancelled.clone(), progress.clone()).await?;
+    let Some(beside) = beside.filter(|_| !*cancelled.borrow()) else { return Ok(ran) };
     if !beside.is_finished() {
         say("waiting for the guest image that is still being built");
     }
-    let prepared = tokio::task::spawn_blocking(|| beside.join()).await.map_err(io::Error::other)?;
-    let crashed = |_| io::Error::other("vmhealth crashed; its message is on stderr");
-    let (realities, later_machine) = prepared.map_err(crashed)??;
-    let later = run::run(later_cases, worlds, realities, later_machine.clone(), folder, cancelled, progress).await?;
+    let (realities, later_machine) = join(beside).await?;
+    let whole = (later_cases, later_models);
+    let later = run::run(whole, worlds, realities, later_machine.clone(), folder, cancelled, progress).await?;
     machine.platforms.extend(later_machine.platforms);
     let (mut conformance, mut scenarios, hidden) = (ran.conformance, ran.scenarios, ran.hidden + later.hidden);
     conformance += later.conformance;
     scenarios.extend(later.scenarios);
     // Stable: what a scenario has in several worlds stays together, in its order.
     scenarios.sort_by_key(|scenario| order.iter().position(|id| *id == scenario.id));
-    let results = folder.finish(&Results { hidden, ..Results::new(scenarios, conformance, machine) })?;
-    Ok((results, interrupt))
+    folder.finish(&Results { hidden, ..Results::new(scenarios, conformance, machine) })
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, World};
 use super::exit::{Failure, Status, usage};
+use super::interrupt::Interrupt;
 use super::output::out;
-use super::session::{new_run_path, run_cases, status_of};
+use super::session::{new_run_path, run_cases, run_until, status_of};
+use crate::lines::tell;
 use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::report::{RunFolder, VerdictWord};
 use crate::run::catalogue::{self, Case, unknown_scenario};
@@ -13,9 +15,13 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::scenario::Pattern;
 
+/// Of who listens to Ctrl-C.
+const TURN: Duration = Duration::from_millis(1);
 /// Shown below the options.
 const EXAMPLES: &str = "\
 Examples:
@@ -105,11 +111,20 @@ impl Repro {
             return Ok(status_of(&results));
         };
         let (base, mut repetition, mut status) = (new_run_path(), Repetition::default(), Ok(Status::Passed));
+        let mut interrupt: Option<Interrupt> = None;
         for i in 1..=times.get() {
-            say(&format!("{i} of {times}"));
+            // Between two runs nobody else looks, and in the model nobody else gives the listener its turn.
+            if let Some(interrupt) = &interrupt {
+                let _ = timeout(TURN, interrupt.is_asked()).await;
+                if let Err(asked) = interrupt.asked() {
+                    status = Err(asked);
+                    break;
+                }
+            }
+            tell(&format!("{i} of {times}"));
             let folder = base.with_file_name(format!("{}-{i}", base.file_name().unwrap_or_default().display()));
-            let ran = run_cases(cases.clone(), self.world, options.clone(), Some(folder.clone()), self.secrets.clone());
-            match ran.await {
+            let (cases, options, secrets) = (cases.clone(), options.clone(), self.secrets.clone());
+            match run_until(cases, self.world, options, Some(folder.clone()), secrets, &mut interrupt).await {
                 Ok(results) => {
                     repetition.add(&results, &folder);
                     status = status.map(|so_far| so_far.worse(status_of(&results)));

@@ -1,18 +1,20 @@
 //! `run`: the user's own manifest on QEMU.
 
 use super::arguments::{AccelArg, ClockArg, ColdArg, SecretsArg, UserDataArg, World, parse_boot, parse_pace};
-use super::exit::{Failure, Status};
+use super::exit::{Failure, Status, usage};
 use super::json_lines::{JsonLines, print_result};
 use super::output::out;
 use super::session::{run_watched, status_of};
-use crate::lines::is_dumb;
+use crate::lines::{is_dumb, no_color, tell};
 use crate::live::LiveWatcher;
 use crate::own::{Expected, ImageChoice, OwnRun, TimedFault, USUAL_MOMENT};
 use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::program;
-use crate::report::{Secrets, VerdictWord};
+use crate::report::{ScenarioResult, Secrets, VerdictWord};
 use crate::run::Watcher;
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use vmhealth_guests::image::{DiskFormat, ImageWord};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::concern::Concern;
+use vmhealth_sim::manifest::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -64,6 +67,10 @@ pub(super) struct Run {
     /// The cluster's KubeVirt release, like v1.4 (OpenShift 4.18)
     #[arg(long, value_name = "VERSION", default_value_t = KubevirtVersion::default())]
     pub(super) kubevirt_version: KubevirtVersion,
+    /// Where the VM runs: on QEMU, in the model (virtual time, at once, without QEMU; every guest boots in a few seconds there), or
+    /// both, compared
+    #[arg(long, value_enum, default_value_t = World::Qemu)]
+    pub(super) world: World,
     #[command(flatten)]
     pub(super) accel: AccelArg,
     #[command(flatten)]
@@ -151,10 +158,21 @@ impl OwnImageArgs {
 }
 
 impl Run {
+    /// The architectures of the guests that it boots; `None`: it boots none.
+    pub(super) fn guests(&self) -> Option<BTreeSet<Architecture>> {
+        (self.world != World::Model).then(|| [Architecture::Amd64].into())
+    }
+
     /// Judges that the guest gets ready, and how the VM is at the end.
     pub(super) async fn run(self) -> Result<Status, Failure> {
-        let can_be_live = !self.plain && self.format == FormatArg::Text && is_screen();
+        let can_be_live = self.world == World::Qemu && !self.plain && self.format == FormatArg::Text && is_screen();
         let (image, image_word) = self.own_image.choice();
+        if self.world != World::Qemu && image.is_users() {
+            return Err(usage(anyhow!("the model boots no image: leave out --world, or --image")));
+        }
+        if self.world == World::Both && self.format == FormatArg::Json {
+            return Err(usage(anyhow!("--format json shows the events of one world: --world qemu or --world model")));
+        }
         let run = OwnRun {
             file: self.manifest,
             name: "manifest".to_owned(),
@@ -207,13 +225,15 @@ impl Run {
                 FormatArg::Text => None,
             }
         };
-        let results = run_watched(cases, World::Qemu, options, self.out, self.secrets, watcher).await?;
+        let results = run_watched(cases, self.world, options, self.out, self.secrets, &mut None, watcher).await?;
         if self.format == FormatArg::Json {
             results.scenarios.iter().for_each(print_result);
             return Ok(status_of(&results));
         }
-        // Of those that failed the table tells it.
-        for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
+        // Of those that failed the table tells it; of two worlds the guest's.
+        let told =
+            |s: &&ScenarioResult| s.verdict == VerdictWord::Pass && (self.world != World::Both || s.world == "qemu");
+        for passed in results.scenarios.iter().filter(told) {
             out(&format!("\n{}", passed.explained()))?;
         }
         Ok(status_of(&results))
@@ -228,11 +248,6 @@ fn is_screen() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
 }
 
-/// no-color.org
-fn no_color() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-}
-
 /// What is to break.
 struct Choice {
     faults: Vec<Concern>,
@@ -245,7 +260,7 @@ fn choose(mut all: Vec<Concern>, can_be_live: bool) -> Result<Choice, Failure> {
     let chosen = |faults| Ok(Choice { faults, by_key: false });
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         let texts: Vec<&str> = all.iter().map(|c| c.text).collect();
-        say(&format!("no --fault is given: {} one after another, each in a VM of its own", texts.join(", ")));
+        tell(&format!("no --fault is given: {} one after another, each in a VM of its own", texts.join(", ")));
         return chosen(all);
     }
     say("What is to break?");

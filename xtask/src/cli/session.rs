@@ -4,10 +4,10 @@ use super::arguments::{SecretsArg, World};
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::parts::run_in_parts;
-use crate::lines::show_waiting;
+use crate::lines::{show_waiting, tell};
 use crate::prepare::{GuestOptions, say};
 use crate::report::{Results, RunFolder, Secrets, table};
-use crate::run::{self, catalogue::Case};
+use crate::run::{self, Models, catalogue::Case};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime};
 /// Lines with the time since now.
 pub(super) fn progress() -> run::Progress {
     let begun = Instant::now();
-    run::Progress::lines(move |line| say(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
+    run::Progress::lines(move |line| tell(&format!("{:7.1} {line}", begun.elapsed().as_secs_f64())))
 }
 
 /// The status of a run.
@@ -40,16 +40,29 @@ pub(super) async fn run_cases(
     out: Option<PathBuf>,
     secrets: SecretsArg,
 ) -> Result<Results, Failure> {
-    run_watched(cases, world, options, out, secrets, |_| None).await
+    run_until(cases, world, options, out, secrets, &mut None).await
 }
 
-/// As [`run_cases`], with somebody who watches and must not tell these secrets.
+/// As [`run_cases`], with who listens to whoever asks for the end; where nobody does yet, somebody does from the first guest on.
+pub(super) async fn run_until(
+    cases: Vec<Case>,
+    world: World,
+    options: GuestOptions,
+    out: Option<PathBuf>,
+    secrets: SecretsArg,
+    interrupt: &mut Option<Interrupt>,
+) -> Result<Results, Failure> {
+    run_watched(cases, world, options, out, secrets, interrupt, |_| None).await
+}
+
+/// As [`run_until`], with somebody who watches and must not tell these secrets.
 pub(super) async fn run_watched(
     cases: Vec<Case>,
     world: World,
     options: GuestOptions,
     out: Option<PathBuf>,
     secrets: SecretsArg,
+    interrupt: &mut Option<Interrupt>,
     watcher: impl FnOnce(&Secrets) -> Option<Rc<dyn run::Watcher>>,
 ) -> Result<Results, Failure> {
     let secrets = match secrets.keep_secrets {
@@ -61,19 +74,26 @@ pub(super) async fn run_watched(
     let print = progress();
     let progress = run::Progress::lines(move |line| print.say(&secrets.hide(line))).watched(watcher);
     let waiting = show_waiting();
-    let (results, interrupt) = match world {
+    let results = match world {
         World::Model => {
-            let interrupt = Interrupt::listen();
+            let cancelled = interrupt.get_or_insert_with(Interrupt::listen).cancelled();
             let (realities, machine) = Default::default();
-            let cancelled = interrupt.cancelled();
-            (run::run(cases, world.into(), realities, machine, &folder, cancelled, progress).await?, interrupt)
+            let models = Models::run(&cases, world.into(), &folder, &progress)?;
+            run::run((cases, models), world.into(), realities, machine, &folder, cancelled, progress).await?
         }
-        World::Both | World::Qemu => run_in_parts(cases, world.into(), options, &folder, progress).await?,
+        World::Both | World::Qemu => {
+            let ran = run_in_parts(cases, world.into(), options, &folder, progress, interrupt).await;
+            // Before a guest ran there is no result to show.
+            if ran.is_err() {
+                interrupt.as_ref().map_or(Ok(()), Interrupt::asked)?;
+            }
+            ran?
+        }
     };
     drop(waiting);
     say(table(&results).trim_end_matches('\n'));
     say(&format!("run folder: {}", folder.path().display()));
-    interrupt.end()?;
+    interrupt.as_ref().map_or(Ok(()), Interrupt::asked)?;
     Ok(results)
 }
 

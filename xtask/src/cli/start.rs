@@ -2,6 +2,8 @@
 
 use super::command::{Command, ProductCommand};
 use super::exit::Status;
+use super::loudness::{ENVIRONMENT, LoudnessArgs};
+use crate::lines::set_loudness;
 use crate::prepare;
 use crate::program;
 use crate::stderr;
@@ -12,16 +14,20 @@ use std::process::ExitCode;
 
 /// What will your probes and your watchdog really do when the guest breaks?
 #[derive(Debug, Parser)]
-#[command(name = program::XTASK, bin_name = program::XTASK, version)]
+#[command(name = program::XTASK, bin_name = program::XTASK, version, after_help = ENVIRONMENT)]
 struct Xtask {
+    #[command(flatten)]
+    loudness: LoudnessArgs,
     #[command(subcommand)]
     command: Command,
 }
 
 /// What will your probes and your watchdog really do when the guest breaks?
 #[derive(Debug, Parser)]
-#[command(name = program::VMHEALTH, bin_name = program::VMHEALTH, version)]
+#[command(name = program::VMHEALTH, bin_name = program::VMHEALTH, version, after_help = ENVIRONMENT)]
 struct Vmhealth {
+    #[command(flatten)]
+    loudness: LoudnessArgs,
     #[command(subcommand)]
     command: ProductCommand,
 }
@@ -29,13 +35,17 @@ struct Vmhealth {
 /// `cargo xtask`
 pub fn xtask() -> ExitCode {
     program::set_name(program::XTASK);
-    run(Xtask::parse().command)
+    let Xtask { loudness, command } = Xtask::parse();
+    set_loudness(loudness.loudness());
+    run(command)
 }
 
 /// `vmhealth`
 pub fn vmhealth() -> ExitCode {
     program::set_name(program::VMHEALTH);
-    run(Command::Product(Vmhealth::parse().command))
+    let Vmhealth { loudness, command } = Vmhealth::parse();
+    set_loudness(loudness.loudness());
+    run(Command::Product(command))
 }
 
 fn run(command: Command) -> ExitCode {

@@ -13,6 +13,8 @@ mod view;
 mod watcher;
 
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use screen::give_terminal_back;

@@ -3,19 +3,47 @@
 use super::countdown::Petting;
 use super::draw::draw;
 use super::keys::Key;
+use super::picture::svg;
 use super::view::{Asked, Pace, View};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::time::Duration;
 use vmhealth_guests::reality::Control;
 use vmhealth_sim::concern::concerning;
+use vmhealth_sim::devices::fires_after;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{scenario, vm};
-use vmhealth_sim::manifest::WatchdogAction;
+use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction, WatchdogModel};
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event};
 use vmhealth_sim::world::{self, Timings};
+
+/// The picture in the README: the view half a minute after the panic. LIVE_PICTURE=write draws it anew.
+#[test]
+fn the_picture_in_the_readme_is_the_view() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/pictures/live.svg");
+    // The VM of the README's tour, in the model; the last lines of its console, as a run on QEMU had them.
+    let web = vm()
+        .readiness("httpGet: {port: 80, path: /}, periodSeconds: 5, failureThreshold: 2")
+        .liveness("tcpSocket: {port: 80}, initialDelaySeconds: 60, periodSeconds: 20")
+        .watchdog(WatchdogAction::Poweroff)
+        .build();
+    let guest = "watchdogDaemon: {heartbeatSeconds: 60, keepalive: masked}, healthServer: true, servesProbes: true";
+    let mut view = panicking(&web, (guest, 80), Duration::from_secs(26));
+    let console = include_str!("console.txt");
+    view.console = console.lines().map(str::to_owned).collect();
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 132, 30));
+    draw(&view, buffer.area, &mut buffer, true);
+    let says = "The live view of a run: the kernel has panicked, readiness has failed and the VM is out of the endpoints, \
+                the watchdog counts down";
+    let picture = svg(&buffer, says);
+    if std::env::var_os("LIVE_PICTURE").is_some_and(|word| word == "write") {
+        std::fs::write(file, &picture).unwrap();
+    }
+    let present = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(present == picture, "{file} is not the view as it is now; LIVE_PICTURE=write draws it anew");
+}
 
 /// A web server with both probes and a watchdog whose kernel panics, as its watcher sees it `after` the fault began.
 fn view(after: Duration) -> View {
@@ -25,17 +53,25 @@ fn view(after: Duration) -> View {
         .liveness(&format!("{http}, initialDelaySeconds: 20"))
         .watchdog(WatchdogAction::Poweroff)
         .build();
+    let guest = "watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}, healthServer: true";
+    panicking(&vm, (guest, 1500), after)
+}
+
+/// The same of another VM, whose guest is set up so; clients connect to the port.
+fn panicking(vm: &VirtualMachine, (guest, port): (&str, u16), after: Duration) -> View {
     let file = scenario()
-        .guest("watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}, healthServer: true")
-        .spec("traffic: {every: 1s, port: 1500}")
+        .guest(guest)
+        .spec(&format!("traffic: {{every: 1s, port: {port}}}"))
         .steps("{after: guest ready, guardedWithin: 5m, plus: 2s, fault: kernelPanic}")
         .expect("{see: guest ready, from: qemu WATCHDOG, within: 0s..5m}");
     let spec = file.build().spec;
-    let (_, trace, _) = world::run(&vm, &spec, Config::default(), Timings::default());
+    let (_, trace, _) = world::run(vm, &spec, Config::default(), Timings::default());
     let entries = trace.sorted();
     let begun = entries.iter().find(|e| matches!(e.event, Event::FaultBegun(_))).unwrap().at;
     let pace = Pace { held: false, speed: Some(1.0) };
-    let mut view = View::new(&vm, Some(30.066), concerning(&vm, &spec.guest), Some(pace));
+    let heartbeat = spec.guest.watchdog_daemon.as_ref().map_or(0, |daemon| daemon.heartbeat_seconds);
+    let fires = fires_after(WatchdogModel::I6300esb, heartbeat).as_secs_f64();
+    let mut view = View::new(vm, Some(fires), concerning(vm, &spec.guest), Some(pace));
     entries.iter().filter(|e| e.at <= begun + after).for_each(|e| view.take(e));
     view.now = begun + after;
     view.console = vec!["[    0.0] Linux".into(), "web login:".into(), "[   90.1] Kernel panic - not syncing".into()];

@@ -5,7 +5,7 @@ use super::fault::NamedFault;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
 use super::scenario::{read_manifest, read_text};
-use crate::prepare::say;
+use crate::lines::tell;
 use crate::report::{AdviseReport, Advised, Asked, LivesReport};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,8 +53,8 @@ impl OwnAdvise {
         let given =
             Given { boot: Some(self.boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };
         let basis = Basis::of(&vm, &given);
-        own.assumptions.iter().for_each(|line| say(line));
-        say(&format!("assumed, since nothing says otherwise: {}", basis.assumed.join("; ")));
+        own.assumptions.iter().for_each(|line| tell(line));
+        tell(&format!("assumed, since nothing says otherwise: {}", basis.assumed.join("; ")));
         let bench = Bench { vm: &vm, guest: &guest, assumptions: basis.assumptions, version: self.kubevirt_version };
         let goal = self.within.map(|within| Goal { within, boots: self.boots, hiccup: self.hiccup });
         let found = goal.map(|goal| self.search(&vm, &bench, goal).map_err(invalid)).transpose()?;

@@ -5,13 +5,12 @@ use super::fault::NamedFault;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
 use super::scenario::{invalid_options, read_manifest};
-use crate::prepare::say;
-use crate::report::ExploreReport;
+use crate::lines::tell;
 use std::path::PathBuf;
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::cluster::KubevirtVersion;
-use vmhealth_sim::explore::{Grid, explore};
+use vmhealth_sim::explore::{Exploration, Grid, explore};
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Fault, Scenario, Spec};
 use vmhealth_sim::world::Timings;
@@ -48,7 +47,7 @@ pub struct OwnExplore {
 
 impl OwnExplore {
     /// Every outcome, with its best moment and its worst.
-    pub fn explore(&self) -> Result<ExploreReport, OwnError> {
+    pub fn explore(&self) -> Result<Exploration, OwnError> {
         let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         let spec = self.spec(&vm)?;
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
@@ -66,11 +65,10 @@ impl OwnExplore {
         let grid = Grid { step: self.step, from: self.from, span };
         let boot = self.boot.unwrap_or(Assumptions::default().boot);
         if self.boot.is_none() {
-            say(&format!("assumed, since nothing says otherwise: boot {} s (--boot)", boot.as_secs()));
+            tell(&format!("assumed, since nothing says otherwise: boot {} s (--boot)", boot.as_secs()));
         }
         let timings = Timings::booting_in(boot);
-        let found = explore(&vm, &spec, &faults, grid, timings);
-        Ok(ExploreReport::from(&found.map_err(|e| OwnError::Invalid(e.to_string()))?))
+        explore(&vm, &spec, &faults, grid, timings).map_err(OwnError::Invalid)
     }
 
     /// The scenario without its faults.
@@ -84,7 +82,7 @@ impl OwnExplore {
             Chosen { heartbeat: self.heartbeat, keepalive: self.keepalive, in_model: true, ..Chosen::default() };
         let guest = OwnGuest::of(vm, chosen);
         for line in &guest.assumptions {
-            say(line);
+            tell(line);
         }
         let text = format!(
             "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: explore/your-own/manifest, summary: your own}}\nspec:\n  \

@@ -2,7 +2,10 @@
 
 use super::heartbeat::heartbeat;
 use vmhealth_sim::budget::{Basis, Given};
-use vmhealth_sim::manifest::{Handler, Petter, Scheme, UserData, VirtualMachine};
+use vmhealth_sim::manifest::{Petter, UserData, VirtualMachine};
+
+/// Where vmhealth's server always is, and speaks plain HTTP.
+const OWN_PORT: u16 = 1500;
 
 /// What the user chose.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,11 +88,8 @@ impl OwnGuest {
             let ports = ports.join(" and ");
             self.assumptions.push(format!("vmhealth's own server answers on port {ports} in place of your service"));
         }
-        let https = |handler: &Handler| matches!(handler, Handler::HttpGet(get) if get.scheme == Scheme::Https);
-        let probes = [&vm.vmi.readiness, &vm.vmi.liveness];
-        if stands_in && !chosen.in_model && probes.into_iter().flatten().any(|p| https(&p.handler)) {
-            self.assumptions
-                .push("it does not speak TLS: a probe by HTTPS fails unless the image serves it".to_owned());
+        if stands_in && !chosen.in_model && vm.vmi.asked_by_https().contains(&OWN_PORT) {
+            self.assumptions.push(format!("on port {OWN_PORT} it speaks no TLS: a probe by HTTPS fails there"));
         }
         match stands_in {
             true => "healthServer: true, servesProbes: true".to_owned(),

@@ -6,7 +6,7 @@ use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
 use super::standing_in::replaced;
-use crate::prepare::say;
+use crate::lines::tell;
 use crate::run::catalogue::{Case, Texts};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -62,17 +62,17 @@ impl OwnRun {
     pub fn introduce(&self) -> Result<Option<Image>, OwnError> {
         let (manifest, _) = self.read()?;
         for warning in &manifest.warnings {
-            say(&warning.to_string());
+            tell(&warning.to_string());
         }
         if let Some(line) = replaced(&manifest) {
-            say(&line);
+            tell(&line);
         }
         for line in OwnGuest::of(&manifest, self.chosen()).assumptions {
-            say(&line);
+            tell(&line);
         }
         let image = self.image.find(&manifest, &self.image_word)?;
         if manifest.vmi.architecture == Architecture::Amd64 && manifest.vmi.machine == MachineType::Pc {
-            say(
+            tell(
                 "this runs on pc; KubeVirt's default is q35, with a second watchdog: `machine: {type: q35}` asks for it",
             );
         }

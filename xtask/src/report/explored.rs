@@ -167,7 +167,7 @@ mod tests {
             &[fault.clone(), (110, fires.clone()), (110, Event::Phase(Phase::Failed)), (111, Event::GuestReady)],
         );
         let other = outcome(5, 2, &[fault, (109, Event::Killing), (110, fires), (110, Event::Phase(Phase::Failed))]);
-        let report = ExploreReport::from(&Exploration { runs: 20, outcomes: vec![usual, other] });
+        let report = ExploreReport::from(&Exploration { runs: 20, outcomes: vec![usual, other], tried: Vec::new() });
         insta::assert_snapshot!(report.render("kernelPanic"));
     }
 }

@@ -13,6 +13,7 @@ mod lanes;
 mod markdown;
 mod merge;
 mod metrics;
+pub mod pictures;
 mod plain;
 mod results;
 mod secrets;

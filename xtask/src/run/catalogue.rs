@@ -215,14 +215,6 @@ pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
     cases.into_iter().filter(|case| part(case) + 1 == k).collect()
 }
 
-/// Of the cases with guests of amd64, the first of each fault (what its id begins with).
-pub fn quick(cases: Vec<Case>) -> Vec<Case> {
-    let mut seen = BTreeSet::new();
-    let fault = |case: &Case| case.id().split('/').next().unwrap_or_default().to_owned();
-    let mut first = |case: &Case| case.architecture() == Architecture::Amd64 && seen.insert(fault(case));
-    cases.into_iter().filter(|case| first(case)).collect()
-}
-
 /// What to say of an id that no scenario has.
 pub fn unknown_scenario(id: &str) -> String {
     format!("no scenario is called {id:?}; `{} e2e --list` shows them all", program::name())

@@ -9,12 +9,16 @@ use super::held::tell;
 use super::reality::{Begun, HostError, Progress, Reality, remove_containers};
 use super::scenario_run::{ScenarioRun, begin, finish, not_run, skipped};
 use super::schedule::{Forecast, Schedule};
+use super::tally::{Tally, What};
 use super::templates::{CaseTemplates, Making, Ready};
+use crate::durations::Durations;
 use crate::host;
+use crate::lines::{is_verbose, show_status};
 use crate::report::{RunFolder, VerdictWord, place};
 use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -34,8 +38,10 @@ const QEMU_OVERHEAD_MIB: u64 = 200;
 const FORK_MIB: u64 = 160;
 /// Of half a second, spent waiting for a core: a host on which pets can be missed.
 const BUSY: f64 = 0.5;
-/// Between two lines about the schedule.
-const SHOW_SCHEDULE: Duration = Duration::from_secs(15);
+/// Between two lines about how far the run is, where no line is drawn anew.
+const SHOW_TALLY: Duration = Duration::from_secs(15);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The cases of a run, and what they need.
 pub(crate) struct Jobs<'a> {
@@ -59,7 +65,33 @@ impl Jobs<'_> {
 
     async fn run_all(&self, scratch: &Scratch) -> io::Result<Vec<Option<ScenarioRun>>> {
         let templates = RefCell::new(vec![None; self.cases.len()]);
-        let mut runs = self.run_together(&templates, scratch).await?;
+        let tally = Rc::new(RefCell::new(self.tally()));
+        let runs = self.run_all_of(&tally, &templates, scratch).await;
+        if let Err(e) = tally.borrow_mut().save() {
+            self.progress.say(&format!("how long it took cannot be noted for the next run: {e}"));
+        }
+        runs
+    }
+
+    /// What is going to be waited for but templates.
+    fn tally(&self) -> Tally {
+        // In real time guests mostly wait, and more run at once; its estimate is then too long.
+        let lanes = self.reality.jobs.unwrap_or_else(host::cores);
+        let mut tally = Tally::new(lanes, Durations::open());
+        for (index, case) in self.cases.iter().enumerate() {
+            let ways = if self.reality.cold { ", cold" } else { "" };
+            tally.expect(What::Scenario, index, case.id(), format!("{}, {}{ways}", case.id(), self.reality.host));
+        }
+        tally
+    }
+
+    async fn run_all_of(
+        &self,
+        tally: &Rc<RefCell<Tally>>,
+        templates: &RefCell<CaseTemplates>,
+        scratch: &Scratch,
+    ) -> io::Result<Vec<Option<ScenarioRun>>> {
+        let mut runs = self.run_together(tally, templates, scratch).await?;
         if let [Some(only)] = runs.as_mut_slice() {
             only.result.starved_alone();
             return Ok(runs);
@@ -74,7 +106,7 @@ impl Jobs<'_> {
                 case.id()
             ));
             self.folder.set_aside(case.id(), &place("qemu", &self.reality.host))?;
-            let job = self.job(index, &templates, scratch, "alone")?;
+            let job = self.job(index, (tally, templates), scratch, "alone")?;
             let again = job.run(&Schedule::new(u64::MAX, host::cores(), None)).await;
             let mut again = again.or_else(|e| not_run(case, &e.to_string(), &self.reality.host, self.folder))?;
             again.compare_with_model(self.models[index].as_ref(), &self.cases[index]);
@@ -87,6 +119,7 @@ impl Jobs<'_> {
 
     async fn run_together(
         &self,
+        tally: &Rc<RefCell<Tally>>,
         templates: &RefCell<CaseTemplates>,
         scratch: &Scratch,
     ) -> io::Result<Vec<Option<ScenarioRun>>> {
@@ -95,17 +128,12 @@ impl Jobs<'_> {
             true => Schedule::in_guest_time(memory_mib, cores, jobs),
             false => Schedule::new(memory_mib, cores, jobs),
         });
-        let (shown, progress) = (schedule.clone(), self.progress.clone());
-        let show = tokio::task::spawn_local(async move {
-            loop {
-                tokio::time::sleep(SHOW_SCHEDULE).await;
-                progress.say(&shown.describe());
-            }
-        });
+        let show = tokio::task::spawn_local(show(tally.clone(), schedule.clone(), self.progress.clone()));
         let mut tasks = JoinSet::new();
         let serve = async {
             while let Some(index) = schedule.next().await {
-                let (job, schedule) = (self.job(index, templates, scratch, "")?, schedule.clone());
+                let job = self.job(index, (tally, templates), scratch, "")?;
+                let schedule = schedule.clone();
                 tasks.spawn_local(async move {
                     let _place = Place(&schedule, index);
                     (index, job.run(&schedule).await)
@@ -113,7 +141,7 @@ impl Jobs<'_> {
             }
             Ok::<(), io::Error>(())
         };
-        tokio::try_join!(self.enqueue_all(&schedule, templates, scratch), serve)?;
+        tokio::try_join!(self.enqueue_all(&schedule, (tally, templates), scratch), serve)?;
         let mut runs = vec![None; self.cases.len()];
         while let Some(done) = tasks.join_next().await {
             // A task that panicked has lost its index; its case is the one without a run below.
@@ -136,7 +164,7 @@ impl Jobs<'_> {
     async fn enqueue_all(
         &self,
         schedule: &Schedule,
-        templates: &RefCell<CaseTemplates>,
+        (tally, templates): (&Rc<RefCell<Tally>>, &RefCell<CaseTemplates>),
         scratch: &Scratch,
     ) -> io::Result<()> {
         if self.reality.cold {
@@ -144,7 +172,8 @@ impl Jobs<'_> {
             schedule.close();
             return Ok(());
         }
-        let mut making = Making::begin(self.cases, self.reality, scratch, self.cancelled.clone(), &self.progress)?;
+        let (cancelled, progress) = (self.cancelled.clone(), &self.progress);
+        let mut making = Making::begin(self.cases, self.reality, scratch, tally, cancelled, progress)?;
         let mut held = Vec::new();
         while let Some(Ready { cases, template }) = making.next().await {
             for index in cases {
@@ -163,7 +192,7 @@ impl Jobs<'_> {
     fn job(
         &self,
         index: usize,
-        templates: &RefCell<CaseTemplates>,
+        (tally, templates): (&Rc<RefCell<Tally>>, &RefCell<CaseTemplates>),
         scratch: &Scratch,
         suffix: &str,
     ) -> io::Result<Job> {
@@ -176,8 +205,30 @@ impl Jobs<'_> {
             folder: self.folder.clone(),
             cancelled: self.cancelled.clone(),
             progress: self.progress.clone(),
+            tally: tally.clone(),
             alone: self.cases.len() == 1,
         })
+    }
+}
+
+/// Says how far a run is until it is stopped: all the time in a line that is drawn anew, else now and then.
+async fn show(tally: Rc<RefCell<Tally>>, schedule: Arc<Schedule>, progress: Progress) {
+    let mut said = Instant::now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let status = tally.borrow().describe(Instant::now());
+        let is_shown = show_status(&status);
+        if said.elapsed() < SHOW_TALLY {
+            continue;
+        }
+        said = Instant::now();
+        // Who watches sees more.
+        if !is_shown && progress.watcher.is_none() {
+            progress.say(&status);
+        }
+        if is_verbose() {
+            progress.say(&schedule.describe());
+        }
     }
 }
 
@@ -190,7 +241,7 @@ impl Drop for Place<'_> {
     }
 }
 
-fn forecast(case: &Case, forked: bool) -> Forecast {
+pub(super) fn forecast(case: &Case, forked: bool) -> Forecast {
     let timings = Timings::default();
     let (_, trace, _) = world::run(&case.manifest, &case.scenario.spec, Config::default(), timings);
     let mut forecast = Forecast::of(&trace, &timings, forked, memory_mib(&case.manifest) + QEMU_OVERHEAD_MIB);
@@ -210,6 +261,7 @@ struct Job {
     folder: RunFolder,
     cancelled: watch::Receiver<bool>,
     progress: Progress,
+    tally: Rc<RefCell<Tally>>,
     /// Nobody else's lines are in between: show everything.
     alone: bool,
 }
@@ -251,7 +303,8 @@ impl Job {
             }
         };
         let id = self.case.id();
-        self.progress.say(&format!("{id}: begins"));
+        let number = self.tally.borrow_mut().begins(What::Scenario, self.index, Instant::now());
+        self.progress.say(&format!("{id}: begins ({number})"));
         let ran = reality::run(setup, self.cancelled.clone(), controls, watcher).await;
         if let Some(watcher) = &self.progress.watcher {
             watcher.ends(&self.case);
@@ -260,12 +313,15 @@ impl Job {
         telling.abort();
         note_missed_pets(&mut outcome);
         let run = finish(&self.case, ("qemu", &self.reality.host), &outcome, begun.elapsed(), &folder)?;
-        let reason = if run.result.verdict == VerdictWord::Pass { "" } else { &run.result.reason };
-        self.progress.say(&format!(
-            "{id}: {} after {:.1} s {reason}",
-            run.result.verdict.as_str(),
-            run.result.duration_s
-        ));
+        // One that the host could not run, or that was interrupted, tells nothing about the next time.
+        let timed = run.result.verdict != VerdictWord::Infra && !*self.cancelled.borrow();
+        let far = self.tally.borrow_mut().ends(What::Scenario, self.index, Instant::now(), timed);
+        let reason = match run.result.verdict {
+            VerdictWord::Pass => String::new(),
+            _ => format!(" {}", run.result.reason),
+        };
+        let (word, took) = (run.result.verdict.as_str(), run.result.duration_s);
+        self.progress.say(&format!("{id}: {word} after {took:.1} s ({far}){reason}"));
         Ok(run)
     }
 
@@ -275,10 +331,12 @@ impl Job {
             Event::GuestReady | Event::FaultConfirmed(_) | Event::Qemu(_) | Event::WatchdogHolder(_)
         );
         let mark = if entry.replayed { "~" } else { "" };
-        if self.alone && !matches!(entry.event, Event::Attempt(..)) {
-            let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail) };
+        if is_verbose() || self.alone && !matches!(entry.event, Event::Attempt(..)) {
+            let whose = if self.alone { String::new() } else { format!("{}: ", self.case.id()) };
+            let detail =
+                if entry.detail.is_empty() { String::new() } else { format!(" ({})", entry.detail.trim_end()) };
             self.progress.say(&format!(
-                "{mark}{:.1} s: {}{}{detail}",
+                "{whose}{mark}{:.1} s: {}{}{detail}",
                 entry.at.as_secs_f64(),
                 entry.event,
                 remark(entry)

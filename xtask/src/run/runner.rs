@@ -6,8 +6,10 @@ use super::catalogue::Case;
 use super::jobs::Jobs;
 use super::reality::{Progress, Reality};
 use super::scenario_run::{ScenarioRun, run_model};
-use crate::report::{Conformance, Machine, Results, RunFolder};
+use super::tally::words;
+use crate::report::{Conformance, Machine, Results, RunFolder, VerdictWord};
 use std::io;
+use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -22,9 +24,46 @@ pub enum Worlds {
     Model,
 }
 
-/// Runs the cases; results come in catalogue order whatever finished first.
+/// What the model says of each case of a run.
+#[derive(Debug, Default)]
+pub struct Models(Vec<Option<ScenarioRun>>);
+
+/// Of the scenarios that the model does not pass, so many are named at once.
+const NAMED: usize = 20;
+
+impl Models {
+    /// Runs the cases in the model, unless only QEMU is asked for; says what came of it.
+    pub fn run(cases: &[Case], worlds: Worlds, folder: &RunFolder, progress: &Progress) -> io::Result<Models> {
+        let begun = Instant::now();
+        let one = |case| match worlds {
+            Worlds::Qemu => Ok(None),
+            // Who watches sees the guest; the model where that is all there is.
+            Worlds::Both => run_model(case, folder, None).map(Some),
+            Worlds::Model => run_model(case, folder, progress.watcher.as_deref()).map(Some),
+        };
+        let models: Vec<Option<ScenarioRun>> = cases.iter().map(one).collect::<Result<_, io::Error>>()?;
+        let results: Vec<_> = models.iter().flatten().map(|run| &run.result).collect();
+        // Alone the model is the run, whose table follows.
+        if worlds == Worlds::Both && !results.is_empty() {
+            let failed: Vec<_> = results.iter().filter(|result| result.verdict != VerdictWord::Pass).collect();
+            let (passed, took) = (results.len() - failed.len(), words(begun.elapsed()));
+            progress.say(&format!(
+                "model, in {took}: {} scenarios, {passed} pass, {} do not; QEMU follows",
+                results.len(),
+                failed.len()
+            ));
+            for result in failed.iter().take(NAMED) {
+                let reason = result.reason.lines().next().unwrap_or_default();
+                progress.say(&format!("model: {}: {} {reason}", result.id, result.verdict.as_str()));
+            }
+        }
+        Ok(Models(models))
+    }
+}
+
+/// Runs the cases, which the model has run; results come in catalogue order whatever finished first.
 pub async fn run(
-    cases: Vec<Case>,
+    (cases, Models(models)): (Vec<Case>, Models),
     worlds: Worlds,
     realities: Vec<Reality>,
     machine: Machine,
@@ -32,10 +71,6 @@ pub async fn run(
     cancelled: watch::Receiver<bool>,
     progress: Progress,
 ) -> io::Result<Results> {
-    let models: Vec<Option<ScenarioRun>> = cases
-        .iter()
-        .map(|c| (worlds != Worlds::Qemu).then(|| run_model(c, folder)).transpose())
-        .collect::<Result<_, _>>()?;
     let mut hosts = Vec::new();
     for reality in realities.iter().filter(|_| worlds != Worlds::Model) {
         let (cancelled, progress) = (cancelled.clone(), progress.clone());

@@ -1,6 +1,8 @@
 //! One case in one world: its result, and what it is compared by.
 
 use super::catalogue::{Case, MANIFEST, SCENARIO, SECRET};
+use super::missed::explained;
+use super::reality::Watcher;
 use crate::compare::divergence;
 use crate::compare::intervals::{self, Intervals};
 use crate::compare::normal::Normal;
@@ -107,10 +109,18 @@ pub(super) fn begin(case: &Case, place: &str, folder: &RunFolder) -> io::Result<
     Ok(folder)
 }
 
-pub(super) fn run_model(case: &Case, folder: &RunFolder) -> io::Result<ScenarioRun> {
+/// Who watches sees all of it at once.
+pub(super) fn run_model(case: &Case, folder: &RunFolder, watcher: Option<&dyn Watcher>) -> io::Result<ScenarioRun> {
     let begun = Instant::now();
     let folder = begin(case, "model", folder)?;
     let (verdict, trace, end) = world::run(&case.manifest, &case.scenario.spec, Config::default(), Timings::default());
+    let verdict = match verdict {
+        Verdict::Fail(reason) => Verdict::Fail(explained(case, reason)),
+        other => other,
+    };
+    if let Some(watcher) = watcher {
+        trace.sorted().iter().for_each(|entry| watcher.sees(case, entry));
+    }
     let outcome = Outcome { lasted: end.since_origin(), ..without_guest(case, verdict, trace) };
     finish(case, ("model", LOCAL), &outcome, begun.elapsed(), &folder)
 }

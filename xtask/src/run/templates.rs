@@ -2,12 +2,14 @@
 
 use super::catalogue::Case;
 use super::reality::{Progress, Reality};
+use super::tally::{Tally, What};
 use crate::host;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use vmhealth_guests::guest::VmSpec;
@@ -46,6 +48,7 @@ impl Making {
         cases: &[Case],
         reality: &Reality,
         scratch: &Scratch,
+        tally: &Rc<RefCell<Tally>>,
         cancelled: watch::Receiver<bool>,
         progress: &Progress,
     ) -> io::Result<Making> {
@@ -72,13 +75,25 @@ impl Making {
         let mut tasks = JoinSet::new();
         for (index, (key, wanted)) in wanted.into_iter().enumerate() {
             let (store, cores, progress) = (store.clone(), cores.clone(), progress.clone());
+            // Those that are there are opened in a moment.
+            if !store.has(&key) {
+                let of = waiting.get(&key).and_then(|cases| cases.first()).map_or("", |first| cases[*first].id());
+                let noted = format!("template, {}, {}", wanted.spec.platform.architecture, reality.host);
+                tally.borrow_mut().expect(What::Template, index, &format!("the template of {of}"), noted);
+            }
+            let tally = tally.clone();
             let scratch = scratch.subdir(&format!("t{index}"))?;
             tasks.spawn_local(async move {
                 // Never closed.
                 let _core = cores.acquire().await;
                 let Wanted { spec, watched, limit } = wanted;
                 let say = |line: &str| progress.say(line);
+                let number = tally.borrow_mut().begins(What::Template, index, Instant::now());
+                if !number.is_empty() {
+                    say(&format!("template {number}: {key}"));
+                }
                 let made = template::ensure(&spec, &store, &watched, limit, &scratch, &say).await;
+                tally.borrow_mut().ends(What::Template, index, Instant::now(), made.is_ok());
                 (key, made)
             });
         }
@@ -142,10 +157,10 @@ pub(crate) fn spec(case: &Case, platform: &Platform) -> VmSpec {
 }
 
 /// The ports whose history its probes need. In a guest without user data of its own nothing can listen but the health
-/// server; all other ports are closed in it as they are in its forks.
+/// server; all ports but its are closed in it as they are in its forks.
 fn watched(case: &Case) -> BTreeSet<u16> {
     let vmi = &case.manifest.vmi;
-    if vmi.cloud_init.user_data.is_none() {
+    if vmi.cloud_init.user_data.is_none() && !case.scenario.spec.guest.serves_probes {
         return BTreeSet::from([HEALTH_PORT]);
     }
     let probes = [&vmi.readiness, &vmi.liveness].into_iter().flatten();
