@@ -126,7 +126,8 @@ fn ones_own_vm_in_the_model() {
     let (out, _) = said(&["--format", "json", "-q"]);
     assert!(out.lines().any(|line| line.contains("\"event\":\"fault killQemu begun\"")), "{out}");
     check(folder.path(), &["-q", "-v", "doctor"], 2, "", "cannot be used with");
-    check(folder.path(), &["run", "-", "--world", "model"], 2, "", "give a file in place of -");
+    std::fs::write(folder.path().join("two.yaml"), format!("{MANIFEST}---\n{MANIFEST}")).unwrap();
+    check(folder.path(), &["run", "two.yaml", "--world", "model"], 2, "", "2 VMs in one file");
     let image = ["run", "vm.yaml", "--world", "model", "--image", "disk.qcow2"];
     check(folder.path(), &image, 2, "", "the model boots no image");
 }

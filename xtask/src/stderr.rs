@@ -2,20 +2,21 @@
 //! fit is left out, and counted.
 
 use std::io::{self, Write as _};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// That wait to be read, beside what the pipe holds.
 const LINES: usize = 10_000;
 /// A reader that takes nothing for so long at the program's end is not waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(5);
 
 static QUEUE: OnceLock<SyncSender<String>> = OnceLock::new();
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
-static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+static WRITTEN: Mutex<usize> = Mutex::new(0);
+/// More is written.
+static GOES_ON: Condvar = Condvar::new();
 static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
 
 /// From here on a thread writes; a process that becomes another user's first must not have one yet.
@@ -36,7 +37,8 @@ fn write_all(lines: &Receiver<String>) {
             put(&format!("({left_out} lines were left out: nobody read them)"));
         }
         put(&line);
-        WRITTEN.fetch_add(1, SeqCst);
+        *written() += 1;
+        GOES_ON.notify_all();
     }
 }
 
@@ -54,14 +56,19 @@ pub(crate) fn line(line: &str) {
     }
 }
 
+fn written() -> MutexGuard<'static, usize> {
+    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Waits until everything is written, as long as somebody reads.
 pub(crate) fn finish() {
-    let (mut written, mut since) = (WRITTEN.load(SeqCst), Instant::now());
-    while written < TAKEN.load(SeqCst) && since.elapsed() < PATIENCE {
-        std::thread::sleep(LOOK);
-        let now = WRITTEN.load(SeqCst);
-        if now != written {
-            (written, since) = (now, Instant::now());
+    let mut written = written();
+    while *written < TAKEN.load(SeqCst) {
+        let before = *written;
+        let waited = GOES_ON.wait_timeout(written, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+        written = waited.0;
+        if *written == before && waited.1.timed_out() {
+            return;
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use super::exit::{Failure, usage};
 use crate::lines::tell;
+use crate::stderr;
 use anyhow::anyhow;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Prints a text. Whoever reads it may have seen enough, like `head`: that is no error.
+/// Prints a text, after the lines that were said before. Whoever reads it may have seen enough, like `head`: that is no error.
 pub(super) fn out(text: &str) -> io::Result<()> {
+    stderr::finish();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),

@@ -12,6 +12,7 @@ use crate::prepare::{GuestOptions, HostChoice, say};
 use crate::program;
 use crate::report::{ScenarioResult, Secrets, VerdictWord};
 use crate::run::Watcher;
+use crate::stderr;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
@@ -271,6 +272,8 @@ fn choose(mut all: Vec<Concern>, can_be_live: bool) -> Result<Choice, Failure> {
         say("  0  nothing yet: watch it live, and break it by key");
     }
     loop {
+        // After the list.
+        stderr::finish();
         eprint!("a number, or Enter for all of them, one after another: ");
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 || line.trim().is_empty() {
