@@ -14,6 +14,8 @@ pub mod own;
 pub mod prepare;
 pub mod probe;
 pub mod program;
+pub mod recording;
 pub mod report;
 pub mod run;
+pub mod submit;
 pub mod workspace;

@@ -16,6 +16,7 @@ mod guest_shell;
 mod image;
 mod interrupt;
 mod json_lines;
+mod judge;
 mod mutants;
 mod output;
 mod parts;
@@ -29,6 +30,8 @@ mod schema;
 mod session;
 mod shell;
 mod start;
+mod submit;
 mod test;
+mod why;
 
 pub use start::{vmhealth, xtask};

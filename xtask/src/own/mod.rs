@@ -10,6 +10,7 @@ mod image;
 mod pin;
 mod scenario;
 mod standing_in;
+mod why;
 
 pub use advise::OwnAdvise;
 pub use error::OwnError;
@@ -19,3 +20,4 @@ pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
 pub use pin::{Outcomes, Pin, side_by_side};
 pub use scenario::{Expected, OwnRun};
+pub use why::OwnWhy;
