@@ -93,16 +93,20 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
             facts.not_read(place, "a line longer than 64 KiB");
             continue;
         }
-        if let Some(named) = line.strip_prefix("Kind:") {
-            kind = named.trim().to_owned();
-        }
         // What `kubectl describe` prints before its events.
         if table.is_none()
             && described + 1 == number
             && Table::head(line).is_none()
             && (described > 0 || is_described(line))
         {
+            // A pod's says no kind.
+            if described == 0 {
+                kind = "Pod".to_owned();
+            }
             described = number;
+            if let Some(named) = line.strip_prefix("Kind:") {
+                kind = named.trim().to_owned();
+            }
             continue;
         }
         if let Some(head) = Table::head(line) {

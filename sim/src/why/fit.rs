@@ -206,7 +206,7 @@ mod tests {
             .liveness("guestAgentPing: {}")
             .build();
         let guest = "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}, healthServer: true";
-        let spec = scenario().guest(guest).expect("{see: guest ready}").build().spec;
+        let spec = scenario().guest(guest).expect("{see: guest ready, withinGuest: 0s..2m}").build().spec;
         let spec = Spec { observe: Span(Duration::from_secs(600)), ..spec };
         let suspects = courses(&vm, &spec, Timings::default());
         assert!(suspects.len() > 20, "{} suspects", suspects.len());
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_asked_for() {
         let vm = vm().build();
-        let spec = scenario().expect("{see: guest ready}").build().spec;
+        let spec = scenario().expect("{see: guest ready, withinGuest: 0s..2m}").build().spec;
         let spec = Spec { observe: Span(Duration::from_secs(600)), ..spec };
         let suspects = courses(&vm, &spec, Timings::default());
         let mut facts = Facts::default();
