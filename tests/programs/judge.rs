@@ -23,8 +23,8 @@ struct Writer {
 
 impl Writer {
     fn write(trace: &Trace, name: &str) -> Writer {
-        let mut writer = Writer::default();
-        writer.vm = json!({"kind": "VirtualMachine", "metadata": {"name": name}, "status": {"conditions": []}});
+        let vm = json!({"kind": "VirtualMachine", "metadata": {"name": name}, "status": {"conditions": []}});
+        let mut writer = Writer { vm, ..Writer::default() };
         for entry in trace.sorted() {
             writer.take(name, entry.vmi, entry.at, &entry.event);
         }

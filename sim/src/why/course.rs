@@ -180,7 +180,7 @@ fn beside(fault: &Fault) -> Vec<Expected> {
         fault => match fault.kind() {
             FaultKind::CpuHog => may(&[Sign::ConsoleLockup]),
             FaultKind::IoError => may(&[Sign::ConsoleHungTask, Sign::ConsoleIoError]),
-            FaultKind::KillLauncher | FaultKind::KillQemu => may(&[Sign::Sigkilled]),
+            FaultKind::KillLauncher => may(&[Sign::LauncherDied]),
             FaultKind::GuestReboot => sure(Sign::ConsoleShutdown),
             _ => Vec::new(),
         },

@@ -1,4 +1,4 @@
-//! A Kubernetes event to signs, by its reason and its message (kubevirt-health.md 8.4, kubelet-prober.md 10.1).
+//! A Kubernetes event to signs, by its reason and its message (kubevirt-health.md 8.4, kubelet-prober.md 11).
 
 use super::clock::When;
 use super::fact::{Facts, Place};

@@ -31,6 +31,7 @@ const MESSAGES: &[(&str, Sign)] = &[
     ("Received signal terminated", Sign::Terminated),
     ("signalling virt-launcher to shut down", Sign::Terminated),
     ("Signaled graceful shutdown", Sign::Terminated),
+    ("dirty virt-launcher shutdown: exit-code -1", Sign::LauncherDied),
     ("GuestAgentPing probe failed", Sign::AgentPingFailed),
     ("domain status: Shutoff(5):Crashed(3)", Sign::DomainCrashed),
     ("domain status: Shutoff(5):Shutdown(1)", Sign::DomainShutdown),

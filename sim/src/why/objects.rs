@@ -157,7 +157,7 @@ fn pod(node: &Node, add: Add<'_>) {
             let reason = ended.text_at("reason");
             let sign = match (reason, code) {
                 ("OOMKilled", _) => Sign::OomKilled,
-                (_, 137) => Sign::Sigkilled,
+                (_, 255) => Sign::LauncherDied,
                 _ => continue,
             };
             add(sign, time(ended, "finishedAt"), format!("compute terminated: {reason}, exit code {code}"));

@@ -49,8 +49,8 @@ pub enum Sign {
     NodeLost,
     /// `compute` was killed for its memory limit.
     OomKilled,
-    /// `compute` was killed by SIGKILL, and nothing says that it was for its memory.
-    Sigkilled,
+    /// virt-launcher died of a signal, and its monitor lived to say so: exit code 255.
+    LauncherDied,
     /// VMI event `Migrated` or `Migrating`.
     Migrated,
     /// The guest's console: its kernel panicked.
@@ -147,7 +147,8 @@ impl Sign {
             Sign::IoError => &[VmiEvents, Vm, Launcher],
             Sign::NotReady(_) | Sign::VmStatus(_) | Sign::PausedByUser => &[Vm],
             Sign::Evicted | Sign::NodeLost => &[Pod, PodEvents],
-            Sign::OomKilled | Sign::Sigkilled => &[Pod],
+            Sign::OomKilled => &[Pod],
+            Sign::LauncherDied => &[Pod, Launcher],
             Sign::Terminated | Sign::DomainCrashed | Sign::DomainShutdown => &[Launcher],
             Sign::ConsolePanic | Sign::ConsoleOom(_) | Sign::ConsoleLockup | Sign::ConsoleHungTask => &[Console],
             Sign::ConsoleIoError | Sign::ConsoleShutdown | Sign::ConsoleReboot | Sign::WatchdogReset => &[Console],
@@ -160,7 +161,7 @@ impl Sign {
             Sign::GuestPanicked | Sign::IoError | Sign::Evicted | Sign::NodeLost | Sign::OomKilled => 6,
             Sign::ConsolePanic | Sign::ConsoleOom(_) | Sign::WatchdogReset | Sign::PausedByUser => 6,
             Sign::Unhealthy(_) | Sign::Killing | Sign::Ended(_) | Sign::ConsoleReboot => 3,
-            Sign::ConsoleLockup | Sign::ConsoleIoError | Sign::Sigkilled | Sign::Migrated => 3,
+            Sign::ConsoleLockup | Sign::ConsoleIoError | Sign::LauncherDied | Sign::Migrated => 3,
             Sign::Replaced | Sign::VmStatus(VmStatus::Stopped | VmStatus::Paused) | Sign::ShuttingDown => 2,
             Sign::DomainCrashed | Sign::DomainShutdown | Sign::ConsoleShutdown | Sign::Destroyed => 2,
             Sign::Said(..) | Sign::AgentPingFailed | Sign::Terminated | Sign::ConsoleHungTask | Sign::VmiDeleted => 2,
@@ -194,7 +195,7 @@ impl fmt::Display for Sign {
             Sign::Evicted => f.write_str("the pod was evicted (DisruptionTarget, TaintManagerEviction, Evicted)"),
             Sign::NodeLost => f.write_str("the node was lost (NodeNotReady, NodeLost)"),
             Sign::OomKilled => f.write_str("container compute terminated: OOMKilled"),
-            Sign::Sigkilled => f.write_str("container compute terminated: exit code 137"),
+            Sign::LauncherDied => f.write_str("container compute terminated: exit code 255, virt-launcher died"),
             Sign::Migrated => f.write_str("VMI event Migrated"),
             Sign::ConsolePanic => f.write_str("the guest's console: kernel panic"),
             Sign::ConsoleOom(Victim::Agent) => f.write_str("the guest's console: the OOM killer took qemu-ga"),

@@ -48,8 +48,7 @@ pub fn read(text: &str, vm: &str) -> Result<Recording, String> {
         return Err(format!("larger than {} MiB: record a shorter time, or fewer objects", LARGEST >> 20));
     }
     let mut reader = Reader { vm, ..Reader::default() };
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    while let Some(next) = stream.next() {
+    for next in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let n = reader.recording.objects + 1;
         let object =
             next.map_err(|e| format!("object {n} is no JSON: {e}; expected what `kubectl get -w -o json` prints"))?;
@@ -157,11 +156,11 @@ impl Reader<'_> {
         if let Some(phase) = known(Phase::ALL, text(object, "/status/phase"), Phase::as_str) {
             self.change(vmi, phase.as_str(), Event::Phase(phase));
         }
-        if let Some(condition) = condition(object, "Ready") {
-            if let Some(state) = ready(condition) {
-                self.at(text(condition, "/lastTransitionTime"));
-                self.change(vmi, "ready", Event::Ready(state));
-            }
+        if let Some(condition) = condition(object, "Ready")
+            && let Some(state) = ready(condition)
+        {
+            self.at(text(condition, "/lastTransitionTime"));
+            self.change(vmi, "ready", Event::Ready(state));
         }
         let paused = condition(object, "Paused").filter(|c| text(c, "/status") == "True");
         let paused = paused.and_then(|c| known(PauseReason::ALL, text(c, "/reason"), PauseReason::as_str));
