@@ -30,5 +30,6 @@ pub mod scenario;
 pub mod time;
 pub mod timers;
 pub mod trace;
+pub mod why;
 pub mod world;
 pub mod yaml;

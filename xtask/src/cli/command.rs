@@ -10,6 +10,7 @@ use super::explore::Explore;
 use super::guest_shell::Shell;
 use super::image::Image;
 use super::loudness::{ENVIRONMENT, LoudnessArgs};
+use super::judge::Judge;
 use super::mutants::Mutants;
 use super::package::Package;
 use super::pin::Pin;
@@ -21,6 +22,8 @@ use super::run::Run;
 use super::sbom::SbomArgs;
 use super::schema::Schema;
 use super::shell::Completions;
+use super::submit::Submit;
+use super::why::Why;
 use super::{doctor, shell, test};
 use crate::program;
 use clap::{Args as _, Subcommand};
@@ -84,6 +87,16 @@ pub(super) enum ProductCommand {
     /// Find the numbers to set: probes, watchdog and run strategy with which the VM is back in time whenever it breaks; or whether
     /// a reboot, a migration or a backup's freeze survives its liveness probe. In virtual time, each answer tried at every moment
     Advise(Advise),
+    /// Say what happened in a real cluster, from its events, objects, logs and the guest's console: which causes fit, what speaks for
+    /// and against each, and what is missing to tell them apart
+    Why(Why),
+    /// Hold a recording of a real cluster against a scenario: where does it differ from the model?
+    Judge(Judge),
+    /// Run the scenarios on many machines, in shards that are merged at the end: by Slurm, or by Kubernetes
+    Submit {
+        #[command(subcommand)]
+        command: Submit,
+    },
     /// Remove templates from the cache; a run boots what it needs again
     Prune(Prune),
     /// Print what completes vmhealth's command line in a shell
@@ -107,7 +120,17 @@ impl Command {
         use ProductCommand::*;
         match self {
             Command::Product(Advise(args)) => args.verify.is_none(),
-            Command::Product(Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            Command::Product(
+                Check(_)
+                | Explore(_)
+                | Pin(_)
+                | Report(_)
+                | Why(_)
+                | Judge(_)
+                | Submit { .. }
+                | Completions(_)
+                | Man,
+            )
             | Command::Sbom(_)
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
@@ -137,6 +160,9 @@ impl Command {
                 | Probe(_)
                 | Shell(_)
                 | Report(_)
+                | Why(_)
+                | Judge(_)
+                | Submit { .. }
                 | Image { .. }
                 | Prune(_)
                 | Completions(_)
@@ -159,6 +185,9 @@ impl Command {
             Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
             Command::Product(Advise(args)) => args.run().await,
+            Command::Product(Why(args)) => args.run(),
+            Command::Product(Judge(args)) => args.run(),
+            Command::Product(Submit { command }) => command.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Shell(args)) => args.run().await,

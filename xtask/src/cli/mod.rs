@@ -17,6 +17,7 @@ mod image;
 mod interrupt;
 mod json_lines;
 mod loudness;
+mod judge;
 mod mutants;
 mod output;
 mod package;
@@ -32,6 +33,8 @@ mod schema;
 mod session;
 mod shell;
 mod start;
+mod submit;
 mod test;
+mod why;
 
 pub use start::{vmhealth, xtask};

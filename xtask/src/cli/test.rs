@@ -68,6 +68,12 @@ pub(super) async fn run() -> Result<Status, Failure> {
     if is_local && !cargo_test(&sources, &of_hosts)? {
         return Ok(Status::Failed);
     }
+    // Where Slurm's daemons are.
+    let of_slurm = ["-p", "xtask", "--test", "submit", "--", "--ignored"];
+    let has_slurm = ["slurmctld", "slurmd", "munged"].into_iter().all(|program| crate::host::find(program).is_some());
+    if has_slurm && !cargo_test(&sources, &of_slurm)? {
+        return Ok(Status::Failed);
+    }
     let mut runs = Vec::new();
     let mut without_engine = 0;
     let engine = container::connect().await;

@@ -11,6 +11,7 @@ mod pin;
 mod scenario;
 mod standing_in;
 mod verify;
+mod why;
 
 pub use advise::OwnAdvise;
 pub use error::OwnError;
@@ -20,3 +21,4 @@ pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
 pub use pin::{Outcomes, Pin, side_by_side};
 pub use scenario::{Expected, OwnRun};
+pub use why::OwnWhy;

@@ -1,0 +1,155 @@
+//! Texts of evidence to facts; what a text is, its content says.
+
+use super::console::Console;
+use super::fact::{Facts, Place};
+use super::objects::{self, Manifest};
+use super::sign::Sign;
+use super::{log, table::Table};
+use crate::yaml;
+use serde::de::IgnoredAny;
+
+/// No line is longer in a log that a person looks at.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Reads every text, `(file, text)`. `vm`: its name, where it is known; empty: everything is about one VM. The manifests are those
+/// of VMs and VMIs among the objects.
+pub fn read(texts: &[(String, String)], vm: &str) -> (Facts, Vec<Manifest>) {
+    let (mut facts, mut manifests) = (Facts::default(), Vec::new());
+    for (file, text) in texts {
+        let text = text.trim_start_matches('\u{feff}');
+        if is_objects(text) {
+            read_objects(&mut facts, &mut manifests, file, text, vm);
+        } else {
+            read_lines(&mut facts, file, text, vm);
+        }
+    }
+    replaced(&mut facts);
+    (facts, manifests)
+}
+
+/// JSON or YAML of the API, and not JSON lines of a log.
+fn is_objects(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
+    if first.starts_with('{') {
+        return log::parse(first).is_none();
+    }
+    let tops = ["apiVersion:", "kind:", "items:", "---", "- apiVersion:"];
+    tops.iter().any(|top| first.starts_with(top))
+}
+
+fn read_objects(facts: &mut Facts, manifests: &mut Vec<Manifest>, file: &str, text: &str, vm: &str) {
+    for (first_line, part) in parts(text) {
+        let at = |line: u64| Place { file, line: line.saturating_add(first_line) };
+        let documents = match yaml::documents(part) {
+            Ok(documents) => documents,
+            Err(e) => {
+                facts.not_read(at(e.pos.line), &format!("not YAML or JSON: {}", e.message));
+                continue;
+            }
+        };
+        for document in &documents {
+            objects::each(document, 0, &mut |object| {
+                let place = at(object.pos.line);
+                manifests.extend(objects::manifest(object, place));
+                objects::take(facts, object, vm, place);
+            });
+        }
+    }
+}
+
+/// JSON objects that follow one another, as `kubectl get -w -o json` prints them, one by one with the lines before each; YAML whole.
+fn parts(text: &str) -> Vec<(u64, &str)> {
+    if !text.trim_start().starts_with('{') {
+        return vec![(0, text)];
+    }
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let (mut parts, mut begin, mut line) = (Vec::new(), 0, 0_u64);
+    loop {
+        let next = stream.next();
+        let end = stream.byte_offset();
+        match next {
+            Some(Ok(_)) => {
+                let part = text.get(begin..end).unwrap_or_default();
+                parts.push((line, part));
+                line += u64::try_from(part.matches('\n').count()).unwrap_or(0);
+                begin = end;
+            }
+            // The rest is read as YAML, which says what is wrong with it.
+            Some(Err(_)) => {
+                parts.push((line, text.get(begin..).unwrap_or_default()));
+                return parts;
+            }
+            None => return parts,
+        }
+    }
+}
+
+fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
+    let mut described = 0;
+    let (mut table, mut console, mut kind) = (None::<Table>, Console::default(), String::new());
+    for (line, number) in text.lines().zip(1..) {
+        let place = Place { file, line: number };
+        if line.len() > LONGEST_LINE {
+            facts.not_read(place, "a line longer than 64 KiB");
+            continue;
+        }
+        // What `kubectl describe` prints before its events.
+        if table.is_none()
+            && described + 1 == number
+            && Table::head(line).is_none()
+            && (described > 0 || is_described(line))
+        {
+            // A pod's says no kind.
+            if described == 0 {
+                kind = "Pod".to_owned();
+            }
+            described = number;
+            if let Some(named) = line.strip_prefix("Kind:") {
+                kind = named.trim().to_owned();
+            }
+            continue;
+        }
+        if let Some(head) = Table::head(line) {
+            table = Some(head);
+            continue;
+        }
+        if let Some(open) = &table {
+            if open.take(facts, line, &kind, vm, place) {
+                continue;
+            }
+            table = None;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        match log::parse(line) {
+            Some(logged) => log::take(facts, &logged, vm, place),
+            None if console.take(facts, line, place) => {}
+            None => facts.not_read(place, line),
+        }
+    }
+    if described > 0 {
+        let what = format!(
+            "{described} lines of `kubectl describe` before its events: `kubectl get ... -o yaml` has the same and is read"
+        );
+        facts.not_read(Place { file, line: 1 }, &what);
+    }
+}
+
+/// The first line of `kubectl describe`.
+fn is_described(line: &str) -> bool {
+    line.strip_prefix("Name:").is_some_and(|rest| rest.starts_with(' '))
+}
+
+/// A VMI was made again: the VM's event came more than once, or after a deletion.
+fn replaced(facts: &mut Facts) {
+    let Some(created) = facts.find(Sign::VmiCreated).cloned() else { return };
+    let after_deletion = facts.find(Sign::VmiDeleted).is_some_and(|deleted| {
+        let (Some(created), Some(deleted)) = (created.when, deleted.when) else { return false };
+        created.since(deleted).is_some_and(|s| s >= 0)
+    });
+    if created.times > 1 || after_deletion {
+        let place = Place { file: &created.file, line: created.line };
+        facts.add(Sign::Replaced, created.when, place, &created.text, 1);
+    }
+}

@@ -1,0 +1,148 @@
+//! `submit`: the catalogue, or a folder of scenarios, on many machines.
+
+use super::arguments::World;
+use super::exit::{Failure, Status, infra, usage};
+use super::output::out;
+use crate::prepare::say;
+use crate::program;
+use crate::run::catalogue;
+use crate::submit::{Cluster, Shards, SubmitError, submit};
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand, ValueEnum as _};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Submit {
+    /// As a job array: sbatch must be here, and --out on a file system that all nodes share
+    Slurm(Slurm),
+    /// As an Indexed Job: prints its YAML for `kubectl create -f -`
+    Kubernetes(Kubernetes),
+}
+
+#[derive(Debug, Args)]
+struct What {
+    /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
+    filters: Vec<String>,
+    /// A folder of your own scenario files in place of vmhealth's catalogue, as it is found on the machines
+    #[arg(long, value_name = "FOLDER")]
+    scenarios: Option<PathBuf>,
+    /// Where the scenarios run
+    #[arg(long, value_enum, default_value_t = World::Both)]
+    world: World,
+    /// In how many parts
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    shards: u64,
+    /// vmhealth as it is found on the machines. If absent: this program's own path (slurm), vmhealth (kubernetes)
+    #[arg(long)]
+    program: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Slurm {
+    #[command(flatten)]
+    what: What,
+    /// The folder for shards, logs and the merged report; must have no shards of an earlier run
+    #[arg(long)]
+    out: PathBuf,
+    /// An option for sbatch, like --sbatch=--partition=long; may be repeated
+    #[arg(long, allow_hyphen_values = true)]
+    sbatch: Vec<String>,
+    /// Write the script and print the command, and submit nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Kubernetes {
+    #[command(flatten)]
+    what: What,
+    /// The Job's name, and the folder's on the claim
+    #[arg(long, default_value = "vmhealth", value_parser = parse_name)]
+    name: String,
+    /// An image with vmhealth in it and, for real guests, QEMU
+    #[arg(long)]
+    image: String,
+    /// A PersistentVolumeClaim that all nodes can write to
+    #[arg(long)]
+    claim: String,
+    /// How many shards run at once. If absent: all
+    #[arg(long)]
+    at_once: Option<u64>,
+}
+
+/// A name of an object: lower case letters, digits and dashes.
+fn parse_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let edges = |c: Option<char>| c.is_some_and(|c| c != '-' && allowed(c));
+    let fine =
+        text.len() <= 63 && text.chars().all(allowed) && edges(text.chars().next()) && edges(text.chars().last());
+    if fine { Ok(text.to_owned()) } else { Err("not lower case letters, digits and dashes, at most 63".into()) }
+}
+
+impl What {
+    fn shards(&self, folder: String, own_program: String) -> Result<Shards, Failure> {
+        let mut arguments = self.filters.clone();
+        let world = self.world.to_possible_value().map_or(String::new(), |w| w.get_name().to_owned());
+        arguments.extend(["--world".to_owned(), world]);
+        if let Some(folder) = &self.scenarios {
+            arguments.extend(["--scenarios".to_owned(), folder.display().to_string()]);
+        }
+        let program = self.program.clone().unwrap_or(own_program);
+        Ok(Shards { program, arguments, count: self.shards, folder })
+    }
+
+    /// A filter that names nothing is better known now than by every shard.
+    fn refuse_unknown(&self) -> Result<(), Failure> {
+        let all = catalogue::read(self.scenarios.as_deref()).map_err(usage)?;
+        let chosen = catalogue::select(all, &self.filters).map_err(usage)?;
+        say(&format!("{} scenarios in {} shards", chosen.len(), self.shards));
+        Ok(())
+    }
+}
+
+impl Submit {
+    pub(super) fn run(self) -> Result<Status, Failure> {
+        match self {
+            Submit::Slurm(args) => args.run(),
+            Submit::Kubernetes(args) => args.run(),
+        }
+    }
+}
+
+impl Slurm {
+    fn run(self) -> Result<Status, Failure> {
+        self.what.refuse_unknown()?;
+        let folder = std::path::absolute(&self.out).with_context(|| self.out.display().to_string()).map_err(usage)?;
+        let folder = folder.to_str().ok_or_else(|| usage(anyhow!("--out is no UTF-8")))?.to_owned();
+        let here = std::env::current_exe().map_err(infra)?.display().to_string();
+        let shards = self.what.shards(folder.clone(), here)?;
+        let answer = submit(&shards, &self.sbatch, self.dry_run).map_err(|e| match e {
+            SubmitError::Invalid(_) => usage(e),
+            SubmitError::Folder { .. } | SubmitError::Refused(_) => infra(e),
+        })?;
+        out(&format!("{answer}\n"))?;
+        if !self.dry_run {
+            say(&format!("job {answer}; when all shards are there: {} report {folder}/report", program::name()));
+        }
+        Ok(Status::Passed)
+    }
+}
+
+impl Kubernetes {
+    fn run(self) -> Result<Status, Failure> {
+        // A folder on the claim is not here.
+        if self.what.scenarios.is_none() {
+            self.what.refuse_unknown()?;
+        }
+        let shards = self.what.shards(self.name.clone(), program::VMHEALTH.to_owned())?;
+        let cluster = Cluster {
+            name: self.name,
+            image: self.image,
+            claim: self.claim,
+            at_once: self.at_once.unwrap_or(shards.count).clamp(1, shards.count),
+            privileged: self.what.world != World::Model,
+        };
+        out(&cluster.job(&shards).map_err(|e| usage(anyhow!(e)))?)?;
+        Ok(Status::Passed)
+    }
+}

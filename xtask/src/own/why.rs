@@ -1,0 +1,132 @@
+//! `why`: evidence of a real cluster held against the model of its VM.
+
+use super::error::OwnError;
+use super::guest::{Chosen, OwnGuest};
+use super::scenario::{invalid_options, read_manifest};
+use crate::prepare::say;
+use crate::report::WhyReport;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vmhealth_sim::budget::Assumptions;
+use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
+use vmhealth_sim::scenario::{Scenario, Spec};
+use vmhealth_sim::why::{Manifest, courses, judge, read};
+use vmhealth_sim::world::Timings;
+
+/// Of one file of evidence, bytes.
+const LARGEST: u64 = 8 << 20;
+/// Files of evidence.
+const MOST: usize = 64;
+/// How long each run of the model goes on.
+const LASTING: Duration = Duration::from_secs(600);
+
+/// Evidence, and what is known of the VM.
+#[derive(Debug, Clone)]
+pub struct OwnWhy {
+    /// The manifest's file; `None`: it is among the evidence.
+    pub vm: Option<PathBuf>,
+    /// The files of evidence; `-`: standard input.
+    pub evidence: Vec<PathBuf>,
+    /// From the guest's start until its service answers; `None`: a minute.
+    pub boot: Option<Duration>,
+    /// The watchdog daemon's timeout in seconds; 0: none runs; `None`: the user data's, or the daemon's default.
+    pub heartbeat: Option<u32>,
+    /// The cluster's release.
+    pub kubevirt_version: KubevirtVersion,
+}
+
+impl OwnWhy {
+    /// The answer.
+    pub fn answer(&self) -> Result<WhyReport, OwnError> {
+        let texts = self.texts()?;
+        let given = self.vm.as_deref().map(|file| read_manifest(file, None, manifest::read)).transpose()?;
+        // Without a name everything would count; with one, what is about other VMs does not.
+        let vm = match given {
+            Some(vm) => vm,
+            None => found(read(&texts, "").1)?,
+        };
+        let (facts, _) = read(&texts, &vm.name);
+        let boot = self.boot.unwrap_or(Assumptions::default().boot);
+        if self.boot.is_none() {
+            say(&format!("assumed, since nothing says otherwise: boot {} s (--boot)", boot.as_secs()));
+        }
+        let suspects = courses(&vm, &self.spec(&vm)?, Timings::booting_in(boot));
+        let answer = judge(&facts, suspects);
+        Ok(WhyReport::new(&vm, &facts, &answer))
+    }
+
+    fn texts(&self) -> Result<Vec<(String, String)>, OwnError> {
+        if self.evidence.len() > MOST {
+            return Err(OwnError::Invalid(format!("{} files of evidence, at most {MOST}", self.evidence.len())));
+        }
+        self.evidence.iter().map(|file| Ok((file.display().to_string(), text(file)?))).collect()
+    }
+
+    /// The scenario without the cause.
+    fn spec(&self, vm: &VirtualMachine) -> Result<Spec, OwnError> {
+        super::heartbeat::refuse_heartbeat(self.heartbeat, vm)?;
+        let chosen = Chosen { heartbeat: self.heartbeat, in_model: true, ..Chosen::default() };
+        let guest = OwnGuest::of(vm, chosen);
+        guest.assumptions.iter().for_each(|line| say(line));
+        let start = match vm.run_strategy {
+            RunStrategy::Halted | RunStrategy::Manual => "  steps: [{user: start}]\n",
+            _ => "",
+        };
+        let text = format!(
+            "apiVersion: vmhealth.dev/v1alpha1\nkind: Scenario\nmetadata: {{id: why/your-own/manifest, summary: your own}}\nspec:\n  \
+             manifest: unused\n  kubevirtVersion: {}\n  bootDeadline: 50m\n  guest: {{{}}}\n{start}  expect:\n    - {{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..55m}}\n  \
+             observe: {}\n  final: {{}}\n",
+            self.kubevirt_version,
+            guest.profile,
+            humantime::format_duration(LASTING),
+        );
+        Ok(Scenario::read(&text).map_err(invalid_options)?.spec)
+    }
+}
+
+/// A file's text; what is no UTF-8 in a console is replaced.
+fn text(file: &Path) -> Result<String, OwnError> {
+    let cannot = |e: std::io::Error| OwnError::Invalid(format!("cannot read {}: {e}", file.display()));
+    let mut bytes = Vec::new();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes),
+        _ => std::fs::File::open(file).and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes)),
+    };
+    read.map_err(cannot)?;
+    if bytes.len() as u64 > LARGEST {
+        let mib = LARGEST >> 20;
+        return Err(OwnError::Invalid(format!(
+            "{} is larger than {mib} MiB: cut out the time around it",
+            file.display()
+        )));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The VM among the evidence: a VM before a VMI, whose run strategy nobody knows.
+fn found(mut manifests: Vec<Manifest>) -> Result<VirtualMachine, OwnError> {
+    if manifests.iter().any(|m| m.kind == "VirtualMachine") {
+        manifests.retain(|m| m.kind == "VirtualMachine");
+    }
+    let mut names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let example = "kubectl get vm NAME -o yaml > vm.yaml";
+    match (names.as_slice(), manifests.first()) {
+        ([_], Some(first)) => {
+            let file = format!("{}:{}", first.file, first.line);
+            manifest::read(&file, &first.text).map_err(|problems| OwnError::Invalid(problems.to_string()))
+        }
+        ([], _) | (_, None) => {
+            Err(OwnError::Invalid(format!("there is no VM among the evidence: add it, or --vm vm.yaml ({example})")))
+        }
+        (names, _) => {
+            let names = names.join(", ");
+            Err(OwnError::Invalid(format!(
+                "the evidence has several VMs ({names}): say which with --vm vm.yaml ({example})"
+            )))
+        }
+    }
+}
