@@ -6,7 +6,6 @@ use super::fact::{Facts, Place};
 use super::sign::{Sign, Source};
 use crate::trace::{NotReady, Phase, VmStatus};
 use crate::yaml::{Node, Value};
-use serde_json::{Map, Number};
 
 /// A manifest that was found in the evidence.
 #[derive(Debug, Clone, PartialEq)]
