@@ -1,5 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod boot;
 mod inside;
 mod outside;
 mod steady;
@@ -19,6 +20,7 @@ use crate::trace::ShutdownCause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use boot::Shared;
 pub(super) use steady::Petting;
 
 /// What happens in the virtual world. Guest events carry the boot they belong to.
@@ -26,6 +28,8 @@ pub(super) use steady::Petting;
 enum Happening {
     /// An input is ready for the engine.
     Tell(Input),
+    /// A guest's boot has come so far.
+    Boot { vmi: u32, boot: u32, what: InGuest },
     /// Something in a guest's userspace.
     Guest { vmi: u32, boot: u32, what: InGuest },
     /// A step's fault takes effect, and is seen so long afterwards.
@@ -45,6 +49,8 @@ pub struct Model {
     guests: BTreeMap<u32, Guest>,
     endpoint: Option<u32>,
     queue: Queue<Happening>,
+    /// Of VMs that boot beside others.
+    shared: Option<Shared>,
 }
 
 impl World for Model {
@@ -65,7 +71,7 @@ impl World for Model {
                 self.before_telling(&input);
                 return Some((now, input));
             }
-            Happening::Guest { vmi, boot, what } => {
+            Happening::Guest { vmi, boot, what } | Happening::Boot { vmi, boot, what } => {
                 let current = self.guests.get(&vmi).is_some_and(|g| g.boot == boot);
                 if current {
                     self.in_guest(now, vmi, what);
@@ -131,6 +137,7 @@ impl Model {
             guests: BTreeMap::new(),
             endpoint: None,
             queue,
+            shared: None,
         }
     }
 
@@ -214,18 +221,6 @@ impl Model {
         }
     }
 
-    fn power_on(&mut self, now: Time, vmi: u32) {
-        let t = self.timings;
-        self.later(now, t.agent, vmi, InGuest::AgentUp);
-        if self.spec.guest.health_server {
-            self.later(now, t.health, vmi, InGuest::HealthUp);
-        }
-        if self.spec.guest.watchdog_daemon.is_some() {
-            self.later(now, t.daemon, vmi, InGuest::DaemonUp);
-        }
-        self.later(now, t.settled, vmi, InGuest::Settled);
-    }
-
     fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
@@ -276,7 +271,10 @@ impl Model {
                     self.later(now, t.pet_interval, vmi, InGuest::Pet);
                 }
             }
-            InGuest::Settled => self.verify(now, vmi),
+            InGuest::Settled => {
+                guest.booting = false;
+                self.verify(now, vmi);
+            }
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PortBack(port) => {
@@ -424,7 +422,7 @@ impl Model {
             watchdog.thaw(now);
         }
         for (after, what) in std::mem::take(&mut guest.deferred) {
-            self.later(now, after, vmi, what);
+            self.go_on(now, after, vmi, what);
         }
         self.answer_pings(now, vmi);
         self.tell_domain(now, vmi, DomainEvent::Resume);
@@ -442,7 +440,7 @@ impl Model {
             Happening::Tell(Input::Of { vmi: of, what }) if *of == vmi => ping(what),
             _ => None,
         });
-        for kind in waiting {
+        for (_, kind) in waiting {
             let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
             self.tell(now + self.timings.answer, vmi, VmiInput::Probe { kind, attempt });
         }
