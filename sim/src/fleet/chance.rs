@@ -69,7 +69,8 @@ mod tests {
             (Rate::Weibull { scale: day, shape: 3.0 }, 0.893),
         ] {
             let mut random = Rng::with_seed(11);
-            let all = (0..50_000).filter_map(|_| rate.draw(&mut random)).map(|d| d.as_secs_f64() / 86_400.0).sum::<f64>();
+            let all =
+                (0..50_000).filter_map(|_| rate.draw(&mut random)).map(|d| d.as_secs_f64() / 86_400.0).sum::<f64>();
             assert!((all / 50_000.0 - mean).abs() < 0.03 * mean, "{rate:?}: {}", all / 50_000.0);
         }
     }

@@ -17,7 +17,9 @@ mod settle;
 mod tipping;
 
 pub use alike::{Fleet, Tally};
-pub use file::{BootSpec, FaultRate, FleetFile, FleetSpec, Group, Happens, Incident, Metadata, Nodes, Rate, json_schema};
+pub use file::{
+    BootSpec, FaultRate, FleetFile, FleetSpec, Group, Happens, Incident, Metadata, Nodes, Rate, json_schema,
+};
 pub use node::run_node;
 pub use outcome::{Failures, Outcome};
 pub use plan::{Plan, Resolved};

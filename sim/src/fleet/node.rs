@@ -89,13 +89,7 @@ impl Node {
     }
 
     /// What incidents are to a VM of the group; `taken`: how many VMs of the node each has found before it.
-    fn befalls(
-        &mut self,
-        plan: &Plan,
-        node: u32,
-        group: &GroupPlan,
-        taken: &mut [u32],
-    ) -> (Vec<Coming>, Vec<Outage>) {
+    fn befalls(&mut self, plan: &Plan, node: u32, group: &GroupPlan, taken: &mut [u32]) -> (Vec<Coming>, Vec<Outage>) {
         let (mut coming, mut outages) = (Vec::new(), Vec::new());
         for (incident, taken) in plan.incidents.iter().zip(taken) {
             let elsewhere = incident.nodes.is_some_and(|nodes| node >= nodes) || !incident.concerns(&group.name);
@@ -114,7 +108,14 @@ impl Node {
     }
 
     /// Goes through what a VM was before the fleet's beginning, by itself.
-    fn join(&mut self, plan: &Plan, mut member: Member, offset: Duration, coming: VecDeque<Coming>, outages: Vec<Outage>) {
+    fn join(
+        &mut self,
+        plan: &Plan,
+        mut member: Member,
+        offset: Duration,
+        coming: VecDeque<Coming>,
+        outages: Vec<Outage>,
+    ) {
         let begins = on_its_clock(Duration::ZERO, offset);
         let first = coming.front().map_or(self.end.since_origin() * 2, |(at, ..)| *at);
         let next = member.run_until(begins, on_its_clock(first, offset));
@@ -252,4 +253,75 @@ fn by_time(mut all: Vec<Coming>, more: Vec<Coming>) -> VecDeque<Coming> {
     all.extend(more);
     all.sort_by_key(|(at, ..)| *at);
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FleetFile, Resolved};
+    use super::*;
+    use crate::fixture::vm;
+    use crate::manifest::WatchdogAction;
+    use crate::scenario::{GuestProfile, Step};
+    use crate::world::{self, Timings};
+    use crate::yaml;
+    use fastrand::Rng;
+
+    const FAULTS: [&str; 12] = [
+        "kernelPanic",
+        "killWatchdog",
+        "stopWatchdog",
+        "killQemu",
+        "killLauncher",
+        "guestReboot",
+        "guestPoweroff",
+        "{health: hang}",
+        "{hangAgent: {for: 40s}}",
+        "{networkLoss: {for: 50s}}",
+        "{ioError: {for: 20s}}",
+        "{nodeLost: {for: 4m, by: powerLoss}}",
+    ];
+
+    /// With nobody beside it a VM of a fleet is what the engine's own run makes of it: each change and its time.
+    #[test]
+    fn a_vm_alone_is_the_engines_own() {
+        let (mut compared, guest) =
+            (0, "{healthServer: true, watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}}");
+        for case in 0..96 {
+            let mut random = Rng::with_seed(case);
+            let fault = FAULTS[usize::try_from(case).unwrap() % FAULTS.len()];
+            let (at, boot) = (Duration::from_millis(random.u64(1..3_600_000)), random.u64(10..120));
+            let (period, action) = (random.u32(1..15), *random.choice(&WatchdogAction::ALL).unwrap());
+            let vm = vm()
+                .watchdog(action)
+                .readiness(&format!("httpGet: {{port: 1500, path: /healthz}}, periodSeconds: {period}"))
+                .liveness_http(1500)
+                .build();
+            let capacity = if random.bool() { ", bootsAtFullSpeed: 1" } else { "" };
+            let text = format!(
+                "{{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {{name: f}}, spec: {{for: 3h, seed: {case}, \
+                 nodes: {{count: 1{capacity}}}, groups: [{{name: a, manifest: m, count: 1, boot: {{is: {boot}s}}}}], \
+                 incidents: [{{at: {}ms, fault: {fault}}}]}}}}",
+                at.as_millis()
+            );
+            let file = FleetFile::read("f", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let guest: GuestProfile = yaml::read(guest).unwrap();
+            let plan = Plan::new(&file, vec![Resolved { vm: vm.clone(), guest }]).unwrap();
+            let mut seen = Vec::new();
+            run_node(&plan, 0, &mut |_, _, entry| seen.push((entry.at, entry.vmi, entry.event.clone())));
+
+            let (group, mut chance) = (&plan.groups[0], plan.random(0, 0, 0));
+            let offset = group.offset(&mut chance);
+            let (mut spec, config) = group.scenario(&mut chance);
+            let fault = fault.parse().ok();
+            spec.steps = vec![Step { after: None, guarded_within: None, plus: Span(offset + at), fault, user: None }];
+            let timings = Timings::booting_in(Duration::from_secs(boot));
+            let (_, trace, _) = world::run_skipping(&vm, &spec, config, timings);
+            let span = on_its_clock(Duration::ZERO, offset)..on_its_clock(plan.horizon, offset);
+            let own = trace.entries().iter().filter(|e| e.at > span.start && e.at <= span.end);
+            let own: Vec<_> = own.map(|e| (e.at, e.vmi, e.event.clone())).collect();
+            assert_eq!(seen, own, "{text}");
+            compared += own.len();
+        }
+        assert!(compared > 1000, "{compared}");
+    }
 }

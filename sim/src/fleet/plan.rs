@@ -167,7 +167,8 @@ impl GroupPlan {
     pub(super) fn scenario(&self, random: &mut Rng) -> (Spec, Config) {
         let spec = Spec { seed: random.u64(..), ..self.spec.clone() };
         let longest = spec.observe.0;
-        let config = Config { longest, boot_deadline: longest, breaks_any_guest: true, ..Config::of(&spec, 1.0, false) };
+        let config =
+            Config { longest, boot_deadline: longest, breaks_any_guest: true, ..Config::of(&spec, 1.0, false) };
         (spec, config)
     }
 

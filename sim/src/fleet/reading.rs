@@ -20,19 +20,30 @@ const MOST_ON_A_NODE: u64 = 5_000;
 
 /// Incidents that people ask for, and why there is none here.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("kubeletRestart", "the model's kubelet is never restarted (sim/docs/kubelet-prober.md says what it would do); nodeCutOff is a kubelet that nobody hears"),
-    ("storageStall", "the model's disks fail or work, none of them hangs without an error; storageErrors has those that fail"),
+    (
+        "kubeletRestart",
+        "the model's kubelet is never restarted (sim/docs/kubelet-prober.md says what it would do); nodeCutOff is a kubelet that nobody hears",
+    ),
+    (
+        "storageStall",
+        "the model's disks fail or work, none of them hangs without an error; storageErrors has those that fail",
+    ),
     ("clockJump", "it is a fault: write fault: {clockJump: {forward: 1h}}"),
 ];
 
-const HAPPENINGS: [&str; 7] =
-    ["nodeDown", "nodeCutOff", "networkBlip", "storageErrors", "drain", "badImage", "fault"];
+const HAPPENINGS: [&str; 7] = ["nodeDown", "nodeCutOff", "networkBlip", "storageErrors", "drain", "badImage", "fault"];
 
 impl FleetFile {
     /// Reads a fleet file's text; `file` is for messages.
     pub fn read(file: &str, text: &str) -> Result<FleetFile, Problems> {
         let fail = |pos, message: String| {
-            Problems(vec![Problem { severity: Severity::Error, file: file.to_owned(), pos, path: String::new(), message }])
+            Problems(vec![Problem {
+                severity: Severity::Error,
+                file: file.to_owned(),
+                pos,
+                path: String::new(),
+                message,
+            }])
         };
         let documents = yaml::documents(text).map_err(|e| fail(e.pos, e.message))?;
         let [node] = documents.as_slice() else {
@@ -42,174 +53,181 @@ impl FleetFile {
         let (document, record) = (Document::new(node), Record::new());
         let root = Cursor::new(&document).recording(&record);
         root.overridden().for_each(|at| at.error("the key comes again below: keep one of them"));
-        let fleet = Reader { text }.file(root);
+        let fleet = file_at(root);
         let problems = root.problems(file);
         fleet.filter(|_| problems.is_empty()).ok_or(Problems(problems))
     }
 }
 
-struct Reader<'t> {
-    text: &'t str,
+fn file_at(root: Cursor<'_>) -> Option<FleetFile> {
+    known(root, &["apiVersion", "kind", "metadata", "spec"]);
+    let api_version = needed(root, "apiVersion", |at| at.word(&[("vmhealth.dev/v1alpha1", ())]));
+    let kind = needed(root, "kind", |at| at.word(&[("Fleet", ())]));
+    let name = needed(root, "metadata", |at| {
+        known(at, &["name"]);
+        needed(at, "name", Cursor::text)
+    });
+    let spec = needed(root, "spec", spec);
+    (api_version?, kind?);
+    let metadata = Metadata { name: name?.to_owned() };
+    Some(FleetFile { api_version: "vmhealth.dev/v1alpha1".into(), kind: "Fleet".into(), metadata, spec: spec? })
 }
 
-impl Reader<'_> {
-    fn file(&self, root: Cursor<'_>) -> Option<FleetFile> {
-        known(root, &["apiVersion", "kind", "metadata", "spec"]);
-        let api_version = needed(root, "apiVersion", |at| at.word(&[("vmhealth.dev/v1alpha1", ())]));
-        let kind = needed(root, "kind", |at| at.word(&[("Fleet", ())]));
-        let name = needed(root, "metadata", |at| {
-            known(at, &["name"]);
-            needed(at, "name", Cursor::text)
-        });
-        let spec = needed(root, "spec", |at| self.spec(at));
-        (api_version?, kind?);
-        let metadata = Metadata { name: name?.to_owned() };
-        Some(FleetFile { api_version: "vmhealth.dev/v1alpha1".into(), kind: "Fleet".into(), metadata, spec: spec? })
-    }
-
-    fn spec(&self, at: Cursor<'_>) -> Option<FleetSpec> {
-        known(at, &["for", "seed", "kubevirtVersion", "nodes", "groups", "incidents"]);
-        let lasting = needed(at, "for", |at| span(at, MINUTE..=DAY * 400));
-        let seed = at.get("seed").and_then(|at| whole(at, 0..=i64::MAX)).unwrap_or(0);
-        let version = at.get("kubevirtVersion").and_then(|at| {
-            let text = at.text()?;
-            text.parse::<KubevirtVersion>().map_err(|e| at.error(e)).ok()
-        });
-        let nodes = needed(at, "nodes", nodes);
-        let groups = needed(at, "groups", |list| {
-            let groups: Vec<Group> = list.items().filter_map(|at| self.group(at)).collect();
-            if list.items().next().is_none() {
-                list.error("a fleet without VMs: at least one group is needed");
-            }
-            let mut names = BTreeSet::new();
-            for (at, group) in list.items().zip(&groups) {
-                if !names.insert(group.name.as_str()) {
-                    at.error(format!("there is another group of the name {:?}", group.name));
-                }
-            }
-            Some(groups)
-        });
-        let (lasting, nodes, groups) = (lasting?, nodes?, groups?);
-        let each: u64 = groups.iter().map(|g| u64::from(g.count.div_ceil(nodes.count.max(1)))).sum();
-        if each > MOST_ON_A_NODE {
-            at.error(format!("{each} VMs on a node; at most {MOST_ON_A_NODE}: more nodes are needed"));
+fn spec(at: Cursor<'_>) -> Option<FleetSpec> {
+    known(at, &["for", "seed", "kubevirtVersion", "nodes", "groups", "incidents"]);
+    let lasting = needed(at, "for", |at| span(at, MINUTE..=DAY * 400));
+    let seed = at.get("seed").and_then(|at| whole(at, 0..=i64::MAX)).unwrap_or(0);
+    let version = at.get("kubevirtVersion").and_then(|at| {
+        let text = at.text()?;
+        text.parse::<KubevirtVersion>().map_err(|e| at.error(e)).ok()
+    });
+    let nodes = needed(at, "nodes", nodes);
+    let groups = needed(at, "groups", |list| {
+        let groups: Vec<Group> = list.items().filter_map(group).collect();
+        if list.items().next().is_none() {
+            list.error("a fleet without VMs: at least one group is needed");
         }
-        let incidents: Vec<Incident> = at.items_at("incidents").filter_map(|at| self.incident(at, &groups)).collect();
-        let over = incidents.iter().map(Incident::over).max().unwrap_or_default();
-        if !incidents.is_empty() && over + WATCHED_AFTER > lasting.0 {
-            let needed = humantime::format_duration(over + WATCHED_AFTER);
-            at.get("for")?.error(format!(
-                "too short to see whether the fleet settles: an hour after the last incident is over, {needed} at least"
-            ));
-        }
-        let kubevirt_version = version.unwrap_or_default();
-        Some(FleetSpec { lasting, seed: seed.try_into().unwrap_or(0), kubevirt_version, nodes, groups, incidents })
-    }
-
-    fn group(&self, at: Cursor<'_>) -> Option<Group> {
-        known(at, &["name", "manifest", "count", "boot", "heartbeat", "faults"]);
-        let name = needed(at, "name", Cursor::text);
-        let manifest = needed(at, "manifest", Cursor::text);
-        let count = needed(at, "count", |at| whole(at, 1..=10_000_000));
-        let boot = needed(at, "boot", boot);
-        let heartbeat = at.get("heartbeat").and_then(|at| whole(at, 0..=86_400));
-        let faults = at.items_at("faults").filter_map(|at| self.fault_rate(at)).collect();
-        Some(Group {
-            name: name?.to_owned(),
-            manifest: manifest?.to_owned(),
-            count: count?.try_into().ok()?,
-            boot: boot?,
-            heartbeat: heartbeat.and_then(|h| h.try_into().ok()),
-            faults,
-        })
-    }
-
-    fn fault_rate(&self, at: Cursor<'_>) -> Option<FaultRate> {
-        known(at, &["fault", "every", "weibull"]);
-        let fault = needed(at, "fault", |at| self.fault(at));
-        let mean = MINUTE..=DAY * 36_500;
-        let rate = match (at.get("every"), at.get("weibull")) {
-            (Some(every), None) => span(every, mean).map(Rate::Every),
-            (None, Some(weibull)) => {
-                known(weibull, &["scale", "shape"]);
-                let scale = needed(weibull, "scale", |at| span(at, mean));
-                let shape = needed(weibull, "shape", |at| number(at, 0.1, 10.0));
-                Some(Rate::Weibull { scale: scale?, shape: shape? })
+        let mut names = BTreeSet::new();
+        for (at, group) in list.items().zip(&groups) {
+            if !names.insert(group.name.as_str()) {
+                at.error(format!("there is another group of the name {:?}", group.name));
             }
+        }
+        Some(groups)
+    });
+    let (lasting, nodes, groups) = (lasting?, nodes?, groups?);
+    let each: u64 = groups.iter().map(|g| u64::from(g.count.div_ceil(nodes.count.max(1)))).sum();
+    if each > MOST_ON_A_NODE {
+        at.error(format!("{each} VMs on a node; at most {MOST_ON_A_NODE}: more nodes are needed"));
+    }
+    let incidents: Vec<Incident> = at.items_at("incidents").filter_map(|at| incident(at, &groups)).collect();
+    let over = incidents.iter().map(Incident::over).max().unwrap_or_default();
+    if !incidents.is_empty() && over + WATCHED_AFTER > lasting.0 {
+        let needed = humantime::format_duration(over + WATCHED_AFTER);
+        at.get("for")?.error(format!(
+            "too short to see whether the fleet settles: an hour after the last incident is over, {needed} at least"
+        ));
+    }
+    let kubevirt_version = version.unwrap_or_default();
+    Some(FleetSpec { lasting, seed: seed.try_into().unwrap_or(0), kubevirt_version, nodes, groups, incidents })
+}
+
+fn group(at: Cursor<'_>) -> Option<Group> {
+    known(at, &["name", "manifest", "count", "boot", "heartbeat", "faults"]);
+    let name = needed(at, "name", Cursor::text);
+    let manifest = needed(at, "manifest", Cursor::text);
+    let count = needed(at, "count", |at| whole(at, 1..=10_000_000));
+    let boot = needed(at, "boot", boot);
+    let heartbeat = at.get("heartbeat").and_then(|at| whole(at, 0..=86_400));
+    let faults = at.items_at("faults").filter_map(fault_rate).collect();
+    Some(Group {
+        name: name?.to_owned(),
+        manifest: manifest?.to_owned(),
+        count: count?.try_into().ok()?,
+        boot: boot?,
+        heartbeat: heartbeat.and_then(|h| h.try_into().ok()),
+        faults,
+    })
+}
+
+fn fault_rate(at: Cursor<'_>) -> Option<FaultRate> {
+    known(at, &["fault", "every", "weibull"]);
+    let broken = needed(at, "fault", fault);
+    let mean = MINUTE..=DAY * 36_500;
+    let rate = match (at.get("every"), at.get("weibull")) {
+        (Some(every), None) => span(every, mean).map(Rate::Every),
+        (None, Some(weibull)) => {
+            known(weibull, &["scale", "shape"]);
+            let scale = needed(weibull, "scale", |at| span(at, mean));
+            let shape = needed(weibull, "shape", |at| number(at, 0.1, 10.0));
+            Some(Rate::Weibull { scale: scale?, shape: shape? })
+        }
+        _ => {
+            at.error("expected exactly one of every, weibull: how often it breaks");
+            None
+        }
+    };
+    Some(FaultRate { fault: broken?, rate: rate? })
+}
+
+/// As in a scenario file.
+fn fault(at: Cursor<'_>) -> Option<Fault> {
+    let text = match at.value() {
+        Value::Str(name) => name.clone(),
+        // In flow style, of which JSON is a part.
+        Value::Map(members) => match members.as_slice() {
+            [(key, member)] => format!("{{{}: {}}}", key.name, json(member)),
             _ => {
-                at.error("expected exactly one of every, weibull: how often it breaks");
-                None
+                at.error("expected one fault, like kernelPanic or {health: hang}");
+                return None;
             }
-        };
-        Some(FaultRate { fault: fault?, rate: rate? })
-    }
-
-    /// As in a scenario file.
-    fn fault(&self, at: Cursor<'_>) -> Option<Fault> {
-        let text = self.text.get(at.node().span.range())?;
-        Fault::from_str(text).map_err(|e| at.error(e)).ok()
-    }
-
-    fn incident(&self, at: Cursor<'_>, groups: &[Group]) -> Option<Incident> {
-        let mut refused = false;
-        for (key, member) in at.all_members() {
-            if let Some((_, why)) = NOT_HERE.iter().find(|(name, _)| *name == key.name) {
-                member.error(format!("there is no incident {}: {why}", key.name));
-                refused = true;
-            }
-        }
-        if refused {
+        },
+        other => {
+            at.error(format!("expected a fault, like kernelPanic or {{health: hang}}, found {}", other.kind()));
             return None;
         }
-        let keys: Vec<&str> = ["at", "nodes", "groups", "vms"].into_iter().chain(HAPPENINGS).collect();
-        known(at, &keys);
-        let begins = needed(at, "at", |at| span(at, Duration::ZERO..=DAY * 400));
-        let all: Vec<(&str, Cursor<'_>)> = HAPPENINGS.iter().filter_map(|key| Some((*key, at.get(key)?))).collect();
-        let what = match all.as_slice() {
-            [(key, member)] => self.happens(key, *member),
-            _ => {
-                at.error(format!("expected exactly one of {}", HAPPENINGS.join(", ")));
-                None
-            }
-        };
-        let nodes = at.get("nodes").and_then(|at| whole(at, 1..=1_000_000));
-        let vms = at.get("vms").and_then(|at| whole(at, 1..=10_000_000));
-        let chosen = at.get("groups").map(|list| {
-            let names = list.items().filter_map(|at| {
-                let name = at.text()?;
-                if !groups.iter().any(|g| g.name == name) {
-                    let names: Vec<&str> = groups.iter().map(|g| g.name.as_str()).collect();
-                    at.error(format!("there is no group {name:?}{} (groups: {})", meant(name, &names), names.join(", ")));
-                }
-                Some(name.to_owned())
-            });
-            names.collect()
-        });
-        let small = |n: Option<i64>| n.and_then(|n| u32::try_from(n).ok());
-        Some(Incident { at: begins?, what: what?, nodes: small(nodes), groups: chosen, vms: small(vms) })
-    }
-
-    fn happens(&self, key: &str, at: Cursor<'_>) -> Option<Happens> {
-        if key == "fault" {
-            return self.fault(at).map(Happens::Fault);
-        }
-        let lasts = if key == "drain" { "migration" } else { "for" };
-        known(at, if key == "badImage" { &["for", "apart"] } else { std::slice::from_ref(&lasts) });
-        let lasting = needed(at, lasts, |at| span(at, Duration::from_millis(1)..=DAY * 30))?;
-        Some(match key {
-            "nodeDown" => Happens::NodeDown { lasting },
-            "nodeCutOff" => Happens::NodeCutOff { lasting },
-            "networkBlip" => Happens::NetworkBlip { lasting },
-            "storageErrors" => Happens::StorageErrors { lasting },
-            "drain" => Happens::Drain { migration: lasting },
-            _ => {
-                let apart = at.get("apart").and_then(|at| span(at, Duration::ZERO..=DAY)).unwrap_or_default();
-                Happens::BadImage { lasting, apart }
-            }
-        })
-    }
+    };
+    Fault::from_str(&text).map_err(|e| at.error(e)).ok()
 }
 
+fn incident(at: Cursor<'_>, groups: &[Group]) -> Option<Incident> {
+    let mut refused = false;
+    for (key, member) in at.all_members() {
+        if let Some((_, why)) = NOT_HERE.iter().find(|(name, _)| *name == key.name) {
+            member.error(format!("there is no incident {}: {why}", key.name));
+            refused = true;
+        }
+    }
+    if refused {
+        return None;
+    }
+    let keys: Vec<&str> = ["at", "nodes", "groups", "vms"].into_iter().chain(HAPPENINGS).collect();
+    known(at, &keys);
+    let begins = needed(at, "at", |at| span(at, Duration::ZERO..=DAY * 400));
+    let all: Vec<(&str, Cursor<'_>)> = HAPPENINGS.iter().filter_map(|key| Some((*key, at.get(key)?))).collect();
+    let what = match all.as_slice() {
+        [(key, member)] => happens(key, *member),
+        _ => {
+            at.error(format!("expected exactly one of {}", HAPPENINGS.join(", ")));
+            None
+        }
+    };
+    let nodes = at.get("nodes").and_then(|at| whole(at, 1..=1_000_000));
+    let vms = at.get("vms").and_then(|at| whole(at, 1..=10_000_000));
+    let chosen = at.get("groups").map(|list| {
+        let names = list.items().filter_map(|at| {
+            let name = at.text()?;
+            if !groups.iter().any(|g| g.name == name) {
+                let names: Vec<&str> = groups.iter().map(|g| g.name.as_str()).collect();
+                at.error(format!("there is no group {name:?}{} (groups: {})", meant(name, &names), names.join(", ")));
+            }
+            Some(name.to_owned())
+        });
+        names.collect()
+    });
+    let small = |n: Option<i64>| n.and_then(|n| u32::try_from(n).ok());
+    Some(Incident { at: begins?, what: what?, nodes: small(nodes), groups: chosen, vms: small(vms) })
+}
+
+fn happens(key: &str, at: Cursor<'_>) -> Option<Happens> {
+    if key == "fault" {
+        return fault(at).map(Happens::Fault);
+    }
+    let lasts = if key == "drain" { "migration" } else { "for" };
+    known(at, if key == "badImage" { &["for", "apart"] } else { std::slice::from_ref(&lasts) });
+    let lasting = needed(at, lasts, |at| span(at, Duration::from_millis(1)..=DAY * 30))?;
+    Some(match key {
+        "nodeDown" => Happens::NodeDown { lasting },
+        "nodeCutOff" => Happens::NodeCutOff { lasting },
+        "networkBlip" => Happens::NetworkBlip { lasting },
+        "storageErrors" => Happens::StorageErrors { lasting },
+        "drain" => Happens::Drain { migration: lasting },
+        _ => {
+            let apart = at.get("apart").and_then(|at| span(at, Duration::ZERO..=DAY)).unwrap_or_default();
+            Happens::BadImage { lasting, apart }
+        }
+    })
+}
 impl Incident {
     /// When the trigger is gone, as far as the file says: drains and images that are rolled out VM by VM take longer.
     pub(super) fn over(&self) -> Duration {
@@ -258,6 +276,19 @@ fn boot(at: Cursor<'_>) -> Option<BootSpec> {
     }
 }
 
+fn json(node: &Node) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(b) => Json::from(*b),
+        Value::Int(n) => Json::from(*n),
+        Value::Float(x) => Json::from(*x),
+        Value::Str(text) => Json::from(text.as_str()),
+        Value::Seq(items) => items.iter().map(json).collect(),
+        Value::Map(members) => members.iter().map(|(key, node)| (key.name.clone(), json(node))).collect(),
+    }
+}
+
 /// A member that must be there.
 fn needed<'a, T>(at: Cursor<'a>, key: &str, read: impl FnOnce(Cursor<'a>) -> Option<T>) -> Option<T> {
     if let Some(member) = at.get(key) {
@@ -272,7 +303,12 @@ fn needed<'a, T>(at: Cursor<'a>, key: &str, read: impl FnOnce(Cursor<'a>) -> Opt
 /// No other keys than these.
 fn known(at: Cursor<'_>, keys: &[&str]) {
     for (key, member) in at.all_members().filter(|(key, _)| !keys.contains(&key.name.as_str())) {
-        member.error(format!("there is no field {:?}{} (fields: {})", key.name, meant(&key.name, keys), keys.join(", ")));
+        member.error(format!(
+            "there is no field {:?}{} (fields: {})",
+            key.name,
+            meant(&key.name, keys),
+            keys.join(", ")
+        ));
     }
 }
 

@@ -108,6 +108,9 @@ mod tests {
         // The last half hour counts.
         let rest = Settling { unsettled: 0, worst: None, after: Duration::from_secs(400) };
         assert_eq!(settles(&[(61, 60), (149, 60), (150, 2)]), rest);
-        assert_eq!(settles(&[(150, 1), (179, 2)]), Settling { unsettled: 1, worst: Some((7, 3)), ..Settling::default() });
+        assert_eq!(
+            settles(&[(150, 1), (179, 2)]),
+            Settling { unsettled: 1, worst: Some((7, 3)), ..Settling::default() }
+        );
     }
 }

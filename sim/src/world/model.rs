@@ -17,10 +17,10 @@ use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
+use boot::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use boot::Shared;
 pub(super) use steady::Petting;
 
 /// What happens in the virtual world. Guest events carry the boot they belong to.
@@ -71,7 +71,8 @@ impl World for Model {
                 self.before_telling(&input);
                 return Some((now, input));
             }
-            Happening::Guest { vmi, boot, what } | Happening::Boot { vmi, boot, what } => {
+            Happening::Boot { vmi, boot, what } => self.milestone_reached(now, vmi, boot, what),
+            Happening::Guest { vmi, boot, what } => {
                 let current = self.guests.get(&vmi).is_some_and(|g| g.boot == boot);
                 if current {
                     self.in_guest(now, vmi, what);
@@ -271,10 +272,7 @@ impl Model {
                     self.later(now, t.pet_interval, vmi, InGuest::Pet);
                 }
             }
-            InGuest::Settled => {
-                guest.booting = false;
-                self.verify(now, vmi);
-            }
+            InGuest::Settled => self.verify(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PortBack(port) => {

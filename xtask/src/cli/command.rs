@@ -7,6 +7,7 @@ use super::compare::Compare;
 use super::e2e::E2e;
 use super::exit::{Failure, Status};
 use super::explore::Explore;
+use super::fleet::Fleet;
 use super::guest_shell::Shell;
 use super::image::Image;
 use super::mutants::Mutants;
@@ -38,7 +39,7 @@ pub(super) enum Command {
     },
     /// Make small faults in a copy of the sources and show which of them no test notices
     Mutants(Mutants),
-    /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
+    /// Print a JSON Schema: of scenario files and fleet files (for editors) or of what `check` prints
     Schema(Schema),
 }
 
@@ -77,6 +78,9 @@ pub(super) enum ProductCommand {
     /// Find the numbers to set: probes, watchdog and run strategy with which the VM is back in time whenever it breaks; or whether
     /// a reboot, a migration or a backup's freeze survives its liveness probe. In virtual time, each answer tried at every moment
     Advise(Advise),
+    /// Run a fleet in virtual time: VMs that boot beside each other, what breaks by chance, nodes that fail. How available they are,
+    /// what is restarted for nothing, and whether the fleet comes to rest
+    Fleet(Fleet),
     /// Remove templates from the cache; a run boots what it needs again
     Prune(Prune),
     /// Print what completes vmhealth's command line in a shell
@@ -98,7 +102,9 @@ impl Command {
     pub(super) fn only_prints(&self) -> bool {
         use ProductCommand::*;
         match self {
-            Command::Product(Advise(_) | Check(_) | Explore(_) | Pin(_) | Report(_) | Completions(_) | Man)
+            Command::Product(
+                Advise(_) | Check(_) | Explore(_) | Fleet(_) | Pin(_) | Report(_) | Completions(_) | Man,
+            )
             | Command::Schema(_) => true,
             Command::Product(E2e(args)) => args.list,
             Command::Product(Compare(args)) => args.manifests().is_some(),
@@ -123,6 +129,7 @@ impl Command {
                 Advise(_)
                 | Check(_)
                 | Explore(_)
+                | Fleet(_)
                 | Pin(_)
                 | Probe(_)
                 | Shell(_)
@@ -147,6 +154,7 @@ impl Command {
             Command::Product(Pin(args)) => args.run(),
             Command::Product(Explore(args)) => args.run(),
             Command::Product(Advise(args)) => args.run(),
+            Command::Product(Fleet(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Shell(args)) => args.run().await,

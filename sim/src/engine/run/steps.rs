@@ -15,7 +15,9 @@ use std::time::Duration;
 impl Engine {
     /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
     pub(super) fn step_may_begin(&self) -> bool {
-        let unverified = !self.config.breaks_any_guest && self.settled_boot == 0 && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        let unverified = !self.config.breaks_any_guest
+            && self.settled_boot == 0
+            && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
         !(unverified && self.script.next_is_fault())
     }
 

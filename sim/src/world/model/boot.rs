@@ -100,6 +100,13 @@ impl Model {
         }
     }
 
+    pub(super) fn milestone_reached(&mut self, now: Time, vmi: u32, boot: u32, what: InGuest) {
+        let Some(guest) = self.guests.get_mut(&vmi).filter(|guest| guest.boot == boot) else { return };
+        // The last one; one that comes to a guest that stands still comes again.
+        guest.booting &= what != InGuest::Settled || guest.paused_at.is_some();
+        self.in_guest(now, vmi, what);
+    }
+
     /// What a guest that stood still had before it.
     pub(super) fn go_on(&mut self, now: Time, after: Duration, vmi: u32, what: InGuest) {
         match self.guests.get(&vmi) {
