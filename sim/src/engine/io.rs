@@ -2,7 +2,7 @@
 
 use crate::cluster::{DomainEvent, VmiCommand};
 use crate::kubelet::{Attempt, ProbeKind};
-use crate::scenario::Fault;
+use crate::scenario::{Fault, UserRequest};
 use crate::time::Time;
 pub use crate::trace::Connection;
 
@@ -34,6 +34,11 @@ pub enum Input {
     Asked {
         /// What breaks.
         fault: Fault,
+    },
+    /// A user asks for something that is no step of the scenario; it is done at once.
+    Requested {
+        /// What is asked for.
+        request: UserRequest,
     },
     /// Who watches has seen enough: the run ends here.
     Enough,

@@ -36,6 +36,8 @@ pub struct Config {
     pub longest: Duration,
     /// What the trace keeps.
     pub keeps: Keeps,
+    /// Faults come whatever state the guest is in. Otherwise nothing is broken before it was seen to be as its profile says.
+    pub breaks_any_guest: bool,
 }
 
 impl Default for Config {
@@ -47,6 +49,7 @@ impl Default for Config {
             users_image: false,
             longest: Duration::from_secs(3600),
             keeps: Keeps::default(),
+            breaks_any_guest: false,
         }
     }
 }
@@ -167,6 +170,11 @@ impl Engine {
         self.script.as_it_went()
     }
 
+    /// What happened since this was asked last, which is then forgotten.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        self.trace.take()
+    }
+
     /// What happened; the engine's work is over.
     pub fn into_trace(self) -> Trace {
         self.trace
@@ -210,6 +218,7 @@ impl Engine {
             Input::Fault { step, news } => self.fault_news(step, news),
             Input::Connection { at, outcome } => self.connection(at, outcome),
             Input::Asked { fault } => self.script.ask(fault),
+            Input::Requested { request } => self.user_asks(request),
             Input::Enough => self.judge.end(),
             Input::HostFailed { reason } => self.conclude(Verdict::Infra(reason)),
         }

@@ -113,6 +113,12 @@ impl Trace {
         }
     }
 
+    /// Hands out what there is, and what was counted with it is forgotten: only how many there were stays.
+    pub fn take(&mut self) -> Vec<Entry> {
+        self.counted.clear();
+        std::mem::take(&mut self.entries)
+    }
+
     /// What was counted and not kept. Its order says nothing.
     pub fn counted(&self) -> &[Counted] {
         &self.counted

@@ -7,10 +7,13 @@ use super::queue::Queue;
 use crate::engine::{Command, Engine, Input};
 use crate::scenario::Verdict;
 use crate::time::{Time, earliest};
+use crate::trace::Entry;
 use std::time::Duration;
 
 /// More steps within a second than anything real needs; reaching it is a named failure. How long a run may be is the engine's.
 const MAX_STEPS: usize = 1_000_000;
+/// Later than any run.
+const NEVER: Time = Time::from_nanos(u64::MAX);
 
 /// What stands around the engine, in virtual time.
 pub trait World {
@@ -23,10 +26,20 @@ pub trait World {
     /// Does what the engine asks.
     fn execute(&mut self, now: Time, command: Command);
 
-    /// Goes at once through what only repeats itself until something else comes about, with the engine; whether there was such.
-    fn skip(&mut self, _now: Time, _engine: &mut Engine) -> bool {
+    /// Goes at once through what only repeats itself until something else comes about, with the engine, and not past the moment
+    /// at which somebody else has something to say; whether there was such.
+    fn skip(&mut self, _now: Time, _before: Time, _engine: &mut Engine) -> bool {
         false
     }
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// Something is due at this time; `None`: nothing ever.
+    Due(Option<Time>),
+    /// The run is over.
+    Over(Verdict),
 }
 
 /// What comes next.
@@ -51,18 +64,30 @@ pub struct Driver {
     /// Steps since this second began.
     steps: usize,
     second: Time,
+    /// All steps.
+    taken: u64,
 }
 
 impl Driver {
     /// Nothing has been reported yet.
     pub fn new(engine: Engine) -> Self {
         let wakeup = engine.next_wakeup();
-        Driver { engine, inputs: Queue::default(), now: Time::ZERO, wakeup, steps: 0, second: Time::ZERO }
+        Driver { engine, inputs: Queue::default(), now: Time::ZERO, wakeup, steps: 0, second: Time::ZERO, taken: 0 }
     }
 
     /// The engine as it is now.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// How many steps there were: what a run costs, whatever the machine.
+    pub fn steps_taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// What happened since this was asked last, which is then forgotten.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        self.engine.take_entries()
     }
 
     /// The engine as it is at the end.
@@ -115,33 +140,41 @@ impl Driver {
         self.step(self.now)
     }
 
-    /// Goes through a whole run, time jumping from one event to the next. Where both are due, the world comes first.
+    /// Goes through a whole run, time jumping from one event to the next.
     pub fn run(&mut self, world: &mut impl World) -> Verdict {
+        match self.run_until(world, NEVER, NEVER) {
+            Progress::Over(verdict) => verdict,
+            Progress::Due(_) => Verdict::Infra("nothing is left to happen".into()),
+        }
+    }
+
+    /// Goes through what is due at `limit` and before, and hands back when more is. Where both are due, the world comes first.
+    /// Nothing is said from outside before `outside`.
+    pub fn run_until(&mut self, world: &mut impl World, limit: Time, outside: Time) -> Progress {
         loop {
             let due = match self.step(self.now) {
                 Step::Do(command) => {
                     world.execute(self.now, command);
                     continue;
                 }
-                Step::Done(verdict) => return verdict,
+                Step::Done(verdict) => return Progress::Over(verdict),
                 Step::WaitUntil(due) => due,
             };
-            if self.inputs.next_at().is_none() && world.skip(self.now, &mut self.engine) {
+            if self.inputs.next_at().is_none() && world.skip(self.now, outside, &mut self.engine) {
                 self.wakeup = self.engine.next_wakeup();
                 continue;
             }
-            match (world.next_wakeup(), due) {
-                (Some(at), due) if due.is_none_or(|t| at <= t) => {
-                    self.now = self.now.max(at);
-                    if !self.count_step() {
-                        return too_many_steps(self.now);
-                    }
-                    if let Some((at, input)) = world.step() {
-                        self.tell(at, input);
-                    }
+            let worlds = world.next_wakeup();
+            let next = earliest([worlds, due]);
+            let Some(at) = next.filter(|at| *at <= limit) else { return Progress::Due(next) };
+            self.now = self.now.max(at);
+            if worlds == Some(at) {
+                if !self.count_step() {
+                    return Progress::Over(too_many_steps(self.now));
                 }
-                (_, Some(due)) => self.now = self.now.max(due),
-                (_, None) => return Verdict::Infra("nothing is left to happen".into()),
+                if let Some((at, input)) = world.step() {
+                    self.tell(at, input);
+                }
             }
         }
     }
@@ -152,6 +185,7 @@ impl Driver {
             (self.second, self.steps) = (self.now, 0);
         }
         self.steps += 1;
+        self.taken += 1;
         self.steps <= MAX_STEPS
     }
 }

@@ -158,6 +158,8 @@ pub(super) struct Guest {
     pub(super) io_errors_of: BTreeSet<usize>,
     /// Its node reaches nobody, and nobody it.
     pub(super) node_cut_off: bool,
+    /// Its boot takes what its node has for boots.
+    pub(super) booting: bool,
     /// The engine waits for the guest to be verified.
     pub(super) verifying: bool,
     pub(super) profile: GuestProfile,
@@ -185,6 +187,7 @@ impl Guest {
             cut_off_by: BTreeSet::new(),
             io_errors_of: BTreeSet::new(),
             node_cut_off: false,
+            booting: true,
             verifying: false,
             profile: profile.clone(),
         }
@@ -239,6 +242,22 @@ impl Guest {
     /// Its kernel takes frames and answers them: a handshake needs both ways.
     pub(super) fn reachable(&self) -> bool {
         self.paused_at.is_none() && self.cut_off_by.is_empty()
+    }
+
+    /// Its service answers whoever reaches it; of a guest without one, its agent is there.
+    pub(super) fn serves(&self) -> bool {
+        let reached = self.userspace_runs() && self.reachable() && !self.node_cut_off && self.dropped.is_empty();
+        let answers = if self.profile.health_server { self.health && self.answers_well() } else { self.agent };
+        reached && answers
+    }
+
+    /// What its service answers, when it does, is of use.
+    pub(super) fn answers_well(&self) -> bool {
+        match &self.behaviour {
+            Health::Status(status) => *status < 400,
+            Health::Hang | Health::Stop => false,
+            Health::Start | Health::Slow(_) | Health::Redirect(_) => true,
+        }
     }
 
     /// Someone pets the device whenever it gets the CPU.

@@ -1,5 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod boot;
 mod inside;
 mod outside;
 mod steady;
@@ -16,6 +17,7 @@ use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
+use boot::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub(super) use steady::Petting;
 enum Happening {
     /// An input is ready for the engine.
     Tell(Input),
+    /// A guest's boot has come so far.
+    Boot { vmi: u32, boot: u32, what: InGuest },
     /// Something in a guest's userspace.
     Guest { vmi: u32, boot: u32, what: InGuest },
     /// A step's fault takes effect, and is seen so long afterwards.
@@ -45,6 +49,8 @@ pub struct Model {
     guests: BTreeMap<u32, Guest>,
     endpoint: Option<u32>,
     queue: Queue<Happening>,
+    /// Of VMs that boot beside others.
+    shared: Option<Shared>,
 }
 
 impl World for Model {
@@ -65,6 +71,7 @@ impl World for Model {
                 self.before_telling(&input);
                 return Some((now, input));
             }
+            Happening::Boot { vmi, boot, what } => self.milestone_reached(now, vmi, boot, what),
             Happening::Guest { vmi, boot, what } => {
                 let current = self.guests.get(&vmi).is_some_and(|g| g.boot == boot);
                 if current {
@@ -131,6 +138,7 @@ impl Model {
             guests: BTreeMap::new(),
             endpoint: None,
             queue,
+            shared: None,
         }
     }
 
@@ -212,18 +220,6 @@ impl Model {
         if let Some(boot) = self.guests.get(&vmi).map(|g| g.boot) {
             self.queue.push(now + after, Happening::Guest { vmi, boot, what });
         }
-    }
-
-    fn power_on(&mut self, now: Time, vmi: u32) {
-        let t = self.timings;
-        self.later(now, t.agent, vmi, InGuest::AgentUp);
-        if self.spec.guest.health_server {
-            self.later(now, t.health, vmi, InGuest::HealthUp);
-        }
-        if self.spec.guest.watchdog_daemon.is_some() {
-            self.later(now, t.daemon, vmi, InGuest::DaemonUp);
-        }
-        self.later(now, t.settled, vmi, InGuest::Settled);
     }
 
     fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
@@ -424,7 +420,7 @@ impl Model {
             watchdog.thaw(now);
         }
         for (after, what) in std::mem::take(&mut guest.deferred) {
-            self.later(now, after, vmi, what);
+            self.go_on(now, after, vmi, what);
         }
         self.answer_pings(now, vmi);
         self.tell_domain(now, vmi, DomainEvent::Resume);
@@ -442,7 +438,7 @@ impl Model {
             Happening::Tell(Input::Of { vmi: of, what }) if *of == vmi => ping(what),
             _ => None,
         });
-        for kind in waiting {
+        for (_, kind) in waiting {
             let attempt = Attempt { verdict: Verdict::Success, text: String::new() };
             self.tell(now + self.timings.answer, vmi, VmiInput::Probe { kind, attempt });
         }

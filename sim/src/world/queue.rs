@@ -23,11 +23,11 @@ impl<E> Queue<E> {
         self.sequence += 1;
     }
 
-    /// Removes the events of which `wanted` tells something, wherever they are; what it told, in their order.
-    pub(super) fn take<T>(&mut self, wanted: impl Fn(&E) -> Option<T>) -> Vec<T> {
+    /// Removes the events of which `wanted` tells something, wherever they are; when each was due and what it told, in their order.
+    pub(super) fn take<T>(&mut self, wanted: impl Fn(&E) -> Option<T>) -> Vec<(Time, T)> {
         let (keys, told): (Vec<_>, Vec<_>) = self.events.iter().filter_map(|(k, e)| Some((*k, wanted(e)?))).unzip();
         self.events.retain(|key, _| !keys.contains(key));
-        told
+        keys.into_iter().map(|(at, _)| at).zip(told).collect()
     }
 
     /// What is in it, in its order.

@@ -34,6 +34,14 @@ impl Skipping {
         Skipping { model, from: Time::ZERO, wait: FIRST_WAIT }
     }
 
+    pub(super) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub(super) fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
     /// Lands before `until` and before anything that is not known to repeat itself; `None`: something does not.
     fn jump(&mut self, now: Time, until: Time, vmi: u32, engine: &mut Engine) -> Option<()> {
         let mut copy = self.model.alone();
@@ -72,13 +80,13 @@ impl World for Skipping {
         self.model.execute(now, command);
     }
 
-    fn skip(&mut self, now: Time, engine: &mut Engine) -> bool {
+    fn skip(&mut self, now: Time, before: Time, engine: &mut Engine) -> bool {
         if now < self.from {
             return false;
         }
         let Some((vmi, engine_until)) = engine.probes_only() else { return false };
         let Some(world_until) = self.model.pets_only_until(vmi) else { return false };
-        let until = world_until.map_or(engine_until, |at| at.min(engine_until));
+        let until = world_until.map_or(engine_until, |at| at.min(engine_until)).min(before);
         let jumped = until.since(now) >= WORTH_IT;
         let Some(jumped) = jumped.then(|| self.jump(now, until, vmi, engine)) else {
             self.from = until;

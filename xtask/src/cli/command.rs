@@ -7,6 +7,7 @@ use super::compare::Compare;
 use super::e2e::E2e;
 use super::exit::{Failure, Status};
 use super::explore::Explore;
+use super::fleet::Fleet;
 use super::guest_shell::Shell;
 use super::image::Image;
 use super::loudness::{ENVIRONMENT, LoudnessArgs};
@@ -46,7 +47,7 @@ pub(super) enum Command {
     Mutants(Mutants),
     /// Build what people install: a Debian package, an RPM, a container image
     Package(Package),
-    /// Print a JSON Schema: of scenario files (for editors) or of what `check` prints
+    /// Print a JSON Schema: of scenario files and fleet files (for editors) or of what `check` prints
     Schema(Schema),
     /// Print what vmhealth, or a guest image, is made of: a CycloneDX bill of materials
     Sbom(SbomArgs),
@@ -97,6 +98,9 @@ pub(super) enum ProductCommand {
         #[command(subcommand)]
         command: Submit,
     },
+    /// Run a fleet in virtual time: VMs that boot beside each other, what breaks by chance, nodes that fail. How available they are,
+    /// what is restarted for nothing, and whether the fleet comes to rest
+    Fleet(Fleet),
     /// Remove templates from the cache; a run boots what it needs again
     Prune(Prune),
     /// Print what completes vmhealth's command line in a shell
@@ -123,6 +127,7 @@ impl Command {
             Command::Product(
                 Check(_)
                 | Explore(_)
+                | Fleet(_)
                 | Pin(_)
                 | Report(_)
                 | Why(_)
@@ -156,6 +161,7 @@ impl Command {
             Command::Product(
                 Check(_)
                 | Explore(_)
+                | Fleet(_)
                 | Pin(_)
                 | Probe(_)
                 | Shell(_)
@@ -188,6 +194,7 @@ impl Command {
             Command::Product(Why(args)) => args.run(),
             Command::Product(Judge(args)) => args.run(),
             Command::Product(Submit { command }) => command.run(),
+            Command::Product(Fleet(args)) => args.run(),
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Shell(args)) => args.run().await,

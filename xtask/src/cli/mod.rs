@@ -12,6 +12,7 @@ mod doctor;
 mod e2e;
 mod exit;
 mod explore;
+mod fleet;
 mod guest_shell;
 mod image;
 mod interrupt;

@@ -3,6 +3,7 @@
 use super::exit::{Failure, Status, infra};
 use crate::check::report_schema;
 use clap::{Args, ValueEnum};
+use vmhealth_sim::fleet;
 use vmhealth_sim::scenario::json_schema;
 
 #[derive(Debug, Args)]
@@ -16,6 +17,8 @@ pub(super) struct Schema {
 enum SchemaOf {
     /// A scenario file
     Scenario,
+    /// A fleet file
+    Fleet,
     /// What `check --format json` prints
     Check,
 }
@@ -24,6 +27,7 @@ impl Schema {
     pub(super) fn run(self) -> Result<Status, Failure> {
         let schema = match self.of {
             SchemaOf::Scenario => json_schema(),
+            SchemaOf::Fleet => fleet::json_schema(),
             SchemaOf::Check => report_schema(),
         };
         println!("{}", serde_json::to_string_pretty(&schema).map_err(infra)?);

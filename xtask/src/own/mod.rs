@@ -1,9 +1,10 @@
-//! The user's own manifest: run on QEMU, or explored in virtual time.
+//! The user's own manifest: run on QEMU, or explored in virtual time; a fleet of them.
 
 mod advise;
 mod error;
 mod explore;
 mod fault;
+mod fleet;
 mod guest;
 mod heartbeat;
 mod image;
@@ -17,6 +18,7 @@ pub use advise::OwnAdvise;
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault, USUAL_MOMENT};
+pub use fleet::OwnFleet;
 pub use heartbeat::refuse_heartbeat;
 pub use image::ImageChoice;
 pub use pin::{Outcomes, Pin, side_by_side};

@@ -15,43 +15,16 @@ use std::time::Duration;
 impl Engine {
     /// Nothing is broken before the guest was seen to be what its profile says: until then a deviation is a set-up error.
     pub(super) fn step_may_begin(&self) -> bool {
-        let unverified = self.settled_boot == 0 && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
+        let unverified = !self.config.breaks_any_guest
+            && self.settled_boot == 0
+            && self.vmi.as_ref().is_some_and(|v| !v.phase().is_final());
         !(unverified && self.script.next_is_fault())
     }
 
     pub(super) fn begin_step(&mut self, due: Due) {
         match due.action {
             StepAction::User(request) => {
-                let phase = self.vmi.as_ref().map(Vmi::phase);
-                let now = self.now;
-                let on_vmi = |vmi: &mut Option<Vmi>, act: fn(&mut Vmi, Time) -> Answer| {
-                    vmi.as_mut().map_or(Answer::Refused, |v| act(v, now))
-                };
-                let name = request.request();
-                let answer = match request {
-                    UserRequest::Start => self.controller.start(phase),
-                    UserRequest::Stop => self.controller.stop(phase, false),
-                    UserRequest::ForceStop { grace_period } => self.force_stop(grace_period),
-                    UserRequest::Drain { lasting } => self.drain(lasting.0),
-                    UserRequest::Annotate(VmiAnnotations { pause_guest_agent_probes }) => {
-                        self.pause_pings(manifest::go_bool(&pause_guest_agent_probes))
-                    }
-                    UserRequest::RemoveAnnotation(VmiAnnotation::PauseGuestAgentProbes) => self.pause_pings(false),
-                    UserRequest::Restart => self.controller.restart(phase),
-                    UserRequest::Pause => on_vmi(&mut self.vmi, |v, _| v.pause()),
-                    UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
-                    UserRequest::Migrate { lasting } => self.migrate(lasting.0),
-                    UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
-                    UserRequest::ForceDeletePod => on_vmi(&mut self.vmi, |v, _| v.force_delete_pod()),
-                    UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
-                    UserRequest::Delete => {
-                        self.controller.delete();
-                        Answer::Accepted
-                    }
-                    UserRequest::Edit(edit) => self.edit(&edit),
-                };
-                self.log(self.now, Event::User(name, answer), String::new());
-                self.show_restart_required();
+                self.user_asks(request);
                 self.script.done(self.now);
             }
             StepAction::Fault(fault) => {
@@ -81,6 +54,40 @@ impl Engine {
                 self.ask(Request::Inject { step: due.step, fault });
             }
         }
+    }
+
+    /// What a user asks the API for is answered and done.
+    pub(super) fn user_asks(&mut self, request: UserRequest) {
+        let phase = self.vmi.as_ref().map(Vmi::phase);
+        let now = self.now;
+        let on_vmi = |vmi: &mut Option<Vmi>, act: fn(&mut Vmi, Time) -> Answer| {
+            vmi.as_mut().map_or(Answer::Refused, |v| act(v, now))
+        };
+        let name = request.request();
+        let answer = match request {
+            UserRequest::Start => self.controller.start(phase),
+            UserRequest::Stop => self.controller.stop(phase, false),
+            UserRequest::ForceStop { grace_period } => self.force_stop(grace_period),
+            UserRequest::Drain { lasting } => self.drain(lasting.0),
+            UserRequest::Annotate(VmiAnnotations { pause_guest_agent_probes }) => {
+                self.pause_pings(manifest::go_bool(&pause_guest_agent_probes))
+            }
+            UserRequest::RemoveAnnotation(VmiAnnotation::PauseGuestAgentProbes) => self.pause_pings(false),
+            UserRequest::Restart => self.controller.restart(phase),
+            UserRequest::Pause => on_vmi(&mut self.vmi, |v, _| v.pause()),
+            UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
+            UserRequest::Migrate { lasting } => self.migrate(lasting.0),
+            UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
+            UserRequest::ForceDeletePod => on_vmi(&mut self.vmi, |v, _| v.force_delete_pod()),
+            UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
+            UserRequest::Delete => {
+                self.controller.delete();
+                Answer::Accepted
+            }
+            UserRequest::Edit(edit) => self.edit(&edit),
+        };
+        self.log(self.now, Event::User(name, answer), String::new());
+        self.show_restart_required();
     }
 
     /// The VMI's grace period is patched whatever the API says to the stop (KubeVirt `StopVMRequestHandler`).

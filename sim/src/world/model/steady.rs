@@ -30,6 +30,10 @@ impl Model {
     /// When something else than a pet is due next; `None` where not just this VMI has a guest. The outer `None`: it is not known.
     pub(in crate::world) fn pets_only_until(&self, vmi: u32) -> Option<Option<Time>> {
         let guest = self.guests.get(&vmi).filter(|_| self.guests.len() == 1)?;
+        // When its boot comes further, others decide.
+        if guest.booting && self.shared.is_some() {
+            return None;
+        }
         let petted = self.next_pet(vmi).is_some();
         // A second row of pets, of a daemon whose successor was quick, is not known to go on as the first does.
         let mut first = true;

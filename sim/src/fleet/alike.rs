@@ -3,11 +3,12 @@
 //! What happens to a VM is drawn from the fleet's seed and the VM's number alone. So neither the order in which they are run nor
 //! the number of threads or machines that run them can be seen in what comes of them.
 
+use super::chance::{Digest, mixed};
 use crate::engine::Config;
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Spec, Step};
 use crate::time::{Span, Time};
-use crate::trace::{Event, Keeps, Trace, Word};
+use crate::trace::{Event, Keeps, Trace};
 use crate::world::{self, Timings};
 use fastrand::Rng;
 use std::time::Duration;
@@ -82,26 +83,14 @@ impl Fleet {
 /// Seconds. A VM that breaks more often is never whole.
 const SHORTEST_MEAN: f64 = 1.0;
 
-/// Neighbours become strangers (splitmix64).
-fn mixed(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
 impl Tally {
     fn of(trace: &Trace, end: Time) -> Tally {
         let mut tally =
             Tally { vms: 1, changes: count(trace.entries().len()), logged: count(trace.logged()), ..Tally::default() };
         let mut ready_since = None;
-        let mut digest = Digest(0);
+        let mut digest = Digest::default();
         for entry in trace.entries() {
-            digest.add(&entry.at.as_nanos().to_le_bytes());
-            entry.event.words(&mut |word| match word {
-                Word::Known(text) | Word::Open(text) => digest.add(text.as_bytes()),
-                Word::Number(number) => digest.add(&number.to_le_bytes()),
-            });
+            digest.entry(entry);
             match &entry.event {
                 Event::FaultBegun(_) => tally.faults += 1,
                 Event::Ready(ready) if ready.is_true() => ready_since = Some(entry.at),
@@ -113,7 +102,7 @@ impl Tally {
             tally.vmis = tally.vmis.max(entry.vmi.into());
         }
         tally.ready += ready_since.map_or(Duration::ZERO, |since| end.since(since));
-        tally.digest = digest.0;
+        tally.digest = digest.value();
         tally
     }
 
@@ -131,17 +120,4 @@ impl Tally {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// Tells different runs apart; nobody tries to make two alike.
-struct Digest(u64);
-
-impl Digest {
-    fn add(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = mixed(self.0 ^ u64::from_le_bytes(word));
-        }
-    }
 }

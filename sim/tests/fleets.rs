@@ -1,0 +1,302 @@
+//! A fleet file to what comes of it: VMs that boot beside each other, incidents, and whether a node comes to rest.
+
+use std::time::Duration;
+use vmhealth_sim::fixture::{Vm, vm};
+use vmhealth_sim::fleet::{FleetFile, Outcome, Plan, Resolved, Size, Tipping, run_node, tip};
+use vmhealth_sim::manifest::{self, WatchdogAction};
+use vmhealth_sim::scenario::GuestProfile;
+use vmhealth_sim::yaml;
+
+const GUEST: &str = "{healthServer: true, watchdogDaemon: {heartbeatSeconds: 60, keepalive: masked}}";
+
+/// `spec` in flow style without its braces, of VMs that are all alike.
+fn plan(spec: &str, vm: &Vm) -> Plan {
+    let text = format!("{{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {{name: f}}, spec: {{{spec}}}}}");
+    let file = FleetFile::read("fleet.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    planned(&file, &vm.yaml())
+}
+
+fn planned(file: &FleetFile, manifest: &str) -> Plan {
+    let vm = manifest::read("vm.yaml", manifest).unwrap_or_else(|e| panic!("{e}\n{manifest}"));
+    let guest: GuestProfile = yaml::read(GUEST).unwrap_or_else(|e| panic!("{e:?}"));
+    let resolved = vec![Resolved { vm, guest }; file.spec.groups.len()];
+    Plan::new(file, resolved).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn run(plan: &Plan) -> Outcome {
+    let mut all = Outcome::new(plan.horizon(), plan.causes().len());
+    (0..plan.nodes()).for_each(|node| all.add(&run_node(plan, node, &mut |_, _, _| ())));
+    all
+}
+
+/// A guest that is asked each second, and that nobody kills.
+fn watched() -> Vm {
+    vm().readiness("httpGet: {port: 1500, path: /healthz}, periodSeconds: 1").watchdog(WatchdogAction::Reset)
+}
+
+fn secs(from: u64, to: u64) -> std::ops::RangeInclusive<Duration> {
+    Duration::from_secs(from)..=Duration::from_secs(to)
+}
+
+/// An hour with a group of two and one of one, boots of a minute, and so much else.
+fn small(nodes: &str, incidents: &str) -> Outcome {
+    let groups =
+        "[{name: a, manifest: m, count: 2, boot: {is: 60s}}, {name: b, manifest: m, count: 1, boot: {is: 60s}}]";
+    run(&plan(&format!("for: 2h, nodes: {{count: 1{nodes}}}, groups: {groups}, incidents: [{incidents}]"), &watched()))
+}
+
+#[test]
+fn boots_share_their_node() {
+    let (reboot, both) = ("fault: guestReboot, groups: [a], vms: 1", "fault: guestReboot, vms: 3");
+    let later = "{at: 30m, fault: guestReboot, groups: [a], vms: 1}, {at: 30m30s, fault: guestReboot, groups: [b]}";
+    for (nodes, incidents, quickest, slowest) in [
+        ("", format!("{{at: 30m, {both}}}"), secs(60, 62), secs(60, 62)),
+        (", bootsAtFullSpeed: 1", format!("{{at: 30m, {reboot}}}"), secs(60, 62), secs(60, 62)),
+        (", bootsAtFullSpeed: 3", format!("{{at: 30m, {both}}}"), secs(60, 62), secs(60, 62)),
+        (", bootsAtFullSpeed: 2", format!("{{at: 30m, {both}}}"), secs(90, 92), secs(90, 92)),
+        (", bootsAtFullSpeed: 1", format!("{{at: 30m, {both}}}"), secs(180, 182), secs(180, 182)),
+        // The first has done half of its boot when the other begins: 30 s, and 60 s at half the pace. Its boot goes on to 71.25 s
+        // of work, when the other has done 41.25 s, and the rest of that is done at full speed: 112.5 - 30 + 18.75 s.
+        (", bootsAtFullSpeed: 1", later.to_owned(), secs(90, 92), secs(101, 103)),
+    ] {
+        let outcome = small(nodes, &incidents);
+        let recovery = |percent| outcome.recovery_within(percent).unwrap_or_default();
+        let found = (recovery(1), recovery(100));
+        assert!(quickest.contains(&found.0) && slowest.contains(&found.1), "{nodes} {incidents}: {found:?}");
+        assert_eq!(outcome.settling.unsettled, 0, "{nodes} {incidents}");
+    }
+}
+
+/// What was lost in which incident, and what was noticed.
+#[test]
+fn incidents_and_their_cost() {
+    for (incident, lost_s, detected, passed) in [
+        // Down for two minutes, then each boots for one.
+        ("nodeDown: {for: 2m}", 3 * 180..=3 * 195, 3, 0),
+        ("nodeCutOff: {for: 20s}", 60..=60, 0, 3),
+        ("networkBlip: {for: 10s}", 30..=39, 3, 0),
+        ("networkBlip: {for: 1500ms}", 3..=6, 0, 3),
+        ("storageErrors: {for: 10s}", 30..=100, 3, 0),
+        // Nothing is moved.
+        ("drain: {migration: 30s}", 180..=330, 0, 0),
+        ("badImage: {for: 5m}", 3 * 300..=3 * 500, 0, 0),
+        ("fault: {clockJump: {forward: 1h}}", 0..=0, 0, 0),
+        ("nodeDown: {for: 2m}, vms: 1", 180..=195, 1, 0),
+        ("nodeDown: {for: 2m}, groups: [a]", 2 * 180..=2 * 195, 2, 0),
+    ] {
+        let outcome = small("", &format!("{{at: 30m, {incident}}}"));
+        let lost: u128 = outcome.lost.iter().sum::<u128>() / 1_000_000_000;
+        assert!(lost_s.contains(&(lost as u64)), "{incident}: {lost} s of {lost_s:?}\n{:?}", outcome.lost);
+        assert_eq!(outcome.lost.get(2).copied(), Some(outcome.lost.iter().sum()), "{incident}: it is the only cause");
+        let failures = outcome.failures;
+        assert_eq!((failures.detected, failures.passed), (detected, passed), "{incident}: {failures:?}");
+        assert_eq!((outcome.still_down, failures.never), (0, 0), "{incident}");
+        assert_eq!(outcome.false_restarts, 0, "{incident}");
+    }
+}
+
+/// A VM that is on its way to a node when the node goes down again does not start there.
+#[test]
+fn nothing_starts_without_power() {
+    let twice = "{at: 30m, nodeDown: {for: 2m}}, {at: 32m1s, nodeDown: {for: 10m}}";
+    let outcome = small("", twice);
+    assert!(outcome.recovery_within(1).is_some_and(|d| d > Duration::from_secs(12 * 60)), "{:?}", outcome.recovery);
+}
+
+#[test]
+fn a_failure_that_nobody_sees() {
+    // A service that hangs, and no probe asks it.
+    let blind = vm();
+    let spec = "for: 3h, nodes: {count: 1}, groups: [{name: a, manifest: m, count: 4, boot: {is: 30s}}], \
+                incidents: [{at: 30m, fault: {health: hang}, vms: 3}]";
+    let outcome = run(&plan(spec, &blind));
+    let failures = outcome.failures;
+    assert_eq!((failures.never, failures.detected, outcome.still_down), (3, 0, 3), "{failures:?}");
+    let misrouted = outcome.misrouted / 1_000_000_000;
+    assert_eq!(misrouted, 3 * 9000, "traffic goes on being sent there, to the end");
+}
+
+/// The books balance, and nothing depends on how the nodes are put together.
+#[test]
+fn what_is_lost_is_lost_once() {
+    let spec = "for: 20d, seed: 3, nodes: {count: 3, bootsAtFullSpeed: 1}, groups: [{name: a, manifest: m, count: 9, \
+                boot: {from: 40s, to: 80s}, faults: [{fault: kernelPanic, every: 2d}, {fault: {networkLoss: {for: 15s}}, \
+                weibull: {scale: 3d, shape: 0.7}}]}], incidents: [{at: 5d, nodeDown: {for: 30m}, nodes: 2}]";
+    let liveness = "httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 600";
+    let plan = plan(spec, &watched().liveness(liveness));
+    let outcome = run(&plan);
+    assert_eq!(outcome, run(&plan), "the same bytes for the same seed");
+    assert_eq!((outcome.nodes, outcome.vms), (3, 9));
+    assert_eq!(outcome.lived, 9 * plan.horizon().as_nanos());
+    let (lost, down) = (outcome.lost.iter().sum::<u128>() / 1_000_000, outcome.down.iter().sum::<u64>());
+    assert!(lost.abs_diff(down.into()) <= u128::from(outcome.faults) * 4, "{lost} ms, {down} ms");
+    // 9 VMs: 90 panics and some 50 losses are expected, and six VMs go down with their nodes.
+    assert!((110..=190).contains(&outcome.faults), "{}", outcome.faults);
+    assert!(outcome.lost[2..].iter().all(|nanos| *nanos > 0), "{:?} {:?}", plan.causes(), outcome.lost);
+    let availability = outcome.availability();
+    assert!((0.99..0.9999).contains(&availability), "{availability}");
+}
+
+/// Steps, which no machine's load changes: a healthy VM costs nothing for living longer, and faults cost what they are.
+#[test]
+fn it_costs_what_happens() {
+    let steps = |days: u32, every: &str| {
+        let spec = format!(
+            "for: {days}d, nodes: {{count: 1}}, groups: [{{name: a, manifest: m, count: 1, boot: {{is: 20s}}, \
+             faults: [{{fault: kernelPanic, every: {every}}}]}}]"
+        );
+        let outcome = run(&plan(&spec, &watched()));
+        (outcome.steps, outcome.faults)
+    };
+    let never = "36500d";
+    let (short, long) = (steps(3, never), steps(300, never));
+    assert_eq!((short.1, long.1), (0, 0));
+    assert!(long.0 <= short.0 + 500, "{short:?} {long:?}");
+    let (few, many) = (steps(100, "4d"), steps(100, "1d"));
+    assert!(many.1 > 3 * few.1, "{few:?} {many:?}");
+    let each = |(steps, faults): (u64, u64)| (steps - long.0) / faults;
+    assert!(each(many) <= each(few) * 5 / 4 && each(many) < 2000, "{few:?} {many:?}");
+}
+
+const DOCUMENT: (&str, &str) =
+    (include_str!("../../tests/fleets/document.yaml"), include_str!("../../tests/fleets/document.vm.yaml"));
+const ADVISED: (&str, &str) =
+    (include_str!("../../tests/fleets/advised.yaml"), include_str!("../../tests/fleets/advised.vm.yaml"));
+
+fn example((file, manifest): (&str, &str)) -> Plan {
+    planned(&FleetFile::read("fleet.yaml", file).unwrap_or_else(|e| panic!("{e}")), manifest)
+}
+
+/// The storm that feeds on itself: 60 boots on a node for 12 take five minutes, and the document's liveness gives up after three.
+#[test]
+fn with_the_documents_numbers_the_storm_does_not_end() {
+    let plan = example(DOCUMENT);
+    let outcome = run(&plan);
+    assert_eq!((outcome.settling.unsettled, outcome.settling.worst.map(|(node, _)| node)), (1, Some(0)));
+    assert_eq!(outcome.still_down, 60, "nobody of that node is ever back");
+    assert_eq!((outcome.storm.nodes, outcome.storm.peak), (1, 60));
+    assert!(outcome.storm.longest > Duration::from_secs(5 * 3600), "{:?}", outcome.storm);
+    assert!(outcome.false_restarts > 4000 && outcome.kills == outcome.false_restarts, "{}", outcome.false_restarts);
+    // 60 s times n / 12 is more than what liveness waits, from n = 40 or so on.
+    let Tipping::Incident { number: 0, smallest: Size::Vms(n), holds: Some(Size::Vms(m)) } = tip(&plan, 0) else {
+        panic!("{:?}", tip(&plan, 0));
+    };
+    assert!(n == m + 1 && (38..=50).contains(&n), "{n}, {m}");
+}
+
+#[test]
+fn with_advised_numbers_the_same_storm_ends() {
+    let outcome = run(&example(ADVISED));
+    assert_eq!((outcome.settling.unsettled, outcome.still_down, outcome.false_restarts), (0, 0, 0));
+    assert_eq!((outcome.restarts, outcome.storm.longest), (60, Duration::from_secs(60)), "each boots once");
+    assert!(outcome.settling.after < Duration::from_secs(12 * 60), "{:?}", outcome.settling);
+}
+
+#[test]
+fn what_no_incident_tips() {
+    // A boot alone is longer than liveness waits.
+    let spec = "for: 3h, nodes: {count: 1}, groups: [{name: a, manifest: m, count: 3, boot: {is: 5m}}], \
+                incidents: [{at: 30m, fault: guestReboot}]";
+    let hasty = vm().liveness_http(1500);
+    let plan = plan(spec, &hasty);
+    assert_eq!((run(&plan).settling.unsettled, tip(&plan, 0)), (1, Tipping::Nothing));
+}
+
+/// How long the network is away decides: liveness gives up after 30 s, and then boots beside each other are too slow.
+#[test]
+fn the_shortest_blip_that_tips() {
+    let spec = "for: 3h, nodes: {count: 1, bootsAtFullSpeed: 1}, groups: [{name: a, manifest: m, count: 6, boot: {is: 30s}}], \
+                incidents: [{at: 30m, networkBlip: {for: 2m}}]";
+    let plan = plan(spec, &vm().liveness_http(1500));
+    let Tipping::Incident { number: 0, smallest: Size::Lasting(tips), holds: Some(Size::Lasting(holds)) } =
+        tip(&plan, 0)
+    else {
+        panic!("{:?}", tip(&plan, 0));
+    };
+    assert_eq!(tips, holds + Duration::from_secs(1));
+    assert!(secs(15, 45).contains(&tips), "{tips:?}");
+}
+
+/// Where it is, what it is about, what is wrong and what was expected.
+#[test]
+fn what_is_refused() {
+    let good = "apiVersion: vmhealth.dev/v1alpha1\nkind: Fleet\nmetadata: {name: f}\nspec:\n  for: 3h\n  nodes: {count: 1}\n  \
+                groups:\n    - {name: a, manifest: m, count: 1, boot: {is: 30s}}\n  incidents:\n    - {at: 1h, nodeDown: {for: 2m}}\n";
+    assert!(FleetFile::read("f", good).is_ok());
+    for (from, to, message) in [
+        ("kind: Fleet", "kind: Fleets", "f:2:7: kind: \"Fleets\" is not one of Fleet"),
+        ("for: 3h", "fore: 3h", "f:5:9: spec.fore: there is no field \"fore\": did you mean for? (fields: for, seed, "),
+        ("for: 3h", "fore: 3h", "spec: for is required"),
+        ("for: 3h", "for: 3 parsecs", "f:5:8: spec.for: \"3 parsecs\" is not a span like 1m30s"),
+        (
+            "for: 3h",
+            "for: 1h30m",
+            "spec.for: too short to see whether the fleet settles: an hour after the last incident is over, 2h 2m at",
+        ),
+        ("{count: 1}", "{cuont: 1}", "f:6:18: spec.nodes.cuont: there is no field \"cuont\": did you mean count?"),
+        ("{count: 1}", "{count: one}", "f:6:18: spec.nodes.count: expected a whole number, found "),
+        ("count: 1,", "count: 0,", "f:8:37: spec.groups[0].count: expected a whole number from 1 to 10000000, found 0"),
+        ("count: 1,", "count: 9000,", "9000 VMs on a node; at most 5000: more nodes are needed"),
+        ("{is: 30s}", "{from: 30s}", "spec.groups[0].boot: expected {is: 60s}, {from: 45s, to: 90s} or {median: 60s"),
+        (
+            "{is: 30s}",
+            "{from: 30s, to: 9s}",
+            "spec.groups[0].boot: the quickest boot (from) is longer than the slowest (to)",
+        ),
+        (
+            "nodeDown: {for: 2m}",
+            "nodeDawn: {for: 2m}",
+            "spec.incidents[0].nodeDawn: there is no field \"nodeDawn\": did you mean nodeDown?",
+        ),
+        ("nodeDown: {for: 2m}", "drain: {for: 2m}", "spec.incidents[0].drain: migration is required"),
+        ("nodeDown: {for: 2m}", "nodes: 1", "f:10:7: spec.incidents[0]: expected exactly one of nodeDown, nodeCutOff,"),
+        (
+            "nodeDown: {for: 2m}",
+            "kubeletRestart: {}",
+            "f:10:32: spec.incidents[0].kubeletRestart: there is no incident kubeletRestart: the model's",
+        ),
+        ("nodeDown: {for: 2m}", "storageStall: {for: 2m}", "storageErrors has those that fail"),
+        (
+            "nodeDown: {for: 2m}",
+            "fault: kernelPanik",
+            "f:10:23: spec.incidents[0].fault: there is no fault \"kernelPanik\"; did you mean kernelPanic?",
+        ),
+        (
+            "nodeDown: {for: 2m}",
+            "nodeDown: {for: 2m}, groups: [b]",
+            "spec.incidents[0].groups[0]: there is no group \"b\" (groups: a)",
+        ),
+        (
+            "{is: 30s}}",
+            "{is: 30s}, faults: [{fault: kernelPanic}]}",
+            "spec.groups[0].faults[0]: expected exactly one of every, weibull",
+        ),
+        ("metadata: {name: f}", "metadata: {name: f}\n---\na: 1", "expected one document, found 2"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        let error = FleetFile::read("f", &text).map(|_| ()).map_err(|e| e.to_string());
+        assert!(error.as_ref().is_err_and(|e| e.contains(message)), "{to}\n{message}\n{error:?}");
+    }
+}
+
+/// The JSON Schema has the fields that the reader names when it meets another one.
+#[test]
+fn the_schema_for_editors() {
+    let schema = serde_json::to_value(vmhealth_sim::fleet::json_schema()).unwrap_or_default();
+    let fields = |def: &str| {
+        let properties = schema["$defs"][def]["properties"].as_object();
+        properties.map(|p| p.keys().cloned().collect::<std::collections::BTreeSet<_>>()).unwrap_or_default()
+    };
+    for (def, text) in [
+        ("FleetSpec", "spec: {x: 1}"),
+        ("Nodes", "spec: {nodes: {x: 1}}"),
+        ("Group", "spec: {groups: [{x: 1}]}"),
+        ("Metadata", "metadata: {x: 1}"),
+    ] {
+        let error = FleetFile::read("f", text).map(|_| ()).map_err(|e| e.to_string()).err().unwrap_or_default();
+        let named = error.split("there is no field \"x\" (fields: ").nth(1).and_then(|rest| rest.split(')').next());
+        let named = named.unwrap_or_default().split(", ").map(str::to_owned).collect();
+        assert_eq!(fields(def), named, "{def}: {error}");
+    }
+}
