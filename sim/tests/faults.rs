@@ -59,14 +59,22 @@ fn the_model_knows_every_kind() {
 fn which_faults_panic_and_which_stop_what_pets_the_watchdog() {
     let found = |is: fn(&Fault) -> bool| {
         let examples = FaultKind::ALL.iter().map(|kind| kind.example().to_owned());
-        let others = ["{oomKill: {of: agent}}", "{nmi: {unknownNmiPanic: false}}"].map(str::to_owned);
+        let others = [
+            "{oomKill: {of: agent}}",
+            "{nmi: {unknownNmiPanic: false}}",
+            "{softLockup: {for: 1m, softlockupPanic: true}}",
+            "{hungTask: {for: 5m, hungTaskPanic: true}}",
+        ];
+        let others = others.map(str::to_owned);
         let all = examples.chain(others);
         let texts = all.filter(|text| is(&text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))));
         texts.collect::<Vec<String>>().join("; ")
     };
-    let panics = "kernelPanic; {nmi: {unknownNmiPanic: true}}";
+    let panics = "kernelPanic; {nmi: {unknownNmiPanic: true}}; {softLockup: {for: 1m, softlockupPanic: true}}; \
+                  {hungTask: {for: 5m, hungTaskPanic: true}}";
     assert_eq!(found(Fault::panics), panics);
-    let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; {nmi: {unknownNmiPanic: true}}";
+    let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; kernelHang; {softLockup: {for: 15s}}; \
+                 {nmi: {unknownNmiPanic: true}}; {softLockup: {for: 1m, softlockupPanic: true}}; {hungTask: {for: 5m, hungTaskPanic: true}}";
     assert_eq!(found(Fault::stops_pets), stops);
 }
 

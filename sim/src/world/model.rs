@@ -1,5 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod boots;
 mod inside;
 mod outside;
 mod steady;
@@ -16,6 +17,7 @@ use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
+use boots::Boots;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,7 @@ pub struct Model {
     guests: BTreeMap<u32, Guest>,
     endpoint: Option<u32>,
     queue: Queue<Happening>,
+    boots: Boots,
 }
 
 impl World for Model {
@@ -131,6 +134,7 @@ impl Model {
             guests: BTreeMap::new(),
             endpoint: None,
             queue,
+            boots: Boots::default(),
         }
     }
 
@@ -214,18 +218,6 @@ impl Model {
         }
     }
 
-    fn power_on(&mut self, now: Time, vmi: u32) {
-        let t = self.timings;
-        self.later(now, t.agent, vmi, InGuest::AgentUp);
-        if self.spec.guest.health_server {
-            self.later(now, t.health, vmi, InGuest::HealthUp);
-        }
-        if self.spec.guest.watchdog_daemon.is_some() {
-            self.later(now, t.daemon, vmi, InGuest::DaemonUp);
-        }
-        self.later(now, t.settled, vmi, InGuest::Settled);
-    }
-
     fn in_guest(&mut self, now: Time, vmi: u32, what: InGuest) {
         let t = self.timings;
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
@@ -266,7 +258,7 @@ impl Model {
                 }
             }
             InGuest::Pet => {
-                if guest.petting() && guest.is_broken(FaultKind::CpuHog) {
+                if guest.petting() && guest.is_starved() {
                     guest.owes_a_pet = true;
                 } else if guest.petting() {
                     if let Some(watchdog) = &mut guest.watchdog {
@@ -277,6 +269,7 @@ impl Model {
                 }
             }
             InGuest::Settled => self.verify(now, vmi),
+            InGuest::Panic => self.panic(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PortBack(port) => {
@@ -468,6 +461,7 @@ impl Model {
             Fault::NetworkLoss { .. } | Fault::IoError { .. } | Fault::NodeLost { .. } => {
                 self.break_outside(now, vmi, step, fault)
             }
+            Fault::SlowBoot { .. } | Fault::BootLoop(_) => self.spoil_boots(fault),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
             Fault::PowerButton => self.power_button(now, vmi),
