@@ -88,7 +88,7 @@ mod tests {
                 served,
                 "agent-stopped agent-hung oom-killed-agent fs-frozen",
             ),
-            (vm().domain("devices: {panicDevices: [{model: isa}]}"), GuestProfile::default(), "kernel-hang"),
+            (vm().device("panicDevices: [{model: isa}]"), GuestProfile::default(), "kernel-hang"),
             // Nothing serves.
             (vm().liveness_http(80), GuestProfile::default(), ""),
         ] {

@@ -40,8 +40,8 @@ pub struct Timings {
     pub pet_interval: Duration,
     /// Of anything asked over the agent or the network.
     pub answer: Duration,
-    /// From the beginning of a soft lockup to the panic of the kernel's detector, whose fourth look in a row that finds it is the
-    /// first one beyond 20 s (qemu-watchdog.md 9).
+    /// From the beginning of a soft lockup to the panic of the kernel's detector, which looks every 4 s for one of more than 21.5 s
+    /// (qemu-watchdog.md 9).
     pub soft_lockup: Duration,
     /// From a fault's order to its taking effect, and to its being confirmed: in the guest that is a program to be started.
     pub fault: (Duration, Duration),

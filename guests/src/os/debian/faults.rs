@@ -91,8 +91,9 @@ instance=/sys/kernel/tracing/instances/vmhealth
 mkdir -p $instance && exec 3< $instance/trace_pipe || lack "no file could be made that a read waits for"
 cat <&3 > /dev/null & holder=$!
 n=0
-until grep -q '^State:.*S' /proc/$holder/status && grep -q trace_pipe /proc/$holder/syscall 2>/dev/null || [ $n -ge 25 ]; do
-    n=$((n + 1)); sleep 0.02
+until grep -q tracing_read_pipe /proc/$holder/stack; do
+    n=$((n + 1)); [ $n -gt 100 ] && lack "pid $holder does not wait for the file"
+    sleep 0.02
 done
 cat <&3 > /dev/null & hung=$!
 n=0
