@@ -186,7 +186,7 @@ impl GuestOs for Debian {
     }
 
     fn break_within(&self, fault: &Fault) -> Option<Breakage> {
-        faults::script(fault)
+        faults::script(fault).or_else(|| boots::script(fault))
     }
 
     fn spoil_boot(&self, fault: &Fault) -> Option<String> {

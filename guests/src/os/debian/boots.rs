@@ -20,9 +20,11 @@ sync
 say "systemd has what is wrong with the next boot of $unit"
 "#;
 
-/// A unit that comes before all services, and does this.
+/// A unit that comes before all services, and does this. An agent that waits for nothing but its device waits for it, too.
 fn before_services(what: &str) -> String {
-    format!("[Unit]\nDefaultDependencies=no\nAfter=sysinit.target\nBefore={GATE}\n[Service]\nType=oneshot\n{what}\n")
+    format!(
+        "[Unit]\nDefaultDependencies=no\nAfter=sysinit.target\nBefore={GATE} qemu-guest-agent.service\n[Service]\nType=oneshot\n{what}\n"
+    )
 }
 
 /// A unit of its own, if there is one; the unit that has something beside it, and what.
