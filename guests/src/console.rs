@@ -24,6 +24,11 @@ const PANIC: &str = "Kernel panic - not syncing: ";
 pub(crate) const SYSRQ: &str = "sysrq triggered crash";
 /// The panic that a non-maskable interrupt makes where `kernel.unknown_nmi_panic` is set.
 pub(crate) const NMI: &str = "NMI: Not continuing";
+/// The panics that its own detectors make of a soft lockup and of a hung task, where they are told to.
+const SOFT_LOCKUP: &str = "softlockup: hung tasks";
+const HUNG_TASK: &str = "hung_task: blocked tasks";
+/// What a fault has made.
+const OF_FAULTS: [&str; 4] = [SYSRQ, NMI, SOFT_LOCKUP, HUNG_TASK];
 /// What the kernel says to one where it is not.
 pub(crate) const NMI_IGNORED: &str = "Dazed and confused, but trying to continue";
 
@@ -103,7 +108,7 @@ impl Watched {
             let bytes = since(&self.path, self.read);
             // The rest of a line is read again with its end.
             self.read += whole_lines(&bytes) as u64;
-            if let Some(found) = panics(&bytes).find(|p| p != SYSRQ && p != NMI) {
+            if let Some(found) = panics(&bytes).find(|p| !OF_FAULTS.contains(&p.as_str())) {
                 return Some(found);
             }
             if (bytes.len() as u64) < LIMIT {
@@ -181,7 +186,10 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             console.crash()
         };
-        assert_eq!(say("booting\nKernel panic - not syncing: sysrq triggered crash\n"), None);
+        assert_eq!(say("booting\n"), None);
+        for made in OF_FAULTS {
+            assert_eq!(say(&format!("Kernel panic - not syncing: {made}\n")), None, "{made}");
+        }
         assert_eq!(say("Kernel panic - not syncing: Attempted to"), None);
         assert_eq!(say(" kill init!\n").as_deref(), Some("Attempted to kill init!"));
         assert_eq!(say("CPU: 0\n"), None);

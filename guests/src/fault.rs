@@ -85,6 +85,7 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         }
         Fault::Nmi { panics } => nmi(live, fault, *panics, deadline).await?,
         Fault::FsFreeze { lasting } => freeze(live, lasting.0, deadline).await?,
+        Fault::KernelHang => kernel_hang(live, fault, deadline).await?,
         within => match live.os.break_within(within) {
             Some(Breakage::Script(script)) => shell(live, &script, deadline).await?,
             Some(Breakage::Unit(script)) => unit(live, &script, deadline).await?,
@@ -151,6 +152,22 @@ async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjec
     on_console(live, trigger, "panic", deadline, panicked).await?;
     live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
     Ok("the console shows the panic".into())
+}
+
+/// Its own word is its last one. Confirmed by a connection that is not answered: where only programs are kept from the CPU, the
+/// kernel answers.
+async fn kernel_hang(live: &Live, fault: &Fault, deadline: Instant) -> Result<String, NotInjected> {
+    let Some(Breakage::Unit(script)) = live.os.break_within(fault) else {
+        return Err(Guest("nothing is known that makes such a guest's kernel hang".into()));
+    };
+    let word = unit(live, &script, deadline).await?;
+    while let Some(answer) = outside::answer(live).await.map_err(Host)? {
+        if time::now() >= deadline {
+            return Err(Guest(format!("it says that {word}, and a connection to it is answered: {answer}")));
+        }
+    }
+    live.vcpus_at(Moment::Panicked { counts: false });
+    Ok(format!("{word}, and a connection to it is not answered"))
 }
 
 /// Pulls `trigger` and waits until `look` finds something in what the console shows from then on. Whether the trigger ends, and

@@ -28,16 +28,23 @@ const WRITE: &[&str] = &["/bin/dd", "if=/dev/zero", "of=/var/tmp/vmhealth-write"
 /// Between the TAP and the NIC, where a cable would be, frames go nowhere. Confirmed by a connection that nobody answers.
 /// Else it is the host's failure.
 pub(crate) async fn lose_frames(live: &Live, step: usize, direction: Direction) -> Result<String, String> {
-    live.netns.know_guest().map_err(|e| e.to_string())?;
     put_sink(live, step, direction).await.map_err(|e| e.to_string())?;
+    match answer(live).await? {
+        None => Ok("a connection to the guest is not answered".into()),
+        Some(answer) => Err(format!("the guest's frames are to be lost, and a connection to it is answered: {answer}")),
+    }
+}
+
+/// What the guest's kernel says to a connection; `None`: nothing.
+pub(crate) async fn answer(live: &Live) -> Result<Option<String>, String> {
+    live.netns.know_guest().map_err(|e| e.to_string())?;
     let connection = Network::Namespace(&live.netns).connect(Netns::guest(DISCARD));
-    let answer = match time::timeout(SILENCE, connection).await {
-        Err(_) => return Ok("a connection to the guest is not answered".into()),
-        Ok(Ok(_)) => "accepted".to_owned(),
-        Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => "refused".to_owned(),
-        Ok(Err(e)) => e.to_string(),
-    };
-    Err(format!("the guest's frames are to be lost, and a connection to it is answered: {answer}"))
+    Ok(match time::timeout(SILENCE, connection).await {
+        Err(_) => None,
+        Ok(Ok(_)) => Some("accepted".to_owned()),
+        Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Some("refused".to_owned()),
+        Ok(Err(e)) => Some(e.to_string()),
+    })
 }
 
 /// Every write fails in a filter that is put above the disk, and the guest is made to write. Confirmed by QEMU having stopped it.

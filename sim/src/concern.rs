@@ -27,9 +27,11 @@ pub fn concerning(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Concern> {
     let service = probes.iter().any(|p| asks_guest(p));
     let agent = probes.iter().any(|p| matches!(p.handler, Handler::GuestAgentPing | Handler::Exec { .. }));
     let daemon = guest.has_watchdog_daemon();
+    let panics = vm.vmi.reports_panics() || guest.kernel_panic_seconds > 0;
     // Whether it concerns the VM, its name, how it is written, and why it concerns it.
     let rows = [
         (true, "kernel-panic", "kernelPanic", "the guest's kernel panics"),
+        (panics, "kernel-hang", "kernelHang", "the guest's kernel hangs, and does not panic"),
         (daemon, "kill-watchdog", "killWatchdog", "what pets the watchdog is killed"),
         (daemon, "stop-watchdog", "stopWatchdog", "what pets the watchdog hangs"),
         (service, "service-stopped", "{health: stop}", "the service is gone"),
@@ -86,6 +88,7 @@ mod tests {
                 served,
                 "agent-stopped agent-hung oom-killed-agent fs-frozen",
             ),
+            (vm().device("panicDevices: [{model: isa}]"), GuestProfile::default(), "kernel-hang"),
             // Nothing serves.
             (vm().liveness_http(80), GuestProfile::default(), ""),
         ] {

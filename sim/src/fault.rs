@@ -92,6 +92,11 @@ macro_rules! faults {
     };
 }
 
+/// Linux's `CONFIG_DEFAULT_HUNG_TASK_TIMEOUT`.
+fn hung_task_timeout() -> u32 {
+    120
+}
+
 /// When it is seen to have taken effect.
 enum Effect {
     TakesAWhile,
@@ -145,6 +150,32 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "cpuHog", TakesAWhile, Nothing, "{cpuHog: {for: 15s}}";
+    /// The kernel of each vCPU loops with interrupts off: nothing in the guest runs again, and it says nothing of it.
+    KernelHang = "kernelHang", TakesAWhile, Nothing, "kernelHang";
+    /// The kernel of each vCPU loops for the given span, and takes interrupts all the while: no program runs. Its own detector says
+    /// so after 20 to 24 s.
+    SoftLockup {
+        /// How long it loops.
+        #[serde(rename = "for")]
+        lasting: Span,
+        /// The guest's `kernel.softlockup_panic`, which is set first: the detector panics.
+        #[serde(rename = "softlockupPanic", default)]
+        panics: bool,
+    } = "softLockup", TakesAWhile, Nothing, "{softLockup: {for: 15s}}, or with softlockupPanic: true beside for";
+    /// A program waits for the given span in the kernel, where nobody can kill it (state D). The kernel's own detector says so when
+    /// it has waited for `hung_task_timeout_secs`.
+    HungTask {
+        /// How long it waits.
+        #[serde(rename = "for")]
+        lasting: Span,
+        /// The guest's `kernel.hung_task_timeout_secs`, which is set first.
+        #[serde(rename = "timeoutSecs", default = "hung_task_timeout")]
+        timeout_secs: u32,
+        /// The guest's `kernel.hung_task_panic`, which is set first: the detector panics.
+        #[serde(rename = "hungTaskPanic", default)]
+        panics: bool,
+    } = "hungTask", TakesAWhile, Nothing,
+        "{hungTask: {for: 15s}}, or with timeoutSecs: 10 or hungTaskPanic: true beside for";
     /// The ACPI power button from outside (QMP `system_powerdown`), as libvirt presses it.
     PowerButton = "powerButton", AtOnce, Nothing, "powerButton";
     /// A non-maskable interrupt from outside (QMP `inject-nmi`): Linux logs it, or panics with `kernel.unknown_nmi_panic`.
@@ -200,6 +231,13 @@ faults! {
         by: NodeLoss,
     } = "nodeLost", AtOnce, Nothing,
         "{nodeLost: {for: 10m}}, or {nodeLost: {}} for ever, or with by: powerLoss in place of by: cutOff beside for";
+    /// Each later boot of this VM takes so much longer: the guest's services wait before they start. A new VMI's does too.
+    SlowBoot {
+        /// How long they wait.
+        by: Span,
+    } = "slowBoot", TakesAWhile, Nothing, "{slowBoot: {by: 60s}}";
+    /// No later boot of this VM comes to its end. A new VMI's does not, either.
+    BootLoop(BootLoop) = "bootLoop", TakesAWhile, Nothing, "{bootLoop: panic}, or {bootLoop: noService}";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -258,24 +296,33 @@ impl Fault {
     pub fn needs(&self) -> Needs {
         match self {
             Fault::OomKill { of: OomVictim::Watchdog } => Needs::WatchdogDaemon,
-            Fault::OomKill { of: OomVictim::Service } => Needs::HealthServer,
+            Fault::OomKill { of: OomVictim::Service } | Fault::BootLoop(BootLoop::NoService) => Needs::HealthServer,
             other => other.kind().needs(),
         }
     }
 
-    /// Whether the guest's kernel panics of it.
+    /// Whether the guest's kernel panics of it, at once or when it notices.
     pub fn panics(&self) -> bool {
-        matches!(self, Fault::KernelPanic | Fault::Nmi { panics: true })
+        match self {
+            Fault::KernelPanic => true,
+            Fault::Nmi { panics } | Fault::SoftLockup { panics, .. } | Fault::HungTask { panics, .. } => *panics,
+            _ => false,
+        }
+    }
+
+    /// Whether nothing in the guest runs any more until it is reset.
+    pub fn ends_kernel(&self) -> bool {
+        *self == Fault::KernelHang || self.panics()
     }
 
     /// Whether nothing pets the watchdog any more, at least for a while.
     pub fn stops_pets(&self) -> bool {
         let of_daemon = match self {
-            Fault::KillWatchdog | Fault::StopWatchdog | Fault::CpuHog { .. } => true,
+            Fault::KillWatchdog | Fault::StopWatchdog | Fault::CpuHog { .. } | Fault::SoftLockup { .. } => true,
             Fault::OomKill { of } => *of == OomVictim::Watchdog,
             _ => false,
         };
-        of_daemon || self.panics()
+        of_daemon || self.ends_kernel()
     }
 }
 
@@ -381,6 +428,16 @@ impl UnitName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Why no boot comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BootLoop {
+    /// The kernel panics before the guest's services start.
+    Panic,
+    /// The health server of the guest profile is never started.
+    NoService,
 }
 
 /// Whom the kernel's OOM killer takes.

@@ -59,14 +59,22 @@ fn the_model_knows_every_kind() {
 fn which_faults_panic_and_which_stop_what_pets_the_watchdog() {
     let found = |is: fn(&Fault) -> bool| {
         let examples = FaultKind::ALL.iter().map(|kind| kind.example().to_owned());
-        let others = ["{oomKill: {of: agent}}", "{nmi: {unknownNmiPanic: false}}"].map(str::to_owned);
+        let others = [
+            "{oomKill: {of: agent}}",
+            "{nmi: {unknownNmiPanic: false}}",
+            "{softLockup: {for: 1m, softlockupPanic: true}}",
+            "{hungTask: {for: 5m, hungTaskPanic: true}}",
+        ];
+        let others = others.map(str::to_owned);
         let all = examples.chain(others);
         let texts = all.filter(|text| is(&text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))));
         texts.collect::<Vec<String>>().join("; ")
     };
-    let panics = "kernelPanic; {nmi: {unknownNmiPanic: true}}";
+    let panics = "kernelPanic; {nmi: {unknownNmiPanic: true}}; {softLockup: {for: 1m, softlockupPanic: true}}; \
+                  {hungTask: {for: 5m, hungTaskPanic: true}}";
     assert_eq!(found(Fault::panics), panics);
-    let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; {nmi: {unknownNmiPanic: true}}";
+    let stops = "kernelPanic; killWatchdog; stopWatchdog; {oomKill: {of: watchdog}}; {cpuHog: {for: 15s}}; kernelHang; {softLockup: {for: 15s}}; \
+                 {nmi: {unknownNmiPanic: true}}; {softLockup: {for: 1m, softlockupPanic: true}}; {hungTask: {for: 5m, hungTaskPanic: true}}";
     assert_eq!(found(Fault::stops_pets), stops);
 }
 
@@ -143,5 +151,91 @@ fn units_are_named_as_systemd_does() {
             (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
             _ => panic!("{text}: {found:?}"),
         }
+    }
+}
+
+/// What QEMU says from the last fault on, each with the seconds since the one before. The guest has a panic device and
+/// `kernel.panic=5`; QEMU pauses a guest that panics, so its own timer stands still.
+fn said_by_qemu(faults: &[&str], guest: &str, devices: &str) -> String {
+    let vm = fixture::vm().strategy("Once").device(devices).build();
+    let steps: Vec<String> =
+        faults.iter().map(|fault| format!("{{after: guest ready, plus: 2s, fault: {fault}}}")).collect();
+    let steps = steps.join(", ").replace("}, {after: guest ready, ", "}, {");
+    let file = scenario().guest(guest).steps(&steps).expect("{see: guest ready, withinGuest: 0s..5m}").observe("70s");
+    let spec = file.build().spec;
+    let (_, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
+    let begun = |e: &Entry| matches!(e.event, Event::FaultBegun(_));
+    let sorted = trace.sorted();
+    let last = sorted.iter().rposition(|e| begun(e)).unwrap_or_else(|| panic!("{faults:?} did not begin"));
+    let mut before = sorted[last].at;
+    let mut said = Vec::new();
+    for entry in &sorted[last..] {
+        if let Event::Qemu(
+            event @ (DomainEvent::Panicked { .. } | DomainEvent::Reset { .. } | DomainEvent::Watchdog(_)),
+        ) = &entry.event
+        {
+            said.push(format!("{event} {:.0}", entry.at.since(before).as_secs_f64()));
+            before = entry.at;
+        }
+    }
+    said.join(", ")
+}
+
+#[test]
+fn what_comes_of_a_kernel_that_lets_nothing_run() {
+    let panic_device = "panicDevices: [{model: isa}]";
+    let watchdog = "watchdog: {name: w, i6300esb: {action: none}}";
+    for (fault, device, expected) in [
+        ("kernelHang", panic_device, ""),
+        ("kernelHang", watchdog, "WATCHDOG none 10"),
+        ("{softLockup: {for: 30s}}", panic_device, ""),
+        ("{softLockup: {for: 23s, softlockupPanic: true}}", panic_device, ""),
+        ("{softLockup: {for: 30s, softlockupPanic: true}}", panic_device, "GUEST_PANICKED pause 24"),
+        ("{softLockup: {for: 5s}}", watchdog, ""),
+        ("{softLockup: {for: 30s}}", watchdog, "WATCHDOG none 10"),
+        ("{hungTask: {for: 30s, timeoutSecs: 10}}", panic_device, ""),
+        ("{hungTask: {for: 9s, timeoutSecs: 10, hungTaskPanic: true}}", panic_device, ""),
+        ("{hungTask: {for: 30s, timeoutSecs: 10, hungTaskPanic: true}}", panic_device, "GUEST_PANICKED pause 10"),
+        ("{hungTask: {for: 30s, hungTaskPanic: true}}", panic_device, ""),
+        ("{hungTask: {for: 30s}}", watchdog, ""),
+    ] {
+        let guest = "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}";
+        assert_eq!(said_by_qemu(&[fault], guest, device), expected, "{fault} {device}");
+    }
+}
+
+#[test]
+fn what_comes_of_boots_that_never_end() {
+    let guest = "kernelPanicSeconds: 5, healthServer: true";
+    for (fault, device, expected) in [
+        ("{bootLoop: panic}", "panicDevices: [{model: isa}]", "RESET guest-reset 0, GUEST_PANICKED pause 6"),
+        (
+            "{bootLoop: panic}",
+            "",
+            "RESET guest-reset 0, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11, \
+             RESET guest-reset 11, RESET guest-reset 11",
+        ),
+        ("{bootLoop: noService}", "", "RESET guest-reset 0"),
+        ("{slowBoot: {by: 30s}}", "", "RESET guest-reset 0"),
+    ] {
+        assert_eq!(said_by_qemu(&[fault, "guestReboot"], guest, device), expected, "{fault} {device}");
+    }
+}
+
+/// From the reset to the guest being what its profile says, which a boot without its service never is.
+#[test]
+fn how_long_a_slow_boot_takes() {
+    for (fault, expected) in
+        [("{slowBoot: {by: 30s}}", Some(49)), ("{clockJump: {forward: 1h}}", Some(19)), ("{bootLoop: noService}", None)]
+    {
+        let vm = fixture::vm().build();
+        let steps = format!("{{after: guest ready, plus: 2s, fault: {fault}}}, {{plus: 2s, fault: guestReboot}}");
+        let file = scenario().guest("healthServer: true").steps(&steps).observe("100s");
+        let spec = file.expect("{see: guest ready, withinGuest: 0s..5m}").build().spec;
+        let (_, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
+        let sorted = trace.sorted();
+        let reset = sorted.iter().find(|e| matches!(e.event, Event::Qemu(DomainEvent::Reset { .. }))).unwrap().at;
+        let ready = sorted.iter().find(|e| e.at > reset && e.event == Event::GuestReady);
+        assert_eq!(ready.map(|e| e.at.since(reset).as_secs()), expected, "{fault}");
     }
 }

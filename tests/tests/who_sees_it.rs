@@ -28,7 +28,11 @@ that scenario's probe or heartbeat, or that the detector never noticed although 
 
 Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4), and
 `nodeLost`, which Kubernetes sees (7.7). Nor `unit`, `dropPort` and `command`: who sees those depends on what your own service is; of a probed service, what
-`unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`.
+`unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`. Nor `slowBoot` and `bootLoop`: they break no guest that runs, and whoever
+looks at the next boot sees it as long as it takes (the scenarios `slow-boot` and `boot-loop` say what comes of that).
+
+A soft lockup lasts as long as it is told to, and is seen by its panic only with `kernel.softlockup_panic`; a hung task without `kernel.hung_task_panic` is seen by
+nobody but whoever reads the console.
 
 ";
 
@@ -42,10 +46,19 @@ const ENDS: [FaultKind; 5] = [
 ];
 
 /// What these do is the user's own service's business.
-const OWN: [FaultKind; 3] = [FaultKind::Unit, FaultKind::DropPort, FaultKind::Command];
+const OWN: [FaultKind; 5] = [
+    FaultKind::Unit,
+    FaultKind::DropPort,
+    FaultKind::Command,
+    // These are the next boot's.
+    FaultKind::SlowBoot,
+    FaultKind::BootLoop,
+];
 
 /// A row of its own: the same interrupt is logged by one kernel and is a panic of another.
 const NMI_PANICS: &str = "nmi: unknownNmiPanic";
+/// Likewise.
+const TASK_PANICS: &str = "hungTask: hungTaskPanic";
 
 const COLUMNS: [&str; 11] = [
     "readiness http",
@@ -74,6 +87,7 @@ fn row(fault: &Fault) -> String {
         Fault::OomKill { of: OomVictim::Service } => "oomKill: service".into(),
         Fault::Nmi { panics: false } => "nmi".into(),
         Fault::Nmi { panics: true } => NMI_PANICS.into(),
+        Fault::HungTask { panics: true, .. } => TASK_PANICS.into(),
         // Its end is no detector's business.
         Fault::OomKill { of: OomVictim::Container } => "oomKill: container".into(),
         other => other.kind().to_string(),
@@ -87,6 +101,7 @@ fn rows() -> Vec<String> {
         FaultKind::Health => ["stop", "hang", "slow", "status", "redirect"].map(|w| format!("health: {w}")).to_vec(),
         FaultKind::OomKill => ["watchdog", "agent", "service"].map(|victim| format!("oomKill: {victim}")).to_vec(),
         FaultKind::Nmi => vec!["nmi".into(), NMI_PANICS.into()],
+        FaultKind::HungTask => vec!["hungTask".into(), TASK_PANICS.into()],
         other => vec![other.to_string()],
     };
     kinds.flat_map(each).collect()
@@ -186,7 +201,8 @@ fn page() -> String {
     let _ = writeln!(text, "|---|{}", "---|".repeat(COLUMNS.len()));
     let mut open = 0;
     for row in rows() {
-        let panics = row == FaultKind::KernelPanic.name() || row == NMI_PANICS;
+        let panics = [FaultKind::KernelPanic.name(), FaultKind::SoftLockup.name(), NMI_PANICS, TASK_PANICS]
+            .contains(&row.as_str());
         let _ = write!(text, "| {row} |");
         for column in COLUMNS {
             let cell = match proofs.get(&(row.clone(), column.to_owned())) {

@@ -4,6 +4,7 @@
 //! named in /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2),
 //! and because nothing else loads diag288_wdt: that is the document's `modprobe diag288_wdt`.
 
+mod boots;
 mod faults;
 
 use super::interface::{Additions, Breakage, GuestOs};
@@ -190,7 +191,11 @@ impl GuestOs for Debian {
     }
 
     fn break_within(&self, fault: &Fault) -> Option<Breakage> {
-        faults::script(fault)
+        faults::script(fault).or_else(|| boots::script(fault))
+    }
+
+    fn spoil_boot(&self, fault: &Fault) -> Option<String> {
+        boots::on_command_line(fault)
     }
 
     fn panic_kernel(&self) -> &'static [&'static str] {

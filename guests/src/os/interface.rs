@@ -86,6 +86,9 @@ pub trait GuestOs: Debug + Send + Sync {
     /// How a fault of the guest's own programs, clock or disk is brought about; `None`: not from within.
     fn break_within(&self, fault: &Fault) -> Option<Breakage>;
 
+    /// What a kernel's command line needs for a boot to be as this fault has it; `None`: it is not about boots.
+    fn spoil_boot(&self, fault: &Fault) -> Option<String>;
+
     /// The command that makes the kernel panic; nobody sees it end.
     fn panic_kernel(&self) -> &'static [&'static str];
 }

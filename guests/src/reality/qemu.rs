@@ -13,8 +13,8 @@ use crate::traffic::Service;
 use crate::wire::QmpError;
 use nix::sys::signal::Signal;
 use qapi::{qga, qmp};
-use std::cell::Cell;
 use std::io;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,13 +58,37 @@ pub(super) struct Qemu {
     service: Option<Service>,
     /// Somebody else is going to talk to their QEMUs.
     shared_monitor: bool,
+    /// What is wrong with every boot from now on.
+    boots: Rc<RefCell<Vec<Fault>>>,
 }
 
 impl Qemu {
     pub(super) fn new(setup: &Setup, config: Config, service: Option<Service>) -> Qemu {
         let Setup { manifest, spec, platform, template, scratch, evidence, freeze } = setup.clone();
         let spec = VmSpec { manifest, profile: spec.guest, platform };
-        Qemu { spec, config, template, scratch, evidence, service, shared_monitor: freeze.is_some() }
+        Qemu {
+            spec,
+            config,
+            template,
+            scratch,
+            evidence,
+            service,
+            shared_monitor: freeze.is_some(),
+            boots: Rc::default(),
+        }
+    }
+
+    /// A disk that is fresh, and a kernel that is told what was done to the one before.
+    fn spoilt(&self, mut spec: VmSpec) -> VmSpec {
+        let os = spec.platform.image.os;
+        if let Some(kernel) = &mut spec.platform.image.kernel {
+            self.boots
+                .borrow()
+                .iter()
+                .filter_map(|fault| os.spoil_boot(fault))
+                .for_each(|words| kernel.cmdline += &words);
+        }
+        spec
     }
 }
 
@@ -90,7 +114,8 @@ impl Backend for Qemu {
             _ => (BootMode::Cold, vmi.to_string()),
         };
         let paused = start == Start::Cold { paused: true };
-        let (spec, scratch, evidence) = (self.spec.clone(), self.scratch.join(folder), self.evidence.clone());
+        let (spec, scratch, evidence) =
+            (self.spoilt(self.spec.clone()), self.scratch.join(folder), self.evidence.clone());
         let prepared = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
             spec.prepare(birth, vmi, &scratch, &evidence).map_err(|e| e.to_string())
@@ -104,7 +129,8 @@ impl Backend for Qemu {
             live.vcpus_at(Moment::Boots);
         }
         let answered = Cell::new(time::now());
-        Ok((QemuGuest { live: Rc::new(live), spec: self.spec.clone(), config: self.config.clone(), answered }, events))
+        let (live, spec, config, boots) = (Rc::new(live), self.spec.clone(), self.config.clone(), self.boots.clone());
+        Ok((QemuGuest { live, spec, config, answered, boots }, events))
     }
 
     fn forward(&self, to: Option<Rc<QemuGuest>>) -> Result<(), String> {
@@ -124,6 +150,8 @@ pub(super) struct QemuGuest {
     config: Config,
     /// When QEMU was last asked whether it still answers.
     answered: Cell<Instant>,
+    /// Of the VM's later guests.
+    boots: Rc<RefCell<Vec<Fault>>>,
 }
 
 impl Running for QemuGuest {
@@ -251,6 +279,14 @@ impl QemuGuest {
     }
 
     async fn inject(&self, vmi: u32, step: usize, fault: &Fault) -> Vec<Input> {
+        let image = &self.spec.platform.image;
+        if image.os.spoil_boot(fault).is_some() {
+            if image.kernel.is_none() {
+                let why = "a new VMI has a fresh disk, and your own image's firmware takes no words for its kernel: run it with vmhealth's own, without --image";
+                return vec![Input::Fault { step, news: FaultNews::Failed(why.into()) }];
+            }
+            self.boots.borrow_mut().push(fault.clone());
+        }
         let (news, holder) = match fault::inject(&self.live, step, fault, self.config.guest_scale).await {
             Ok(confirmed) => (FaultNews::Confirmed(confirmed.how), confirmed.petter),
             Err(NotInjected::Guest(why)) => (FaultNews::Failed(why), None),

@@ -45,7 +45,9 @@ pub struct Broken {
 /// The faults that concern a VM and that only a restart heals.
 pub fn breaking(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Broken> {
     let for_good = |fault: &Fault| {
-        matches!(fault, Fault::KernelPanic | Fault::KillWatchdog | Fault::StopWatchdog | Fault::KillQemu)
+        let of_guest = matches!(fault, Fault::KernelPanic | Fault::KernelHang | Fault::KillQemu);
+        of_guest
+            || matches!(fault, Fault::KillWatchdog | Fault::StopWatchdog)
             || matches!(fault, Fault::Health(health) if !matches!(health, crate::scenario::Health::Status(_)))
     };
     let all = concerning(vm, guest).into_iter().filter(|c| for_good(&c.fault));

@@ -52,7 +52,7 @@ impl Alive {
         match &entry.event {
             Event::FaultBegun(_) => {
                 match self.faults.get(self.begun) {
-                    Some(fault) if fault.panics() => self.booted = false,
+                    Some(fault) if fault.ends_kernel() => self.booted = false,
                     Some(Fault::NetworkLoss { .. } | Fault::NodeLost { .. }) => self.cut_off += 1,
                     Some(Fault::Health(health)) => self.serves = serves(health),
                     Some(Fault::Unit(UnitFault::Stop(unit) | UnitFault::Freeze(unit)))

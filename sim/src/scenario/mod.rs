@@ -13,7 +13,7 @@ mod user;
 mod window;
 
 pub use crate::fault::{
-    ClockJump, Direction, Fault, FaultKind, HEALTH_UNIT, Health, NodeLoss, OomVictim, UnitFault, UnitName,
+    BootLoop, ClockJump, Direction, Fault, FaultKind, HEALTH_UNIT, Health, NodeLoss, OomVictim, UnitFault, UnitName,
 };
 pub use crate::time::Span;
 pub use alive::Alive;

@@ -16,6 +16,8 @@ use std::time::Duration;
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timings {
+    /// From power-on to the first of its services, before which a boot loop's kernel panics.
+    pub basic: Duration,
     /// From power-on to the agent's port being open.
     pub agent: Duration,
     /// From power-on to the health server listening.
@@ -38,6 +40,9 @@ pub struct Timings {
     pub pet_interval: Duration,
     /// Of anything asked over the agent or the network.
     pub answer: Duration,
+    /// From the beginning of a soft lockup to the panic of the kernel's detector, which looks every 4 s for one of more than 21.5 s
+    /// (qemu-watchdog.md 9).
+    pub soft_lockup: Duration,
     /// From a fault's order to its taking effect, and to its being confirmed: in the guest that is a program to be started.
     pub fault: (Duration, Duration),
 }
@@ -46,6 +51,7 @@ impl Default for Timings {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Timings {
+            basic: ms(6_000),
             agent: ms(14_000),
             health: ms(16_000),
             daemon: ms(17_000),
@@ -57,6 +63,7 @@ impl Default for Timings {
             takeover: ms(1_500),
             pet_interval: ms(1_000),
             answer: ms(50),
+            soft_lockup: ms(24_000),
             fault: (ms(0), ms(50)),
         }
     }
@@ -69,6 +76,7 @@ impl Timings {
         let times = boot.as_secs_f64() / ours.health.as_secs_f64();
         let longer = |span: Duration| span.mul_f64(times);
         Timings {
+            basic: longer(ours.basic),
             agent: longer(ours.agent),
             health: boot,
             daemon: longer(ours.daemon),
@@ -85,7 +93,7 @@ pub(super) enum Kernel {
     Booting,
     /// Systemd runs.
     Up,
-    /// Panicked, spinning.
+    /// Panicked, or in a loop with interrupts off: spinning.
     Panicked,
     /// Systemd shuts down.
     GoingDown,
@@ -114,6 +122,8 @@ pub(super) enum InGuest {
     Pet,
     Settled,
     PowerOff,
+    /// A detector of its kernel's panics.
+    Panic,
     /// `kernel.panic` is over.
     PanicTimer,
     /// A breakage of this kind, which the fault had a span for, is over.
@@ -225,7 +235,12 @@ impl Guest {
     }
 
     fn gets_cpu(&self) -> bool {
-        self.paused_at.is_none() && !self.is_broken(FaultKind::CpuHog)
+        self.paused_at.is_none() && !self.is_starved()
+    }
+
+    /// Its kernel lives, and lets no program run.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_broken(FaultKind::CpuHog) || self.is_broken(FaultKind::SoftLockup)
     }
 
     /// It suffers from such a fault now.
@@ -298,7 +313,7 @@ impl Guest {
                 match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
                     _ if !kernel_answers || self.dropped.contains(&to.port()) => late,
-                    (ProbeRequest::Http { .. }, _) if listens && self.is_broken(FaultKind::CpuHog) => late,
+                    (ProbeRequest::Http { .. }, _) if listens && self.is_starved() => late,
                     _ if !listens => (answer, attempt(Verdict::Failure, "connection refused")),
                     (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),
                     _ => (answer, attempt(Verdict::Success, "")),

@@ -1,5 +1,6 @@
 //! Moves the model guests and says what QEMU would report, in QEMU's order.
 
+mod bad_boots;
 mod boot;
 mod inside;
 mod outside;
@@ -17,6 +18,7 @@ use crate::manifest::{RebootPolicy, VmiSpec, WatchdogAction};
 use crate::scenario::{Fault, FaultKind, Health, OomVictim, Spec};
 use crate::time::{Time, earliest};
 use crate::trace::ShutdownCause;
+use bad_boots::BadBoots;
 use boot::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +53,7 @@ pub struct Model {
     queue: Queue<Happening>,
     /// Of VMs that boot beside others.
     shared: Option<Shared>,
+    bad_boots: BadBoots,
 }
 
 impl World for Model {
@@ -139,6 +142,7 @@ impl Model {
             endpoint: None,
             queue,
             shared: None,
+            bad_boots: BadBoots::default(),
         }
     }
 
@@ -262,7 +266,7 @@ impl Model {
                 }
             }
             InGuest::Pet => {
-                if guest.petting() && guest.is_broken(FaultKind::CpuHog) {
+                if guest.petting() && guest.is_starved() {
                     guest.owes_a_pet = true;
                 } else if guest.petting() {
                     if let Some(watchdog) = &mut guest.watchdog {
@@ -273,6 +277,7 @@ impl Model {
                 }
             }
             InGuest::Settled => self.verify(now, vmi),
+            InGuest::Panic => self.panic(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PortBack(port) => {
@@ -464,6 +469,7 @@ impl Model {
             Fault::NetworkLoss { .. } | Fault::IoError { .. } | Fault::NodeLost { .. } => {
                 self.break_outside(now, vmi, step, fault)
             }
+            Fault::SlowBoot { .. } | Fault::BootLoop(_) => self.spoil_boots(fault),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
             Fault::PowerButton => self.power_button(now, vmi),

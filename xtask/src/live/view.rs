@@ -225,6 +225,10 @@ impl View {
                 self.guest = "panicked";
                 self.count_down(at);
             }
+            FaultKind::KernelHang => {
+                self.guest = "hangs";
+                self.count_down(at);
+            }
             FaultKind::StopWatchdog => self.count_down(at),
             _ => {}
         }
@@ -240,7 +244,11 @@ impl View {
         let stops_pets = |kind: &FaultKind| {
             matches!(
                 kind,
-                FaultKind::KernelPanic | FaultKind::KillWatchdog | FaultKind::StopWatchdog | FaultKind::OomKill
+                FaultKind::KernelPanic
+                    | FaultKind::KernelHang
+                    | FaultKind::KillWatchdog
+                    | FaultKind::StopWatchdog
+                    | FaultKind::OomKill
             )
         };
         let begun = self.fault.as_ref().filter(|(_, kind, how)| stops_pets(kind) && *how != "over");

@@ -73,7 +73,16 @@ impl OwnAdvise {
             if let Some(what) = bench.guest.lacks(&broken.fault) {
                 return Err(format!("{}: this guest has no {what}", broken.text));
             }
-            let unknown = [FaultKind::Unit, FaultKind::Command, FaultKind::DropPort, FaultKind::CpuHog];
+            let unknown = [
+                FaultKind::Unit,
+                FaultKind::Command,
+                FaultKind::DropPort,
+                FaultKind::CpuHog,
+                FaultKind::SoftLockup,
+                FaultKind::HungTask,
+                FaultKind::SlowBoot,
+                FaultKind::BootLoop,
+            ];
             if unknown.contains(&broken.fault.kind()) {
                 return Err(format!(
                     "{}: the model does not know when the VM is well again after it; of a service that ends or hangs say {{health: stop}} \

@@ -68,6 +68,53 @@ for cpu in $(seq $(nproc)); do chrt -f 99 /bin/sh -c 'while :; do :; done' & don
 wait
 "#;
 
+/// Where the kernel lets nobody else run, a program cannot go: a BPF program can.
+const LOCKUP: &str = include_str!("../../../assets/lockup.pl");
+
+/// The detector, which may be off, begins to look when it is switched on.
+const SOFT_LOCKUP: &str = r#"[ -e /proc/sys/kernel/softlockup_panic ] || lack "this kernel has no soft lockup detector"
+was="$(cat /proc/sys/kernel/watchdog) $(cat /proc/sys/kernel/softlockup_panic)"
+echo $panics > /proc/sys/kernel/softlockup_panic
+echo 0 > /proc/sys/kernel/watchdog
+echo 1 > /proc/sys/kernel/watchdog
+lockup lock $span
+set -- $was
+echo $1 > /proc/sys/kernel/watchdog
+echo $2 > /proc/sys/kernel/softlockup_panic
+"#;
+
+/// Whoever reads from a file holds its place in it, and another one who has the same open file waits for that: a file that
+/// nobody ever writes to holds both.
+const HUNG_TASK: &str = r#"[ -e /proc/sys/kernel/hung_task_panic ] || lack "this kernel has no hung task detector"
+mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing
+instance=/sys/kernel/tracing/instances/vmhealth
+mkdir -p $instance && exec 3< $instance/trace_pipe || lack "no file could be made that a read waits for"
+cat <&3 > /dev/null & holder=$!
+n=0
+until grep -q tracing_read_pipe /proc/$holder/stack; do
+    n=$((n + 1)); [ $n -gt 100 ] && lack "pid $holder does not wait for the file"
+    sleep 0.02
+done
+cat <&3 > /dev/null & hung=$!
+n=0
+until grep -q '^State:.*D' /proc/$hung/status; do
+    n=$((n + 1)); [ $n -gt 100 ] && lack "pid $hung does not wait in the kernel"
+    sleep 0.02
+done
+was="$(cat /proc/sys/kernel/hung_task_timeout_secs) $(cat /proc/sys/kernel/hung_task_panic)"
+echo $panics > /proc/sys/kernel/hung_task_panic
+echo $timeout > /proc/sys/kernel/hung_task_timeout_secs
+say "pid $hung is in state D"
+sleep $span
+kill -9 $hung $holder
+wait
+set -- $was
+echo $1 > /proc/sys/kernel/hung_task_timeout_secs
+echo $2 > /proc/sys/kernel/hung_task_panic
+exec 3<&-
+rmdir $instance
+"#;
+
 const KNOWN: &str = r#"[ "$(systemctl show -P LoadState $unit)" = loaded ] || lack "there is no unit $unit"
 [ "$(systemctl is-active $unit)" = active ] || lack "$unit does not run: it is $(systemctl is-active $unit)"
 before=$(systemctl show -P InvocationID $unit)
@@ -108,6 +155,11 @@ sleep $span
 for v in -4 -6; do ip $v rule del $rule blackhole 2>/dev/null; done
 "#;
 
+/// The shell's function of that program.
+fn lockup() -> String {
+    format!("lockup() {{ perl - $1 $2 '{SAYS}' '{LACKS}' <<'END'; }}\n{LOCKUP}\nEND\n")
+}
+
 /// A unit's script: `say` and `lack` write to the console.
 fn unit(variables: &str, script: &str) -> Breakage {
     let say = format!("say() {{ echo \"{SAYS}$*\" > /dev/console; }}");
@@ -116,7 +168,7 @@ fn unit(variables: &str, script: &str) -> Breakage {
 }
 
 /// The agent's script: they write to its own output.
-fn run(variables: &str, script: &str) -> Breakage {
+pub(super) fn run(variables: &str, script: &str) -> Breakage {
     let (say, lack) = ("say() { echo \"$*\"; }", "lack() { echo \"$*\" >&2; exit 9; }");
     Breakage::Script(format!("{say}\n{lack}\n{variables}\n{script}"))
 }
@@ -136,6 +188,15 @@ pub(super) fn script(fault: &Fault) -> Option<Breakage> {
         Fault::ClockJump(ClockJump::Forward(by)) => run(&format!("by={}", by.0.as_secs()), JUMP),
         Fault::ClockJump(ClockJump::Back(by)) => run(&format!("by=-{}", by.0.as_secs()), JUMP),
         Fault::CpuHog { lasting } => unit(&format!("span={}", lasting.0.as_secs().max(1)), HOG),
+        Fault::KernelHang => unit("", &format!("{}lockup hang 0\n", lockup())),
+        Fault::SoftLockup { lasting, panics } => {
+            let variables = format!("span={}\npanics={}", lasting.0.as_secs_f64(), u8::from(*panics));
+            unit(&variables, &format!("{}{SOFT_LOCKUP}", lockup()))
+        }
+        Fault::HungTask { lasting, timeout_secs, panics } => {
+            let (span, panics) = (lasting.0.as_secs_f64(), u8::from(*panics));
+            unit(&format!("span={span}\ntimeout={timeout_secs}\npanics={panics}"), HUNG_TASK)
+        }
         Fault::Unit(what) => {
             let script = match what {
                 UnitFault::Stop(_) => STOP_UNIT,

@@ -4,7 +4,9 @@
 //! in the queue at the time at which it comes about at the present pace. When the pace changes, what is left until it is
 //! stretched or shrunk. A guest that stands still does not boot: it is told the pace when it goes on.
 
+use super::bad_boots::BadBoots;
 use super::{Guest, Happening, InGuest, Kernel, Model};
+use crate::fault::BootLoop;
 use crate::time::Time;
 use crate::world::boot_times::BootTimes;
 use crate::world::guest::Timings;
@@ -82,14 +84,18 @@ impl Model {
             Some(shared) => (self.timings.with_boot(shared.times.draw(&mut shared.random)), shared.good_image),
             None => (self.timings, true),
         };
-        self.milestone(now, t.agent, vmi, InGuest::AgentUp);
-        if self.spec.guest.health_server && good_image {
-            self.milestone(now, t.health, vmi, InGuest::HealthUp);
+        let BadBoots { wait, never } = self.bad_boots;
+        if never == Some(BootLoop::Panic) {
+            return self.milestone(now, t.basic, vmi, InGuest::Panic);
+        }
+        self.milestone(now, wait + t.agent, vmi, InGuest::AgentUp);
+        if self.spec.guest.health_server && good_image && never.is_none() {
+            self.milestone(now, wait + t.health, vmi, InGuest::HealthUp);
         }
         if self.spec.guest.watchdog_daemon.is_some() {
-            self.milestone(now, t.daemon, vmi, InGuest::DaemonUp);
+            self.milestone(now, wait + t.daemon, vmi, InGuest::DaemonUp);
         }
-        self.milestone(now, t.settled, vmi, InGuest::Settled);
+        self.milestone(now, wait + t.settled, vmi, InGuest::Settled);
     }
 
     /// It comes about so long after the power-on, if the guest boots by itself.

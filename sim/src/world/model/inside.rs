@@ -19,6 +19,24 @@ impl Model {
             | Fault::FsFreeze { lasting }
             | Fault::DiskFull { lasting }
             | Fault::CpuHog { lasting } => self.broken_for(now, vmi, fault.kind(), *lasting),
+            Fault::KernelHang => {
+                if let Some(guest) = self.guests.get_mut(&vmi) {
+                    guest.kernel = Kernel::Panicked;
+                }
+            }
+            Fault::SoftLockup { lasting, panics } => {
+                self.broken_for(now, vmi, fault.kind(), *lasting);
+                if *panics && lasting.0 > t.soft_lockup {
+                    self.later(now, t.soft_lockup, vmi, InGuest::Panic);
+                }
+            }
+            // Nobody waits for that program.
+            Fault::HungTask { lasting, timeout_secs, panics } => {
+                let noticed = Duration::from_secs((*timeout_secs).into());
+                if *panics && lasting.0 > noticed {
+                    self.later(now, noticed, vmi, InGuest::Panic);
+                }
+            }
             // Nothing that a probe or a pet goes by, as far as anybody can know of a user's own command or unit.
             Fault::ClockJump(_) | Fault::Nmi { panics: false } | Fault::Command(_) => {}
             Fault::Unit(what) if what.unit().as_str() != HEALTH_UNIT => {}
@@ -78,13 +96,15 @@ impl Model {
             guest.broken.remove(at);
         }
         // A daemon that gets the CPU again pets at once.
-        if !guest.is_broken(FaultKind::CpuHog) && std::mem::take(&mut guest.owes_a_pet) {
+        if !guest.is_starved() && std::mem::take(&mut guest.owes_a_pet) {
             self.later(now, Duration::ZERO, vmi, InGuest::Pet);
         }
     }
 
     pub(super) fn panic(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
+        // `kernel.panic` is in a file that the first boot has not written yet.
+        let first = guest.kernel == Kernel::Booting && guest.boot == 1;
         guest.kernel = Kernel::Panicked;
         if self.vmi.reports_panics() {
             guest.paused_at = Some(now);
@@ -92,7 +112,7 @@ impl Model {
             self.tell_domain(now, vmi, DomainEvent::Stop);
         }
         let timer = self.spec.guest.kernel_panic_seconds;
-        if timer > 0 {
+        if timer > 0 && !first {
             self.later(now, Duration::from_secs(timer.into()), vmi, InGuest::PanicTimer);
         }
     }
