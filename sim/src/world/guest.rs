@@ -260,7 +260,7 @@ impl Guest {
     }
 
     /// Its service answers whoever reaches it; of a guest without one, its agent is there.
-    pub(super) fn serves(&self) -> bool {
+    pub(super) fn is_serving(&self) -> bool {
         let reached = self.userspace_runs() && self.reachable() && !self.node_cut_off && self.dropped.is_empty();
         let answers = if self.profile.health_server { self.health && self.answers_well() } else { self.agent };
         reached && answers

@@ -44,12 +44,12 @@ impl Model {
 
     /// Whoever is sent to the VM's endpoint is answered; `None`: nobody is sent there.
     pub(in crate::world) fn endpoint_serves(&self) -> Option<bool> {
-        self.endpoint.map(|vmi| self.guests.get(&vmi).is_some_and(Guest::serves))
+        self.endpoint.map(|vmi| self.guests.get(&vmi).is_some_and(Guest::is_serving))
     }
 
     /// The present guest's service answers.
     pub(in crate::world) fn serves(&self) -> bool {
-        self.present().is_some_and(|(_, guest)| guest.serves())
+        self.present().is_some_and(|(_, guest)| guest.is_serving())
     }
 
     /// The present guest serves, or will without anybody's help: it boots, or what is broken has an end.
@@ -68,7 +68,7 @@ impl Model {
         match guest.kernel {
             Kernel::Off | Kernel::GoingDown => false,
             Kernel::Panicked => waits(&|what| *what == InGuest::PanicTimer),
-            Kernel::Booting | Kernel::Up if !guest.profile.health_server => guest.serves() || waits(&mends),
+            Kernel::Booting | Kernel::Up if !guest.profile.health_server => guest.is_serving() || waits(&mends),
             Kernel::Booting | Kernel::Up if !guest.health => waits(&|what| *what == InGuest::HealthUp),
             // What it lacks else is broken for a span.
             Kernel::Booting | Kernel::Up => guest.answers_well(),
