@@ -14,7 +14,7 @@ use xtask::host::cache_folder;
 use xtask::prepare::{GuestOptions, prepare};
 use xtask::report::{Machine, Results, RunFolder, VerdictWord};
 use xtask::run::catalogue::{Case, read_case};
-use xtask::run::{Progress, Reality, Worlds, run};
+use xtask::run::{Models, Progress, Reality, Worlds, run};
 
 /// A guest, and what comes of it.
 struct Row {
@@ -185,8 +185,9 @@ async fn it_boots_through_its_firmware_and_what_it_lacks_is_said() {
     let (_cancel, cancelled) = watch::channel(false);
     let progress = Progress::lines(|line| eprintln!("{line}"));
     let realities = vec![reality(&disk).await];
+    let models = Models::run(&cases, Worlds::Qemu, &runs, &progress).unwrap();
     let results: Results =
-        run(cases, Worlds::Qemu, realities, Machine::default(), &runs, cancelled, progress).await.unwrap();
+        run((cases, models), Worlds::Qemu, realities, Machine::default(), &runs, cancelled, progress).await.unwrap();
     assert_eq!(results.scenarios.len(), ROWS.len());
     let mut wrong = Vec::new();
     for (row, result) in ROWS.iter().zip(&results.scenarios) {
