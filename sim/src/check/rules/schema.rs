@@ -176,7 +176,8 @@ pub(in crate::check) fn walk<'a>(context: &CheckContext<'a>, findings: &mut Find
     let root = context.object;
     let fields = schema().object(context.kind.as_str()).map_or(&[][..], |object| schema().fields(object));
     Walk { context, findings }.object(fields, root, Unknown::Strict);
-    if ["metadata.name", "metadata.generateName"].iter().all(|path| root.at(path).is_none()) {
+    let generated = root.at("metadata.generateName").filter(|at| at.value().as_str() != Some(""));
+    if root.at("metadata.name").is_none() && generated.is_none() {
         let place = root.place("metadata.name");
         findings.of(&MISSING_FIELD).add(place, "name or generateName is required", "add metadata.name");
     }
