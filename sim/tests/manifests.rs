@@ -143,6 +143,27 @@ fn machine_types() {
     }
 }
 
+/// Alone, beside other objects, in a list; of several none is chosen.
+#[test]
+fn the_one_vm_of_a_file() {
+    let vm = |name: &str| {
+        format!(
+            "{{apiVersion: kubevirt.io/v1, kind: VirtualMachine, metadata: {{name: {name}}}, spec: {{runStrategy: Always, \
+             template: {{spec: {{domain: {{memory: {{guest: 1Gi}}, devices: {{}}}}}}}}}}}}"
+        )
+    };
+    let (one, two) = (vm("web"), vm("db"));
+    for text in [
+        one.clone(),
+        format!("kind: ConfigMap\n---\n{one}\n"),
+        format!("{{kind: List, items: [{{kind: ConfigMap}}, {{kind: VirtualMachineList, items: [{one}]}}]}}"),
+    ] {
+        assert_eq!(read("f", &text).map(|vm| vm.name).map_err(|e| e.to_string()), Ok("web".to_owned()), "{text}");
+    }
+    let refused = read("f", &format!("{one}\n---\n{two}\n")).unwrap_err().to_string();
+    assert!(refused.starts_with("f:3:1: 2 VMs in one file (web, db)"), "{refused}");
+}
+
 #[test]
 fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
     let mut shown = String::new();

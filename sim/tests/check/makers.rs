@@ -319,6 +319,19 @@ const MAKERS: &[Maker] = &[
     (POOL, "a", "updateStrategy: {unmanaged: {}, proactive: {}}", &[], &["bad-pool spec.updateStrategy"]),
     (POOL, "a", "replica: 2", &[], &["unknown-field spec.replica"]),
     (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
+    // The pool's controller does not write what is empty.
+    (POOL, "a", "", &[NET, NIC, (Vmi, "readinessProbe: {httpGet: {port: 80, scheme: \"\"}}")], &[]),
+    // No mutator makes it one CPU.
+    (POOL, "a", "", &[(Domain, "cpu: {cores: 2, dedicatedCpuPlacement: true}")], &[]),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Domain, "cpu: {cores: 0, dedicatedCpuPlacement: true}")],
+        &[
+            "dedicated-cpus-do-not-add-up spec.virtualMachineTemplate.spec.template.spec.domain.cpu.dedicatedCpuPlacement <- spec.virtualMachineTemplate.spec.template.spec.domain.cpu.cores",
+        ],
+    ),
     // What a VM's mutator would fill in or write anew stays as it is.
     (POOL, "a", "", &[(Vmi, "architecture: arm64"), (Domain, "machine: {type: virt}")], &[]),
     (

@@ -40,6 +40,8 @@ fn owners_finalizers_and_versions() {
                 "bad-metadata metadata.managedFields <- metadata.managedFields[0].fieldsType",
             ],
         ),
+        ("{generateName: vm-}", &[]),
+        ("{generateName: ''}", &["missing-field metadata.name"]),
         ("{name: vm, resourceVersion: '0'}", &[]),
         ("{name: vm, resourceVersion: latest}", &[]),
         ("{name: vm, resourceVersion: '12'}", &["bad-metadata  <- metadata.resourceVersion"]),

@@ -339,3 +339,22 @@ fn explanation(word: &str) -> Result<Status, Failure> {
     }
     Ok(Status::Passed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_denied() {
+        assert_eq!(denial("warnings"), Ok(Denied::Rank(Rank::Warning)));
+        assert_eq!(denial("notes"), Ok(Denied::Rank(Rank::Note)));
+        assert_eq!(denial("undeclared-port"), Ok(Denied::Code("undeclared-port")));
+        assert!(denial("warning").is_err());
+        let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec: {running: true, template: {spec: {domain: {memory: {guest: 1Gi}, devices: {}}}}}\n";
+        let checks = vmhealth_sim::check::check(vm, &Options::default()).unwrap();
+        let finding = checks.manifests[0].findings.iter().find(|f| f.rule.code == "running-is-deprecated").unwrap();
+        for (word, is_denied) in [("notes", true), ("running-is-deprecated", true), ("undeclared-port", false)] {
+            assert_eq!(denial(word).unwrap().is(finding), is_denied, "{word}");
+        }
+    }
+}

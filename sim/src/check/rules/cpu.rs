@@ -121,6 +121,14 @@ fn dedicated<'a>(context: &CheckContext<'a>, report: &mut Report<'_, 'a>) {
         let message = "dedicated CPUs need the memory's size".to_owned();
         add("domain.resources.limits.memory", "domain.memory.guest", message, "add domain.memory.guest, like 2Gi");
     }
+    let counts = ["sockets", "cores", "threads"].map(|count| context.at(&format!("domain.cpu.{count}")));
+    let has_none = counts.into_iter().flatten().all(|at| at.int64() == Some(0));
+    let is_positive = |q: Option<Quantity>| q.is_some_and(|q| q.value() != 0);
+    // A pool's and a replica set's template go through no mutator that would make it one CPU.
+    if context.kind.template().is_some() && has_none && !is_positive(cpus.0) && !is_positive(cpus.1) {
+        let message = "a CPU request, a CPU limit or cores must be given".to_owned();
+        add(DEDICATED, "domain.cpu.cores", message, "add domain.cpu.cores");
+    }
     let topology = Topology::of(context);
     // The webhook fills in a request that is not there.
     let whole = |q: Option<Quantity>| q.map_or(0, Quantity::value);

@@ -11,9 +11,6 @@ use std::collections::BTreeSet;
 const METHODS: [(&str, Option<&str>); 3] =
     [("noCloud", Some("cloudInitNoCloud")), ("configDrive", Some("cloudInitConfigDrive")), ("qemuGuestAgent", None)];
 
-/// So long may the Secret's name be: the volume's is a DNS label of 63 characters, and ends in -access-cred.
-const SECRET_LIMIT: usize = 63 - "-access-cred".len();
-
 pub(super) static RULES: &[&Rule] = &[&BAD_CREDENTIAL, &SECRET_TWICE, &SECRET_IS_NO_LABEL];
 
 static SECRET_IS_NO_LABEL: Rule = Rule {
@@ -26,8 +23,9 @@ static SECRET_IS_NO_LABEL: Rule = Rule {
     shown_by: &[],
     check: Check::Manifest(|context, report| {
         for (at, name) in secrets(context) {
-            if !name.is_empty() && !(is_dns_label(name) && name.len() <= SECRET_LIMIT) {
-                let message = format!("the volume {name}-access-cred would have no name that Kubernetes takes");
+            let volume = format!("{name}-access-cred");
+            if !name.is_empty() && !is_dns_label(&volume) {
+                let message = format!("the volume {volume} would have no name that Kubernetes takes");
                 report.add_as("spec.volumes", at, message, "name the Secret with lowercase letters, digits and dashes");
             }
         }
