@@ -23,7 +23,7 @@ const SYNC: &[u8] = b"$SYNC";
 const BUFFER: usize = 64 << 10;
 
 fn no_transcript() -> io::Result<Transcript> {
-    Transcript::create(Path::new("/dev/null"), tokio::time::Instant::now())
+    Transcript::create(Path::new("/dev/null"), crate::time::now())
 }
 
 fn replaced(bytes: &[u8], by: &str) -> Vec<u8> {

@@ -365,7 +365,7 @@ fn a_full_scratch_or_cache_is_named() {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script, "sh"]).arg(place.path(folder));
         command.arg(inner.get_program()).args(inner.get_args());
-        inner.get_envs().for_each(|(name, value)| drop(command.env(name, value.unwrap_or_default())));
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         if !nix::unistd::geteuid().is_root() {
             return eprintln!("SKIPPED, only root mounts a file system over a folder without being another user");
         }

@@ -208,7 +208,8 @@ impl Package {
         let purl = format!("pkg:cargo/{}@{}", escaped(&name), escaped(&version));
         let checksum = checksums.get(&(name.as_str(), version.as_str()));
         // Cargo's older way to write a choice.
-        let expression = self.license.as_ref().map(|license| license.replace('/', " OR "));
+        let expression =
+            self.license.as_ref().map(|license| license.split('/').map(str::trim).collect::<Vec<_>>().join(" OR "));
         Component {
             kind: "library",
             reference: purl.clone(),

@@ -1,6 +1,7 @@
 //! The way in: what a process does to itself between fork and exec. Only system calls; no allocation, no lock.
 
-use super::plan::{Kind, Plan, Step};
+use super::landlock::Kind;
+use super::plan::{Plan, Step};
 use nix::libc::{self, c_int, c_ulong};
 use std::ffi::CStr;
 use std::io;

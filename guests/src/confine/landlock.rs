@@ -4,7 +4,6 @@
 //! process only takes them on, for good. Kernels know more of it with each version of the interface (ABI); what one does not
 //! know is left out.
 
-use super::plan::Kind;
 use nix::libc::{self, c_int, c_void};
 use std::fs::File;
 use std::io;
@@ -62,6 +61,16 @@ fn of_files(version: u32) -> u64 {
         _ => 16,
     };
     (1 << bits) - 1
+}
+
+/// What may be done with a file, or with what is in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Programs and libraries.
+    System,
+    Read,
+    Write,
+    Device,
 }
 
 /// What may be done with files; everything else with files, and all TCP, is refused.

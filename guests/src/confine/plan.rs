@@ -1,7 +1,7 @@
 //! The root of a confined process, as steps that can be done without memory of one's own: between fork and exec nothing may be
 //! allocated.
 
-use super::landlock::Rules;
+use super::landlock::{Kind, Rules};
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -41,16 +41,6 @@ pub(super) enum Step {
     File(CString),
     Link { text: CString, at: CString },
     Bind { from: CString, to: CString, kind: Kind },
-}
-
-/// What may be done with what is bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Programs and libraries.
-    System,
-    Read,
-    Write,
-    Device,
 }
 
 /// All that a process is confined by.
