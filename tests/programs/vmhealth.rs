@@ -273,3 +273,47 @@ fn user_data_of_a_secret_is_read_from_a_file() {
         "none of the manifest's user data is in a Secret",
     );
 }
+
+/// More nodes than a round of one thread has, with boots that share their nodes and with chance.
+const FLEET: &str = "\
+apiVersion: vmhealth.dev/v1alpha1
+kind: Fleet
+metadata: {name: '<b>three a node</b>'}
+spec:
+  for: 2h
+  nodes: {count: 70, bootsAtFullSpeed: 1}
+  groups:
+    - {name: a, manifest: vm.yaml, count: 210, boot: {median: 30s, sigma: 0.3}, faults: [{fault: guestReboot, every: 1h}]}
+  incidents: [{at: 10m, nodeDown: {for: 2m}, nodes: 40}]
+";
+
+#[test]
+fn a_fleet_is_the_same_with_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(here.join("fleet.yaml"), FLEET).unwrap();
+    std::fs::write(here.join("vm.yaml"), MANIFEST).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = vmhealth(here, &[&["fleet", "fleet.yaml", "--format", "json"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let alone = run(&["--threads", "1", "--out", "fleet.html"]);
+    let report: serde_json::Value = serde_json::from_slice(&alone).unwrap();
+    assert_eq!((&report["vms"], &report["nodes"], &report["settles"]), (&210.into(), &70.into(), &true.into()));
+    assert!(report["faults"].as_u64().is_some_and(|n| n > 300), "{report}");
+    for threads in ["2", "3"] {
+        assert!(run(&["--threads", threads]) == alone, "{threads} threads");
+    }
+    assert!(run(&["--seed", "1"]) != alone);
+    let page = std::fs::read_to_string(here.join("fleet.html")).unwrap();
+    assert!(page.contains("&#60;b&#62;three a node") && !page.contains("<b>three"), "what the file says is text");
+    assert!(page.contains("<polyline") && !page.contains("<script") && !page.contains("NaN"), "{page}");
+    check(
+        here,
+        &["fleet", "vm.yaml"],
+        2,
+        "",
+        "vm.yaml:1:13: apiVersion: \"kubevirt.io/v1\" is not one of vmhealth.dev/v1alpha1",
+    );
+}

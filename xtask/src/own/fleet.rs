@@ -90,26 +90,3 @@ fn run(plan: &Plan, threads: usize) -> Outcome {
     }
     all
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use vmhealth_sim::fixture::vm;
-
-    /// More nodes than a round of one thread has, with boots that share their nodes and with chance.
-    #[test]
-    fn threads_make_no_difference() {
-        let text = "{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {name: f}, spec: {for: 3h, seed: 5,
-            nodes: {count: 70, bootsAtFullSpeed: 1}, groups: [{name: a, manifest: m, count: 210, boot: {median: 30s, sigma: 0.3},
-            faults: [{fault: kernelPanic, every: 1h}]}], incidents: [{at: 30m, nodeDown: {for: 2m}, nodes: 40}]}}";
-        let file = FleetFile::read("f", text).unwrap();
-        let vm = vm().readiness_http(1500).liveness_http(1500).build();
-        let guest = GuestProfile { health_server: true, ..GuestProfile::default() };
-        let plan = Plan::new(&file, vec![Resolved { vm, guest }]).unwrap();
-        let alone = run(&plan, 1);
-        assert!(alone.restarts > 200 && alone.nodes == 70 && alone.vms == 210, "{alone:?}");
-        for threads in [2, 3] {
-            assert_eq!(run(&plan, threads), alone, "{threads} threads");
-        }
-    }
-}

@@ -270,7 +270,7 @@ impl Unsettled {
                 (true, why, Some(number_of(smallest)), holds.as_ref().map(number_of))
             }
         };
-        let why = format!("{head}\n  {why}");
+        let why = format!("{head};\n  {why}");
         Unsettled { nodes, worst, late_false_restarts: late, vulnerable, why, tips, holds }
     }
 }
