@@ -168,7 +168,7 @@ faults! {
         /// How long it waits.
         #[serde(rename = "for")]
         lasting: Span,
-        /// The guest's `kernel.hung_task_timeout_secs`, which is set first.
+        /// The guest's `kernel.hung_task_timeout_secs`, which is set first; 0: the detector is off.
         #[serde(rename = "timeoutSecs", default = "hung_task_timeout")]
         timeout_secs: u32,
         /// The guest's `kernel.hung_task_panic`, which is set first: the detector panics.

@@ -154,7 +154,7 @@ fn units_are_named_as_systemd_does() {
     }
 }
 
-/// What QEMU says from the last fault on, each with the seconds since the one before. The guest has a panic device and
+/// The first four things that QEMU says from the last fault on, each with the seconds since the one before. The guest has a panic device and
 /// `kernel.panic=5`; QEMU pauses a guest that panics, so its own timer stands still.
 fn said_by_qemu(faults: &[&str], guest: &str, devices: &str) -> String {
     let vm = fixture::vm().strategy("Once").device(devices).build();
@@ -178,6 +178,7 @@ fn said_by_qemu(faults: &[&str], guest: &str, devices: &str) -> String {
             before = entry.at;
         }
     }
+    said.truncate(4);
     said.join(", ")
 }
 
@@ -187,16 +188,18 @@ fn what_comes_of_a_kernel_that_lets_nothing_run() {
     let watchdog = "watchdog: {name: w, i6300esb: {action: none}}";
     for (fault, device, expected) in [
         ("kernelHang", panic_device, ""),
-        ("kernelHang", watchdog, "WATCHDOG none 10"),
+        ("kernelHang", watchdog, "WATCHDOG none 9"),
         ("{softLockup: {for: 30s}}", panic_device, ""),
         ("{softLockup: {for: 23s, softlockupPanic: true}}", panic_device, ""),
         ("{softLockup: {for: 30s, softlockupPanic: true}}", panic_device, "GUEST_PANICKED pause 24"),
         ("{softLockup: {for: 5s}}", watchdog, ""),
-        ("{softLockup: {for: 30s}}", watchdog, "WATCHDOG none 10"),
+        ("{softLockup: {for: 30s}}", watchdog, "WATCHDOG none 9"),
         ("{hungTask: {for: 30s, timeoutSecs: 10}}", panic_device, ""),
         ("{hungTask: {for: 9s, timeoutSecs: 10, hungTaskPanic: true}}", panic_device, ""),
         ("{hungTask: {for: 30s, timeoutSecs: 10, hungTaskPanic: true}}", panic_device, "GUEST_PANICKED pause 10"),
         ("{hungTask: {for: 30s, hungTaskPanic: true}}", panic_device, ""),
+        // It is off.
+        ("{hungTask: {for: 30s, timeoutSecs: 0, hungTaskPanic: true}}", panic_device, ""),
         ("{hungTask: {for: 30s}}", watchdog, ""),
     ] {
         let guest = "watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}";
@@ -212,8 +215,7 @@ fn what_comes_of_boots_that_never_end() {
         (
             "{bootLoop: panic}",
             "",
-            "RESET guest-reset 0, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11, \
-             RESET guest-reset 11, RESET guest-reset 11",
+            "RESET guest-reset 0, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11",
         ),
         ("{bootLoop: noService}", "", "RESET guest-reset 0"),
         ("{slowBoot: {by: 30s}}", "", "RESET guest-reset 0"),
@@ -226,7 +228,7 @@ fn what_comes_of_boots_that_never_end() {
 #[test]
 fn how_long_a_slow_boot_takes() {
     for (fault, expected) in
-        [("{slowBoot: {by: 30s}}", Some(49)), ("{clockJump: {forward: 1h}}", Some(19)), ("{bootLoop: noService}", None)]
+        [("{slowBoot: {by: 30s}}", Some(46)), ("{clockJump: {forward: 1h}}", Some(16)), ("{bootLoop: noService}", None)]
     {
         let vm = fixture::vm().build();
         let steps = format!("{{after: guest ready, plus: 2s, fault: {fault}}}, {{plus: 2s, fault: guestReboot}}");

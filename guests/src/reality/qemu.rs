@@ -96,7 +96,8 @@ impl Backend for Qemu {
     type Guest = QemuGuest;
 
     fn past(&self) -> Option<Rc<Past>> {
-        let template = self.template.as_ref()?;
+        // That was another boot than those are to be.
+        let template = self.template.as_ref().filter(|_| self.boots.borrow().is_empty())?;
         Some(Rc::new(Past { history: template.history.clone(), template: template.key() }))
     }
 

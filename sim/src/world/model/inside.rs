@@ -33,7 +33,7 @@ impl Model {
             // Nobody waits for that program.
             Fault::HungTask { lasting, timeout_secs, panics } => {
                 let noticed = Duration::from_secs((*timeout_secs).into());
-                if *panics && lasting.0 > noticed {
+                if *panics && !noticed.is_zero() && lasting.0 > noticed {
                     self.later(now, noticed, vmi, InGuest::Panic);
                 }
             }
