@@ -16,8 +16,11 @@ use vmhealth_sim::scenario::Scenario;
 use vmhealth_sim::yaml::Pieces;
 use xtask::report::{RunFolder, Secrets, merge, openmetrics};
 
-/// Each by the name of its target and of its corpus.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 10] = [
+/// A target's name, which is its corpus's, too, and what it runs.
+type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const TARGETS: [Target; 10] = [
     ("agent", agent),
     ("check", manifest_text),
     ("dhcp", dhcp),

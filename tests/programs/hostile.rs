@@ -393,7 +393,7 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
         status = child.try_wait().unwrap();
         std::thread::sleep(LOOK);
     }
-    let _ = child.kill();
+    let _ = child.kill().and_then(|()| child.wait());
     assert_eq!(status.expect("an end").code(), Some(0));
     writer.flush().unwrap();
     drop(reader);
