@@ -68,7 +68,8 @@ fn file_at(root: Cursor<'_>) -> Option<FleetFile> {
         needed(at, "name", Cursor::text)
     });
     let spec = needed(root, "spec", spec);
-    (api_version?, kind?);
+    api_version?;
+    kind?;
     let metadata = Metadata { name: name?.to_owned() };
     Some(FleetFile { api_version: "vmhealth.dev/v1alpha1".into(), kind: "Fleet".into(), metadata, spec: spec? })
 }
