@@ -166,7 +166,7 @@ fn said_by_qemu(faults: &[&str], guest: &str, devices: &str) -> String {
     let (_, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
     let begun = |e: &Entry| matches!(e.event, Event::FaultBegun(_));
     let sorted = trace.sorted();
-    let last = sorted.iter().rposition(|e| begun(e)).unwrap_or_else(|| panic!("{faults:?} did not begin"));
+    let last = sorted.iter().rposition(begun).unwrap_or_else(|| panic!("{faults:?} did not begin"));
     let mut before = sorted[last].at;
     let mut said = Vec::new();
     for entry in &sorted[last..] {
