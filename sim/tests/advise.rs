@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::time::Duration;
 use vmhealth_sim::advise::{
-    Advice, Answer, Bench, Boots, Goal, Maintenance, Numbers, Way, advise, breaking, maintain, merge_patch,
+    Advice, Answer, Bench, Boots, Goal, Maintenance, Numbers, Way, advise, breaking, maintain, merge_into, merge_patch,
 };
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::cluster::KubevirtVersion;
@@ -88,15 +88,9 @@ fn what_is_advised() {
 
 /// The patch, put into the manifest's text as kubectl does.
 fn patched(vm: &Vm, answer: &Answer) -> VirtualMachine {
-    fn merge(into: &mut serde_json::Value, patch: &serde_json::Value) {
-        let serde_json::Value::Object(fields) = patch else { return into.clone_from(patch) };
-        for (name, value) in fields {
-            merge(&mut into[name.as_str()], value);
-        }
-    }
     let mut document: serde_json::Value = yaml::read(&vm.yaml()).unwrap_or_else(|e| panic!("{e:?}"));
     if let Some(patch) = merge_patch(&answer.changes, false) {
-        merge(&mut document, &patch);
+        merge_into(&mut document, &patch);
     }
     manifest::read("vm.yaml", &document.to_string()).unwrap_or_else(|e| panic!("{e}"))
 }

@@ -45,9 +45,7 @@ pub struct Broken {
 /// The faults that concern a VM and that only a restart heals.
 pub fn breaking(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Broken> {
     let for_good = |fault: &Fault| {
-        let of_guest = matches!(fault, Fault::KernelPanic | Fault::KernelHang | Fault::KillQemu);
-        of_guest
-            || matches!(fault, Fault::KillWatchdog | Fault::StopWatchdog)
+        matches!(fault, Fault::KernelPanic | Fault::KillWatchdog | Fault::StopWatchdog | Fault::KillQemu)
             || matches!(fault, Fault::Health(health) if !matches!(health, crate::scenario::Health::Status(_)))
     };
     let all = concerning(vm, guest).into_iter().filter(|c| for_good(&c.fault));
