@@ -35,16 +35,16 @@ pub(crate) async fn lose_frames(live: &Live, step: usize, direction: Direction) 
     }
 }
 
-/// What the guest's kernel says to a connection; `None`: nothing.
+/// What the guest's kernel says to a connection; `None`: nothing. An error: the host could not ask.
 pub(crate) async fn answer(live: &Live) -> Result<Option<String>, String> {
     live.netns.know_guest().map_err(|e| e.to_string())?;
     let connection = Network::Namespace(&live.netns).connect(Netns::guest(DISCARD));
-    Ok(match time::timeout(SILENCE, connection).await {
-        Err(_) => None,
-        Ok(Ok(_)) => Some("accepted".to_owned()),
-        Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Some("refused".to_owned()),
-        Ok(Err(e)) => Some(e.to_string()),
-    })
+    match time::timeout(SILENCE, connection).await {
+        Err(_) => Ok(None),
+        Ok(Ok(_)) => Ok(Some("accepted".to_owned())),
+        Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(Some("refused".to_owned())),
+        Ok(Err(e)) => Err(format!("the guest cannot be connected to: {e}")),
+    }
 }
 
 /// Every write fails in a filter that is put above the disk, and the guest is made to write. Confirmed by QEMU having stopped it.

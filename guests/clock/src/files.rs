@@ -22,7 +22,8 @@ fn memory() -> Option<&'static CStr> {
 unsafe fn open_file(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     let writes = flags & libc::O_ACCMODE == libc::O_RDWR;
     // SAFETY: the caller's.
-    let read_only = writes && memory().is_some_and(|memory| unsafe { CStr::from_ptr(path) } == memory);
+    let is_memory = |memory| !path.is_null() && unsafe { CStr::from_ptr(path) } == memory;
+    let read_only = writes && memory().is_some_and(is_memory);
     let flags = if read_only { flags & !libc::O_ACCMODE | libc::O_RDONLY } else { flags };
     let (at, flags, mode) = (c_long::from(libc::AT_FDCWD), c_long::from(flags | libc::O_LARGEFILE), c_long::from(mode));
     // SAFETY: the caller's.

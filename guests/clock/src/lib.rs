@@ -17,7 +17,7 @@
 //!        --a byte into `wake`----->      <--a byte into `stop`--
 //! ```
 //!
-//! `calls.rs` lists every call that is taken over, and why; `files.rs` has one more, which is not about time. Nothing here knows QMP, guests or scenarios.
+//! `calls.rs` lists every call that is taken over, and why; `files.rs` has those that open files, which are not about time. Nothing here knows QMP, guests or scenarios.
 
 pub mod page;
 

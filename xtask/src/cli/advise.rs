@@ -93,7 +93,7 @@ impl Advise {
             // Where there is none, an empty answer with a status that says so is safer than a patch that does nothing.
             AdviseFormat::Patch => match report.patch() {
                 Some(patch) => out(&patch)?,
-                None => eprint!("{}", report.render()),
+                None => say(report.render().trim_end()),
             },
         }
         let status = if report.is_good() { Status::Passed } else { Status::Failed };
@@ -105,7 +105,12 @@ impl Advise {
         say(&format!("on a real guest, with the numbers of {}:", file.display()));
         let results = run_cases(cases, World::Qemu, GuestOptions::default(), None, self.secrets).await?;
         for passed in results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Pass) {
-            out(&format!("\n{}", passed.explained()))?;
+            let explained = format!("\n{}", passed.explained());
+            match self.format {
+                AdviseFormat::Human => out(&explained)?,
+                // Stdout is the document's alone.
+                AdviseFormat::Json | AdviseFormat::Patch => say(explained.trim_end()),
+            }
         }
         Ok(if status == Status::Passed { status_of(&results) } else { status })
     }

@@ -4,12 +4,15 @@ use super::exit::{Failure, usage};
 use crate::lines::tell;
 use crate::stderr;
 use anyhow::anyhow;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
-/// Prints a text, after the lines that were said before. Whoever reads it may have seen enough, like `head`: that is no error.
+/// Prints a text, in a terminal after the lines that were said before. Whoever reads it may have seen enough, like `head`: that is
+/// no error.
 pub(super) fn out(text: &str) -> io::Result<()> {
-    stderr::finish();
+    if io::stdout().is_terminal() && io::stderr().is_terminal() {
+        stderr::finish();
+    }
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),

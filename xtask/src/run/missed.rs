@@ -64,7 +64,7 @@ fn least(is_so: impl Fn(Duration) -> bool) -> Duration {
 /// The line of an expectation in its file; nothing where a command made the scenario.
 fn place(case: &Case, index: usize) -> String {
     let lines = case.texts.scenario.lines().zip(1..).skip_while(|(line, _)| line.trim() != "expect:");
-    let mut expectations = lines.filter(|(line, _)| line.contains("see:"));
+    let mut expectations = lines.filter(|(line, _)| line.contains("see:") && !line.trim_start().starts_with('#'));
     let made = case.id().starts_with("run/your-own/");
     let line = expectations.nth(index).filter(|_| !made);
     line.map_or(String::new(), |(_, number)| format!(" ({}:{number})", case.file.display()))
