@@ -350,33 +350,6 @@ fn overlays(folder: &Path) -> Vec<PathBuf> {
     below.chain(entries.iter().filter(|path| path.ends_with("disk.qcow2")).cloned()).collect()
 }
 
-/// The scratch folder's file system, and the templates', are full: the first is named; without a template a guest boots.
-#[test]
-#[ignore = "needs QEMU and the guest image: cargo xtask test"]
-fn a_full_scratch_or_cache_is_named() {
-    for (folder, mib, more, status, words) in [
-        ("tmp", 2, &["--cold"][..], 3, "the host has no room for what the guest writes to its disk"),
-        ("cache/vmhealth/templates", 64, &[], 0, "booted cold"),
-    ] {
-        let place = Place::without_templates();
-        fs::create_dir_all(place.path(folder)).unwrap();
-        let script = format!("mount -t tmpfs -o size={mib}m tmpfs \"$1\" && shift && exec \"$@\"");
-        let inner = place.command("out", more);
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", &script, "sh"]).arg(place.path(folder));
-        command.arg(inner.get_program()).args(inner.get_args());
-        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        if !nix::unistd::geteuid().is_root() {
-            return eprintln!("SKIPPED, only root mounts a file system over a folder without being another user");
-        }
-        let log = place.path("out.log");
-        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-        let (found, said) = Run { child: command.spawn().unwrap(), log }.end();
-        assert_eq!(found, Some(status), "{folder}: {said}");
-        assert!(said.contains(words), "{folder}: {said}");
-    }
-}
-
 /// A pipe that is full, that nobody reads and nobody closes.
 #[test]
 fn a_reader_that_does_not_read_holds_nothing_up() {

@@ -63,8 +63,7 @@ pub(super) async fn run() -> Result<Status, Failure> {
         return Ok(Status::Failed);
     }
     // Each has a place of its own, and mostly waits.
-    let of_hosts =
-        ["-p", "xtask", "--test", "hostile", "--test", "hostile_guest", "--", "--ignored", "--test-threads=3"];
+    let of_hosts = ["-p", "xtask", "--test", "hostile", "--", "--ignored", "--test-threads=3"];
     if is_local && !cargo_test(&sources, &of_hosts)? {
         return Ok(Status::Failed);
     }
