@@ -93,6 +93,8 @@ for generator in "$r"/usr/lib/systemd/system-generators/*; do
     ln -sfn /dev/null "$r/etc/systemd/system-generators/${generator##*/}"
 done
 rm "$r/etc/systemd/system-generators/cloud-init-generator"
+# It makes units of the credentials by which a new VMI is told what is wrong with its boots.
+rm "$r/etc/systemd/system-generators/systemd-debug-generator"
 cat >"$r/etc/systemd/system-generators/cloud-init-generator" <<'GENERATOR'
 #!/bin/sh
 mkdir -p /run/cloud-init

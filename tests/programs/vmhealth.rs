@@ -5,6 +5,10 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+/// Between two looks at what a program has done, which have a deadline.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A user's scenario, and its manifest.
 const OWN_SCENARIO: &str = "\

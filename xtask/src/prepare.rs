@@ -211,14 +211,14 @@ pub async fn prepare_all(architectures: BTreeSet<Architecture>, options: GuestOp
     if swept > 0 {
         say(&format!("removed {swept} containers of runs that were killed"));
     }
-    let missing: Vec<&str> = confine::parts().await.iter().filter(|p| p.found.is_err()).map(|p| p.name).collect();
-    if !missing.is_empty() {
-        say(&format!("QEMU runs without {}: {} doctor says what it takes", missing.join(" and "), program::name()));
-    }
     let mut hosts = if options.hosts.is_empty() { vec![default_host().await] } else { options.hosts.clone() };
     // The same host twice would be compared with itself.
     let mut seen = BTreeSet::new();
     hosts.retain(|h| seen.insert(h.0.name()));
+    let missing: Vec<&str> = confine::parts().await.iter().filter(|p| p.found.is_err()).map(|p| p.name).collect();
+    if !missing.is_empty() && hosts.iter().any(|h| h.0.runs_installed_qemu()) {
+        tell(&format!("QEMU runs without {}: {} doctor says what it takes", missing.join(" and "), program::name()));
+    }
     let mut realities = Vec::new();
     for host in hosts {
         let mut platforms = BTreeMap::new();

@@ -83,11 +83,9 @@ fn find() -> Result<PathBuf, String> {
     let candidates = own.ancestors().take(2).filter(|folder| folder.starts_with(&mount));
     let mut why = String::new();
     for folder in candidates {
+        sweep(folder);
         match hands_on(folder).and_then(|()| Group::new(folder, 0).map(drop).map_err(|e| e.to_string())) {
-            Ok(()) => {
-                sweep(folder);
-                return Ok(folder.to_owned());
-            }
+            Ok(()) => return Ok(folder.to_owned()),
             Err(reason) => why = format!("{}: {reason}", folder.display()),
         }
     }
@@ -108,12 +106,13 @@ fn hands_on(folder: &Path) -> Result<(), String> {
         .map_err(|e| format!("it does not hand on `memory` and `pids`: {e}"))
 }
 
-/// Removes the groups of runs that were killed.
+/// Removes the groups of runs that were killed; before this process has made one, also of one that had its number.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+        let gone = |owner| owner == std::process::id() || !Path::new(&format!("/proc/{owner}")).exists();
+        if owner.is_some_and(gone) {
             // Its QEMU may be ending yet.
             let _ = fs::remove_dir(entry.path());
         }

@@ -30,6 +30,7 @@ pub async fn parts() -> [Part; 3] {
         None => Err(format!("this kernel has none, or was told not to; it takes {ALLOW_LANDLOCK}")),
     };
     let group = match cgroup::parent() {
+        Ok(_) if namespaces.is_err() => Err("it goes with the namespaces".into()),
         Ok(_) => Ok("QEMU's memory and threads are limited".into()),
         Err(why) => Err(format!("{why}; to have one: {DELEGATE}")),
     };

@@ -54,7 +54,7 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
     let plan = Plan::new(&root, &program, &accesses, confined.kvm, confined.memory_mib + OVERHEAD_MIB)?;
-    let group = group(confined.memory_mib)?;
+    let group = group(confined.memory_mib);
     let door = group.as_ref().map(Group::door);
     let parent = pidfd(std::process::id())?;
     let mut command = Command::new(program);
@@ -69,7 +69,8 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     // SAFETY: system calls only, on what was allocated here.
     unsafe {
         command.pre_exec(move || {
-            door.map_or(Ok(()), join)?;
+            // Without its limits it is still confined.
+            let _ = door.map(join);
             enter(&plan, parent.as_raw_fd())
         });
     }
@@ -84,9 +85,9 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     Ok(Process::new(Some(pid), |given_up| wait(Handle(handle), end, given_up)))
 }
 
-/// The group that a process is to be in; `None`: there are none here.
-fn group(memory_mib: u64) -> io::Result<Option<Group>> {
-    cgroup::parent().ok().map(|parent| Group::new(&parent, memory_mib)).transpose()
+/// The group that a process is to be in; `None`: there are none here, or no more of them. The rest of the confinement does without.
+fn group(memory_mib: u64) -> Option<Group> {
+    cgroup::parent().ok().and_then(|parent| Group::new(&parent, memory_mib).ok())
 }
 
 /// The same where there can be no namespaces: among the host's files and with the rights of the runner, but what it may open,

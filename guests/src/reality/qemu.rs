@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use vmhealth_sim::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use vmhealth_sim::engine::{Config, Connection, FaultNews, Input, Request, VmiInput};
 use vmhealth_sim::kubelet::Attempt;
-use vmhealth_sim::manifest::{Destination, WatchdogAction};
+use vmhealth_sim::manifest::{Architecture, Destination, WatchdogAction};
 use vmhealth_sim::scenario::Fault;
 use vmhealth_sim::trace::ShutdownCause;
 
@@ -58,8 +58,8 @@ pub(super) struct Qemu {
     service: Option<Service>,
     /// Somebody else is going to talk to their QEMUs.
     shared_monitor: bool,
-    /// What is wrong with every boot from now on.
-    boots: Rc<RefCell<Vec<Fault>>>,
+    /// What is wrong with every boot from now on: the latest fault of that kind.
+    boots: Rc<RefCell<Option<Fault>>>,
 }
 
 impl Qemu {
@@ -81,12 +81,9 @@ impl Qemu {
     /// A disk that is fresh, and a kernel that is told what was done to the one before.
     fn spoilt(&self, mut spec: VmSpec) -> VmSpec {
         let os = spec.platform.image.os;
-        if let Some(kernel) = &mut spec.platform.image.kernel {
-            self.boots
-                .borrow()
-                .iter()
-                .filter_map(|fault| os.spoil_boot(fault))
-                .for_each(|words| kernel.cmdline += &words);
+        let words = self.boots.borrow().as_ref().and_then(|fault| os.spoil_boot(fault));
+        if let (Some(kernel), Some(words)) = (&mut spec.platform.image.kernel, words) {
+            kernel.cmdline += &words;
         }
         spec
     }
@@ -97,7 +94,7 @@ impl Backend for Qemu {
 
     fn past(&self) -> Option<Rc<Past>> {
         // That was another boot than those are to be.
-        let template = self.template.as_ref().filter(|_| self.boots.borrow().is_empty())?;
+        let template = self.template.as_ref().filter(|_| self.boots.borrow().is_none())?;
         Some(Rc::new(Past { history: template.history.clone(), template: template.key() }))
     }
 
@@ -152,7 +149,7 @@ pub(super) struct QemuGuest {
     /// When QEMU was last asked whether it still answers.
     answered: Cell<Instant>,
     /// Of the VM's later guests.
-    boots: Rc<RefCell<Vec<Fault>>>,
+    boots: Rc<RefCell<Option<Fault>>>,
 }
 
 impl Running for QemuGuest {
@@ -286,7 +283,11 @@ impl QemuGuest {
                 let why = "a new VMI has a fresh disk, and your own image's firmware takes no words for its kernel: run it with vmhealth's own, without --image";
                 return vec![Input::Fault { step, news: FaultNews::Failed(why.into()) }];
             }
-            self.boots.borrow_mut().push(fault.clone());
+            if self.spec.platform.architecture != Architecture::Amd64 {
+                let why = "a new VMI has a fresh disk, and only systemd 256 and later takes units from the kernel's command line: vmhealth's s390x image has an older one";
+                return vec![Input::Fault { step, news: FaultNews::Failed(why.into()) }];
+            }
+            self.boots.replace(Some(fault.clone()));
         }
         let (news, holder) = match fault::inject(&self.live, step, fault, self.config.guest_scale).await {
             Ok(confirmed) => (FaultNews::Confirmed(confirmed.how), confirmed.petter),

@@ -17,9 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 /// may take sixteen times as much.
 const MAX_LINE: u64 = 1 << 20;
 
-/// Of one QEMU: far more than any guest makes it send, which holds back those that a guest can make at will (once a second
-/// each). One more ends the connection: they are kept until they are dealt with, and each is told in the run's trace.
+/// Of one QEMU: far more than any guest makes it send, for QEMU holds back those that a guest can make at will (once a second
+/// each), but for [`AT_WILL`]. One more ends the connection: they are kept until they are dealt with, and each is told in the
+/// run's trace.
 const MAX_EVENTS: usize = 50_000;
+/// What a guest with a panic device makes as often as it likes, by a write to the device's port (`hw/misc/pvpanic.c`).
+const AT_WILL: [&str; 2] = ["GUEST_CRASHLOADED", "GUEST_PANICKED"];
+/// So many of those are told; what comes after them says nothing new.
+const MAX_AT_WILL: usize = 1000;
 
 /// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +150,7 @@ async fn read_lines(
     pending: Pending,
     events: mpsc::UnboundedSender<QmpEvent>,
 ) {
-    let (mut line, mut told) = (Vec::new(), 0);
+    let (mut line, mut told, mut at_will) = (Vec::new(), 0, 0);
     loop {
         line.clear();
         match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
@@ -155,6 +160,12 @@ async fn read_lines(
         transcript.received(&line);
         let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
         if let Some(name) = value.get("event").and_then(Value::as_str) {
+            if AT_WILL.contains(&name) {
+                at_will += 1;
+                if at_will > MAX_AT_WILL {
+                    continue;
+                }
+            }
             told += 1;
             if told > MAX_EVENTS {
                 transcript.remark("more events than any guest is worth");

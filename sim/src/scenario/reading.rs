@@ -3,6 +3,7 @@
 use super::file::{Scenario, Spec};
 use super::pattern::Pattern;
 use super::user::UserRequest;
+use crate::fault::FaultKind;
 use crate::manifest::{self, WatchdogModel};
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
@@ -137,6 +138,11 @@ fn of_the_guest(spec: &Spec) -> Vec<String> {
 
 fn of_the_steps(spec: &Spec) -> Vec<String> {
     let mut wrong = Vec::new();
+    // Each is a unit of its own on the next boot's way, and one would hide the other.
+    let has = |kind| spec.steps.iter().flat_map(|step| &step.fault).any(|fault| fault.kind() == kind);
+    if has(FaultKind::SlowBoot) && has(FaultKind::BootLoop) {
+        wrong.push("spec.steps: slowBoot and bootLoop do not go together: keep one".into());
+    }
     for (i, step) in spec.steps.iter().enumerate() {
         if step.fault.is_some() == step.user.is_some() {
             wrong.push(format!("spec.steps[{i}]: expected exactly one of fault, user"));

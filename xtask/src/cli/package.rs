@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -66,8 +66,12 @@ impl Package {
             }
         }
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string()).map_err(infra)?;
+        // Of another version, perhaps.
+        for old in packages(&folder, &kinds)? {
+            fs::remove_file(old)?;
+        }
         contents(&built(&sources, self.debug)?, &folder)?;
-        for kind in kinds {
+        for kind in &kinds {
             let made = match kind {
                 // The binary is there, and as it is.
                 PackageKind::Deb => {
@@ -78,12 +82,22 @@ impl Package {
             };
             tell(made.trim_end());
         }
-        let mut files: Vec<String> = fs::read_dir(&folder)?.flatten().map(|e| e.path().display().to_string()).collect();
-        files.retain(|file| [".deb", ".rpm", IMAGE].iter().any(|end| file.ends_with(end)));
-        files.sort();
-        out(&(files.join("\n") + "\n"))?;
+        out(&(packages(&folder, &kinds)?.join("\n") + "\n"))?;
         Ok(Status::Passed)
     }
+}
+
+/// The packages of these kinds that are there.
+fn packages(folder: &Path, kinds: &BTreeSet<PackageKind>) -> io::Result<Vec<String>> {
+    let end = |kind: &PackageKind| match kind {
+        PackageKind::Deb => ".deb",
+        PackageKind::Rpm => ".rpm",
+        PackageKind::Image => IMAGE,
+    };
+    let mut files: Vec<String> = fs::read_dir(folder)?.flatten().map(|e| e.path().display().to_string()).collect();
+    files.retain(|file| kinds.iter().any(|kind| file.ends_with(end(kind))));
+    files.sort();
+    Ok(files)
 }
 
 fn cargo(sources: &Path) -> Command {

@@ -24,6 +24,8 @@ struct Item {
     key: String,
     /// How long it took last time.
     last: Option<Duration>,
+    /// Its number among those that have begun; one that is run again keeps it.
+    number: Option<usize>,
     begun: Option<Instant>,
     took: Option<Duration>,
 }
@@ -44,7 +46,7 @@ impl Tally {
     /// It is going to be waited for; `key`: what its duration is noted under.
     pub(crate) fn expect(&mut self, what: What, index: usize, name: &str, key: String) {
         let last = self.durations.last(&key);
-        let item = Item { name: name.to_owned(), key, last, begun: None, took: None };
+        let item = Item { name: name.to_owned(), key, last, number: None, begun: None, took: None };
         self.items.insert((what, index), item);
     }
 
@@ -53,8 +55,7 @@ impl Tally {
         let all = self.of(what).count();
         let begun = self.of(what).filter(|item| item.begun.is_some()).count();
         let Some(item) = self.items.get_mut(&(what, index)) else { return String::new() };
-        // One that is run again keeps its number.
-        let number = if item.begun.is_some() { begun } else { begun + 1 };
+        let number = *item.number.get_or_insert(begun + 1);
         item.begun = Some(now);
         match item.last {
             Some(last) => format!("{number} of {all}, {} last time", words(last)),
