@@ -128,8 +128,8 @@ impl Plan {
             return Ok(());
         }
         Err(format!(
-            "spec.for: too short to see whether the fleet settles: the last VM's turn in the incidents is over an hour before {}, \
-             which is needed at least",
+            "spec.for: too short to see whether the fleet settles: an hour after the last VM of a node has had its turn in the \
+             incidents, {} at least",
             humantime::format_duration(needed)
         ))
     }
