@@ -263,7 +263,7 @@ mod tests {
     use crate::yaml;
     use fastrand::Rng;
 
-    const FAULTS: [&str; 12] = [
+    const FAULTS: [&str; 13] = [
         "kernelPanic",
         "killWatchdog",
         "stopWatchdog",
