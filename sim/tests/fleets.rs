@@ -16,11 +16,22 @@ fn plan(spec: &str, vm: &Vm) -> Plan {
     planned(&file, &vm.yaml())
 }
 
+/// The same, or why there is none.
+fn tried(spec: &str, vm: &Vm) -> Result<Plan, String> {
+    let text = format!("{{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {{name: f}}, spec: {{{spec}}}}}");
+    let file = FleetFile::read("fleet.yaml", &text).map_err(|e| e.to_string())?;
+    plan_of(&file, &vm.yaml())
+}
+
 fn planned(file: &FleetFile, manifest: &str) -> Plan {
+    plan_of(file, manifest).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn plan_of(file: &FleetFile, manifest: &str) -> Result<Plan, String> {
     let vm = manifest::read("vm.yaml", manifest).unwrap_or_else(|e| panic!("{e}\n{manifest}"));
     let guest: GuestProfile = yaml::read(GUEST).unwrap_or_else(|e| panic!("{e:?}"));
     let resolved = vec![Resolved { vm, guest }; file.spec.groups.len()];
-    Plan::new(file, resolved).unwrap_or_else(|e| panic!("{e}"))
+    Plan::new(file, resolved)
 }
 
 fn run(plan: &Plan) -> Outcome {
@@ -172,7 +183,7 @@ fn example((file, manifest): (&str, &str)) -> Plan {
 fn with_the_documents_numbers_the_storm_does_not_end() {
     let plan = example(DOCUMENT);
     let outcome = run(&plan);
-    assert_eq!((outcome.settling.unsettled, outcome.settling.worst.map(|(node, _)| node)), (1, Some(0)));
+    assert_eq!((outcome.settling.unsettled, outcome.settling.worst), (1, Some((0, 1380))));
     assert_eq!(outcome.still_down, 60, "nobody of that node is ever back");
     assert_eq!((outcome.storm.nodes, outcome.storm.peak), (1, 60));
     assert!(outcome.storm.longest > Duration::from_secs(5 * 3600), "{:?}", outcome.storm);
@@ -263,6 +274,18 @@ fn what_is_refused() {
         ),
         (
             "nodeDown: {for: 2m}",
+            "nodeDown: {for: 2m}, nodes: 2",
+            "spec.incidents[0].nodes: expected a whole number from 1 to 1, found 2",
+        ),
+        // The error is at the name that comes again, whatever is wrong before it.
+        (
+            "    - {name: a, manifest: m, count: 1, boot: {is: 30s}}\n",
+            "    - {name: x}\n    - {name: a, manifest: m, count: 1, boot: {is: 30s}}\n    - {name: a, manifest: m, count: 1, \
+             boot: {is: 30s}}\n",
+            "spec.groups[2]: there is another group of the name \"a\"",
+        ),
+        (
+            "nodeDown: {for: 2m}",
             "nodeDown: {for: 2m}, groups: [b]",
             "spec.incidents[0].groups[0]: there is no group \"b\" (groups: a)",
         ),
@@ -278,6 +301,93 @@ fn what_is_refused() {
         let error = FleetFile::read("f", &text).map(|_| ()).map_err(|e| e.to_string());
         assert!(error.as_ref().is_err_and(|e| e.contains(message)), "{to}\n{message}\n{error:?}");
     }
+}
+
+/// What a fleet file says that its manifest, or the number of its VMs, does not go with.
+#[test]
+fn what_no_plan_is_made_of() {
+    let ready = |more: &str| vm().readiness(&format!("httpGet: {{port: 1500, path: /healthz}}, {more}"));
+    let moved = || watched().spec("evictionStrategy: LiveMigrate");
+    let group = "nodes: {count: 1}, groups: [{name: a, manifest: m, count: 20, boot: {is: 30s}";
+    for (spec, vm, message) in [
+        (
+            format!("for: 3h, {group}}}], incidents: [{{at: 30m, badImage: {{for: 10m, apart: 1h}}}}]"),
+            watched(),
+            // The twentieth begins 19 hours after the first.
+            "spec.for: too short to see whether the fleet settles: an hour after the last VM of a node has had its turn in the incidents, \
+             20h 40m at least",
+        ),
+        (
+            format!("for: 2h, {group}}}], incidents: [{{at: 30m, drain: {{migration: 10m}}}}]"),
+            moved(),
+            "in the incidents, 3h 10m at least",
+        ),
+        (
+            format!("for: 2h, {group}}}]"),
+            ready("periodSeconds: 2147483647, successThreshold: 2147483647"),
+            "spec.groups[0].manifest: readinessProbe: with initialDelaySeconds 0, periodSeconds 2147483647 and",
+        ),
+        (
+            format!(
+                "for: 400d, {group}, faults: [{{fault: guestReboot, every: 30d}}, {{fault: kernelPanic, every: 1m}}]}}]"
+            ),
+            watched(),
+            "spec.groups[0].faults[1]: with kernelPanic so often a node has more than 1000000 faults by chance",
+        ),
+    ] {
+        let error = tried(&spec, &vm).map(|_| ()).err().unwrap_or_default();
+        assert!(error.contains(message), "{spec}\n{message}\n{error}");
+    }
+    // One hour later the last VM of two, or of a group of ten that move two at a time, has had its turn.
+    for (vms, incident, vm) in [
+        (2, "badImage: {for: 10m, apart: 1h}", watched()),
+        (10, "drain: {migration: 10m}", moved()),
+        (20, "badImage: {for: 10m, apart: 1h}, vms: 2", watched()),
+    ] {
+        let spec = format!(
+            "for: 2h40m, nodes: {{count: 1}}, groups: [{{name: a, manifest: m, count: {vms}, boot: {{is: 30s}}}}], \
+             incidents: [{{at: 30m, {incident}}}]"
+        );
+        assert_eq!(tried(&spec, &vm).map(|_| ()), Ok(()), "{spec}");
+    }
+}
+
+/// Two incidents that are called the same have a cause in common, and each has that name.
+#[test]
+fn incidents_of_one_name() {
+    let groups =
+        "[{name: a, manifest: m, count: 1, boot: {is: 60s}}, {name: b, manifest: m, count: 1, boot: {is: 60s}}]";
+    let plan = plan(
+        &format!(
+            "for: 2h, nodes: {{count: 1}}, groups: {groups}, incidents: [{{at: 10m, groups: [a], nodeDown: {{for: 2m}}}}, \
+             {{at: 10m, groups: [b], nodeDown: {{for: 3m}}}}, {{at: 20m, fault: guestReboot}}]"
+        ),
+        &watched(),
+    );
+    let names: Vec<&str> = plan.incidents().iter().map(|incident| plan.name_of(incident)).collect();
+    assert_eq!(names, ["nodeDown at 10m", "nodeDown at 10m", "guestReboot at 20m"]);
+}
+
+/// Rare losses of the network make liveness kill a guest that would have come back: each time once, and that is no storm.
+#[test]
+fn chance_alone_settles() {
+    let group = "count: 60, boot: {is: 60s}, faults: [{fault: {networkLoss: {for: 90s}}, every: 1000h}]";
+    let spec = format!("for: 400h, nodes: {{count: 1}}, groups: [{{name: a, manifest: m, {group}}}]");
+    let patient = "httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 120";
+    let outcome = run(&plan(&spec, &watched().liveness(patient)));
+    assert!(outcome.false_restarts > 10, "{outcome:?}");
+    assert_eq!(outcome.settling.unsettled, 0, "{:?}", outcome.settling);
+}
+
+/// Back from an incident is who was lost to it, and not who breaks by chance an hour later.
+#[test]
+fn chance_is_not_the_incidents_return() {
+    let spec = "for: 40d, nodes: {count: 1}, groups: [{name: a, manifest: m, count: 20, boot: {is: 60s}, \
+                faults: [{fault: {networkLoss: {for: 90s}}, every: 10d}]}], incidents: [{at: 1h, nodeDown: {for: 2m}}]";
+    let patient = "httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 120";
+    let outcome = run(&plan(spec, &watched().liveness(patient)));
+    assert!(outcome.false_restarts > 10, "{outcome:?}");
+    assert!(secs(55, 90).contains(&outcome.settling.after), "{:?}", outcome.settling);
 }
 
 /// The JSON Schema has the fields that the reader names when it meets another one.

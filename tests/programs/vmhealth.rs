@@ -302,7 +302,7 @@ fn a_fleet_is_the_same_with_any_number_of_threads() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
-    let alone = run(&["--threads", "1", "--out", "fleet.html"]);
+    let alone = run(&["--threads", "1", "--report", "fleet.html"]);
     let report: serde_json::Value = serde_json::from_slice(&alone).unwrap();
     assert_eq!((&report["vms"], &report["nodes"], &report["settles"]), (&210.into(), &70.into(), &true.into()));
     assert!(report["faults"].as_u64().is_some_and(|n| n > 300), "{report}");

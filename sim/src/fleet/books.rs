@@ -18,9 +18,9 @@ const LATE: Duration = Duration::from_secs(600);
 /// What a node's books have beside its outcome.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// False restarts by minute.
-    pub(super) false_restarts: BTreeMap<u64, u64>,
-    /// When the last VM was back from an incident, or from a false restart.
+    /// False restarts of guests that have not served since the one before, by minute: restarts that are made by restarts.
+    pub(super) repeated: BTreeMap<u64, u64>,
+    /// When the last VM was back from an incident, or from a false restart that an incident made.
     pub(super) back: Option<Duration>,
 }
 
@@ -46,11 +46,17 @@ pub(super) struct Books {
     asked: VecDeque<usize>,
     /// Causes from here on are incidents'.
     first_incident: usize,
+    /// When the last incident is over, on the fleet's clock.
+    over: Time,
+    /// The present loss, or what broke last, goes back to an incident.
+    of_incident: bool,
+    /// The guest has not served since a false restart.
+    restarted: bool,
     liveness_failed: Option<u32>,
 }
 
 impl Books {
-    pub(super) fn new(member: &Member, first_incident: usize) -> Books {
+    pub(super) fn new(member: &Member, first_incident: usize, over: Duration) -> Books {
         let sent = member.endpoint_serves();
         Books {
             available: sent == Some(true),
@@ -61,6 +67,9 @@ impl Books {
             episode: None,
             asked: VecDeque::new(),
             first_incident,
+            over: Time::ZERO + over,
+            of_incident: false,
+            restarted: false,
             liveness_failed: None,
         }
     }
@@ -77,6 +86,8 @@ impl Books {
             self.since = at;
         }
         self.cause = Some(cause);
+        // A false restart goes back to what was before it.
+        self.of_incident = cause >= self.first_incident || (cause == FALSE_RESTARTS && self.of_incident);
     }
 
     /// Takes what happened; `comes_back`: before it, the guest served or would have without anybody's help.
@@ -106,7 +117,9 @@ impl Books {
                     outcome.kills += 1;
                     if comes_back {
                         outcome.false_restarts += 1;
-                        *log.false_restarts.entry(minute).or_default() += 1;
+                        if std::mem::replace(&mut self.restarted, true) {
+                            *log.repeated.entry(minute).or_default() += 1;
+                        }
                         self.blame(at, FALSE_RESTARTS, outcome);
                     }
                 }
@@ -152,6 +165,7 @@ impl Books {
                 _ => {}
             }
         }
+        self.restarted &= !member.serves();
         let available = sent == Some(true);
         match (self.available, available) {
             (true, false) => (self.lost_at, self.since) = (at, at),
@@ -159,7 +173,8 @@ impl Books {
                 let cause = self.cause.take().unwrap_or(OTHER);
                 outcome.lose(cause, self.since, at);
                 outcome.recovered(at.since(self.lost_at));
-                if cause == FALSE_RESTARTS || cause >= self.first_incident {
+                let under_way = cause == FALSE_RESTARTS && self.lost_at < self.over;
+                if std::mem::take(&mut self.of_incident) || under_way {
                     log.back = log.back.max(Some(at.since_origin()));
                 }
                 // What was broken has had its effect.

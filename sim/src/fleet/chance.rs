@@ -24,6 +24,17 @@ impl Rate {
         };
         Duration::try_from_secs_f64(seconds).ok()
     }
+
+    /// When a VM breaks, one after the other, before the horizon.
+    pub(super) fn times(self, horizon: Duration, random: &mut Rng) -> impl Iterator<Item = Duration> {
+        let mut at = Duration::ZERO;
+        std::iter::from_fn(move || {
+            let next = at.checked_add(self.draw(random)?).filter(|next| *next < horizon)?;
+            // A VM that breaks more often than each second is never whole.
+            at = next.max(at + Duration::from_secs(1));
+            Some(at)
+        })
+    }
 }
 
 /// Tells different runs apart; nobody tries to make two alike.

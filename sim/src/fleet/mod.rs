@@ -9,6 +9,7 @@ mod alike;
 mod books;
 mod chance;
 mod file;
+mod incident;
 mod node;
 mod outcome;
 mod plan;

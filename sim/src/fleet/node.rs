@@ -70,7 +70,7 @@ impl Node {
             outcome: Outcome::new(plan.horizon, plan.causes().len()),
             log: Log::default(),
             digest: Digest::default(),
-            over: Duration::ZERO,
+            over: plan.over(node),
         };
         let mut taken = vec![0; plan.incidents.len()];
         for (index, group) in plan.groups.iter().enumerate() {
@@ -80,31 +80,12 @@ impl Node {
                 let (spec, config) = group.scenario(&mut random);
                 let boots = (group.boots, random.u64(..));
                 let member = Member::new(&group.vm, &spec, config, GroupPlan::timings(), boots);
-                let (coming, outages) = made.befalls(plan, node, group, &mut taken);
+                let (coming, outages) = befalls(plan, node, group, &mut taken);
                 let coming = by_time(coming, group.by_chance(plan.horizon, &mut random));
                 made.join(plan, member, offset, coming, outages);
             }
         }
         made
-    }
-
-    /// What incidents are to a VM of the group; `taken`: how many VMs of the node each has found before it.
-    fn befalls(&mut self, plan: &Plan, node: u32, group: &GroupPlan, taken: &mut [u32]) -> (Vec<Coming>, Vec<Outage>) {
-        let (mut coming, mut outages) = (Vec::new(), Vec::new());
-        for (incident, taken) in plan.incidents.iter().zip(taken) {
-            let elsewhere = incident.nodes.is_some_and(|nodes| node >= nodes) || !incident.concerns(&group.name);
-            if elsewhere || incident.vms.is_some_and(|vms| *taken >= vms) {
-                continue;
-            }
-            let cause = plan.label(incident);
-            let comes = incident.comes(*taken, &group.vm);
-            let last = comes.iter().map(|(at, _)| *at).max().unwrap_or_default();
-            self.over = self.over.max(incident.over()).max(last);
-            coming.extend(comes.into_iter().map(|(at, what)| (at, what, cause)));
-            outages.extend(incident.without_power().map(|(from, to)| (from, to, cause)));
-            *taken += 1;
-        }
-        (coming, outages)
     }
 
     /// Goes through what a VM was before the fleet's beginning, by itself.
@@ -120,7 +101,7 @@ impl Node {
         let first = coming.front().map_or(self.end.since_origin() * 2, |(at, ..)| *at);
         let next = member.run_until(begins, on_its_clock(first, offset));
         member.news();
-        let books = Books::new(&member, plan.first_incident());
+        let books = Books::new(&member, plan.first_incident(), self.over);
         let one = One { books, boots: false, pace: 1.0, due: None, member, offset, coming, outages };
         let next = one.due_after(next);
         self.vms.push(one);
@@ -228,7 +209,7 @@ impl Node {
         outcome.nodes = 1;
         outcome.storm = Storm::of(outcome.vms, &outcome.minutes);
         outcome.settling =
-            Settling::of((node, outcome.vms), (self.over, plan.horizon), &self.log.false_restarts, self.log.back);
+            Settling::of((node, outcome.vms), (self.over, plan.horizon), &self.log.repeated, self.log.back);
         outcome.digest = self.digest.value();
         outcome
     }
@@ -246,6 +227,22 @@ impl One {
         let coming = self.coming.front().map(|(at, ..)| Time::ZERO + *at);
         earliest([own, coming])
     }
+}
+
+/// What incidents are to a VM of the group; `taken`: how many VMs of the node each has found before it.
+fn befalls(plan: &Plan, node: u32, group: &GroupPlan, taken: &mut [u32]) -> (Vec<Coming>, Vec<Outage>) {
+    let (mut coming, mut outages) = (Vec::new(), Vec::new());
+    for (incident, taken) in plan.incidents.iter().zip(taken) {
+        let here = incident.is_on(node) && incident.concerns(&group.name);
+        if !here || incident.vms.is_some_and(|vms| *taken >= vms) {
+            continue;
+        }
+        let cause = plan.cause_of(incident);
+        coming.extend(incident.comes(*taken, &group.vm).into_iter().map(|(at, what)| (at, what, cause)));
+        outages.extend(incident.without_power().map(|(from, to)| (from, to, cause)));
+        *taken += 1;
+    }
+    (coming, outages)
 }
 
 /// In the order of their times; of one moment, what incidents bring comes first.
@@ -266,7 +263,7 @@ mod tests {
     use crate::yaml;
     use fastrand::Rng;
 
-    const FAULTS: [&str; 12] = [
+    const FAULTS: [&str; 13] = [
         "kernelPanic",
         "killWatchdog",
         "stopWatchdog",
@@ -279,6 +276,7 @@ mod tests {
         "{networkLoss: {for: 50s}}",
         "{ioError: {for: 20s}}",
         "{nodeLost: {for: 4m, by: powerLoss}}",
+        "{bootLoop: panic}",
     ];
 
     /// With nobody beside it a VM of a fleet is what the engine's own run makes of it: each change and its time.

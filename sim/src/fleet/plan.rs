@@ -5,8 +5,8 @@ use super::chance::mixed;
 use super::file::{BootSpec, FleetFile, Happens, Incident, Rate};
 use crate::cluster::KubevirtVersion;
 use crate::engine::Config;
-use crate::fault::{Direction, Fault, NodeLoss};
-use crate::manifest::{RunStrategy, VirtualMachine};
+use crate::fault::Fault;
+use crate::manifest::{Probe, RunStrategy, VirtualMachine};
 use crate::scenario::{Final, GuestProfile, Spec, Step, UserRequest};
 use crate::time::{Span, Time};
 use crate::world::{BootTimes, Timings};
@@ -16,12 +16,16 @@ use std::time::Duration;
 /// Causes that no file names.
 pub(super) const FALSE_RESTARTS: usize = 0;
 pub(super) const OTHER: usize = 1;
-/// Migrations from one node at a time (KubeVirt's `parallelOutboundMigrationsPerNode`).
-const MIGRATIONS: u32 = 2;
 /// VMs are not made at one moment: their probes' grids are apart by up to so much, in milliseconds.
 const APART: u64 = 60_000;
 /// What a VM has, beside its boots and its probes' delays, to be up at the fleet's beginning.
 const TO_BE_UP: Duration = Duration::from_secs(300);
+/// A probe that needs longer for its first result makes each VM's time before the fleet's beginning as long.
+const LONGEST_WARM: u64 = 7 * 86_400;
+/// From the end of the last incident to the end, so that it can be seen whether the fleet settles.
+pub(super) const WATCHED_AFTER: Duration = Duration::from_secs(3600);
+/// Faults by chance that one node can have: all of them are in memory at once.
+const MOST_BY_CHANCE: usize = 1_000_000;
 
 /// What stands behind a group's manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +41,8 @@ pub struct Resolved {
 pub struct Plan {
     pub(super) groups: Vec<GroupPlan>,
     pub(super) incidents: Vec<Incident>,
+    /// The file's, which say what is late.
+    judged: Vec<Incident>,
     pub(super) horizon: Duration,
     pub(super) capacity: Option<u32>,
     nodes: u32,
@@ -85,13 +91,13 @@ impl Plan {
                 rates.push((fault.fault.clone(), fault.rate, cause(&mut causes, fault.fault.kind().to_string())));
             }
             let boots = boot_times(group.boot);
-            let warm = warm(&vm, boots);
+            let warm = warm(&vm, boots).map_err(|e| format!("spec.groups[{i}].manifest: {e}"))?;
             let spec = scenario(&vm, guest, spec.kubevirt_version, warm + spec.lasting.0);
             groups.push(GroupPlan { name: group.name.clone(), vm, boots, spec, count: group.count, rates, warm });
         }
         let first_incident = causes.len();
         for (i, incident) in spec.incidents.iter().enumerate() {
-            cause(&mut causes, label(incident));
+            cause(&mut causes, incident.label());
             if let Happens::Fault(fault) = &incident.what {
                 for group in groups.iter().filter(|g| incident.concerns(&g.name)) {
                     fits(fault, &group.spec.guest)
@@ -99,16 +105,55 @@ impl Plan {
                 }
             }
         }
-        Ok(Plan {
+        let plan = Plan {
             groups,
             incidents: spec.incidents.clone(),
+            judged: spec.incidents.clone(),
             horizon: spec.lasting.0,
             capacity: spec.nodes.boots_at_full_speed,
             nodes: spec.nodes.count,
             seed: spec.seed,
             causes,
             first_incident,
-        })
+        };
+        plan.is_watched_long_enough()?;
+        plan.breaks_few_enough()?;
+        Ok(plan)
+    }
+
+    /// On the first node, which has the most VMs.
+    fn is_watched_long_enough(&self) -> Result<(), String> {
+        let needed = self.over(0) + WATCHED_AFTER;
+        if self.judged.is_empty() || needed <= self.horizon {
+            return Ok(());
+        }
+        Err(format!(
+            "spec.for: too short to see whether the fleet settles: an hour after the last VM of a node has had its turn in the \
+             incidents, {} at least",
+            humantime::format_duration(needed)
+        ))
+    }
+
+    /// On the first node, which is as good as any.
+    fn breaks_few_enough(&self) -> Result<(), String> {
+        let mut all = 0;
+        for (i, group) in self.groups.iter().enumerate() {
+            for (k, (fault, rate, _)) in group.rates.iter().enumerate() {
+                let mut random = Rng::with_seed(self.seed);
+                for _ in 0..self.share(group, 0) {
+                    let left = MOST_BY_CHANCE.saturating_sub(all).saturating_add(1);
+                    all += rate.times(self.horizon, &mut random).take(left).count();
+                }
+                if all > MOST_BY_CHANCE {
+                    return Err(format!(
+                        "spec.groups[{i}].faults[{k}]: with {} so often a node has more than {MOST_BY_CHANCE} faults by chance, and \
+                         that is too many: let it break less often, watch for a shorter time, or spread the VMs over more nodes",
+                        fault.kind()
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many nodes there are.
@@ -152,9 +197,34 @@ impl Plan {
         Rng::with_seed(mixed(mixed(mixed(self.seed ^ mixed(node.into())) ^ mixed(group)) ^ u64::from(number)))
     }
 
-    pub(super) fn label(&self, incident: &Incident) -> usize {
-        let label = label(incident);
+    /// The number of its cause; incidents that are called the same have one in common.
+    pub(super) fn cause_of(&self, incident: &Incident) -> usize {
+        let label = incident.label();
         self.causes.iter().position(|cause| *cause == label).unwrap_or(OTHER)
+    }
+
+    /// The file's incidents.
+    pub fn incidents(&self) -> &[Incident] {
+        &self.judged
+    }
+
+    /// What an incident of the file is called in [`Plan::causes`].
+    pub fn name_of(&self, incident: &Incident) -> &str {
+        self.causes.get(self.cause_of(incident)).map_or("", String::as_str)
+    }
+
+    /// When the file's last incident is over on a node, as large as the file has it.
+    pub(super) fn over(&self, node: u32) -> Duration {
+        let here = self.judged.iter().filter(|incident| incident.is_on(node));
+        let ends = here.flat_map(|incident| {
+            let mut taken = 0;
+            self.groups.iter().filter(|group| incident.concerns(&group.name)).filter_map(move |group| {
+                taken += self.share(group, node);
+                let last = taken.min(incident.vms.unwrap_or(taken)).checked_sub(1)?;
+                Some(incident.ends(last, &group.vm))
+            })
+        });
+        ends.max().unwrap_or_default()
     }
 }
 
@@ -180,74 +250,11 @@ impl GroupPlan {
     pub(super) fn by_chance(&self, horizon: Duration, random: &mut Rng) -> Vec<Coming> {
         let mut coming = Vec::new();
         for (fault, rate, cause) in &self.rates {
-            let mut at = Duration::ZERO;
-            while let Some(next) = rate.draw(random).and_then(|after| at.checked_add(after)).filter(|t| *t < horizon) {
-                // A VM that breaks more often than each second is never whole.
-                at = next.max(at + Duration::from_secs(1));
-                coming.push((at, Outside::Breaks(fault.clone()), *cause));
-            }
+            let times = rate.times(horizon, random);
+            coming.extend(times.map(|at| (at, Outside::Breaks(fault.clone()), *cause)));
         }
         coming
     }
-}
-
-impl Incident {
-    pub(super) fn concerns(&self, group: &str) -> bool {
-        self.groups.as_ref().is_none_or(|groups| groups.iter().any(|name| name == group))
-    }
-
-    /// What it is to the VM that is its `number`th on a node, and when.
-    pub(super) fn comes(&self, number: u32, vm: &VirtualMachine) -> Vec<(Duration, Outside)> {
-        let at = self.at.0;
-        let breaks = |fault| vec![(at, Outside::Breaks(fault))];
-        let lost = |lasting: Span, by| breaks(Fault::NodeLost { lasting: Some(lasting), by });
-        match &self.what {
-            Happens::NodeDown { lasting } => lost(*lasting, NodeLoss::PowerLoss),
-            Happens::NodeCutOff { lasting } => lost(*lasting, NodeLoss::CutOff),
-            Happens::NetworkBlip { lasting } => {
-                breaks(Fault::NetworkLoss { lasting: *lasting, direction: Direction::Both })
-            }
-            Happens::StorageErrors { lasting } => breaks(Fault::IoError { lasting: *lasting }),
-            Happens::Fault(fault) => breaks(fault.clone()),
-            Happens::Drain { migration } => {
-                let turn = if vm.vmi.migrates_on_drain { number / MIGRATIONS } else { 0 };
-                let request = UserRequest::Drain { lasting: *migration };
-                vec![(at + migration.0 * turn, Outside::Asks(request))]
-            }
-            Happens::BadImage { lasting, apart } => {
-                let begins = at + apart.0 * number;
-                let restart = || Outside::Asks(UserRequest::Restart);
-                vec![
-                    (begins, Outside::Image(false)),
-                    (begins, restart()),
-                    (begins + lasting.0, Outside::Image(true)),
-                    (begins + lasting.0, restart()),
-                ]
-            }
-        }
-    }
-
-    /// What it takes from the nodes while it lasts: what starts there meanwhile is lost as well.
-    pub(super) fn without_power(&self) -> Option<(Duration, Duration)> {
-        match self.what {
-            Happens::NodeDown { lasting } => Some((self.at.0, self.at.0 + lasting.0)),
-            _ => None,
-        }
-    }
-}
-
-/// `nodeDown at 1h`
-fn label(incident: &Incident) -> String {
-    let what = match &incident.what {
-        Happens::NodeDown { .. } => "nodeDown",
-        Happens::NodeCutOff { .. } => "nodeCutOff",
-        Happens::NetworkBlip { .. } => "networkBlip",
-        Happens::StorageErrors { .. } => "storageErrors",
-        Happens::Drain { .. } => "drain",
-        Happens::BadImage { .. } => "badImage",
-        Happens::Fault(fault) => fault.kind().name(),
-    };
-    format!("{what} at {}", humantime::format_duration(incident.at.0))
 }
 
 fn cause(causes: &mut Vec<String>, name: String) -> usize {
@@ -273,13 +280,22 @@ fn boot_times(boot: BootSpec) -> BootTimes {
 }
 
 /// Until a VM is surely up, unless it never is.
-fn warm(vm: &VirtualMachine, boots: BootTimes) -> Duration {
-    let probe = |p: &crate::manifest::Probe| {
-        let t = &p.timings;
-        u64::try_from(t.initial_delay).unwrap_or(0) + u64::from(t.period) * (u64::from(t.success_threshold) + 1)
+fn warm(vm: &VirtualMachine, boots: BootTimes) -> Result<Duration, String> {
+    let first = |(name, probe): (&str, &Option<Probe>)| {
+        let Some(t) = probe.as_ref().map(|p| &p.timings) else { return Ok(0) };
+        let delay = u64::try_from(t.initial_delay).unwrap_or(0);
+        let seconds = delay + u64::from(t.period) * (u64::from(t.success_threshold) + 1);
+        if seconds <= LONGEST_WARM {
+            return Ok(seconds);
+        }
+        Err(format!(
+            "{name}: with initialDelaySeconds {delay}, periodSeconds {} and successThreshold {} its first result takes {seconds} s; \
+             at most {LONGEST_WARM} s, a week",
+            t.period, t.success_threshold
+        ))
     };
-    let probes = [&vm.vmi.readiness, &vm.vmi.liveness].into_iter().flatten().map(probe).max().unwrap_or_default();
-    boots.longest() + Duration::from_secs(probes) + TO_BE_UP
+    let [readiness, liveness] = [("readinessProbe", &vm.vmi.readiness), ("livenessProbe", &vm.vmi.liveness)].map(first);
+    Ok(boots.longest() + Duration::from_secs(readiness?.max(liveness?)) + TO_BE_UP)
 }
 
 /// A VM that is only watched, for so long and some more.

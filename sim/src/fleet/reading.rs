@@ -1,6 +1,7 @@
 //! Reads a fleet file, and says everything that is wrong with it: where, what was found, what was expected.
 
 use super::file::*;
+use super::plan::WATCHED_AFTER;
 use crate::cluster::KubevirtVersion;
 use crate::fault::Fault;
 use crate::time::Span;
@@ -11,8 +12,6 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
-/// From the end of the last incident to the end, so that it can be seen whether the fleet settles.
-const WATCHED_AFTER: Duration = Duration::from_secs(3600);
 /// Above this likeness a word was probably meant.
 const ALIKE: f64 = 0.8;
 /// VMs that one node can have: all of its VMs are in memory at once.
@@ -84,24 +83,25 @@ fn spec(at: Cursor<'_>) -> Option<FleetSpec> {
     });
     let nodes = needed(at, "nodes", nodes);
     let groups = needed(at, "groups", |list| {
-        let groups: Vec<Group> = list.items().filter_map(group).collect();
+        let groups: Vec<(Cursor<'_>, Group)> = list.items().filter_map(|at| Some((at, group(at)?))).collect();
         if list.items().next().is_none() {
             list.error("a fleet without VMs: at least one group is needed");
         }
         let mut names = BTreeSet::new();
-        for (at, group) in list.items().zip(&groups) {
+        for (at, group) in &groups {
             if !names.insert(group.name.as_str()) {
                 at.error(format!("there is another group of the name {:?}", group.name));
             }
         }
-        Some(groups)
+        Some(groups.into_iter().map(|(_, group)| group).collect::<Vec<_>>())
     });
     let (lasting, nodes, groups) = (lasting?, nodes?, groups?);
     let each: u64 = groups.iter().map(|g| u64::from(g.count.div_ceil(nodes.count.max(1)))).sum();
     if each > MOST_ON_A_NODE {
         at.error(format!("{each} VMs on a node; at most {MOST_ON_A_NODE}: more nodes are needed"));
     }
-    let incidents: Vec<Incident> = at.items_at("incidents").filter_map(|at| incident(at, &groups)).collect();
+    let incidents: Vec<Incident> =
+        at.items_at("incidents").filter_map(|at| incident(at, nodes.count, &groups)).collect();
     let over = incidents.iter().map(Incident::over).max().unwrap_or_default();
     if !incidents.is_empty() && over + WATCHED_AFTER > lasting.0 {
         let needed = humantime::format_duration(over + WATCHED_AFTER);
@@ -157,7 +157,7 @@ fn fault(at: Cursor<'_>) -> Option<Fault> {
         Value::Str(name) => name.clone(),
         // In flow style, of which JSON is a part.
         Value::Map(members) => match members.as_slice() {
-            [(key, member)] => format!("{{{}: {}}}", key.name, json(member)),
+            [(key, member)] => format!("{{{}: {}}}", key.name, member.to_json()),
             _ => {
                 at.error("expected one fault, like kernelPanic or {health: hang}");
                 return None;
@@ -171,7 +171,7 @@ fn fault(at: Cursor<'_>) -> Option<Fault> {
     Fault::from_str(&text).map_err(|e| at.error(e)).ok()
 }
 
-fn incident(at: Cursor<'_>, groups: &[Group]) -> Option<Incident> {
+fn incident(at: Cursor<'_>, count: u32, groups: &[Group]) -> Option<Incident> {
     let mut refused = false;
     for (key, member) in at.all_members() {
         if let Some((_, why)) = NOT_HERE.iter().find(|(name, _)| *name == key.name) {
@@ -193,7 +193,7 @@ fn incident(at: Cursor<'_>, groups: &[Group]) -> Option<Incident> {
             None
         }
     };
-    let nodes = at.get("nodes").and_then(|at| whole(at, 1..=1_000_000));
+    let nodes = at.get("nodes").and_then(|at| whole(at, 1..=count.into()));
     let vms = at.get("vms").and_then(|at| whole(at, 1..=10_000_000));
     let chosen = at.get("groups").map(|list| {
         let names = list.items().filter_map(|at| {
@@ -229,21 +229,6 @@ fn happens(key: &str, at: Cursor<'_>) -> Option<Happens> {
         }
     })
 }
-impl Incident {
-    /// When the trigger is gone, as far as the file says: drains and images that are rolled out VM by VM take longer.
-    pub(super) fn over(&self) -> Duration {
-        let lasting = match &self.what {
-            Happens::NodeDown { lasting }
-            | Happens::NodeCutOff { lasting }
-            | Happens::NetworkBlip { lasting }
-            | Happens::StorageErrors { lasting }
-            | Happens::BadImage { lasting, .. } => lasting.0,
-            Happens::Drain { migration } => migration.0,
-            Happens::Fault(fault) => fault.lasts().unwrap_or_default().0,
-        };
-        self.at.0 + lasting
-    }
-}
 
 fn nodes(at: Cursor<'_>) -> Option<Nodes> {
     known(at, &["count", "bootsAtFullSpeed"]);
@@ -274,19 +259,6 @@ fn boot(at: Cursor<'_>) -> Option<BootSpec> {
             at.error("expected {is: 60s}, {from: 45s, to: 90s} or {median: 60s, sigma: 0.3}");
             None
         }
-    }
-}
-
-fn json(node: &Node) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(b) => Json::from(*b),
-        Value::Int(n) => Json::from(*n),
-        Value::Float(x) => Json::from(*x),
-        Value::Str(text) => Json::from(text.as_str()),
-        Value::Seq(items) => items.iter().map(json).collect(),
-        Value::Map(members) => members.iter().map(|(key, node)| (key.name.clone(), json(node))).collect(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Whether a node comes to rest after its incidents, and storms: minutes in which many of its guests are restarted.
 //!
-//! A node does not settle if false restarts go on in the last quarter of the time after its last incident, when the trigger
-//! is long gone: restarts that are made by restarts. One VM in twenty is enough, and two at least; what breaks by chance is less.
+//! A node does not settle if restarts are made by restarts in the last quarter of the time after its last incident, when the
+//! trigger is long gone: false restarts of guests that have not served since the one before. One VM in twenty is enough, and two
+//! at least, or so many in each day of a quarter that is longer: what breaks by chance, and is restarted once for it, is none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 /// Minutes of a storm may be so far apart.
 const GAP: u64 = 10;
 
@@ -26,7 +28,7 @@ pub struct Storm {
 pub struct Settling {
     /// Nodes that do not.
     pub unsettled: u64,
-    /// The first of those with the most false restarts, and how many it has in the time that counts.
+    /// The first of those with the most repeated false restarts, and how many it has in the time that counts.
     pub worst: Option<(u32, u64)>,
     /// Of nodes that do: from the end of the last incident to the last VM's being back from it, at most.
     pub after: Duration,
@@ -56,17 +58,19 @@ impl Storm {
 }
 
 impl Settling {
-    /// Of a node with so many VMs, whose last incident is over at `over`; when it had false restarts, and when the last of its VMs
-    /// was back.
+    /// Of a node with so many VMs, whose last incident is over at `over`; when it had repeated false restarts, and when the last
+    /// of its VMs was back.
     pub(super) fn of(
         (node, vms): (u32, u64),
         (over, horizon): (Duration, Duration),
-        false_restarts: &BTreeMap<u64, u64>,
+        repeated: &BTreeMap<u64, u64>,
         back: Option<Duration>,
     ) -> Settling {
-        let counts_from = (over + (horizon.saturating_sub(over) / 4) * 3).as_secs() / MINUTE.as_secs();
-        let late: u64 = false_restarts.range(counts_from..).map(|(_, times)| times).sum();
-        if late >= many(vms) {
+        let quarter = horizon.saturating_sub(over) / 4;
+        let counts_from = (over + quarter * 3).as_secs() / MINUTE.as_secs();
+        let days = (quarter.as_secs() / DAY.as_secs()).max(1);
+        let late: u64 = repeated.range(counts_from..).map(|(_, times)| times).sum();
+        if late >= many(vms) * days {
             return Settling { unsettled: 1, worst: Some((node, late)), after: Duration::ZERO };
         }
         let after = back.map_or(Duration::ZERO, |back| back.saturating_sub(over));
@@ -112,5 +116,9 @@ mod tests {
             settles(&[(150, 1), (179, 2)]),
             Settling { unsettled: 1, worst: Some((7, 3)), ..Settling::default() }
         );
+        // Of forty days the last ten count, and three a day are many.
+        let of_forty_days =
+            |times| Settling::of((7, 60), (Duration::ZERO, DAY * 40), &minutes(&[(50_000, times)]), None).unsettled;
+        assert_eq!([29, 30].map(of_forty_days), [0, 1]);
     }
 }

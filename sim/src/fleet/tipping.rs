@@ -2,7 +2,8 @@
 //!
 //! A node that is well without any incident and does not settle after one is *vulnerable*: it has two ways to go on, and the
 //! incident only chooses. Found by halving between what does not tip it and what does, so it is exact where a larger incident
-//! is never better than a smaller one.
+//! is never better than a smaller one. Every try is judged by the same span of time, after the file's incidents. `fleet` searches for
+//! its worst node only.
 
 use super::file::{Happens, Incident};
 use super::node::run_node;
@@ -43,12 +44,10 @@ pub fn tip(plan: &Plan, node: u32) -> Tipping {
     let tips = |incidents: Vec<Incident>| {
         run_node(&plan.with_incidents(incidents), node, &mut |_, _, _| ()).settling.unsettled > 0
     };
-    // What the incidents are over by counts for what is late.
     if tips(plan.incidents.iter().map(|i| Incident { vms: Some(0), ..i.clone() }).collect()) {
         return Tipping::Nothing;
     }
-    let here = |i: &Incident| i.nodes.is_none_or(|nodes| node < nodes);
-    for (number, incident) in plan.incidents.iter().enumerate().filter(|(_, incident)| here(incident)) {
+    for (number, incident) in plan.incidents.iter().enumerate().filter(|(_, incident)| incident.is_on(node)) {
         if !tips(vec![incident.clone()]) {
             continue;
         }

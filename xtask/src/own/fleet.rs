@@ -62,7 +62,7 @@ fn resolve(folder: &Path, group: &Group) -> Result<Resolved, OwnError> {
 
 /// Runs all nodes.
 fn run(plan: &Plan, threads: usize) -> Outcome {
-    let threads = threads.max(1);
+    let threads = threads.min(usize::try_from(plan.nodes()).unwrap_or(usize::MAX)).max(1);
     let round = u32::try_from(threads).unwrap_or(1).saturating_mul(NODES_A_ROUND);
     let mut all = Outcome::new(plan.horizon(), plan.causes().len());
     let mut first = 0;
@@ -80,9 +80,14 @@ fn run(plan: &Plan, threads: usize) -> Outcome {
             }
         };
         let mut done: Vec<(u32, Outcome)> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let joined = workers.into_iter().map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
-            joined.flatten().collect()
+            // This thread works too, so a machine that has no more threads to give is slower and no more.
+            let helper = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let helpers: Vec<_> = (1..threads).filter_map(helper).collect();
+            let mut done = work();
+            for helper in helpers {
+                done.extend(helper.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+            }
+            done
         });
         done.sort_by_key(|(node, _)| *node);
         done.iter().for_each(|(_, outcome)| all.add(outcome));

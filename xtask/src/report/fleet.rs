@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vmhealth_sim::fleet::{FleetFile, Outcome, Plan, Size, Tipping};
+use vmhealth_sim::fleet::{FleetFile, Incident, Outcome, Plan, Size, Tipping};
 
 /// What came of a fleet.
 #[derive(Debug, Clone, Serialize)]
@@ -82,7 +82,8 @@ pub(super) struct Unsettled {
     nodes: u64,
     /// The one that is worst, counted from 0.
     worst: u32,
-    /// Its false restarts in the last quarter of the time after its last incident.
+    /// Its repeated false restarts, of guests that have not served since the one before, in the last quarter of the time after its
+    /// last incident.
     late_false_restarts: u64,
     /// It is well by itself, and an incident decides whether it stays so.
     vulnerable: bool,
@@ -121,12 +122,11 @@ impl FleetReport {
         let lost = plan.causes().iter().zip(&outcome.lost).filter(|(_, nanos)| **nanos > 0).map(loss);
         let mut lost: Vec<Loss> = lost.collect();
         lost.sort_by(|a, b| b.vm_s.total_cmp(&a.vm_s));
-        let names = plan.causes().iter().skip(plan.causes().len() - file.spec.incidents.len());
-        let incident = |(incident, name): (&vmhealth_sim::fleet::Incident, &String)| IncidentReport {
+        let incident = |incident: &Incident| IncidentReport {
             at_s: incident.at.0.as_secs_f64(),
-            what: name.clone(),
+            what: plan.name_of(incident).to_owned(),
         };
-        let incidents: Vec<IncidentReport> = file.spec.incidents.iter().zip(names).map(incident).collect();
+        let incidents: Vec<IncidentReport> = file.spec.incidents.iter().map(incident).collect();
         let within = |percent| outcome.recovery_within(percent).map(|d| d.as_secs_f64());
         let recovery_s = within(50).zip(within(95)).zip(within(99)).map(|((p50, p95), p99)| Recovery { p50, p95, p99 });
         let bin = outcome.bin.as_secs_f64();
@@ -244,9 +244,12 @@ impl Unsettled {
         incidents: &[IncidentReport],
     ) -> Unsettled {
         let many = if nodes == 1 { "node".to_owned() } else { format!("{nodes} nodes do not; node") };
-        let head =
-            format!("{many} {worst} has {late} false restarts in the last quarter of the time after its incidents");
+        let since = if incidents.is_empty() { "" } else { " after its incidents" };
+        let head = format!("{many} {worst} has {late} repeated false restarts in the last quarter of the time{since}");
         let (vulnerable, why, tips, holds) = match tipping {
+            Tipping::Nothing if incidents.is_empty() => {
+                (false, "no incident is needed for that".to_owned(), None, None)
+            }
             Tipping::Nothing => (false, "without any incident, too".to_owned(), None, None),
             Tipping::Together => {
                 (true, "it is vulnerable: well by itself, and the incidents together tip it".to_owned(), None, None)

@@ -141,8 +141,8 @@ impl Model {
 impl Timings {
     /// The same, but for the boot.
     fn with_boot(self, boot: Duration) -> Timings {
-        let Timings { agent, health, daemon, settled, .. } = Timings::booting_in(boot);
-        Timings { agent, health, daemon, settled, ..self }
+        let Timings { basic, agent, health, daemon, settled, .. } = Timings::booting_in(boot);
+        Timings { basic, agent, health, daemon, settled, ..self }
     }
 }
 
