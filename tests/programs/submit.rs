@@ -89,7 +89,10 @@ fn what_is_said_before_anything_is_submitted() {
         let output = vmhealth(dir.path(), &[&["submit"], &kubernetes[..], &["--name", "a"]].concat());
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         let folder = text.lines().find_map(|l| l.trim().strip_prefix("out=/vmhealth/")).unwrap().to_owned();
-        assert!(text.contains(&format!("name: \"{folder}\"")) && stderr(&output).contains(&format!("{folder}/report")), "{text}");
+        assert!(
+            text.contains(&format!("name: \"{folder}\"")) && stderr(&output).contains(&format!("{folder}/report")),
+            "{text}"
+        );
         folder
     };
     let (first, second) = (folder(), folder());

@@ -143,7 +143,10 @@ mod tests {
             ("[    1.200000] i6300ESB timer: heartbeat=30 sec", Idle),
             ("[  OK  ] Started nginx.service", Idle),
             ("[\u{1b}[0;32m  OK  \u{1b}[0m] Started nginx.service", Idle),
-            ("[\u{1b}[0;32m  OK  \u{1b}[0m] Reached target \u{1b}[0;1;39mPower-Off\u{1b}[0m.", Says(Sign::ConsoleShutdown)),
+            (
+                "[\u{1b}[0;32m  OK  \u{1b}[0m] Reached target \u{1b}[0;1;39mPower-Off\u{1b}[0m.",
+                Says(Sign::ConsoleShutdown),
+            ),
             ("\u{1b}[0;1;31mlogin: \u{1b}[", Unknown),
         ] {
             let line = without_colours(line);

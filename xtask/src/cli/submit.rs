@@ -83,9 +83,15 @@ fn id(now: SystemTime) -> String {
 fn parse_name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edges = |c: Option<char>| c.is_some_and(|c| c != '-' && allowed(c));
-    let fine =
-        text.len() <= LONGEST_NAME && text.chars().all(allowed) && edges(text.chars().next()) && edges(text.chars().last());
-    if fine { Ok(text.to_owned()) } else { Err(format!("not lower case letters, digits and dashes, at most {LONGEST_NAME}")) }
+    let fine = text.len() <= LONGEST_NAME
+        && text.chars().all(allowed)
+        && edges(text.chars().next())
+        && edges(text.chars().last());
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("not lower case letters, digits and dashes, at most {LONGEST_NAME}"))
+    }
 }
 
 impl What {

@@ -71,8 +71,8 @@ fn take_apart(recording: &str, timed: &mut Vec<(i64, Value)>, objects: &mut usiz
     };
     for next in serde_json::Deserializer::from_str(recording).into_iter::<Value>() {
         *objects += 1;
-        let object =
-            next.map_err(|e| format!("object {objects} is no JSON: {e}; expected what `kubectl get -w -o json` prints"))?;
+        let object = next
+            .map_err(|e| format!("object {objects} is no JSON: {e}; expected what `kubectl get -w -o json` prints"))?;
         // `--output-watch-events`, and the list that a first answer may be.
         let object = object.get("object").cloned().unwrap_or(object);
         match object.get("items").and_then(Value::as_array) {

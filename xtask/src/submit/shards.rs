@@ -101,7 +101,13 @@ mod tests {
         )
         .unwrap();
         let run = |shard: &str, fail: &str| {
-            let status = Command::new("sh").arg(at("script")).arg(shard).env("FAIL", at(fail)).env("MEANWHILE", at("meanwhile")).env("OUT", at("out")).status();
+            let status = Command::new("sh")
+                .arg(at("script"))
+                .arg(shard)
+                .env("FAIL", at(fail))
+                .env("MEANWHILE", at("meanwhile"))
+                .env("OUT", at("out"))
+                .status();
             status.unwrap().code()
         };
         std::fs::write(at("cut-off"), "").unwrap();
