@@ -83,6 +83,20 @@ fn what_is_said_before_anything_is_submitted() {
     let kubernetes = ["kubernetes", "--image", "i", "--claim", "c", "--world", "model"];
     check(&kubernetes, 0, "completionMode: \"Indexed\"");
     check(&[&kubernetes[..], &["--name", "A"]].concat(), 2, "not lower case letters");
+    check(&[&kubernetes[..], &["--name", &"a".repeat(40)]].concat(), 2, "at most 39");
+    // No submission finds the shards of another.
+    let folder = || {
+        let output = vmhealth(dir.path(), &[&["submit"], &kubernetes[..], &["--name", "a"]].concat());
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let folder = text.lines().find_map(|l| l.trim().strip_prefix("out=/vmhealth/")).unwrap().to_owned();
+        assert!(
+            text.contains(&format!("name: \"{folder}\"")) && stderr(&output).contains(&format!("{folder}/report")),
+            "{text}"
+        );
+        folder
+    };
+    let (first, second) = (folder(), folder());
+    assert!(first != second && first.starts_with("a-") && first.len() == 19, "{first} {second}");
 }
 
 /// Slurm's daemons on this machine: one slurmctld, and four slurmd as node1 to node4, each with all that it starts in a PID namespace, so
@@ -239,6 +253,8 @@ fn slurm_runs_the_shard_of_a_dead_node_again() {
         .flat_map(|log| log.lines().filter(|l| l.starts_with("shard ")).map(str::to_owned).collect::<Vec<_>>())
         .collect();
     assert_eq!(begun.len(), 5, "four shards, one of them twice: {begun:?}");
+    let running = || slurm.ask("squeue", &["-h", "-o", "%i %T %N %r"]);
+    slurm.wait("empty queue", 60, || running().trim().is_empty(), running);
     assert_eq!(std::fs::read_dir(here.join("run/tries")).unwrap().count(), 1, "what the dead node left");
     eprintln!("{}\n{}", begun.join("\n"), std::fs::read_to_string(slurm.folder.path().join("slurmctld.out")).unwrap());
 }

@@ -2,6 +2,7 @@
 //! of it. The binaries `xtask` and `vmhealth` are [`cli`] and nothing else.
 
 pub mod bench;
+mod bounded;
 pub mod check;
 pub mod cli;
 pub mod compare;

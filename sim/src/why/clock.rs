@@ -56,9 +56,14 @@ fn date(day: i64) -> (i64, i64, i64) {
     (era * 400 + year + i64::from(month <= 2), month, of_year - (153 * shifted_month + 2) / 5 + 1)
 }
 
+/// A number without a sign.
+fn digits(text: &str) -> Option<i64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 /// `2026-08-01T10:00:00Z`, with a fraction and an offset if there are; nothing of years that no cluster has seen.
 pub(super) fn rfc3339(text: &str) -> Option<When> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let number = |range: std::ops::Range<usize>| digits(text.get(range)?);
     let marks = [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':')];
     if !marks.iter().all(|(at, mark)| text.get(*at..at + 1).is_some_and(|c| c.starts_with(*mark))) {
         return None;
@@ -73,8 +78,11 @@ pub(super) fn rfc3339(text: &str) -> Option<When> {
     let offset = match rest {
         "Z" => 0,
         _ => {
-            let (hours, minutes) = rest.get(1..)?.split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            let (hours, minutes) = (digits(rest.get(1..3)?)?, digits(rest.get(4..)?)?);
+            if rest.get(3..4)? != ":" || rest.len() != 6 || hours > 23 || minutes > 59 {
+                return None;
+            }
+            let minutes = hours * 60 + minutes;
             match rest.get(..1)? {
                 "+" => minutes * 60,
                 "-" => -minutes * 60,
@@ -119,6 +127,12 @@ mod tests {
             ("2026-08-01T10:00:00+02:00", Some("2026-08-01T08:00:00Z")),
             ("2026-03-01T00:00:00-00:30", Some("2026-03-01T00:30:00Z")),
             ("2026-13-01T10:00:00Z", None),
+            ("2026-+8-01T10:00:00Z", None),
+            ("2026-08-01T10:00:00+9223372036854775807:00", None),
+            ("2026-08-01T10:00:00+24:00", None),
+            ("2026-08-01T10:00:00+02:60", None),
+            ("2026-08-01T10:00:00+-2:00", None),
+            ("2026-08-01T10:00:00+02", None),
             ("2026-08-01 10:00:00Z", None),
             ("2026-08-01T10:00:00", None),
             ("Ünix", None),

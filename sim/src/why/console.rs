@@ -26,6 +26,7 @@ pub(super) struct Console {
 impl Console {
     /// Takes a line; `false`: it is not a console's.
     pub(super) fn take(&mut self, facts: &mut Facts, line: &str, place: Place<'_>) -> bool {
+        let line = &without_colours(line);
         let (when, rest) = uptime(line);
         let sign = match classify(rest, when.is_some()) {
             Line::Unknown => return false,
@@ -49,6 +50,16 @@ impl Console {
         facts.add(sign, when, place, line, 1);
         true
     }
+}
+
+/// A line without the sequences that steer a terminal (ECMA-48 CSI): systemd colours its lines.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text += part.trim_start_matches(|c| ('\u{20}'..='\u{3f}').contains(&c)).get(1..).unwrap_or_default();
+    }
+    text
 }
 
 /// `[  123.456789] text`: the uptime and the text.
@@ -131,9 +142,15 @@ mod tests {
             ("[    0.000000] Linux version 6.1.0-37-amd64", Boots),
             ("[    1.200000] i6300ESB timer: heartbeat=30 sec", Idle),
             ("[  OK  ] Started nginx.service", Idle),
-            ("login: ", Unknown),
+            ("[\u{1b}[0;32m  OK  \u{1b}[0m] Started nginx.service", Idle),
+            (
+                "[\u{1b}[0;32m  OK  \u{1b}[0m] Reached target \u{1b}[0;1;39mPower-Off\u{1b}[0m.",
+                Says(Sign::ConsoleShutdown),
+            ),
+            ("\u{1b}[0;1;31mlogin: \u{1b}[", Unknown),
         ] {
-            let (when, rest) = uptime(line);
+            let line = without_colours(line);
+            let (when, rest) = uptime(&line);
             assert_eq!(classify(rest, when.is_some()), expected, "{line}");
         }
         assert_eq!(uptime("[   10.744812] x").0, Some(When::Uptime(10_744)));

@@ -126,6 +126,8 @@ fn causes(vm: &VirtualMachine, spec: &Spec) -> Vec<Row> {
         ("launcher-killed", "killLauncher", "virt-launcher is killed"),
         ("node-lost", "{nodeLost: {for: 10m}}", "the node is lost to the cluster"),
         ("guest-poweroff", "guestPoweroff", "somebody powers the guest off from inside"),
+        ("soft-lockup", "{softLockup: {for: 2m}}", "the kernel of each CPU loops for two minutes"),
+        ("hung-task", "{hungTask: {for: 5m}}", "a program waits in the kernel for five minutes"),
         ("guest-reboot", "guestReboot", "somebody reboots the guest from inside"),
     ];
     for (name, step, what) in faults {
@@ -178,6 +180,8 @@ fn beside(fault: &Fault) -> Vec<Expected> {
         Fault::NodeLost { .. } => [sure(Sign::NodeLost), may(&[Sign::Evicted, Sign::Killing])].concat(),
         fault if fault.panics() => sure(Sign::ConsolePanic),
         fault => match fault.kind() {
+            FaultKind::SoftLockup => sure(Sign::ConsoleLockup),
+            FaultKind::HungTask => sure(Sign::ConsoleHungTask),
             FaultKind::CpuHog => may(&[Sign::ConsoleLockup]),
             FaultKind::IoError => may(&[Sign::ConsoleHungTask, Sign::ConsoleIoError]),
             FaultKind::KillLauncher => may(&[Sign::LauncherDied]),

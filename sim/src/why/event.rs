@@ -3,6 +3,7 @@
 use super::clock::When;
 use super::fact::{Facts, Place};
 use super::sign::{Said, Sign, Source};
+use crate::cluster::is_launcher_of;
 use crate::kubelet::ProbeKind;
 use crate::trace::Phase;
 
@@ -11,6 +12,8 @@ use crate::trace::Phase;
 pub(super) struct Event<'a> {
     /// `Pod`, `VirtualMachineInstance` ...; empty: not said.
     pub(super) kind: &'a str,
+    /// The event's own; empty: not said.
+    pub(super) uid: &'a str,
     /// Of the object; empty: not said.
     pub(super) name: &'a str,
     pub(super) reason: &'a str,
@@ -25,17 +28,10 @@ pub(super) struct Event<'a> {
 
 /// Whose event it is.
 pub(super) fn is_of(vm: &str, kind: &str, name: &str) -> bool {
-    let pod = || {
-        let rest =
-            name.strip_prefix("virt-launcher-").and_then(|n| n.strip_prefix(vm)).and_then(|n| n.strip_prefix('-'));
-        rest.is_some_and(|r| !r.is_empty() && !r.contains('-'))
-    };
     match kind {
         _ if vm.is_empty() || name.is_empty() => true,
-        "Pod" => pod(),
-        // The evidence does not say which node was the VM's.
-        "Node" => true,
-        _ => name == vm || pod(),
+        "Pod" => is_launcher_of(vm, name),
+        _ => name == vm || is_launcher_of(vm, name),
     }
 }
 
@@ -75,7 +71,8 @@ pub(super) fn take(facts: &mut Facts, event: Event<'_>, vm: &str, place: Place<'
     };
     let all = [Source::PodEvents, Source::VmiEvents, Source::VmEvents];
     facts.covered.extend(all.into_iter().filter(|source| !event.only || *source == of_kind));
-    if !is_of(vm, event.kind, event.name) {
+    let ours = if event.kind == "Node" { facts.nodes.contains(event.name) } else { is_of(vm, event.kind, event.name) };
+    if !ours {
         facts.others += 1;
         return;
     }
@@ -83,8 +80,18 @@ pub(super) fn take(facts: &mut Facts, event: Event<'_>, vm: &str, place: Place<'
         return facts.not_read(place, &format!("event {} {}: {}", event.kind, event.reason, event.message));
     };
     facts.idle += usize::from(signs.is_empty());
+    let text = format!("{}: {}", event.reason, event.message);
+    let says = format!("{} {text}", event.kind);
+    let mut names = Vec::new();
+    if !event.uid.is_empty() {
+        names.push(format!("uid {}", event.uid));
+    }
+    if let Some(when @ When::Clock(_)) = event.when {
+        names.push(format!("{when} {} {says}", event.name));
+    }
+    let times = facts.known.news(&says, &names, place.file, event.times.max(1));
     for sign in signs {
-        facts.add(sign, event.when, place, &format!("{}: {}", event.reason, event.message), event.times.max(1));
+        facts.add(sign, event.when, place, &text, times);
     }
 }
 
@@ -121,7 +128,8 @@ fn signs(event: &Event<'_>) -> Option<Vec<Sign>> {
         "NodeNotReady" | "NodeNotSchedulable" if event.kind == "Pod" || event.reason == "NodeNotReady" => {
             vec![Sign::NodeLost]
         }
-        "OOMKilling" => vec![Sign::OomKilled],
+        // Of some process of the node: what was the pod's, its status says.
+        "OOMKilling" => vec![],
         reason if IDLE.contains(&reason) => vec![],
         _ => return None,
     })

@@ -7,6 +7,7 @@ use super::sign::Sign;
 use super::{log, table::Table};
 use crate::yaml;
 use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
 
 /// No line is longer in a log that a person looks at.
 const LONGEST_LINE: usize = 64 << 10;
@@ -15,6 +16,10 @@ const LONGEST_LINE: usize = 64 << 10;
 /// of VMs and VMIs among the objects.
 pub fn read(texts: &[(String, String)], vm: &str) -> (Facts, Vec<Manifest>) {
     let (mut facts, mut manifests) = (Facts::default(), Vec::new());
+    // Events of a node stand before or after what says whose it is.
+    for (_, text) in texts.iter().filter(|(_, text)| text.contains("nodeName") || text.contains("Node:")) {
+        nodes(&mut facts.nodes, text.trim_start_matches('\u{feff}'), vm);
+    }
     for (file, text) in texts {
         let text = text.trim_start_matches('\u{feff}');
         if is_objects(text) {
@@ -35,6 +40,24 @@ fn is_objects(text: &str) -> bool {
     }
     let tops = ["apiVersion:", "kind:", "items:", "---", "- apiVersion:"];
     tops.iter().any(|top| first.starts_with(top))
+}
+
+/// Adds the nodes of the VM that objects, or what `kubectl describe pod` prints, name.
+fn nodes(found: &mut BTreeSet<String>, text: &str, vm: &str) {
+    if !is_objects(text) {
+        let described = text.lines().take_while(|line| !line.starts_with("Events:"));
+        let named = described.filter_map(|line| line.strip_prefix("Node:")).map(|rest| rest.trim());
+        found.extend(named.filter_map(|rest| rest.split('/').next()).map(str::to_owned));
+        return;
+    }
+    for document in parts(text).into_iter().filter_map(|(_, part)| yaml::documents(part).ok()).flatten() {
+        objects::each(&document, 0, &mut |object| {
+            let node = objects::node_of(object, vm);
+            if !node.is_empty() {
+                found.insert(node.to_owned());
+            }
+        });
+    }
 }
 
 fn read_objects(facts: &mut Facts, manifests: &mut Vec<Manifest>, file: &str, text: &str, vm: &str) {
@@ -151,5 +174,71 @@ fn replaced(facts: &mut Facts) {
     if created.times > 1 || after_deletion {
         let place = Place { file: &created.file, line: created.line };
         facts.add(Sign::Replaced, created.when, place, &created.text, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = "kind: Event\nmetadata: {uid: UID}\ntype: Normal\nreason: REASON\nmessage: Stopping container compute\n\
+                         firstTimestamp: \"2026-08-01T10:00:00Z\"\ninvolvedObject: {kind: KIND, name: NAME}\n";
+
+    fn event(uid: &str, kind: &str, name: &str, reason: &str) -> String {
+        EVENT.replace("UID", uid).replace("REASON", reason).replace("KIND", kind).replace("NAME", name)
+    }
+
+    fn found(texts: &[String]) -> Facts {
+        let texts: Vec<_> = texts.iter().zip(1..).map(|(text, n)| (n.to_string(), text.clone())).collect();
+        read(&texts, "web").0
+    }
+
+    #[test]
+    fn an_event_counts_once() {
+        let killing = |uid: &str| event(uid, "Pod", "virt-launcher-web-abcde", "Killing");
+        let later = |uid: &str| killing(uid).replace("10:00:00", "10:00:01");
+        let described = "Type     Reason   Age   From     Message\n----     ------   ----  ----     -------\n\
+                         Normal   Killing  5m    kubelet  Stopping container compute\n";
+        let table = || "Name:         virt-launcher-web-abcde\nEvents:\n".to_owned() + described;
+        for (texts, expected) in [
+            (vec![killing("a"), killing("a")], 1),
+            (vec![killing("a"), later("b")], 2),
+            (vec![killing("a"), killing("\"\"")], 1),
+            (vec![killing("a"), table()], 1),
+            (vec![table(), killing("a")], 1),
+            (vec![table(), killing("a") + "---\n" + &later("b")], 2),
+            (vec![killing("a"), killing("a") + "count: 3\n"], 3),
+        ] {
+            let facts = found(&texts);
+            assert_eq!(facts.find(Sign::Killing).map(|f| f.times), Some(expected), "{texts:#?}\n{facts:#?}");
+        }
+    }
+
+    #[test]
+    fn events_of_nodes() {
+        let pod = "kind: Pod\nmetadata: {name: virt-launcher-web-abcde}\nspec: {nodeName: one}\n".to_owned();
+        let node = |name: &str, reason: &str| event("n", "Node", name, reason);
+        for (texts, lost) in [
+            (vec![node("one", "NodeNotReady"), pod.clone()], true),
+            (vec![node("two", "NodeNotReady"), pod.clone()], false),
+            (vec![node("one", "NodeNotReady")], false),
+            (vec![node("one", "OOMKilling"), pod], false),
+        ] {
+            let facts = found(&texts);
+            assert_eq!(facts.find(Sign::NodeLost).is_some(), lost, "{texts:#?}");
+            assert_eq!(facts.find(Sign::OomKilled), None, "{texts:#?}");
+        }
+    }
+
+    #[test]
+    fn a_label_says_more_than_a_name() {
+        let pod = |label: &str| {
+            format!(
+                "kind: Pod\nmetadata: {{name: virt-launcher-web-abcde, labels: {{vm.kubevirt.io/name: {label}}}}}\nstatus: {{reason: Evicted}}\n"
+            )
+        };
+        for (label, expected) in [("web", true), ("other", false)] {
+            assert_eq!(found(&[pod(label)]).find(Sign::Evicted).is_some(), expected, "{label}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::clock::When;
 use super::sign::{Sign, Source};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of a text of the evidence so many characters are kept.
 const KEPT: usize = 240;
@@ -26,8 +26,10 @@ pub struct Fact {
     pub text: String,
     /// How often it was seen.
     pub times: u64,
-    /// Where else, as `file:line`.
+    /// Where else, as `file:line`: the first of them.
     pub also: Vec<String>,
+    /// How many more places there are.
+    pub also_more: usize,
 }
 
 /// What could not be read, or not be understood.
@@ -56,6 +58,37 @@ pub struct Facts {
     pub unread: usize,
     /// The first of them.
     pub unread_shown: Vec<Unread>,
+    /// The VM's nodes.
+    pub(super) nodes: BTreeSet<String>,
+    pub(super) known: Known,
+}
+
+/// The events that were read, so that one that is in two files counts once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// How often each was counted, by what it is known by: a UID, or what it says of which object at which time.
+    named: BTreeMap<String, u64>,
+    /// By what an event says: how often it is there in each file, those with names together as the file "".
+    files: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Known {
+    /// How many of its `times` are news. `says`: reason and message; `names`: none in a table, whose times are ages.
+    pub(super) fn news(&mut self, says: &str, names: &[String], file: &str, times: u64) -> u64 {
+        let before = names.iter().filter_map(|name| self.named.get(name)).max().copied();
+        for name in names {
+            let counted = self.named.entry(name.clone()).or_default();
+            *counted = times.max(*counted);
+        }
+        if let Some(before) = before {
+            return times.saturating_sub(before);
+        }
+        let files = self.files.entry(says.to_owned()).or_default();
+        let most = files.values().max().copied().unwrap_or(0);
+        let here = files.entry(if names.is_empty() { file.to_owned() } else { String::new() }).or_default();
+        *here += 1;
+        if *here > most { times } else { 0 }
+    }
 }
 
 /// A place in the evidence.
@@ -75,17 +108,23 @@ impl Facts {
     pub(super) fn add(&mut self, sign: Sign, when: Option<When>, place: Place<'_>, text: &str, times: u64) {
         let Some(known) = self.facts.iter_mut().find(|f| f.sign == sign) else {
             let (file, text) = (place.file.to_owned(), shorten(text));
-            self.facts.push(Fact { sign, when, file, line: place.line, text, times, also: Vec::new() });
+            self.facts.push(Fact { sign, when, file, line: place.line, text, times, also: Vec::new(), also_more: 0 });
             return;
         };
         known.times = known.times.saturating_add(times);
-        if known.also.len() < PLACES {
-            known.also.push(format!("{}:{}", place.file, place.line));
+        let earlier = known.when.zip(when).is_some_and(|(first, other)| other.since(first).is_some_and(|s| s < 0));
+        let mut also = (place.file.to_owned(), place.line);
+        if earlier || known.when.is_none() && when.is_some() {
+            known.when = when;
+            known.text = shorten(text);
+            std::mem::swap(&mut known.file, &mut also.0);
+            std::mem::swap(&mut known.line, &mut also.1);
         }
-        known.when = match (known.when, when) {
-            (Some(first), Some(other)) if other.since(first).is_some_and(|s| s < 0) => Some(other),
-            (first, other) => first.or(other),
-        };
+        if known.also.len() < PLACES {
+            known.also.push(format!("{}:{}", also.0, also.1));
+        } else {
+            known.also_more += 1;
+        }
     }
 
     /// Counts what was not understood, and keeps the first of it.
@@ -105,4 +144,21 @@ fn shorten(text: &str) -> String {
         kept.push_str(" ...");
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::why::{Sign, When};
+
+    #[test]
+    fn the_earliest_has_the_place() {
+        let mut facts = Facts::default();
+        for (line, when) in [(1, 30), (2, 10), (3, 20), (4, 20), (5, 20)] {
+            facts.add(Sign::Killing, Some(When::Clock(when)), Place { file: "f", line }, &line.to_string(), 1);
+        }
+        let fact = &facts.facts[0];
+        assert_eq!((fact.line, fact.text.as_str(), fact.when, fact.times), (2, "2", Some(When::Clock(10)), 5));
+        assert_eq!((fact.also.join(" ").as_str(), fact.also_more), ("f:1 f:3 f:4", 1));
+    }
 }

@@ -48,15 +48,34 @@ pub(super) fn manifest(node: &Node, place: Place<'_>) -> Option<Manifest> {
     })
 }
 
+/// Whether it is the VM or one of its objects; a pod's label says more than its name.
+fn is_vms(node: &Node, vm: &str) -> bool {
+    let (kind, name) = (node.text_at("kind"), node.text_at("metadata.name"));
+    let label = || node.at("metadata.labels")?.get("vm.kubevirt.io/name")?.value.as_str();
+    match label() {
+        Some(label) if kind == "Pod" && !vm.is_empty() => label == vm,
+        _ => is_of(vm, kind, name),
+    }
+}
+
+/// The node that the object says is the VM's; empty: none.
+pub(super) fn node_of<'n>(node: &'n Node, vm: &str) -> &'n str {
+    match node.text_at("kind") {
+        "Pod" if is_vms(node, vm) => node.text_at("spec.nodeName"),
+        "VirtualMachineInstance" if is_vms(node, vm) => node.text_at("status.nodeName"),
+        _ => "",
+    }
+}
+
 /// Adds what the object says of `vm`.
 pub(super) fn take(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
-    let (kind, name) = (node.text_at("kind"), node.text_at("metadata.name"));
+    let kind = node.text_at("kind");
     match kind {
         "Event" => return take_event(facts, node, vm, place),
         "Pod" | "VirtualMachine" | "VirtualMachineInstance" => {}
         _ => return facts.not_read(place, &format!("an object of kind {kind:?}")),
     }
-    if !is_of(vm, kind, name) {
+    if !is_vms(node, vm) {
         facts.others += 1;
         return;
     }
@@ -91,6 +110,7 @@ fn take_event(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
     });
     let whens = ["firstTimestamp", "deprecatedFirstTimestamp", "eventTime", "metadata.creationTimestamp"];
     let event = Event {
+        uid: node.text_at("metadata.uid"),
         kind: or("involvedObject.kind", "regarding.kind"),
         name: or("involvedObject.name", "regarding.name"),
         reason: node.text_at("reason"),

@@ -82,7 +82,7 @@ impl Table {
         let (when, times) = seen_at(&seen);
         let (reason, message) = (reason.as_str(), message.as_str());
         let (warning, only) = (kind_of == "Warning", object.is_empty());
-        event::take(facts, Event { kind, name, reason, message, warning, when, times, only }, vm, place);
+        event::take(facts, Event { uid: "", kind, name, reason, message, warning, when, times, only }, vm, place);
         true
     }
 }

@@ -3,28 +3,36 @@
 use super::arguments::Format;
 use super::exit::{Failure, Status, infra, usage};
 use super::output::out;
+use crate::bounded;
 use crate::recording::{hold, read};
 use crate::report::plain;
 use crate::run::catalogue::{self, Case, unknown_scenario};
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// Shown below the options.
 const EXAMPLES: &str = "Example:
-  kubectl get vm,vmi,events -n shop -w -o json > recording.json     (before anything is broken; end it with Ctrl-C)
-  judge pinned/kernel-panic.yaml recording.json
+  for kind in vm vmi events; do kubectl get $kind -n shop -w -o json > $kind.json & done     (before the VM starts)
+  ...; kill $(jobs -p)                                                                       (when all is over)
+  judge pinned/kernel-panic.yaml vm.json vmi.json events.json
 
-The recording is compared with the model in the order of events of each object; times in a cluster's objects are whole seconds, and are not
+kubectl watches one kind at a time; the recordings are joined by the objects' times. They are compared with the model in the order of events of each object; times in a cluster's objects are whole seconds, and are not
 compared. Exit status 1: they differ.";
+
+/// Of a recording, bytes.
+const LARGEST: u64 = 64 << 20;
+/// Recordings.
+const MOST: usize = 16;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Judge {
     /// A scenario's file, or the id of one of the catalogue
     pub(super) scenario: String,
-    /// What `kubectl get vm,vmi,events -w -o json` printed
-    pub(super) recording: PathBuf,
+    /// What `kubectl get KIND -w -o json` printed of vm, vmi and events, a file for each
+    #[arg(required = true)]
+    pub(super) recordings: Vec<PathBuf>,
     /// The VM's name in the cluster. If absent: the manifest's
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -36,10 +44,14 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn run(self) -> Result<Status, Failure> {
         let case = self.case()?;
-        let shown = self.recording.display();
-        let text = std::fs::read_to_string(&self.recording).with_context(|| shown.to_string()).map_err(usage)?;
+        if self.recordings.len() > MOST {
+            return Err(usage(anyhow!("{} recordings, at most {MOST}", self.recordings.len())));
+        }
+        let texts = self.recordings.iter().map(|file| bounded::text(file, LARGEST).map_err(|e| usage(anyhow!(e))));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let name = self.name.as_deref().unwrap_or(&case.manifest.name);
-        let recording = read(&text, name).map_err(|e| usage(anyhow!("{shown}: {e}")))?;
+        let recording = read(&texts, name).map_err(|e| usage(anyhow!(e)))?;
         let held = hold(&case, &recording);
         match self.format {
             Format::Json => {

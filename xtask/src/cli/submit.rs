@@ -10,6 +10,7 @@ use crate::submit::{Cluster, Shards, SubmitError, submit};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum as _};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Submit {
@@ -56,7 +57,7 @@ pub(super) struct Slurm {
 pub(super) struct Kubernetes {
     #[command(flatten)]
     what: What,
-    /// The Job's name, and the folder's on the claim
+    /// What the names of the Job and of its folder on the claim begin with; the time of the submission follows
     #[arg(long, default_value = "vmhealth", value_parser = parse_name)]
     name: String,
     /// An image with vmhealth in it and, for real guests, QEMU
@@ -70,13 +71,27 @@ pub(super) struct Kubernetes {
     at_once: Option<u64>,
 }
 
+/// With the time and a pod's number of at most 5 digits it is a host's name of 63 characters.
+const LONGEST_NAME: usize = 63 - 18 - 6;
+
+/// The time in milliseconds as 17 digits: a folder's name that no earlier submission has.
+fn id(now: SystemTime) -> String {
+    humantime::format_rfc3339_millis(now).to_string().chars().filter(char::is_ascii_digit).collect()
+}
+
 /// A name of an object: lower case letters, digits and dashes.
 fn parse_name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edges = |c: Option<char>| c.is_some_and(|c| c != '-' && allowed(c));
-    let fine =
-        text.len() <= 63 && text.chars().all(allowed) && edges(text.chars().next()) && edges(text.chars().last());
-    if fine { Ok(text.to_owned()) } else { Err("not lower case letters, digits and dashes, at most 63".into()) }
+    let fine = text.len() <= LONGEST_NAME
+        && text.chars().all(allowed)
+        && edges(text.chars().next())
+        && edges(text.chars().last());
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("not lower case letters, digits and dashes, at most {LONGEST_NAME}"))
+    }
 }
 
 impl What {
@@ -134,9 +149,12 @@ impl Kubernetes {
         if self.what.scenarios.is_none() {
             self.what.refuse_unknown()?;
         }
-        let shards = self.what.shards(self.name.clone(), program::VMHEALTH.to_owned())?;
+        // Shards of an earlier submission, of which nothing is known here, would count as this one's.
+        let name = format!("{}-{}", self.name, id(SystemTime::now()));
+        let shards = self.what.shards(name.clone(), program::VMHEALTH.to_owned())?;
+        say(&format!("Job {name}; when all shards are there, the report is on the claim in {name}/report"));
         let cluster = Cluster {
-            name: self.name,
+            name,
             image: self.image,
             claim: self.claim,
             at_once: self.at_once.unwrap_or(shards.count).clamp(1, shards.count),

@@ -7,6 +7,7 @@ use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
 use super::scenario::read_manifest;
+use crate::bounded;
 use crate::prepare::say;
 use crate::report::FleetReport;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use vmhealth_sim::manifest;
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
 
+/// Of a fleet file, bytes.
+const LARGEST: u64 = 8 << 20;
 /// Nodes that a thread takes in a round.
 const NODES_A_ROUND: u32 = 32;
 
@@ -34,8 +37,7 @@ impl OwnFleet {
     /// What comes of it, and of a node that does not settle, what tips it.
     pub fn run(&self) -> Result<FleetReport, OwnError> {
         let name = self.file.display().to_string();
-        let text =
-            std::fs::read_to_string(&self.file).map_err(|e| OwnError::Invalid(format!("cannot read {name}: {e}")))?;
+        let text = bounded::text(&self.file, LARGEST).map_err(OwnError::Invalid)?;
         let mut file = FleetFile::read(&name, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))?;
         file.spec.seed = self.seed.unwrap_or(file.spec.seed);
         let folder = self.file.parent().unwrap_or(Path::new(""));

@@ -6,6 +6,7 @@ use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
 use super::image::ImageChoice;
 use super::standing_in::replaced;
+use crate::bounded;
 use crate::lines::tell;
 use crate::run::catalogue::{Case, Texts};
 use std::io::{self, Read as _};
@@ -18,7 +19,7 @@ use vmhealth_sim::concern::{Concern, concerning};
 use vmhealth_sim::manifest::{self, Architecture, MachineType, Problems, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, ScenarioError};
 
-/// Of standard input, bytes.
+/// Of a file and of standard input, bytes.
 const LONGEST: u64 = 64 << 20;
 
 /// How the user's manifest is to be run.
@@ -219,7 +220,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, OwnError> {
     static STANDARD_INPUT: OnceLock<String> = OnceLock::new();
     let cannot = |e: io::Error| OwnError::Invalid(format!("cannot read {}: {e}", path.display()));
     if path.as_os_str() != "-" {
-        return std::fs::read_to_string(path).map_err(cannot);
+        return bounded::text(path, LONGEST).map_err(OwnError::Invalid);
     }
     if let Some(text) = STANDARD_INPUT.get() {
         return Ok(text.clone());

@@ -1,4 +1,4 @@
-//! A real cluster as a third world: what `kubectl get vm,vmi,events -w -o json` printed, held against what the model shows of a
+//! A real cluster as a third world: what `kubectl get KIND -w -o json` printed of VM, VMI and events, held against the model of a
 //! scenario. It must not know how a scenario runs.
 
 mod held;

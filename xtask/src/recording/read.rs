@@ -1,21 +1,20 @@
 //! A recording to a trace.
 //!
-//! A recording is what `kubectl get vm,vmi,events -n NAMESPACE -w -o json` prints: JSON objects that follow one another, each a VM, a
-//! VMI or an Event as it was then; with `--output-watch-events` each is the `object` of one with a `type`. Changes between two states of
-//! an object are events of the trace, a Kubernetes event is one. Times are the objects' own, whole seconds; order is that of the file.
+//! A recording is what `kubectl get KIND -n NAMESPACE -w -o json` prints, one for each kind, since kubectl watches one kind at a time:
+//! JSON objects that follow one another, each a VM, a VMI or an Event as it was then; with `--output-watch-events` each is the `object`
+//! of one with a `type`. Changes between two states of an object are events of the trace, a Kubernetes event is one. Times are the
+//! objects' own, whole seconds; recordings are joined by them. An object keeps its place in its file, since not all changes have a time.
 
 use super::shown::UNSEEN;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use vmhealth_sim::cluster::is_launcher_of;
 use vmhealth_sim::kubelet::ProbeKind;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{
     Entry, Event, NotReady, Pause, PauseReason, Phase, Ready, Trace, VmReady, VmReason, VmStatus, VmiReason,
 };
-
-/// Of a recording, bytes.
-pub(super) const LARGEST: usize = 64 << 20;
 
 /// What a recording says of one VM.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +33,8 @@ struct Reader<'a> {
     recording: Recording,
     /// The VMIs' UIDs, in the order of their appearance.
     vmis: Vec<String>,
+    /// Which VMI each pod is of.
+    pods: BTreeMap<String, u32>,
     /// What each kind of thing was last.
     last: BTreeMap<(u32, &'static str), Event>,
     /// How often each Kubernetes event has been counted.
@@ -42,30 +43,67 @@ struct Reader<'a> {
     begin: Option<i64>,
 }
 
-/// Reads a recording of the VM of this name; the error says which object is broken.
-pub fn read(text: &str, vm: &str) -> Result<Recording, String> {
-    if text.len() > LARGEST {
-        return Err(format!("larger than {} MiB: record a shorter time, or fewer objects", LARGEST >> 20));
-    }
+/// Reads the recordings of the VM of this name; the error says which object of which of them, from 1, is broken.
+pub fn read(texts: &[&str], vm: &str) -> Result<Recording, String> {
     let mut reader = Reader { vm, ..Reader::default() };
-    for next in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-        let n = reader.recording.objects + 1;
-        let object =
-            next.map_err(|e| format!("object {n} is no JSON: {e}; expected what `kubectl get -w -o json` prints"))?;
-        reader.recording.objects = n;
+    let mut timed = Vec::new();
+    for (text, file) in texts.iter().zip(1..) {
+        take_apart(text, &mut timed, &mut reader.recording.objects).map_err(|e| format!("recording {file}: {e}"))?;
+    }
+    // Of the same second: an object before what is said of it.
+    timed.sort_by_key(|(at, object)| (*at, text(object, "/kind") == "Event"));
+    timed.iter().for_each(|(_, object)| reader.take(object));
+    if reader.vmis.is_empty() {
+        return Err(format!("no VirtualMachineInstance {vm:?} is in it: record with kubectl get vmi -w -o json"));
+    }
+    Ok(reader.recording)
+}
+
+/// The objects of a recording, each with the second at which it stands.
+fn take_apart(recording: &str, timed: &mut Vec<(i64, Value)>, objects: &mut usize) -> Result<(), String> {
+    let mut last = i64::MIN;
+    let mut add = |object: &Value| {
+        let own = latest(object);
+        last = own.map_or(last, |own| own.max(last));
+        // A watch of events begins with those that are there, in the order of their names.
+        let is_event = text(object, "/kind") == "Event";
+        timed.push((own.filter(|_| is_event).unwrap_or(last), object.clone()));
+    };
+    for next in serde_json::Deserializer::from_str(recording).into_iter::<Value>() {
+        *objects += 1;
+        let object = next
+            .map_err(|e| format!("object {objects} is no JSON: {e}; expected what `kubectl get -w -o json` prints"))?;
         // `--output-watch-events`, and the list that a first answer may be.
         let object = object.get("object").cloned().unwrap_or(object);
         match object.get("items").and_then(Value::as_array) {
-            Some(items) => items.iter().for_each(|item| reader.take(item)),
-            None => reader.take(&object),
+            Some(items) => items.iter().for_each(&mut add),
+            None => add(&object),
         }
     }
-    if reader.vmis.is_empty() {
-        return Err(format!(
-            "no VirtualMachineInstance {vm:?} is in it: record with kubectl get vm,vmi,events -w -o json"
-        ));
+    Ok(())
+}
+
+/// The second of the last change that the object has a time of.
+fn latest(object: &Value) -> Option<i64> {
+    let each = |list: &str, time: &str| -> Option<i64> {
+        object.pointer(list)?.as_array()?.iter().filter_map(|item| seconds(text(item, time))).max()
+    };
+    let event = ["/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    if text(object, "/kind") == "Event" {
+        return event.iter().find_map(|path| seconds(text(object, path)));
     }
-    Ok(reader.recording)
+    let changes = [
+        seconds(text(object, "/metadata/creationTimestamp")),
+        each("/status/conditions", "/lastTransitionTime"),
+        each("/status/phaseTransitionTimestamps", "/phaseTransitionTimestamp"),
+    ];
+    changes.into_iter().flatten().max()
+}
+
+/// A time of the cluster's in seconds since 1970.
+fn seconds(stamp: &str) -> Option<i64> {
+    let at = humantime::parse_rfc3339_weak(stamp.trim_end_matches('Z')).ok()?;
+    i64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
 fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
@@ -102,9 +140,7 @@ impl Reader<'_> {
 
     /// Goes on to a time of the cluster's, if it is later.
     fn at(&mut self, stamp: &str) {
-        let Ok(at) = humantime::parse_rfc3339_weak(stamp.trim_end_matches('Z')) else { return };
-        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let seconds = i64::try_from(since).unwrap_or_default();
+        let Some(seconds) = seconds(stamp) else { return };
         let begin = *self.begin.get_or_insert(seconds);
         let passed = Duration::from_secs(u64::try_from(seconds - begin).unwrap_or_default());
         self.now = self.now.max(Time::ZERO + passed);
@@ -174,20 +210,13 @@ impl Reader<'_> {
 
     fn event(&mut self, object: &Value) {
         let (kind, name) = (text(object, "/involvedObject/kind"), text(object, "/involvedObject/name"));
-        let pod = || {
-            let rest = name
-                .strip_prefix("virt-launcher-")
-                .and_then(|n| n.strip_prefix(self.vm))
-                .and_then(|n| n.strip_prefix('-'));
-            rest.is_some_and(|r| !r.is_empty() && !r.contains('-'))
-        };
         let (reason, message) = (text(object, "/reason"), text(object, "/message"));
         let event = match kind {
             "VirtualMachine" if name == self.vm => known(VmReason::ALL, reason, VmReason::as_str).map(Event::VmEvent),
             "VirtualMachineInstance" if name == self.vm => {
                 known(VmiReason::ALL, reason, VmiReason::as_str).map(Event::VmiEvent)
             }
-            "Pod" if pod() => match reason {
+            "Pod" if is_launcher_of(self.vm, name) => match reason {
                 "Killing" => Some(Event::Killing),
                 "Unhealthy" if message.starts_with("Liveness") => Some(Event::Unhealthy(ProbeKind::Liveness)),
                 "Unhealthy" if message.starts_with("Readiness") => Some(Event::Unhealthy(ProbeKind::Readiness)),
@@ -195,7 +224,8 @@ impl Reader<'_> {
             },
             _ => None,
         };
-        let Some(event) = event else {
+        let whose = self.whose(kind, name, text(object, "/involvedObject/uid"));
+        let Some((event, vmi)) = event.zip(whose) else {
             self.recording.passed_over += 1;
             return;
         };
@@ -206,8 +236,17 @@ impl Reader<'_> {
             return;
         }
         self.at(text(object, "/lastTimestamp"));
-        let of_vm = kind == "VirtualMachine";
-        let vmi = if of_vm { UNSEEN } else { u32::try_from(self.vmis.len()).unwrap_or(u32::MAX).max(1) };
         self.push(vmi, event);
+    }
+
+    /// The VMI that an event is about; `None`: one that was there before the recording.
+    fn whose(&mut self, kind: &str, name: &str, uid: &str) -> Option<u32> {
+        let last = u32::try_from(self.vmis.len()).ok().filter(|n| *n > 0);
+        match kind {
+            "VirtualMachine" => Some(UNSEEN),
+            "Pod" => last.map(|last| *self.pods.entry(name.to_owned()).or_insert(last)),
+            _ if uid.is_empty() => last,
+            _ => u32::try_from(self.vmis.iter().position(|u| u == uid)? + 1).ok(),
+        }
     }
 }

@@ -75,6 +75,7 @@ struct FactReport {
     times: u64,
     place: String,
     also: Vec<String>,
+    also_more: usize,
     text: String,
 }
 
@@ -234,6 +235,7 @@ impl FactReport {
             times: fact.times,
             place: plain(&format!("{}:{}", fact.file, fact.line)),
             also: fact.also.iter().map(|p| plain(p)).collect(),
+            also_more: fact.also_more,
             text: plain(&fact.text),
         }
     }

@@ -39,7 +39,7 @@ impl Cluster {
         let container = Container {
             name: "shard".to_owned(),
             image: self.image.clone(),
-            command: vec!["/bin/sh".to_owned(), "-c".to_owned(), script],
+            command: ["/bin/sh", "-c", &script].map(unexpanded).to_vec(),
             // The cache of images and templates is below it.
             env: vec![variable("HOME", MOUNT)],
             volume_mounts: vec![VolumeMount { name: "runs".to_owned(), mount_path: MOUNT.to_owned() }],
@@ -66,6 +66,20 @@ impl Cluster {
         };
         serde_json::to_value(&job).map(|job| yaml(&job, 0).trim_start().to_owned() + "\n").map_err(|e| e.to_string())
     }
+}
+
+/// A word of a command that the kubelet hands on as it is: of `$$` it makes `$`, and of `$(NAME)` a variable's value
+/// (`k8s.io/kubernetes/third_party/forked/golang/expansion`).
+fn unexpanded(word: &str) -> String {
+    let mut rest = word.chars().peekable();
+    let mut escaped = String::new();
+    while let Some(c) = rest.next() {
+        escaped.push(c);
+        if c == '$' && matches!(rest.peek(), Some('$' | '(')) {
+            escaped.push('$');
+        }
+    }
+    escaped
 }
 
 /// As YAML in block style, after a key or a dash; a text of several lines as it is read.
@@ -179,6 +193,29 @@ struct ClaimSource {
 mod tests {
     use super::*;
 
+    /// What the kubelet makes of a word of a command, with the variable HOME.
+    fn expanded(word: &str) -> String {
+        let (mut rest, mut text) = (word, String::new());
+        while let Some((before, after)) = rest.split_once('$') {
+            text += before;
+            (text, rest) = match (after.strip_prefix('$'), after.strip_prefix('(').and_then(|a| a.split_once(')'))) {
+                (Some(after), _) => (text + "$", after),
+                (None, Some(("HOME", after))) => (text + MOUNT, after),
+                (None, Some((name, after))) => (format!("{text}$({name})"), after),
+                (None, None) => (text + "$", after),
+            };
+        }
+        text + rest
+    }
+
+    #[test]
+    fn the_kubelet_hands_the_script_on() {
+        assert_eq!(expanded("$$ $(HOME) $(no) $x $$(HOME) $"), format!("$ {MOUNT} $(no) $x $(HOME) $"));
+        for text in ["$$", "$$$", "$(HOME)", "$$(HOME)", "$((1 + 2))", "a$", "\"$x\"", ""] {
+            assert_eq!(expanded(&unexpanded(text)), text, "{text}");
+        }
+    }
+
     #[test]
     fn an_indexed_job() {
         let cluster = Cluster {
@@ -190,7 +227,7 @@ mod tests {
         };
         let shards = |count| Shards {
             program: "vmhealth".into(),
-            arguments: ["--world", "model"].map(str::to_owned).into(),
+            arguments: ["--world", "model", "$$(HOME)"].map(str::to_owned).into(),
             count,
             folder: "catalogue".into(),
         };
@@ -200,7 +237,9 @@ mod tests {
         let job: Job = vmhealth_sim::yaml::read(&text).unwrap();
         let spec = &job.spec;
         assert_eq!((spec.completions, spec.parallelism, spec.backoff_limit_per_index), (4, 2, AGAIN));
-        let script = &spec.template.spec.containers[0].command[2];
+        let script = &expanded(&spec.template.spec.containers[0].command[2]);
+        let meant = Shards { folder: format!("{MOUNT}/catalogue"), ..shards(4) };
+        assert_eq!(*script, meant.script(NUMBER).unwrap());
         assert!(
             script.contains("out=/vmhealth/catalogue\nshard=$((JOB_COMPLETION_INDEX + 1))\nshards=4\n"),
             "{script}"

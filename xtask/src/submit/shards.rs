@@ -35,22 +35,25 @@ set -u
 out={folder}
 shard={number}
 shards={count}
-try="$out/tries/$shard.$(hostname).$$"
 mkdir -p "$out/shards" "$out/tries" || exit 1
+# A new folder, also where a name of the host and a number of the process come again: a pod's are always the same.
+own=$(mktemp -d "$out/tries/$shard.XXXXXX") || exit 1
 if [ ! -d "$out/shards/$shard" ]; then
     echo "shard $shard of $shards on $(hostname)"
-    {program} e2e{arguments} --shard "$shard/$shards" --out "$try"
+    {program} e2e{arguments} --shard "$shard/$shards" --out "$own/run"
     status=$?
     # Wrong usage, or no results: the shard has failed.
-    [ "$status" -ne 2 ] && [ -f "$try/results.json" ] || exit "$((status > 0 ? status : 1))"
-    mv -T "$try" "$out/shards/$shard" || [ -d "$out/shards/$shard" ] || exit 1
+    [ "$status" -ne 2 ] && [ -f "$own/run/results.json" ] || exit "$((status > 0 ? status : 1))"
+    mv -T "$own/run" "$out/shards/$shard" || [ -d "$out/shards/$shard" ] || exit 1
 fi
 # The last one merges.
-[ "$(ls "$out/shards" | wc -l)" -eq "$shards" ] || exit 0
-[ ! -d "$out/report" ] || exit 0
-{program} report merge "$out"/shards/* --out "$try.report"
-[ -f "$try.report/results.json" ] || exit 1
-mv -T "$try.report" "$out/report" || [ -d "$out/report" ]
+if [ "$(ls "$out/shards" | wc -l)" -eq "$shards" ] && [ ! -d "$out/report" ]; then
+    {program} report merge "$out"/shards/* --out "$own/report"
+    [ -f "$own/report/results.json" ] || exit 1
+    mv -T "$own/report" "$out/report" || [ -d "$out/report" ] || exit 1
+fi
+# What another was quicker with.
+rm -rf "$own"
 "#
         ))
     }
@@ -79,8 +82,11 @@ mod tests {
     fn a_shard_that_is_cut_off_counts_as_none() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let program = "#!/bin/sh\nfor last; do :; done\nmkdir -p \"$last\"\ncase $1 in\nreport) echo $# > \"$last/results.json\";;\n\
-                       e2e) [ -f \"$FAIL\" ] && exit 3; echo \"$@\" > \"$last/results.json\"; exit 1;;\nesac\n";
+        // With MEANWHILE another is quicker with what this one makes.
+        let program = "#!/bin/sh\nfor last; do :; done\nmkdir \"$last\" || exit 2\ncase $1 in\n\
+                       report) echo $# > \"$last/results.json\"; other=report;;\n\
+                       e2e) [ -f \"$FAIL\" ] && exit 3; echo \"$@\" > \"$last/results.json\"; other=shards/2;;\nesac\n\
+                       if [ -f \"$MEANWHILE\" ]; then cp -r \"$last\" \"$OUT/$other\"; fi\n[ $1 != e2e ]\n";
         std::fs::write(at("vmhealth"), program).unwrap();
         let shards = Shards {
             program: at("run").display().to_string(),
@@ -95,7 +101,13 @@ mod tests {
         )
         .unwrap();
         let run = |shard: &str, fail: &str| {
-            let status = Command::new("sh").arg(at("script")).arg(shard).env("FAIL", at(fail)).status();
+            let status = Command::new("sh")
+                .arg(at("script"))
+                .arg(shard)
+                .env("FAIL", at(fail))
+                .env("MEANWHILE", at("meanwhile"))
+                .env("OUT", at("out"))
+                .status();
             status.unwrap().code()
         };
         std::fs::write(at("cut-off"), "").unwrap();
@@ -107,5 +119,14 @@ mod tests {
         assert!(at("out/report/results.json").exists(), "the last one merges");
         // Again, as after a requeue that came too late.
         assert_eq!(run("2", ""), Some(0));
+        let left = || std::fs::read_dir(at("out/tries")).unwrap().count();
+        assert_eq!(left(), 1, "the one that was cut off");
+        // Two try at the same time, and one of them is second with the shard and with the report.
+        std::fs::remove_dir_all(at("out/shards/2")).unwrap();
+        std::fs::remove_dir_all(at("out/report")).unwrap();
+        std::fs::write(at("meanwhile"), "").unwrap();
+        assert_eq!(run("2", ""), Some(0));
+        assert!(at("out/report/results.json").exists());
+        assert_eq!(left(), 1, "what was too late is gone");
     }
 }
