@@ -364,7 +364,7 @@ fn incidents_of_one_name() {
         ),
         &watched(),
     );
-    let names: Vec<&str> = plan.incidents().iter().map(|incident| plan.name_of(incident)).collect();
+    let names: Vec<&str> = plan.judged().iter().map(|incident| plan.name_of(incident)).collect();
     assert_eq!(names, ["nodeDown at 10m", "nodeDown at 10m", "guestReboot at 20m"]);
 }
 

@@ -80,14 +80,14 @@ impl Writer {
             Event::Killing => {
                 return self.event(
                     "Pod",
-                    &format!("virt-launcher-{name}-x2x4z"),
+                    &format!("virt-launcher-{name}-x2x4{vmi}"),
                     "Killing",
                     "Stopping container compute",
                     &at,
                 );
             }
             Event::Unhealthy(kind) => {
-                let pod = format!("virt-launcher-{name}-x2x4z");
+                let pod = format!("virt-launcher-{name}-x2x4{vmi}");
                 return self.event("Pod", &pod, "Unhealthy", &format!("{kind} probe failed: x"), &at);
             }
             _ => return,

@@ -204,7 +204,7 @@ impl Plan {
     }
 
     /// The file's incidents.
-    pub fn incidents(&self) -> &[Incident] {
+    pub fn judged(&self) -> &[Incident] {
         &self.judged
     }
 
