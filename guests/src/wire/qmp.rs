@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 /// may take sixteen times as much.
 const MAX_LINE: u64 = 1 << 20;
 
-/// Of one QEMU: far more than any guest makes it send, for QEMU holds back those that a guest can make at will (once a second
+/// Between two answers to what it was asked: far more than any guest makes QEMU send, which holds back those that a guest can make at will (once a second
 /// each), but for [`AT_WILL`]. One more ends the connection: they are kept until they are dealt with, and each is told in the
 /// run's trace.
 const MAX_EVENTS: usize = 50_000;
@@ -177,6 +177,7 @@ async fn read_lines(
         } else if let Some(id) = value.get("id").and_then(Value::as_u64) {
             let waiter = lock(&pending).as_mut().and_then(|calls| calls.remove(&id));
             if let Some(waiter) = waiter {
+                told = 0;
                 // The call may have been cancelled meanwhile.
                 let _ = waiter.send(value);
             }
