@@ -465,17 +465,10 @@ fn what_makes_vms_is_checked_as_the_vms_that_it_makes() {
         let (of_object, of_spec) = if extra.starts_with("status") { (*extra, "") } else { ("", *extra) };
         let head = maker.replace("LABEL", label).replace("  EXTRA\n", &format!("  {of_spec}\n"));
         let head = head.replace("\nspec:\n  replicas", &format!("\n{of_object}\nspec:\n  replicas"));
-        let text = match *maker == POOL {
-            true => head + &vm.lines().skip_while(|l| *l != "spec:").map(|l| format!("    {l}\n")).collect::<String>(),
-            false => {
-                head + &vm
-                    .lines()
-                    .skip_while(|l| *l != "    spec:")
-                    .skip(1)
-                    .map(|l| format!("{l}\n"))
-                    .collect::<String>()
-            }
+        let from = |line: &str, more: usize, indent: &str| -> String {
+            vm.lines().skip_while(|l| *l != line).skip(more).map(|l| format!("{indent}{l}\n")).collect()
         };
+        let text = head + &if *maker == POOL { from("spec:", 0, "    ") } else { from("    spec:", 1, "") };
         let checked = one(&text);
         assert_eq!(errors(&checked), *finds, "{text}");
         assert_eq!(checked.verdict == Verdict::Accepted, finds.is_empty(), "{text}");
