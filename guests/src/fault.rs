@@ -165,6 +165,7 @@ async fn kernel_hang(live: &Live, fault: &Fault, deadline: Instant) -> Result<St
         if time::now() >= deadline {
             return Err(Guest(format!("it says that {word}, and a connection to it is answered: {answer}")));
         }
+        time::sleep(outside::POLL).await;
     }
     live.vcpus_at(Moment::Panicked { counts: false });
     Ok(format!("{word}, and a connection to it is not answered"))

@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// Nothing listens there (RFC 863).
 const DISCARD: u16 = 9;
 /// Between two looks at a QEMU that is to stop its guest.
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 const EIO: i64 = 5;
 /// Makes a guest write to its disk that has nothing to write.
 const WRITE: &[&str] = &["/bin/dd", "if=/dev/zero", "of=/var/tmp/vmhealth-write", "bs=4k", "count=1", "conv=fsync"];

@@ -24,10 +24,13 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// `None`: there is no Chromium on this host.
+    /// `None`: there is no Chromium on this host, which is said.
     pub(super) fn start() -> Option<Browser> {
         let found = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
-        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(found)?;
+        let Some(program) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(found) else {
+            eprintln!("SKIPPED in a browser: there is no Chromium; type: apt-get install chromium");
+            return None;
+        };
         let profile = tempfile::tempdir().unwrap();
         // The protocol is on the descriptors 3 and 4.
         let mut child = Command::new("sh")
@@ -157,7 +160,7 @@ pub(super) fn broken_rules(browser: &mut Browser, axe: &str) -> String {
     rules.as_str().unwrap().to_owned()
 }
 
-/// axe-core's script: where VMHEALTH_AXE says, or from npm.
+/// axe-core's script: where VMHEALTH_AXE says, or from npm; `None`: neither has it, which is said.
 pub(super) fn axe(folder: &Path) -> Option<String> {
     if let Ok(file) = std::env::var("VMHEALTH_AXE") {
         return Some(std::fs::read_to_string(file).unwrap());
@@ -165,5 +168,8 @@ pub(super) fn axe(folder: &Path) -> Option<String> {
     let done = |command: &mut Command| command.current_dir(folder).output().is_ok_and(|o| o.status.success());
     let got = done(Command::new("npm").args(["pack", "axe-core@4.14.1"]))
         && done(Command::new("tar").args(["xzf", "axe-core-4.14.1.tgz", "package/axe.min.js"]));
+    if !got {
+        eprintln!("SKIPPED the rules of accessibility: neither npm nor VMHEALTH_AXE=axe.min.js gives axe-core");
+    }
     got.then(|| std::fs::read_to_string(folder.join("package/axe.min.js")).unwrap())
 }

@@ -1,19 +1,27 @@
 //! Files of the user's, of which no more is read than a limit: a device or a pipe may have no end.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
-/// A file's text of at most so many bytes; the error names the file.
-pub(crate) fn text(path: &Path, limit: u64) -> Result<String, String> {
-    let shown = path.display();
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut text));
+/// What is in a file, or for `-` in standard input, of at most so many bytes; the error names it.
+pub(crate) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let (is_input, mut bytes) = (path.as_os_str() == "-", Vec::new());
+    let shown = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+    let read = match is_input {
+        true => io::stdin().lock().take(limit + 1).read_to_end(&mut bytes),
+        false => File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)),
+    };
     read.map_err(|e| format!("cannot read {shown}: {e}"))?;
-    if text.len() as u64 > limit {
-        return Err(format!("{shown} is larger than {} MiB", limit >> 20));
+    match bytes.len() as u64 > limit {
+        true => Err(format!("{shown} is larger than {} MiB", limit >> 20)),
+        false => Ok(bytes),
     }
-    String::from_utf8(text).map_err(|_| format!("cannot read {shown}: it is no UTF-8 text"))
+}
+
+/// The same as a text.
+pub(crate) fn text(path: &Path, limit: u64) -> Result<String, String> {
+    String::from_utf8(bytes(path, limit)?).map_err(|_| format!("cannot read {}: it is no UTF-8 text", path.display()))
 }
 
 #[cfg(test)]

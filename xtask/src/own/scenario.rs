@@ -9,7 +9,6 @@ use super::standing_in::replaced;
 use crate::bounded;
 use crate::lines::tell;
 use crate::run::catalogue::{Case, Texts};
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -218,19 +217,14 @@ pub(super) fn read_manifest(
 /// A file's text, or with `-` that of standard input, which is there only once and therefore kept.
 pub(super) fn read_text(path: &Path) -> Result<String, OwnError> {
     static STANDARD_INPUT: OnceLock<String> = OnceLock::new();
-    let cannot = |e: io::Error| OwnError::Invalid(format!("cannot read {}: {e}", path.display()));
+    let text = || bounded::text(path, LONGEST).map_err(OwnError::Invalid);
     if path.as_os_str() != "-" {
-        return bounded::text(path, LONGEST).map_err(OwnError::Invalid);
+        return text();
     }
-    if let Some(text) = STANDARD_INPUT.get() {
-        return Ok(text.clone());
+    match STANDARD_INPUT.get() {
+        Some(text) => Ok(text.clone()),
+        None => text().map(|text| STANDARD_INPUT.get_or_init(|| text).clone()),
     }
-    let mut text = String::new();
-    io::stdin().take(LONGEST + 1).read_to_string(&mut text).map_err(cannot)?;
-    if text.len() as u64 > LONGEST {
-        return Err(OwnError::Invalid(format!("standard input: longer than {} MiB", LONGEST >> 20)));
-    }
-    Ok(STANDARD_INPUT.get_or_init(|| text).clone())
 }
 
 #[cfg(test)]

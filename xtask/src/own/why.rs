@@ -3,9 +3,9 @@
 use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
 use super::scenario::{invalid_options, read_manifest};
+use crate::bounded;
 use crate::prepare::say;
 use crate::report::WhyReport;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
@@ -88,20 +88,7 @@ impl OwnWhy {
 
 /// A file's text; what is no UTF-8 in a console is replaced.
 fn text(file: &Path) -> Result<String, OwnError> {
-    let cannot = |e: std::io::Error| OwnError::Invalid(format!("cannot read {}: {e}", file.display()));
-    let mut bytes = Vec::new();
-    let read = match file.to_str() {
-        Some("-") => std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes),
-        _ => std::fs::File::open(file).and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes)),
-    };
-    read.map_err(cannot)?;
-    if bytes.len() as u64 > LARGEST {
-        let mib = LARGEST >> 20;
-        return Err(OwnError::Invalid(format!(
-            "{} is larger than {mib} MiB: cut out the time around it",
-            file.display()
-        )));
-    }
+    let bytes = bounded::bytes(file, LARGEST).map_err(OwnError::Invalid)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
