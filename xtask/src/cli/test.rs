@@ -7,7 +7,7 @@ use crate::prepare::{GuestOptions, HostChoice, install_for_tests, install_missin
 use crate::report::{LOCAL, Results};
 use crate::run::catalogue;
 use crate::workspace;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use nix::sys::stat::{Mode, umask};
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt as _;
@@ -32,39 +32,7 @@ pub(super) async fn run() -> Result<Status, Failure> {
     // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
     let (reality, _) = prepare(BTreeSet::from([Architecture::Amd64]), GuestOptions::default()).await;
     let is_local = reality.host == LOCAL && reality.platforms.values().all(Result::is_ok);
-    if is_local
-        && !cargo_test(
-            &sources,
-            &[
-                "-p",
-                "vmhealth-tests",
-                "--test",
-                "fork",
-                "--test",
-                "registers",
-                "--test",
-                "own_image",
-                "--test",
-                "guest_time",
-                "--test",
-                "clocks",
-                "-p",
-                "xtask",
-                "--test",
-                "held",
-                "--test",
-                "live",
-                "--",
-                "--ignored",
-                "--test-threads=1",
-            ],
-        )?
-    {
-        return Ok(Status::Failed);
-    }
-    // Each has a place of its own, and mostly waits.
-    let of_hosts = ["-p", "xtask", "--test", "hostile", "--", "--ignored", "--test-threads=3"];
-    if is_local && !cargo_test(&sources, &of_hosts)? {
+    if is_local && !side_by_side(&sources, &GUESTS, &HOSTS)? {
         return Ok(Status::Failed);
     }
     // Where Slurm's daemons are.
@@ -118,7 +86,47 @@ pub(super) async fn run() -> Result<Status, Failure> {
 /// The tag of the scenarios that also run with QEMU in a container.
 const IN_CONTAINERS: &str = "containers";
 
+/// A guest at a time: most of them use one core.
+const GUESTS: [&[&str]; 2] = [
+    &["-p", "vmhealth-tests", "--test", "clocks", "--test", "fork", "--test", "registers", "--test", "guest_time"],
+    &["-p", "xtask", "--test", "held", "--test", "live"],
+];
+
+/// Those with a schedule of their own, and those that mostly wait.
+const HOSTS: [&[&str]; 2] = [&["-p", "vmhealth-tests", "--test", "own_image"], &["-p", "xtask", "--test", "hostile"]];
+
+/// Runs two lists of tests beside each other, so that no core has nothing to do; the second's output comes at its end.
+fn side_by_side(sources: &Path, first: &[&[&str]], second: &[&[&str]]) -> Result<bool, Failure> {
+    fn ignored<'a>(args: &[&'a str], threads: &'a str) -> Vec<&'a str> {
+        [args, &["--", "--ignored", threads]].concat()
+    }
+    std::thread::scope(|threads| -> Result<bool, Failure> {
+        let beside = threads.spawn(|| -> Result<bool, Failure> {
+            for args in second {
+                let done = command(sources, &ignored(args, "--test-threads=3")).output();
+                let done = done.context("cannot run cargo test").map_err(infra)?;
+                say(&String::from_utf8_lossy(&[done.stdout, done.stderr].concat()));
+                if !done.status.success() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        });
+        let mut passed = true;
+        for args in first {
+            passed = passed && cargo_test(sources, &ignored(args, "--test-threads=1"))?;
+        }
+        let beside = beside.join().map_err(|_| infra(anyhow!("the tests beside these came to no end")))?;
+        Ok(beside? && passed)
+    })
+}
+
 fn cargo_test(sources: &Path, args: &[&str]) -> Result<bool, Failure> {
+    let status = command(sources, args).status();
+    Ok(status.context("cannot run cargo test").map_err(infra)?.success())
+}
+
+fn command(sources: &Path, args: &[&str]) -> std::process::Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
     // What is built is no secret, unlike a run.
@@ -129,6 +137,6 @@ fn cargo_test(sources: &Path, args: &[&str]) -> Result<bool, Failure> {
             Ok(())
         });
     }
-    let status = command.arg("test").args(args).current_dir(sources).env("INSTA_UPDATE", "no").status();
-    Ok(status.context("cannot run cargo test").map_err(infra)?.success())
+    command.arg("test").args(args).current_dir(sources).env("INSTA_UPDATE", "no");
+    command
 }
