@@ -70,8 +70,8 @@ fn pages(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     for (name, text) in [("fleet", FLEET), ("hostile-fleet", &hostile)] {
         std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
         let sweep = ["--sweep", "vmsPerNode=2..10:2", "--sweep", "livenessProbe.initialDelaySeconds=0,90,400"];
-        let fleet = [&["fleet", &format!("{name}.yaml"), "--report", &format!("{name}.html")][..], &sweep].concat();
-        vmhealth(folder, &fleet);
+        let [file, page] = ["yaml", "html"].map(|kind| format!("{name}.{kind}"));
+        vmhealth(folder, &[&["fleet", &file, "--report", &page][..], &sweep].concat());
     }
     let names = ["explore", "two", "budgets", "check", "hostile", "fleet", "hostile-fleet"];
     names.map(|name| (name, folder.join(format!("{name}.html")))).to_vec()

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmhealth_images::digest;
 use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
-use vmhealth_sim::manifest;
+use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
 
@@ -91,7 +91,12 @@ impl OwnFleet {
             };
             plans.push(set().map_err(|e| OwnError::Invalid(format!("{name}: --sweep, with {cell:?}: {e}")))?);
         }
-        let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (&file, &resolved, &self.sweep));
+        // Warnings and places say where the manifest lies, which is another place on each machine.
+        let guest = |one: &Resolved| {
+            (VirtualMachine { warnings: Vec::new(), places: Default::default(), ..one.vm.clone() }, one.guest.clone())
+        };
+        let guests: Vec<_> = resolved.iter().map(guest).collect();
+        let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (&file, &guests, &self.sweep));
         Ok(Prepared { file, plans, cells, id: digest::of_bytes(all.as_bytes()) })
     }
 }
