@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use vmhealth_sim::fixture::{Vm, vm};
-use vmhealth_sim::fleet::{FleetFile, Outcome, Plan, Resolved, Size, Tipping, run_node, tip};
+use vmhealth_sim::fleet::{Axis, FleetFile, Outcome, Plan, Resolved, Size, Swept, Tipping, run_node, tip};
 use vmhealth_sim::manifest::{self, WatchdogAction};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
@@ -146,6 +146,79 @@ fn what_is_lost_is_lost_once() {
     assert!(outcome.lost[2..].iter().all(|nanos| *nanos > 0), "{:?} {:?}", plan.causes(), outcome.lost);
     let availability = outcome.availability();
     assert!((0.99..0.9999).contains(&availability), "{availability}");
+}
+
+/// Three nodes by themselves, put together in any order and after a way as JSON, are the fleet.
+#[test]
+fn nodes_add_up_in_any_order() {
+    let spec = "for: 3h, seed: 3, nodes: {count: 3, bootsAtFullSpeed: 1}, groups: [{name: a, manifest: m, count: 10, boot: {is: 40s}, \
+                faults: [{fault: kernelPanic, every: 30m}]}], incidents: [{at: 1h, nodeDown: {for: 5m}}]";
+    let plan = plan(spec, &watched().liveness("httpGet: {port: 1500, path: /healthz}"));
+    let whole = run(&plan);
+    let parts: Vec<String> = (0..3)
+        .map(|node| serde_json::to_string(&run_node(&plan, node, &mut |_, _, _| ())).unwrap_or_default())
+        .collect();
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let mut all = Outcome::new(plan.horizon(), plan.causes().len());
+        for node in order {
+            let part: Outcome = serde_json::from_str(&parts[node]).unwrap_or_else(|e| panic!("{e}: {}", parts[node]));
+            assert!(part.fits(&all, 3) && !part.fits(&all, 0), "{part:?}");
+            all.add(&part);
+        }
+        assert_eq!(all, whole, "{order:?}");
+    }
+    assert!(whole.settling.unsettled > 1, "{:?}: several nodes are as bad", whole.settling);
+}
+
+#[test]
+fn axes_of_a_sweep() {
+    for (text, expected) in [
+        ("livenessProbe.periodSeconds=20,5,10,5", Ok(vec![5, 10, 20])),
+        ("vmsPerNode=10..30:10,5", Ok(vec![5, 10, 20, 30])),
+        ("readinessProbe.initialDelaySeconds=0", Ok(vec![0])),
+        ("vmsPerNode", Err("expected NAME=VALUES, like livenessProbe.periodSeconds=5,10,20")),
+        ("vmsPerNodes=1", Err("\"vmsPerNodes\" is no number that can be swept: expected vmsPerNode, ")),
+        ("startupProbe.periodSeconds=1", Err("is no number that can be swept")),
+        ("livenessProbe.periodSeconds=0", Err("expected whole numbers from 1 to 86400, found \"0\"")),
+        ("livenessProbe.successThreshold=2", Err("from 1 to 1, found \"2\"")),
+        ("vmsPerNode=", Err("found \"\"")),
+        ("vmsPerNode=9..1:1", Err("has no values")),
+        ("vmsPerNode=1..9", Err("expected FROM..TO:STEP, found \"1..9\"")),
+        ("vmsPerNode=1..9:0", Err("expected a step of at least 1")),
+        ("vmsPerNode=1..5000:1", Err("more than 40 values")),
+    ] {
+        match (text.parse::<Axis>(), expected) {
+            (Ok(axis), Ok(values)) => assert_eq!(axis.values, values, "{text}"),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+}
+
+/// Groups keep their shares, and what is not there cannot be swept.
+#[test]
+fn numbers_are_set() {
+    let text = "{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {name: f}, spec: {for: 3h, nodes: {count: 4}, groups: [\
+                {name: a, manifest: m, count: 20, boot: {is: 30s}}, {name: b, manifest: m, count: 10, boot: {is: 30s}}]}}";
+    let file = FleetFile::read("f", text).unwrap_or_else(|e| panic!("{e}"));
+    let guest: GuestProfile = yaml::read(GUEST).unwrap_or_else(|e| panic!("{e:?}"));
+    let resolved = vec![Resolved { vm: watched().build(), guest }; 2];
+    let set = |name: &str, value| {
+        let (mut file, mut guests) = (file.clone(), resolved.clone());
+        let swept: Swept = name.parse().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(swept.to_string(), name);
+        swept.set(value, &mut file, &mut guests).map(|()| (file.spec, guests))
+    };
+    let counts =
+        |value| set("vmsPerNode", value).map(|(spec, _)| spec.groups.iter().map(|g| g.count).collect::<Vec<_>>());
+    assert_eq!(counts(5), Ok(vec![13, 7]));
+    assert_eq!(counts(60), Ok(vec![160, 80]));
+    let boots = set("bootsAtFullSpeed", 7).map(|(spec, _)| spec.nodes.boots_at_full_speed);
+    assert_eq!(boots, Ok(Some(7)));
+    let period = |(_, guests): (_, Vec<Resolved>)| guests[1].vm.vmi.readiness.as_ref().map(|p| p.timings.period);
+    assert_eq!(set("readinessProbe.periodSeconds", 9).map(period), Ok(Some(9)));
+    let error = set("livenessProbe.periodSeconds", 9).map(|_| ());
+    assert_eq!(error, Err("livenessProbe.periodSeconds: no group's manifest has this probe".to_owned()));
 }
 
 /// Steps, which no machine's load changes: a healthy VM costs nothing for living longer, and faults cost what they are.

@@ -145,6 +145,10 @@ fn made(case: u64) -> Made {
     }
     let mut steps: Vec<String> = if strategy == "Manual" { vec!["{user: start}".into()] } else { Vec::new() };
     steps.extend((0..random.usize(0..=3)).map(|_| step(random, watched)));
+    // No scenario has both.
+    if steps.iter().any(|step| step.contains("bootLoop")) {
+        steps.retain(|step| !step.contains("slowBoot"));
+    }
     // Whoever waits for what probes say must not miss it.
     let awaited = pick(
         random,

@@ -27,6 +27,17 @@ spec:
         devices:
           watchdog: {name: dog, i6300esb: {action: poweroff}}
 ";
+/// A node of the same VM that loses its power; who boots beside whom decides whether liveness waits long enough.
+const FLEET: &str = "\
+apiVersion: vmhealth.dev/v1alpha1
+kind: Fleet
+metadata: {name: race-node}
+spec:
+  for: 3h
+  nodes: {count: 1, bootsAtFullSpeed: 2}
+  groups: [{name: a, manifest: race.yaml, count: 8, boot: {is: 40s}, heartbeat: 25}]
+  incidents: [{at: 30m, nodeDown: {for: 5m}}]
+";
 /// What ends a tag, an attribute, a comment or a text, and then runs.
 const HOSTILE: &str = "</title></svg><img src=x onerror='window.pwned=1'><script>window.pwned=1</script>";
 
@@ -55,7 +66,14 @@ fn pages(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     vmhealth(folder, &["check", "--budgets", "race.yaml", "--report", "budgets.html"]);
     assert_eq!(vmhealth(folder, &["check", "broken.yaml", "--report", "check.html"]), Some(1));
     assert_eq!(vmhealth(folder, &["check", "--budgets", "hostile.yaml", "--report", "hostile.html"]), Some(1));
-    let names = ["explore", "two", "budgets", "check", "hostile"];
+    let hostile = FLEET.replace("name: race-node", &format!("name: {HOSTILE:?}"));
+    for (name, text) in [("fleet", FLEET), ("hostile-fleet", &hostile)] {
+        std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+        let sweep = ["--sweep", "vmsPerNode=2..10:2", "--sweep", "livenessProbe.initialDelaySeconds=0,90,400"];
+        let [file, page] = ["yaml", "html"].map(|kind| format!("{name}.{kind}"));
+        vmhealth(folder, &[&["fleet", &file, "--report", &page][..], &sweep].concat());
+    }
+    let names = ["explore", "two", "budgets", "check", "hostile", "fleet", "hostile-fleet"];
     names.map(|name| (name, folder.join(format!("{name}.html")))).to_vec()
 }
 
@@ -68,7 +86,23 @@ fn pages_are_small_load_nothing_and_hold_no_markup_of_a_manifest() {
         for wrong in ["<script", "<img", "http://", "https://", "url("] {
             assert!(!page.contains(wrong), "{name} has {wrong}");
         }
-        assert!(name != "hostile" || page.contains("onerror"), "the text itself is shown");
+        assert!(!name.starts_with("hostile") || page.contains("onerror"), "the text itself is shown");
+        if name == "fleet" {
+            // Five rows with three cells each, in the picture and in the table, and both answers among them.
+            let counts = [
+                "<g tabindex=\"0\"",
+                "class=\"heat\"",
+                "<th scope=\"row\"",
+                "% available, settles, ",
+                "does not settle, ",
+            ]
+            .map(|part| page.matches(part).count());
+            assert!(counts[..3] == [5, 15, 5] && counts[3] + counts[4] == 15, "{counts:?}");
+            assert!(
+                counts[3] > 0 && counts[4] == page.matches("class=\"never\"").count() && counts[4] > 0,
+                "{counts:?}"
+            );
+        }
     }
 }
 
@@ -98,18 +132,26 @@ fn in_a_browser() {
             "{name}"
         );
         // What a shape says can be had without a pointer, and stands in the table as well.
-        if ["explore", "budgets"].contains(&name) {
+        if ["explore", "budgets", "fleet"].contains(&name) {
             let label = "document.activeElement.getAttribute('aria-label') || document.activeElement.tagName";
-            let wanted = if name == "explore" { "outcome A" } else { "until it is noticed" };
+            let wanted = match name {
+                "explore" => "outcome A",
+                "fleet" => "vmsPerNode 4; livenessProbe.initialDelaySeconds 0: ",
+                _ => "until it is noticed",
+            };
             let mut seen = Vec::new();
             while !seen.last().is_some_and(|label: &String| label.contains(wanted)) {
                 browser.press("Tab");
                 seen.push(browser.value(label).as_str().unwrap().to_owned());
                 assert!(seen.len() < 20, "{name}: {wanted} cannot be reached by Tab: {seen:?}");
             }
-            let shapes = browser.value("document.querySelectorAll('rect[role=img]').length").as_u64().unwrap();
+            let shapes =
+                browser.value("document.querySelectorAll('rect[role=img], g[role=img]').length").as_u64().unwrap();
             let rows = browser.value("document.querySelectorAll('tbody tr').length").as_u64().unwrap();
-            assert!(rows > 1 && shapes >= rows, "{name}: {shapes} shapes, {rows} rows");
+            assert!(
+                rows > 1 && shapes > 1 && (shapes >= rows || name == "fleet"),
+                "{name}: {shapes} shapes, {rows} rows"
+            );
         }
         assert_eq!(browser.complaints, Vec::<String>::new(), "{name}");
     }

@@ -58,6 +58,88 @@ fn shards_are_one_run() {
     assert!(twice.status.code() == Some(2) && stderr(&twice).contains("is also in 1"), "{}", stderr(&twice));
 }
 
+const FLEET: &str = "\
+apiVersion: vmhealth.dev/v1alpha1
+kind: Fleet
+metadata: {name: six-nodes}
+spec:
+  for: 3h
+  seed: 5
+  nodes: {count: 6, bootsAtFullSpeed: 2}
+  groups: [{name: a, manifest: vm.yaml, count: 30, boot: {from: 30s, to: 50s}, faults: [{fault: kernelPanic, every: 2h}]}]
+  incidents: [{at: 30m, nodeDown: {for: 5m}, nodes: 3}]
+";
+const VM: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: vm}
+spec:
+  runStrategy: Always
+  template:
+    spec:
+      readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 5}
+      livenessProbe: {httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 60, periodSeconds: 10}
+      domain: {devices: {watchdog: {name: w, i6300esb: {action: reset}}}}
+";
+
+/// A fleet and its sweep by the script that a task of Slurm's runs, one shard after the other in any order: the merged report is that of
+/// one machine, byte for byte.
+#[test]
+fn shards_of_a_fleet_are_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    std::fs::write(here.join("fleet.yaml"), FLEET).unwrap();
+    std::fs::write(here.join("vm.yaml"), VM).unwrap();
+    let sweep = ["--sweep", "vmsPerNode=2,5", "--sweep", "livenessProbe.initialDelaySeconds=60,300"];
+    let fleet = |more: &[&str]| vmhealth(here, &[&["fleet", "fleet.yaml"], &sweep[..], more].concat());
+    let whole = fleet(&["--out", "whole", "--threads", "2"]);
+    assert!(whole.status.code().is_some_and(|code| code < 2), "{}", stderr(&whole));
+    let submitted =
+        [&["submit", "slurm", "--fleet", "fleet.yaml"], &sweep[..], &["--shards", "3", "--out", "run", "--dry-run"]];
+    let submitted = vmhealth(here, &submitted.concat());
+    assert!(stderr(&submitted).contains("6 nodes, 5 times, in 3 shards"), "{}", stderr(&submitted));
+    for task in ["2", "3", "1"] {
+        let mut script = Command::new("sh");
+        let output = script.arg("run/shards.sh").env("SLURM_ARRAY_TASK_ID", task).current_dir(here).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{task}: {}", stderr(&output));
+        assert_eq!(here.join("run/report").exists(), task == "1", "the last one merges");
+    }
+    for file in ["results.json", "report.html"] {
+        let [one, merged] =
+            ["whole", "run/report"].map(|run| std::fs::read_to_string(here.join(run).join(file)).unwrap());
+        assert!(one == merged, "{file} differs\n{one}\n{merged}");
+    }
+    let nodes = |task: &str| {
+        let text = std::fs::read(here.join("run/shards").join(task).join("results.json")).unwrap();
+        let shard: Value = serde_json::from_slice(&text).unwrap();
+        shard["outcomes"].as_array().unwrap().iter().map(|o| o["nodes"].as_u64().unwrap()).sum::<u64>()
+    };
+    let shares = ["1", "2", "3"].map(nodes);
+    assert!(shares.iter().sum::<u64>() == 30 && shares.iter().all(|n| *n > 3), "{shares:?}");
+    // What is no part of it, or not all of it.
+    let refused = |arguments: &[&str], part: &str| {
+        let output = vmhealth(here, &[&["fleet", "fleet.yaml"], arguments].concat());
+        assert!(
+            output.status.code() == Some(2) && stderr(&output).contains(part),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    };
+    let all = ["--merge", "run/shards/1", "run/shards/2", "run/shards/3"];
+    refused(&all, "a shard of another fleet");
+    refused(&[&sweep[..], &["--seed", "6"], &all].concat(), "a shard of another fleet");
+    refused(&[&sweep[..], &all[..3]].concat(), "of 3, and 2 were given: all of them are needed");
+    refused(&[&sweep[..], &all[..3], &["run/shards/2"]].concat(), "is also in run/shards/2");
+    refused(&[&sweep[..], &["--merge", "whole"]].concat(), "no fleet's shard");
+    refused(&["--sweep", "vmsPerNode=2", "--sweep", "vmsPerNode=3"], "vmsPerNode comes twice");
+    let file = here.join("run/shards/1/results.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (from, to) in [("\"vms\": ", "\"vms\": 99999999999999"), ("\"down\": [", "\"down\": [1,")] {
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        refused(&[&sweep[..], &all].concat(), "its numbers cannot be this fleet's");
+    }
+}
+
 #[test]
 fn what_is_said_before_anything_is_submitted() {
     let dir = tempfile::tempdir().unwrap();
@@ -80,6 +162,12 @@ fn what_is_said_before_anything_is_submitted() {
     check(&["slurm", "--out", "run", "--dry-run", "no-such"], 2, "no scenario is called");
     std::fs::create_dir(dir.path().join("run/shards")).unwrap();
     check(&slurm(&["--dry-run"]), 2, "has shards of an earlier run");
+    check(&["slurm", "--out", "run", "--dry-run", "--fleet", "no.yaml"], 2, "cannot read no.yaml");
+    check(&["slurm", "--out", "run", "--dry-run", "--fleet", "no.yaml", "killed-daemon"], 2, "cannot be used with");
+    let of_fleet =
+        ["kubernetes", "--image", "i", "--claim", "c", "--fleet", "/vmhealth/f.yaml", "--sweep", "vmsPerNode=1..9:2"];
+    check(&of_fleet, 0, "vmhealth fleet /vmhealth/f.yaml --sweep");
+    check(&[&of_fleet[..7], &["--sweep", "vmsPerNode=1..9"]].concat(), 2, "expected FROM..TO:STEP");
     let kubernetes = ["kubernetes", "--image", "i", "--claim", "c", "--world", "model"];
     check(&kubernetes, 0, "completionMode: \"Indexed\"");
     check(&[&kubernetes[..], &["--name", "A"]].concat(), 2, "not lower case letters");

@@ -113,7 +113,16 @@ fn which_vm_it_is_about() {
     let pods = std::fs::read_to_string(case.join("pods.yaml")).unwrap();
     check(&[&vm, &pods], Ok("shop/orders-db: "));
     check(&[&pods], Err("there is no VM among the evidence"));
-    check(&[&vm, &vm.replace("name: orders-db\n", "name: other\n")], Err("several VMs (orders-db, other)"));
+    check(&[&vm, &vm.replace("name: orders-db\n", "name: other\n")], Err("several VMs (shop/orders-db, shop/other)"));
+    // Two VMs of one name.
+    let elsewhere = vm.replace("namespace: shop", "namespace: test");
+    check(&[&vm, &elsewhere], Err("several VMs (shop/orders-db, test/orders-db)"));
+    let killing = pods.replace("namespace: shop", "namespace: test");
+    check(&[&vm, &killing], Ok("shop/orders-db: nothing that is known fits"));
+    check(
+        &[&vm.replace("  namespace: shop\n", ""), &pods, &killing],
+        Err("in several namespaces (shop/orders-db, test/orders-db)"),
+    );
     // A VMI beside its VM is no second one.
     let vmi = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {name: orders-db}\nspec: {domain: {devices: {}}}\n";
     check(&[vmi, &vm], Ok("shop/orders-db: "));

@@ -20,6 +20,7 @@ pub mod recording;
 pub mod report;
 pub mod run;
 pub mod sbom;
+mod shard;
 mod stderr;
 pub mod submit;
 pub mod workspace;

@@ -13,6 +13,7 @@ mod patch;
 mod proof;
 mod reasons;
 mod search;
+mod user_data;
 
 pub use goal::{Boots, Broken, Goal, breaking};
 
@@ -21,3 +22,4 @@ pub use numbers::{Change, Numbers};
 pub use patch::{merge_into, merge_patch};
 pub use proof::{Bench, Proof, Worst};
 pub use search::{Advice, Answer, advise};
+pub use user_data::volumes_with;

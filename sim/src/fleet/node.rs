@@ -5,7 +5,7 @@
 //! most as fast as by itself. What happens at one moment happens before anybody's pace changes.
 
 use super::books::{Books, Log};
-use super::chance::Digest;
+use super::chance::{Digest, mixed};
 use super::outcome::Outcome;
 use super::plan::{Coming, GroupPlan, Outside, Plan, on_its_clock};
 use super::settle::{Settling, Storm};
@@ -210,7 +210,7 @@ impl Node {
         outcome.storm = Storm::of(outcome.vms, &outcome.minutes);
         outcome.settling =
             Settling::of((node, outcome.vms), (self.over, plan.horizon), &self.log.repeated, self.log.back);
-        outcome.digest = self.digest.value();
+        outcome.digest = mixed(self.digest.value() ^ mixed(node.into()));
         outcome
     }
 }

@@ -1,8 +1,8 @@
-//! What came of some nodes, in whole numbers: adding them up gives the same in any order, but for the digest.
+//! What came of some nodes, in whole numbers: adding them up gives the same in any order, on one machine or on many.
 
-use super::chance::mixed;
 use super::settle::{Settling, Storm};
 use crate::time::Time;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ const BINS: u32 = 720;
 const SHORTEST_BIN: Duration = Duration::from_secs(60);
 
 /// What became of failures: of what was broken, whether anybody acted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failures {
     /// The VM did not serve, and something was seen to act: an endpoint left, a kill, a reset, an end.
     pub detected: u64,
@@ -24,7 +25,10 @@ pub struct Failures {
 }
 
 /// What came of some nodes.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// As JSON it is a shard's result: what is larger than 2^53 stands there as a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// Nodes and VMs.
     pub nodes: u64,
@@ -37,10 +41,13 @@ pub struct Outcome {
     /// Faults that took place, those of incidents among them.
     pub faults: u64,
     /// Nanoseconds in which the VMs could have been available, in all.
+    #[serde(with = "text")]
     pub lived: u128,
     /// Nanoseconds in which they were not, by cause as [`super::Plan::causes`] has them.
+    #[serde(with = "texts")]
     pub lost: Vec<u128>,
     /// Nanoseconds in which a VM that did not serve was sent traffic.
+    #[serde(with = "text")]
     pub misrouted: u128,
     /// Starts of a guest after its first.
     pub restarts: u64,
@@ -64,7 +71,8 @@ pub struct Outcome {
     pub storm: Storm,
     /// Whether the nodes come to rest after their incidents.
     pub settling: Settling,
-    /// Of every change, its time and its VM, in the order of the nodes.
+    /// Of every change, its time, its VM and its node.
+    #[serde(with = "text")]
     pub digest: u64,
 }
 
@@ -97,7 +105,39 @@ impl Outcome {
         }
     }
 
-    /// Adds the nodes that come after these.
+    /// Whether it can be of a fleet that this is an empty outcome of: for numbers from outside, so that no sum of ten thousand of them
+    /// is too large.
+    pub fn fits(&self, empty: &Outcome, nodes: u32) -> bool {
+        const LARGEST: u64 = 1 << 48;
+        let Failures { detected, passed, never, harmless } = self.failures;
+        let numbers = [
+            self.vms,
+            self.steps,
+            self.changes,
+            self.faults,
+            self.restarts,
+            self.kills,
+            self.false_restarts,
+            self.still_down,
+            self.storm.nodes,
+            self.settling.unsettled,
+            detected,
+            passed,
+            never,
+            harmless,
+        ];
+        let mut numbers = numbers.into_iter().chain(self.down.iter().copied());
+        let mut maps = self.recovery.values().chain(self.minutes.values());
+        let mut large = self.lost.iter().chain([&self.lived, &self.misrouted]);
+        self.nodes <= u64::from(nodes)
+            && self.settling.worst.is_none_or(|(node, _)| node < nodes)
+            && (self.bin, self.down.len(), self.lost.len()) == (empty.bin, empty.down.len(), empty.lost.len())
+            && numbers.all(|n| n <= LARGEST)
+            && maps.all(|n| *n <= LARGEST)
+            && large.all(|n| *n <= 1 << 100)
+    }
+
+    /// Adds other nodes.
     pub fn add(&mut self, next: &Outcome) {
         self.nodes += next.nodes;
         self.vms += next.vms;
@@ -120,7 +160,7 @@ impl Outcome {
         next.minutes.iter().for_each(|(minute, times)| *self.minutes.entry(*minute).or_default() += times);
         self.storm.add(&next.storm);
         self.settling.add(&next.settling);
-        self.digest = mixed(self.digest ^ mixed(next.digest));
+        self.digest = self.digest.wrapping_add(next.digest);
     }
 
     /// The share of time in which VMs were available: in the endpoints, and answering there. From 0 to 1.
@@ -164,6 +204,37 @@ impl Outcome {
     /// A VM is available again.
     pub(super) fn recovered(&mut self, after: Duration) {
         *self.recovery.entry(three_digits(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))).or_default() += 1;
+    }
+}
+
+/// A number as a text.
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(super) fn serialize<T: Display, S: Serializer>(number: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|_| D::Error::custom(format!("{text:?} is not a whole number")))
+    }
+}
+
+/// Numbers as texts.
+mod texts {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(numbers: &[u128], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(numbers.iter().map(u128::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u128>, D::Error> {
+        let number =
+            |text: String| text.parse().map_err(|_| D::Error::custom(format!("{text:?} is not a whole number")));
+        Vec::<String>::deserialize(from)?.into_iter().map(number).collect()
     }
 }
 

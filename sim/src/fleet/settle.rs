@@ -4,6 +4,8 @@
 //! trigger is long gone: false restarts of guests that have not served since the one before. One VM in twenty is enough, and two
 //! at least, or so many in each day of a quarter that is longer: what breaks by chance, and is restarted once for it, is none.
 
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const GAP: u64 = 10;
 
 /// Storms of restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Storm {
     /// Nodes that had one.
     pub nodes: u64,
@@ -24,7 +27,8 @@ pub struct Storm {
 }
 
 /// Whether nodes come to rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settling {
     /// Nodes that do not.
     pub unsettled: u64,
@@ -77,10 +81,11 @@ impl Settling {
         Settling { unsettled: 0, worst: None, after }
     }
 
-    /// With those of nodes that come after these.
+    /// With those of other nodes; of two that are as bad the first one counts.
     pub(super) fn add(&mut self, next: &Settling) {
         self.unsettled += next.unsettled;
-        if next.worst.map(|(_, times)| times) > self.worst.map(|(_, times)| times) {
+        let rank = |worst: Option<(u32, u64)>| worst.map(|(node, times)| (times, Reverse(node)));
+        if rank(next.worst) > rank(self.worst) {
             self.worst = next.worst;
         }
         self.after = self.after.max(next.after);

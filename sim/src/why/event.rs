@@ -1,7 +1,7 @@
 //! A Kubernetes event to signs, by its reason and its message (kubevirt-health.md 8.4, kubelet-prober.md 11).
 
 use super::clock::When;
-use super::fact::{Facts, Place};
+use super::fact::{Facts, Place, Whose};
 use super::sign::{Said, Sign, Source};
 use crate::cluster::is_launcher_of;
 use crate::kubelet::ProbeKind;
@@ -16,6 +16,8 @@ pub(super) struct Event<'a> {
     pub(super) uid: &'a str,
     /// Of the object; empty: not said.
     pub(super) name: &'a str,
+    /// The object's; empty: not said.
+    pub(super) namespace: &'a str,
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
     /// Its type is Warning.
@@ -27,12 +29,13 @@ pub(super) struct Event<'a> {
 }
 
 /// Whose event it is.
-pub(super) fn is_of(vm: &str, kind: &str, name: &str) -> bool {
-    match kind {
-        _ if vm.is_empty() || name.is_empty() => true,
-        "Pod" => is_launcher_of(vm, name),
-        _ => name == vm || is_launcher_of(vm, name),
-    }
+pub(super) fn is_of(vm: Whose<'_>, kind: &str, namespace: &str, name: &str) -> bool {
+    vm.is_in(namespace)
+        && match kind {
+            _ if vm.name.is_empty() || name.is_empty() => true,
+            "Pod" => is_launcher_of(vm.name, name),
+            _ => name == vm.name || is_launcher_of(vm.name, name),
+        }
 }
 
 /// Reasons that say nothing of what happened to a VM that ran.
@@ -63,7 +66,7 @@ const IDLE: &[&str] = &[
 ];
 
 /// Adds what the event says of `vm`.
-pub(super) fn take(facts: &mut Facts, event: Event<'_>, vm: &str, place: Place<'_>) {
+pub(super) fn take(facts: &mut Facts, event: Event<'_>, vm: Whose<'_>, place: Place<'_>) {
     let of_kind = match event.kind {
         "Pod" => Source::PodEvents,
         "VirtualMachine" => Source::VmEvents,
@@ -71,10 +74,16 @@ pub(super) fn take(facts: &mut Facts, event: Event<'_>, vm: &str, place: Place<'
     };
     let all = [Source::PodEvents, Source::VmiEvents, Source::VmEvents];
     facts.covered.extend(all.into_iter().filter(|source| !event.only || *source == of_kind));
-    let ours = if event.kind == "Node" { facts.nodes.contains(event.name) } else { is_of(vm, event.kind, event.name) };
+    let ours = match event.kind {
+        "Node" => facts.nodes.contains(event.name),
+        kind => is_of(vm, kind, event.namespace, event.name),
+    };
     if !ours {
         facts.others += 1;
         return;
+    }
+    if event.kind != "Node" {
+        facts.is_from(event.namespace);
     }
     let Some(signs) = signs(&event) else {
         return facts.not_read(place, &format!("event {} {}: {}", event.kind, event.reason, event.message));

@@ -1,7 +1,7 @@
 //! Texts of evidence to facts; what a text is, its content says.
 
 use super::console::Console;
-use super::fact::{Facts, Place};
+use super::fact::{Facts, Place, Whose};
 use super::objects::{self, Manifest};
 use super::sign::Sign;
 use super::{log, table::Table};
@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 /// No line is longer in a log that a person looks at.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// Reads every text, `(file, text)`. `vm`: its name, where it is known; empty: everything is about one VM. The manifests are those
+/// Reads every text, `(file, text)`. `vm`: where its name is not known, everything is about one VM. The manifests are those
 /// of VMs and VMIs among the objects.
-pub fn read(texts: &[(String, String)], vm: &str) -> (Facts, Vec<Manifest>) {
+pub fn read(texts: &[(String, String)], vm: Whose<'_>) -> (Facts, Vec<Manifest>) {
     let (mut facts, mut manifests) = (Facts::default(), Vec::new());
     // Events of a node stand before or after what says whose it is.
     for (_, text) in texts.iter().filter(|(_, text)| text.contains("nodeName") || text.contains("Node:")) {
@@ -43,9 +43,13 @@ fn is_objects(text: &str) -> bool {
 }
 
 /// Adds the nodes of the VM that objects, or what `kubectl describe pod` prints, name.
-fn nodes(found: &mut BTreeSet<String>, text: &str, vm: &str) {
+fn nodes(found: &mut BTreeSet<String>, text: &str, vm: Whose<'_>) {
     if !is_objects(text) {
-        let described = text.lines().take_while(|line| !line.starts_with("Events:"));
+        let described = || text.lines().take_while(|line| !line.starts_with("Events:"));
+        if !described().filter_map(namespace_of).all(|namespace| vm.is_in(namespace)) {
+            return;
+        }
+        let described = described();
         let named = described.filter_map(|line| line.strip_prefix("Node:")).map(|rest| rest.trim());
         found.extend(named.filter_map(|rest| rest.split('/').next()).map(str::to_owned));
         return;
@@ -60,7 +64,7 @@ fn nodes(found: &mut BTreeSet<String>, text: &str, vm: &str) {
     }
 }
 
-fn read_objects(facts: &mut Facts, manifests: &mut Vec<Manifest>, file: &str, text: &str, vm: &str) {
+fn read_objects(facts: &mut Facts, manifests: &mut Vec<Manifest>, file: &str, text: &str, vm: Whose<'_>) {
     for (first_line, part) in parts(text) {
         let at = |line: u64| Place { file, line: line.saturating_add(first_line) };
         let documents = match yaml::documents(part) {
@@ -107,9 +111,10 @@ fn parts(text: &str) -> Vec<(u64, &str)> {
     }
 }
 
-fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
+fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: Whose<'_>) {
     let mut described = 0;
-    let (mut table, mut console, mut kind) = (None::<Table>, Console::default(), String::new());
+    let (mut table, mut console) = (None::<Table>, Console::default());
+    let (mut kind, mut namespace) = (String::new(), String::new());
     for (line, number) in text.lines().zip(1..) {
         let place = Place { file, line: number };
         if line.len() > LONGEST_LINE {
@@ -130,6 +135,9 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
             if let Some(named) = line.strip_prefix("Kind:") {
                 kind = named.trim().to_owned();
             }
+            if let Some(named) = namespace_of(line) {
+                namespace = named.to_owned();
+            }
             continue;
         }
         if let Some(head) = Table::head(line) {
@@ -137,7 +145,7 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
             continue;
         }
         if let Some(open) = &table {
-            if open.take(facts, line, &kind, vm, place) {
+            if open.take(facts, line, (&kind, &namespace), vm, place) {
                 continue;
             }
             table = None;
@@ -157,6 +165,11 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: &str) {
         );
         facts.not_read(Place { file, line: 1 }, &what);
     }
+}
+
+/// What `kubectl describe` says of its object's namespace.
+fn namespace_of(line: &str) -> Option<&str> {
+    line.strip_prefix("Namespace:").map(str::trim)
 }
 
 /// The first line of `kubectl describe`.
@@ -190,7 +203,51 @@ mod tests {
 
     fn found(texts: &[String]) -> Facts {
         let texts: Vec<_> = texts.iter().zip(1..).map(|(text, n)| (n.to_string(), text.clone())).collect();
-        read(&texts, "web").0
+        read(&texts, Whose { name: "web", namespace: "shop" }).0
+    }
+
+    /// A VM of the same name in another namespace is another VM; what says no namespace is taken.
+    #[test]
+    fn two_namespaces() {
+        let killing = |namespace: &str| {
+            let named = format!("{{kind: KIND, namespace: {namespace}, name: NAME}}");
+            let text = EVENT.replace("{kind: KIND, name: NAME}", &named);
+            let of = [("UID", namespace), ("REASON", "Killing"), ("KIND", "Pod"), ("NAME", "virt-launcher-web-abcde")];
+            of.iter().fold(text, |text, (from, to)| text.replace(from, to))
+        };
+        let pod = |namespace: &str| {
+            let label = "labels: {vm.kubevirt.io/name: web}";
+            format!(
+                "kind: Pod\nmetadata: {{name: virt-launcher-web-abcde, namespace: {namespace}, {label}}}\nstatus: {{reason: Evicted}}\n"
+            )
+        };
+        let log = |namespace: &str| {
+            format!(
+                "{{\"component\":\"virt-launcher\",\"msg\":\"Signaled graceful shutdown\",\"name\":\"web\",\"namespace\":\"{namespace}\"}}\n"
+            )
+        };
+        let described = |namespace: &str| {
+            format!(
+                "Name:         virt-launcher-web-abcde\nNamespace:    {namespace}\nNode:         one/10.0.0.1\nEvents:\n\
+                 Type     Reason   Age   From     Message\nNormal   Killing  5m    kubelet  Stopping container compute\n"
+            )
+        };
+        let lost = "kind: Event\nreason: NodeNotReady\nmessage: m\ninvolvedObject: {kind: Node, name: one}\n";
+        for (text, sign) in [
+            (&killing as &dyn Fn(&str) -> String, Sign::Killing),
+            (&pod, Sign::Evicted),
+            (&log, Sign::Terminated),
+            (&described, Sign::Killing),
+            (&described, Sign::NodeLost),
+        ] {
+            for (namespace, counts) in [("shop", true), ("test", false), ("\"\"", true)] {
+                let facts = found(&[text(if namespace == "\"\"" { "" } else { namespace }), lost.to_owned()]);
+                assert_eq!(facts.find(sign).is_some(), counts, "{sign:?} {namespace}: {facts:#?}");
+            }
+        }
+        let texts = [("a".to_owned(), killing("shop")), ("b".to_owned(), killing("test"))];
+        let facts = read(&texts, Whose { name: "web", namespace: "" }).0;
+        assert_eq!(facts.namespaces.iter().map(String::as_str).collect::<Vec<_>>(), ["shop", "test"]);
     }
 
     #[test]

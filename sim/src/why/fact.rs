@@ -43,6 +43,22 @@ pub struct Unread {
     pub text: String,
 }
 
+/// A VM among those of a cluster; what is empty is not known, and nothing is told apart by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Whose<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+}
+
+impl Whose<'_> {
+    /// Whether something of that namespace can be its own; empty: it says none.
+    pub(super) fn is_in(self, namespace: &str) -> bool {
+        self.namespace.is_empty() || namespace.is_empty() || self.namespace == namespace
+    }
+}
+
 /// All that was found.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -58,6 +74,8 @@ pub struct Facts {
     pub unread: usize,
     /// The first of them.
     pub unread_shown: Vec<Unread>,
+    /// The namespaces of what was taken for the VM's: more than one, and it is two VMs' of one name.
+    pub namespaces: BTreeSet<String>,
     /// The VM's nodes.
     pub(super) nodes: BTreeSet<String>,
     pub(super) known: Known,
@@ -124,6 +142,13 @@ impl Facts {
             known.also.push(format!("{}:{}", also.0, also.1));
         } else {
             known.also_more += 1;
+        }
+    }
+
+    /// Something of that namespace counts as the VM's.
+    pub(super) fn is_from(&mut self, namespace: &str) {
+        if !namespace.is_empty() && !self.namespaces.contains(namespace) {
+            self.namespaces.insert(namespace.to_owned());
         }
     }
 

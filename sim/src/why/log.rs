@@ -2,7 +2,7 @@
 
 use super::clock::rfc3339;
 use super::event::is_of;
-use super::fact::{Facts, Place};
+use super::fact::{Facts, Place, Whose};
 use super::sign::{Sign, Source};
 use serde::Deserialize;
 
@@ -15,6 +15,8 @@ pub(super) struct LogLine {
     timestamp: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    namespace: String,
     #[serde(default)]
     reason: serde_json::Value,
 }
@@ -44,15 +46,16 @@ const MESSAGES: &[(&str, Sign)] = &[
 ];
 
 /// Adds what the line says.
-pub(super) fn take(facts: &mut Facts, line: &LogLine, vm: &str, place: Place<'_>) {
+pub(super) fn take(facts: &mut Facts, line: &LogLine, vm: Whose<'_>, place: Place<'_>) {
     let ours = line.component.starts_with("virt-launcher") || line.component.starts_with("virt-handler");
     if !ours {
         return facts.not_read(place, &format!("a log line of {}: {}", line.component, line.msg));
     }
-    if !is_of(vm, "VirtualMachineInstance", &line.name) {
+    if !is_of(vm, "VirtualMachineInstance", &line.namespace, &line.name) {
         facts.others += 1;
         return;
     }
+    facts.is_from(&line.namespace);
     if line.component.starts_with("virt-launcher") {
         facts.covered.insert(Source::Launcher);
     }

@@ -23,7 +23,7 @@ mod table;
 pub use clock::When;
 pub use course::{Cause, Course, Suspect, courses};
 pub use evidence::read;
-pub use fact::{Fact, Facts, Unread};
+pub use fact::{Fact, Facts, Unread, Whose};
 pub use fit::{Answer, Candidate, Missing, Weighed, judge};
 pub use objects::Manifest;
 pub use sign::{Said, Sign, Source, Victim};

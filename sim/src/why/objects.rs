@@ -2,7 +2,7 @@
 
 use super::clock::{When, rfc3339};
 use super::event::{self, Event, is_of};
-use super::fact::{Facts, Place};
+use super::fact::{Facts, Place, Whose};
 use super::sign::{Sign, Source};
 use crate::trace::{NotReady, Phase, VmStatus};
 use crate::yaml::{Node, Value};
@@ -14,6 +14,8 @@ pub struct Manifest {
     pub kind: String,
     /// Its name.
     pub name: String,
+    /// Its namespace; empty: it says none.
+    pub namespace: String,
     /// Where it stands.
     pub file: String,
     /// The line in it.
@@ -42,6 +44,7 @@ pub(super) fn manifest(node: &Node, place: Place<'_>) -> Option<Manifest> {
     (ours && node.text_at("apiVersion").starts_with("kubevirt.io/")).then(|| Manifest {
         kind: kind.to_owned(),
         name: node.text_at("metadata.name").to_owned(),
+        namespace: node.text_at("metadata.namespace").to_owned(),
         file: place.file.to_owned(),
         line: place.line,
         text: node.to_json().to_string(),
@@ -49,17 +52,18 @@ pub(super) fn manifest(node: &Node, place: Place<'_>) -> Option<Manifest> {
 }
 
 /// Whether it is the VM or one of its objects; a pod's label says more than its name.
-fn is_vms(node: &Node, vm: &str) -> bool {
+fn is_vms(node: &Node, vm: Whose<'_>) -> bool {
     let (kind, name) = (node.text_at("kind"), node.text_at("metadata.name"));
+    let namespace = node.text_at("metadata.namespace");
     let label = || node.at("metadata.labels")?.get("vm.kubevirt.io/name")?.value.as_str();
     match label() {
-        Some(label) if kind == "Pod" && !vm.is_empty() => label == vm,
-        _ => is_of(vm, kind, name),
+        Some(label) if kind == "Pod" && !vm.name.is_empty() => label == vm.name && vm.is_in(namespace),
+        _ => is_of(vm, kind, namespace, name),
     }
 }
 
 /// The node that the object says is the VM's; empty: none.
-pub(super) fn node_of<'n>(node: &'n Node, vm: &str) -> &'n str {
+pub(super) fn node_of<'n>(node: &'n Node, vm: Whose<'_>) -> &'n str {
     match node.text_at("kind") {
         "Pod" if is_vms(node, vm) => node.text_at("spec.nodeName"),
         "VirtualMachineInstance" if is_vms(node, vm) => node.text_at("status.nodeName"),
@@ -68,7 +72,7 @@ pub(super) fn node_of<'n>(node: &'n Node, vm: &str) -> &'n str {
 }
 
 /// Adds what the object says of `vm`.
-pub(super) fn take(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
+pub(super) fn take(facts: &mut Facts, node: &Node, vm: Whose<'_>, place: Place<'_>) {
     let kind = node.text_at("kind");
     match kind {
         "Event" => return take_event(facts, node, vm, place),
@@ -79,6 +83,7 @@ pub(super) fn take(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
         facts.others += 1;
         return;
     }
+    facts.is_from(node.text_at("metadata.namespace"));
     let before = facts.facts.len();
     let mut add = |sign, when: Option<When>, text: String| facts.add(sign, when, place, &text, 1);
     match kind {
@@ -97,7 +102,7 @@ fn time(node: &Node, path: &str) -> Option<When> {
     rfc3339(node.text_at(path))
 }
 
-fn take_event(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
+fn take_event(facts: &mut Facts, node: &Node, vm: Whose<'_>, place: Place<'_>) {
     // events.k8s.io/v1 has other names for the same.
     let or = |one: &'static str, other: &'static str| match node.text_at(one) {
         "" => node.text_at(other),
@@ -113,6 +118,7 @@ fn take_event(facts: &mut Facts, node: &Node, vm: &str, place: Place<'_>) {
         uid: node.text_at("metadata.uid"),
         kind: or("involvedObject.kind", "regarding.kind"),
         name: or("involvedObject.name", "regarding.name"),
+        namespace: or("involvedObject.namespace", "regarding.namespace"),
         reason: node.text_at("reason"),
         message: or("message", "note"),
         warning: node.text_at("type") == "Warning",

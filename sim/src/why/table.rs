@@ -2,7 +2,7 @@
 
 use super::clock::{When, age};
 use super::event::{self, Event};
-use super::fact::{Facts, Place};
+use super::fact::{Facts, Place, Whose};
 
 /// Where each column begins, in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,16 @@ impl Table {
         line.get(from..to).map(|c| c.iter().collect::<String>().trim().to_owned()).unwrap_or_default()
     }
 
-    /// Takes a line of it; `kind`: what `describe` describes. `false`: the table is over.
-    pub(super) fn take(&self, facts: &mut Facts, line: &str, kind: &str, vm: &str, place: Place<'_>) -> bool {
+    /// Takes a line of it; `of`: kind and namespace of what `describe` describes. `false`: the table is over.
+    pub(super) fn take(
+        &self,
+        facts: &mut Facts,
+        line: &str,
+        of: (&str, &str),
+        vm: Whose<'_>,
+        place: Place<'_>,
+    ) -> bool {
+        let (kind, described) = of;
         if line.trim().is_empty() {
             return false;
         }
@@ -82,7 +90,10 @@ impl Table {
         let (when, times) = seen_at(&seen);
         let (reason, message) = (reason.as_str(), message.as_str());
         let (warning, only) = (kind_of == "Warning", object.is_empty());
-        event::take(facts, Event { uid: "", kind, name, reason, message, warning, when, times, only }, vm, place);
+        let column = self.cell(&chars, "NAMESPACE");
+        let namespace = if column.is_empty() { described } else { &column };
+        let event = Event { uid: "", kind, name, namespace, reason, message, warning, when, times, only };
+        event::take(facts, event, vm, place);
         true
     }
 }
@@ -118,7 +129,8 @@ mod tests {
             let table = Table::head(lines.next().unwrap_or_default()).expect(text);
             let mut facts = Facts::default();
             for (line, n) in lines.zip(2..) {
-                table.take(&mut facts, line, "VirtualMachineInstance", "web", Place { file: "e", line: n });
+                let web = Whose { name: "web", namespace: "shop" };
+                table.take(&mut facts, line, ("VirtualMachineInstance", "shop"), web, Place { file: "e", line: n });
             }
             let found: Vec<_> = facts.facts.iter().map(|f| (f.sign, f.when, f.times)).collect();
             assert_eq!(found, expected, "{text}\n{facts:?}");
@@ -127,6 +139,12 @@ mod tests {
             "LAST SEEN   TYPE      REASON    OBJECT                        MESSAGE\n\
              5m          Normal    Killing   pod/virt-launcher-web-abcde   Stopping container compute\n\
              5m          Normal    Killing   pod/virt-launcher-webb-abcde  Stopping container compute\n",
+            &[(Sign::Killing, Some(When::Ago(300)), 1)],
+        );
+        check(
+            "NAMESPACE   LAST SEEN   TYPE      REASON    OBJECT                        MESSAGE\n\
+             shop        5m          Normal    Killing   pod/virt-launcher-web-abcde   Stopping container compute\n\
+             test        5m          Normal    Killing   pod/virt-launcher-web-fghij   Stopping container compute\n",
             &[(Sign::Killing, Some(When::Ago(300)), 1)],
         );
         check(

@@ -1,5 +1,6 @@
 //! `bench fleet`: what virtual time costs. One healthy VM stepped and skipped, VMs that panic, a whole fleet on several threads,
-//! the bare queue, and SimPy with the same processes. nexosim is not among them: for one row it would want a build of its own.
+//! the bare queue, a bare event loop and SimPy with the same processes. nexosim is not among them: for one row it would want some
+//! forty packages, and no simulator with a queue is faster than a loop that does nothing else.
 //!
 //! Rates are of CPU time: a wall clock would measure who else uses the machine.
 
@@ -8,6 +9,8 @@ use crate::run::Progress;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -56,6 +59,9 @@ const QUEUE_EVENTS: u64 = 5_000_000;
 const STEPPED_DAYS: u32 = 10;
 const SIMPY: &str = "simpy==4.1.2";
 const SIMPY_DAYS: u32 = 20;
+/// From a probe's begin to its answer, as in fleet.py.
+const ANSWER: Duration = Duration::from_millis(50);
+const LOOP_DAYS: u64 = 100;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +74,8 @@ pub struct FleetPlan {
     pub threads: usize,
     /// Decides what happens to them.
     pub seed: u64,
+    /// All VMs are run, however long that takes.
+    pub whole: bool,
 }
 
 /// Of one row.
@@ -115,6 +123,7 @@ pub async fn fleet(plan: FleetPlan, scratch: &Path, progress: &Progress) -> io::
     let of = |panics_every: Option<f64>, days| made(panics_every, days, plan.seed);
     progress.say("the bare queue, one VM stepped and skipped");
     let mut rows = vec![("the bare queue, of three".to_owned(), queue())];
+    rows.push(("a bare event loop, healthy".to_owned(), bare_loop()));
     let healthy = of(None, STEPPED_DAYS)?;
     let (tally, cpu) = cpu_of(|| healthy.run_stepped(0));
     rows.push(("stepped, healthy".into(), rate(&tally, STEPPED_DAYS, cpu)));
@@ -138,7 +147,7 @@ pub async fn fleet(plan: FleetPlan, scratch: &Path, progress: &Progress) -> io::
     let (alone, cpu) = cpu_of(|| run(&fleet, part, 1));
     let same_with_any_threads = [2, 3, plan.threads].into_iter().all(|threads| run(&fleet, part, threads) == alone);
     let all = cpu.mul_f64(plan.vms as f64 / part.max(1) as f64 / plan.threads.max(1) as f64);
-    let vms = if all <= LONGEST { plan.vms } else { part };
+    let vms = if plan.whole || all <= LONGEST { plan.vms } else { part };
     let begun = Instant::now();
     let (tally, cpu) = cpu_of(|| run(&fleet, vms, plan.threads));
     let lived = f64::from(plan.days) * DAY.as_secs_f64() * vms as f64;
@@ -219,6 +228,31 @@ fn queue() -> Rate {
     });
     std::hint::black_box(last);
     Rate { events_per_s: QUEUE_EVENTS as f64 / cpu.as_secs_f64(), vm_days_per_s: 0.0 }
+}
+
+/// The healthy VM's five events of each ten seconds from a heap, and nothing else is done.
+fn bare_loop() -> Rate {
+    let (begin, answer, pet) = (0_u8, 2_u8, 4_u8);
+    let mut heap: BinaryHeap<Reverse<(Duration, u8)>> =
+        [begin, begin + 1, pet].into_iter().map(|event| Reverse((PET_INTERVAL, event))).collect();
+    let events = LOOP_DAYS * EVENTS_A_DAY;
+    let (last, cpu) = cpu_of(|| {
+        let mut last = Duration::ZERO;
+        for _ in 0..events {
+            if let Some(Reverse((at, event))) = heap.pop() {
+                last = at;
+                heap.push(Reverse(match event {
+                    event if event < answer => (at + ANSWER, event + answer),
+                    event if event < pet => (at + PET_INTERVAL - ANSWER, event - answer),
+                    event => (at + PET_INTERVAL, event),
+                }));
+            }
+        }
+        last
+    });
+    std::hint::black_box(last);
+    let seconds = cpu.as_secs_f64();
+    Rate { events_per_s: events as f64 / seconds, vm_days_per_s: last.as_secs_f64() / DAY.as_secs_f64() / seconds }
 }
 
 async fn simpy(scratch: &Path, progress: &Progress) -> io::Result<Rate> {

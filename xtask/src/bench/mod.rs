@@ -7,6 +7,7 @@ mod fleet;
 mod fork;
 mod peers;
 mod stats;
+mod storm;
 
 pub use check::{CheckBench, check_many};
 pub use clocks::{ClocksBench, ClocksRow};
@@ -15,3 +16,4 @@ pub use fleet::{FleetBench, FleetPlan, fleet};
 pub use fork::{ForkBench, ForkPlan, fork};
 pub use peers::{PeersBench, peers};
 pub use stats::Spread;
+pub use storm::{StormBench, StormPlan, storm};

@@ -5,7 +5,7 @@ use super::compare::two_clocks;
 use super::exit::{Failure, Status, infra, usage};
 use super::interrupt::Interrupt;
 use super::session::{new_run_path, no_folder, progress, run_cases, status_of};
-use crate::bench::{ClocksBench, FleetPlan, ForkPlan, check_many, e2e_figures, fleet, fork, peers};
+use crate::bench::{ClocksBench, FleetPlan, ForkPlan, StormPlan, check_many, e2e_figures, fleet, fork, peers, storm};
 use crate::host::cache_folder;
 use crate::prepare::{ClockChoice, GuestOptions, prepare};
 use crate::report::RunFolder;
@@ -80,6 +80,9 @@ pub(super) enum Bench {
         /// The same seed makes the same fleet
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Run all of the VMs, however long it takes. If absent: only a part of them where that would be more than a minute
+        #[arg(long)]
+        whole: bool,
         /// The folder that SimPy is installed in. If absent: one in vmhealth's cache
         #[arg(long)]
         scratch: Option<PathBuf>,
@@ -96,6 +99,18 @@ pub(super) enum Bench {
         /// Which scenarios: ids, parts of ids, or tags
         #[arg(default_values = SEEDS)]
         filters: Vec<String>,
+    },
+    /// Real guests that boot together in real time, how much they slow each other down, and the storm that a hasty liveness probe makes
+    /// of it, against what `fleet` says
+    Storm {
+        #[command(flatten)]
+        args: BenchArgs,
+        /// How many guests at once; one measurement for each number, the largest is the storm's
+        #[arg(long, value_delimiter = ',', default_value = "1,2,4,8", value_parser = clap::value_parser!(u8).range(1..=32))]
+        guests: Vec<u8>,
+        /// How long a storm is watched, in boots of the largest number of guests
+        #[arg(long, default_value_t = 5.0, value_parser = parse_boots)]
+        boots: f64,
     },
     /// Time from start to the guest's first command with virtme-ng and vmtest, with the same kernel
     Peers {
@@ -149,9 +164,9 @@ impl Bench {
                 eprint!("{found}");
                 deliver(&args, &found)
             }
-            Bench::Fleet { args, vms, days, threads, seed, scratch } => {
+            Bench::Fleet { args, vms, days, threads, seed, whole, scratch } => {
                 let threads = threads.map(usize::from).or(std::thread::available_parallelism().ok().map(usize::from));
-                let plan = FleetPlan { vms, days, threads: threads.unwrap_or(1), seed };
+                let plan = FleetPlan { vms, days, threads: threads.unwrap_or(1), seed, whole };
                 let found = fleet(plan, &peers_folder(scratch), &progress()).await.map_err(infra)?;
                 eprint!("{found}");
                 deliver(&args, &found)
@@ -178,6 +193,16 @@ impl Bench {
                 eprint!("{found}");
                 deliver(&args, &found)
             }
+            Bench::Storm { args, guests, boots } => {
+                // The host's seconds and its load are what is measured.
+                let options = GuestOptions { clock: ClockChoice::Real, cold: true, ..GuestOptions::default() };
+                let (reality, machine) = prepare([Architecture::Amd64].into(), options).await;
+                let guests: BTreeSet<usize> = guests.into_iter().map(usize::from).chain([1]).collect();
+                let plan = StormPlan { guests: guests.into_iter().collect(), boots };
+                let found = storm(&plan, &reality, machine, &progress()).await.map_err(infra)?;
+                eprint!("{found}");
+                deliver(&args, &found)
+            }
             Bench::Peers { args, scratch } => {
                 let (mut reality, machine) = prepare([Architecture::Amd64].into(), GuestOptions::default()).await;
                 let platform = reality.platforms.remove(&Architecture::Amd64);
@@ -189,6 +214,12 @@ impl Bench {
             }
         }
     }
+}
+
+/// `5`
+fn parse_boots(text: &str) -> Result<f64, String> {
+    let boots = text.parse().map_err(|_| format!("{text:?} is not a number like 5"))?;
+    if (1.0..=100.0).contains(&boots) { Ok(boots) } else { Err("not between 1 and 100".into()) }
 }
 
 fn cases(filters: &[String]) -> Result<Vec<Case>, Failure> {

@@ -1,21 +1,29 @@
 //! `fleet`: many VMs and their nodes, in virtual time.
 
-use super::arguments::Format;
-use super::exit::{Failure, Status, infra};
+use super::arguments::{Format, parse_shard};
+use super::exit::{Failure, Status, infra, usage};
 use super::output::{out, write_report};
-use crate::own::OwnFleet;
+use crate::own::{OwnFleet, RESULTS};
 use crate::report::fleet_page;
+use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use vmhealth_sim::fleet::Axis;
 
 /// Shown below the options.
 const EXAMPLES: &str = "Examples:
   fleet fleet.yaml
   fleet fleet.yaml --report fleet.html
   fleet fleet.yaml --seed 2 --format json
+  fleet fleet.yaml --sweep vmsPerNode=10..60:10 --sweep livenessProbe.initialDelaySeconds=60,120,180,240 --report fleet.html
+  fleet fleet.yaml --shard 1/2 --out a; fleet fleet.yaml --shard 2/2 --out b; fleet fleet.yaml --merge a b --out all
 
-Exit status 1: a node does not settle after its incidents. The same file and seed give the same bytes, whatever the number of threads.";
+What can be swept: vmsPerNode, bootsAtFullSpeed, and livenessProbe.X and readinessProbe.X with X one of initialDelaySeconds, timeoutSeconds,
+periodSeconds, successThreshold, failureThreshold.
+
+Exit status 1: a node does not settle after its incidents. The same file and seed give the same bytes, whatever the number of threads and shards.";
 
 /// More than machines have.
 const MOST_THREADS: i64 = 1024;
@@ -34,6 +42,18 @@ pub(super) struct Fleet {
     /// Write a picture, too: a page with the plots, one file that needs no network
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Run the fleet again with each of these values of one number; twice: of each pair of two. Values: 5,10,20 or FROM..TO:STEP
+    #[arg(long, value_name = "NUMBER=VALUES")]
+    pub(super) sweep: Vec<Axis>,
+    /// A new folder for results.json and report.html; of a shard, for its results.json
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Run only this part of the nodes, by a stable hash, for --merge
+    #[arg(long, value_parser = parse_shard, requires = "out", conflicts_with_all = ["report", "merge"])]
+    shard: Option<(u64, u64)>,
+    /// Run nothing: put the shards in these folders together, all of them, to what one machine would have said
+    #[arg(long, value_name = "FOLDER", num_args = 1..)]
+    merge: Vec<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -43,14 +63,40 @@ impl Fleet {
     pub(super) fn run(self) -> Result<Status, Failure> {
         let cpus = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.map_or_else(cpus, usize::from);
-        let report = OwnFleet { file: self.file, seed: self.seed, threads }.run()?;
+        let own = OwnFleet { file: self.file, seed: self.seed, threads, sweep: self.sweep };
+        if let (Some(shard), Some(folder)) = (self.shard, &self.out) {
+            let part = own.shard(shard)?;
+            return write(folder, &[(RESULTS, &json(&part)?)]).map(|()| Status::Passed);
+        }
+        let report = if self.merge.is_empty() { own.run()? } else { own.merge(&self.merge)? };
+        if let Some(folder) = &self.out {
+            write(folder, &[(RESULTS, &json(&report)?), ("report.html", &fleet_page(&report).map_err(infra)?)])?;
+        }
         if let Some(file) = &self.report {
             write_report(file, &fleet_page(&report).map_err(infra)?)?;
         }
         match self.format {
-            Format::Json => out(&(serde_json::to_string_pretty(&report).map_err(infra)? + "\n"))?,
+            Format::Json => out(&json(&report)?)?,
             Format::Human => out(&report.render())?,
         }
         Ok(if report.settles { Status::Passed } else { Status::Failed })
     }
+}
+
+fn json(report: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(report).map_err(infra)? + "\n")
+}
+
+/// Makes a folder, which must be new, and writes files into it.
+fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
+    let at = |path: &Path| format!("--out: {}", path.display());
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent).with_context(|| at(parent)).map_err(usage)?;
+    }
+    std::fs::create_dir(folder).with_context(|| at(folder)).map_err(usage)?;
+    for (name, text) in files {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| at(&file)).map_err(infra)?;
+    }
+    Ok(())
 }

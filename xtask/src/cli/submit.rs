@@ -1,16 +1,18 @@
-//! `submit`: the catalogue, or a folder of scenarios, on many machines.
+//! `submit`: the catalogue, a folder of scenarios, or a fleet with its sweep, on many machines.
 
 use super::arguments::World;
 use super::exit::{Failure, Status, infra, usage};
 use super::output::out;
+use crate::own::OwnFleet;
 use crate::prepare::say;
 use crate::program;
 use crate::run::catalogue;
-use crate::submit::{Cluster, Shards, SubmitError, submit};
+use crate::submit::{Cluster, Shards, SubmitError, Work, submit};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum as _};
 use std::path::PathBuf;
 use std::time::SystemTime;
+use vmhealth_sim::fleet::Axis;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Submit {
@@ -30,6 +32,15 @@ struct What {
     /// Where the scenarios run
     #[arg(long, value_enum, default_value_t = World::Both)]
     world: World,
+    /// A fleet file in place of scenarios, as it is found on the machines; its nodes are shared out
+    #[arg(long, value_name = "FLEET.yaml", conflicts_with_all = ["filters", "scenarios", "world"])]
+    fleet: Option<PathBuf>,
+    /// The fleet's sweep, as `fleet --sweep` takes it
+    #[arg(long, value_name = "NUMBER=VALUES", requires = "fleet", value_parser = parse_axis)]
+    sweep: Vec<String>,
+    /// In place of the fleet file's seed
+    #[arg(long, requires = "fleet")]
+    seed: Option<u64>,
     /// In how many parts
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     shards: u64,
@@ -79,6 +90,11 @@ fn id(now: SystemTime) -> String {
     humantime::format_rfc3339_millis(now).to_string().chars().filter(char::is_ascii_digit).collect()
 }
 
+/// An axis, which the machines read again.
+fn parse_axis(text: &str) -> Result<String, String> {
+    text.parse::<Axis>().map(|_| text.to_owned())
+}
+
 /// A name of an object: lower case letters, digits and dashes.
 fn parse_name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -96,18 +112,31 @@ fn parse_name(text: &str) -> Result<String, String> {
 
 impl What {
     fn shards(&self, folder: String, own_program: String) -> Result<Shards, Failure> {
+        let program = self.program.clone().unwrap_or(own_program);
         let mut arguments = self.filters.clone();
+        if let Some(file) = &self.fleet {
+            arguments.push(file.display().to_string());
+            arguments.extend(self.sweep.iter().flat_map(|axis| ["--sweep".to_owned(), axis.clone()]));
+            arguments.extend(self.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+            return Ok(Shards { program, work: Work::Fleet(arguments), count: self.shards, folder });
+        }
         let world = self.world.to_possible_value().map_or(String::new(), |w| w.get_name().to_owned());
         arguments.extend(["--world".to_owned(), world]);
         if let Some(folder) = &self.scenarios {
             arguments.extend(["--scenarios".to_owned(), folder.display().to_string()]);
         }
-        let program = self.program.clone().unwrap_or(own_program);
-        Ok(Shards { program, arguments, count: self.shards, folder })
+        Ok(Shards { program, work: Work::Scenarios(arguments), count: self.shards, folder })
     }
 
     /// A filter that names nothing is better known now than by every shard.
     fn refuse_unknown(&self) -> Result<(), Failure> {
+        if let Some(file) = &self.fleet {
+            let sweep = self.sweep.iter().flat_map(|text| text.parse()).collect();
+            let own = OwnFleet { file: file.clone(), seed: self.seed, threads: 1, sweep };
+            let (nodes, cells) = own.size()?;
+            say(&format!("{nodes} nodes, {cells} times, in {} shards", self.shards));
+            return Ok(());
+        }
         let all = catalogue::read(self.scenarios.as_deref()).map_err(usage)?;
         let chosen = catalogue::select(all, &self.filters).map_err(usage)?;
         say(&format!("{} scenarios in {} shards", chosen.len(), self.shards));
@@ -125,8 +154,12 @@ impl Submit {
 }
 
 impl Slurm {
-    fn run(self) -> Result<Status, Failure> {
+    fn run(mut self) -> Result<Status, Failure> {
         self.what.refuse_unknown()?;
+        // The shards' folder is not the one of here.
+        if let Some(file) = &mut self.what.fleet {
+            *file = std::path::absolute(&file).with_context(|| file.display().to_string()).map_err(usage)?;
+        }
         let folder = std::path::absolute(&self.out).with_context(|| self.out.display().to_string()).map_err(usage)?;
         let folder = folder.to_str().ok_or_else(|| usage(anyhow!("--out is no UTF-8")))?.to_owned();
         let here = std::env::current_exe().map_err(infra)?.display().to_string();
@@ -145,8 +178,8 @@ impl Slurm {
 
 impl Kubernetes {
     fn run(self) -> Result<Status, Failure> {
-        // A folder on the claim is not here.
-        if self.what.scenarios.is_none() {
+        // What is on the claim is not here.
+        if self.what.scenarios.is_none() && self.what.fleet.is_none() {
             self.what.refuse_unknown()?;
         }
         // Shards of an earlier submission, of which nothing is known here, would count as this one's.
@@ -158,7 +191,7 @@ impl Kubernetes {
             image: self.image,
             claim: self.claim,
             at_once: self.at_once.unwrap_or(shards.count).clamp(1, shards.count),
-            privileged: self.what.world != World::Model,
+            privileged: self.what.fleet.is_none() && self.what.world != World::Model,
         };
         out(&cluster.job(&shards).map_err(|e| usage(anyhow!(e)))?)?;
         Ok(Status::Passed)

@@ -7,9 +7,13 @@ use super::heartbeat::refuse_heartbeat;
 use super::scenario::{read_manifest, read_text};
 use crate::lines::tell;
 use crate::report::{AdviseReport, Advised, Asked, LivesReport};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use vmhealth_sim::advise::{Answer, Bench, Boots, Broken, Goal, Maintenance, advise, breaking, maintain, merge_patch};
+use vmhealth_sim::advise::{
+    Answer, Bench, Boots, Broken, Change, Goal, Maintenance, advise, breaking, maintain, merge_into, merge_patch,
+    volumes_with,
+};
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::fault::FaultKind;
@@ -93,14 +97,24 @@ impl OwnAdvise {
         }
         let advice = advise(bench, &goal, &faults)?;
         let changes = advice.best.as_ref().map(|b| b.changes.as_slice()).unwrap_or_default();
-        let patch = merge_patch(changes, self.says_running());
+        let (patch, in_user_data) = self.patch(changes);
         let asked = Asked {
             recover_within_s: goal.within.as_secs_f64(),
             boot_s: [goal.boots.fastest.as_secs_f64(), goal.boots.slowest.as_secs_f64()],
             hiccup_s: goal.hiccup.as_secs_f64(),
             faults: faults.into_iter().map(|f| f.text).collect(),
         };
-        Ok((Advised::new(asked, &advice, patch), advice.best))
+        Ok((Advised::new(asked, &advice, patch, &in_user_data), advice.best))
+    }
+
+    /// The merge patch, and the guest's numbers that it sets in the user data.
+    pub(super) fn patch(&self, changes: &[Change]) -> (Option<Value>, Vec<String>) {
+        let patch = merge_patch(changes, self.says_running());
+        let manifest = self.manifest_as_json().unwrap_or_default();
+        let Some((volumes, set)) = volumes_with(&manifest, changes) else { return (patch, Vec::new()) };
+        let mut patch = patch.unwrap_or_default();
+        merge_into(&mut patch, &json!({"spec": {"template": {"spec": {"volumes": volumes}}}}));
+        (Some(patch), set)
     }
 
     /// The manifest says `spec.running` and no `spec.runStrategy`.

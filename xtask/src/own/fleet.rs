@@ -1,7 +1,7 @@
-//! `fleet`: a fleet file and its manifests, run in virtual time on all of the machine's cores.
+//! `fleet`: a fleet file and its manifests, run in virtual time on all of the machine's cores, as it is and once for each pair of the
+//! numbers that are swept.
 //!
-//! Nodes have nothing in common, so they are run in any order; what came of them is added up in the order of their numbers, some
-//! nodes at a time, so a fleet of any size needs no more memory than those.
+//! Nodes have nothing in common, so they are run in any order by any thread, or machine; what came of them adds up in any order.
 
 use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
@@ -9,18 +9,17 @@ use super::heartbeat::refuse_heartbeat;
 use super::scenario::read_manifest;
 use crate::bounded;
 use crate::prepare::say;
-use crate::report::FleetReport;
+use crate::report::{FleetReport, SweepReport};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use vmhealth_sim::fleet::{FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
-use vmhealth_sim::manifest;
+use std::sync::atomic::{AtomicU64, Ordering};
+use vmhealth_images::digest;
+use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
+use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
 
 /// Of a fleet file, bytes.
 const LARGEST: u64 = 8 << 20;
-/// Nodes that a thread takes in a round.
-const NODES_A_ROUND: u32 = 32;
 
 /// A fleet file, and how it is run.
 #[derive(Debug, Clone)]
@@ -31,11 +30,46 @@ pub struct OwnFleet {
     pub seed: Option<u64>,
     /// How many threads run it; what comes of it does not depend on that.
     pub threads: usize,
+    /// One number or two that are swept.
+    pub sweep: Vec<Axis>,
+}
+
+/// All that is run: the fleet as it is, then each cell of the sweep.
+pub(super) struct Prepared {
+    pub(super) file: FleetFile,
+    /// At least one; all have the same nodes.
+    pub(super) plans: Vec<Plan>,
+    /// The swept numbers of each cell.
+    pub(super) cells: Vec<Vec<u32>>,
+    /// Of all that decides what comes of it.
+    pub(super) id: String,
 }
 
 impl OwnFleet {
     /// What comes of it, and of a node that does not settle, what tips it.
     pub fn run(&self) -> Result<FleetReport, OwnError> {
+        let prepared = self.prepare()?;
+        let outcomes = prepared.run(self.threads, &|_, _| true);
+        self.report(&prepared, &outcomes)
+    }
+
+    /// Of the whole of it, wherever it was run.
+    pub(super) fn report(&self, prepared: &Prepared, outcomes: &[Outcome]) -> Result<FleetReport, OwnError> {
+        let whole = prepared.plans.first().zip(outcomes.split_first());
+        let Some((plan, (outcome, swept))) = whole else { return Err(OwnError::Invalid("nothing was run".into())) };
+        let tipping = outcome.settling.worst.map(|(node, _)| tip(plan, node));
+        let report = FleetReport::new(&prepared.file, plan, outcome, tipping.as_ref());
+        let sweep = (!self.sweep.is_empty()).then(|| SweepReport::new(&self.sweep, &prepared.cells, swept));
+        Ok(report.with_sweep(sweep))
+    }
+
+    /// How many nodes it has, and how often they are run: as they are, and once for each cell of the sweep.
+    pub fn size(&self) -> Result<(u32, usize), OwnError> {
+        let prepared = self.prepare()?;
+        Ok((prepared.nodes(), prepared.plans.len()))
+    }
+
+    pub(super) fn prepare(&self) -> Result<Prepared, OwnError> {
         let name = self.file.display().to_string();
         let text = bounded::text(&self.file, LARGEST).map_err(OwnError::Invalid)?;
         let mut file = FleetFile::read(&name, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))?;
@@ -43,10 +77,40 @@ impl OwnFleet {
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let resolved: Result<Vec<Resolved>, OwnError> =
             file.spec.groups.iter().map(|group| resolve(folder, group)).collect();
-        let plan = Plan::new(&file, resolved?).map_err(|e| OwnError::Invalid(format!("{name}: {e}")))?;
-        let outcome = run(&plan, self.threads);
-        let tipping = outcome.settling.worst.map(|(node, _)| tip(&plan, node));
-        Ok(FleetReport::new(&file, &plan, &outcome, tipping.as_ref()))
+        let resolved = resolved?;
+        let cells = cells(&self.sweep)?;
+        let mut plans =
+            vec![Plan::new(&file, resolved.clone()).map_err(|e| OwnError::Invalid(format!("{name}: {e}")))?];
+        for cell in &cells {
+            let (mut file, mut guests) = (file.clone(), resolved.clone());
+            let mut set = || {
+                for (axis, value) in self.sweep.iter().zip(cell) {
+                    axis.swept.set(*value, &mut file, &mut guests)?;
+                }
+                Plan::new(&file, guests.clone())
+            };
+            plans.push(set().map_err(|e| OwnError::Invalid(format!("{name}: --sweep, with {cell:?}: {e}")))?);
+        }
+        // Warnings and places say where the manifest lies, which is another place on each machine.
+        let guest = |one: &Resolved| {
+            (VirtualMachine { warnings: Vec::new(), places: Default::default(), ..one.vm.clone() }, one.guest.clone())
+        };
+        let guests: Vec<_> = resolved.iter().map(guest).collect();
+        let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (&file, &guests, &self.sweep));
+        Ok(Prepared { file, plans, cells, id: digest::of_bytes(all.as_bytes()) })
+    }
+}
+
+/// Each value of the first number with each of the second.
+fn cells(sweep: &[Axis]) -> Result<Vec<Vec<u32>>, OwnError> {
+    match sweep {
+        [] => Ok(Vec::new()),
+        [one] => Ok(one.values.iter().map(|value| vec![*value]).collect()),
+        [one, two] if one.swept != two.swept => {
+            Ok(one.values.iter().flat_map(|a| two.values.iter().map(|b| vec![*a, *b])).collect())
+        }
+        [one, _] => Err(OwnError::Invalid(format!("--sweep: {} comes twice", one.swept))),
+        _ => Err(OwnError::Invalid("--sweep: one number or two, a picture has no more sides".into())),
     }
 }
 
@@ -62,38 +126,43 @@ fn resolve(folder: &Path, group: &Group) -> Result<Resolved, OwnError> {
     Ok(Resolved { vm, guest })
 }
 
-/// Runs all nodes.
-fn run(plan: &Plan, threads: usize) -> Outcome {
-    let threads = threads.min(usize::try_from(plan.nodes()).unwrap_or(usize::MAX)).max(1);
-    let round = u32::try_from(threads).unwrap_or(1).saturating_mul(NODES_A_ROUND);
-    let mut all = Outcome::new(plan.horizon(), plan.causes().len());
-    let mut first = 0;
-    while first < plan.nodes() {
-        let end = first.saturating_add(round).min(plan.nodes());
-        let next = AtomicU32::new(first);
+impl Prepared {
+    /// What has come of no node yet.
+    pub(super) fn nothing(&self) -> Vec<Outcome> {
+        self.plans.iter().map(|plan| Outcome::new(plan.horizon(), plan.causes().len())).collect()
+    }
+
+    pub(super) fn nodes(&self) -> u32 {
+        self.plans.first().map_or(0, Plan::nodes)
+    }
+
+    /// Runs the nodes that are `mine`, by the numbers of their plan and their own; what came of each plan.
+    pub(super) fn run(&self, threads: usize, mine: &(dyn Fn(usize, u32) -> bool + Sync)) -> Vec<Outcome> {
+        let nodes = u64::from(self.nodes()).max(1);
+        let all = nodes * self.plans.len() as u64;
+        let threads = threads.min(usize::try_from(all).unwrap_or(usize::MAX)).max(1);
+        let next = AtomicU64::new(0);
         let work = || {
-            let mut done = Vec::new();
+            let mut done = self.nothing();
             loop {
-                let node = next.fetch_add(1, Ordering::Relaxed);
-                if node >= end {
-                    return done;
+                let unit = next.fetch_add(1, Ordering::Relaxed);
+                let (number, node) = ((unit / nodes) as usize, (unit % nodes) as u32);
+                let Some((plan, outcome)) = self.plans.get(number).zip(done.get_mut(number)) else { return done };
+                if mine(number, node) {
+                    outcome.add(&run_node(plan, node, &mut |_, _, _| ()));
                 }
-                done.push((node, run_node(plan, node, &mut |_, _, _| ())));
             }
         };
-        let mut done: Vec<(u32, Outcome)> = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             // This thread works too, so a machine that has no more threads to give is slower and no more.
             let helper = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
             let helpers: Vec<_> = (1..threads).filter_map(helper).collect();
-            let mut done = work();
+            let mut all = work();
             for helper in helpers {
-                done.extend(helper.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+                let done = helper.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
+                all.iter_mut().zip(&done).for_each(|(sum, more)| sum.add(more));
             }
-            done
-        });
-        done.sort_by_key(|(node, _)| *node);
-        done.iter().for_each(|(_, outcome)| all.add(outcome));
-        first = end;
+            all
+        })
     }
-    all
 }

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use vmhealth_guests::image::ImageWord;
-use vmhealth_sim::advise::{Answer, merge_into, merge_patch};
+use vmhealth_sim::advise::{Answer, merge_into};
 
 impl OwnAdvise {
     /// Writes the manifest with the answer's numbers into a new file, as JSON, which kubectl reads too; one case for each fault
@@ -26,7 +26,7 @@ impl OwnAdvise {
         again: &str,
     ) -> Result<Vec<Case>, OwnError> {
         let mut manifest = self.manifest_as_json()?;
-        if let Some(patch) = merge_patch(&answer.changes, self.says_running()) {
+        if let (Some(patch), _) = self.patch(&answer.changes) {
             merge_into(&mut manifest, &patch);
         }
         let text = serde_json::to_string_pretty(&manifest).map_err(|e| OwnError::Invalid(e.to_string()))? + "\n";

@@ -6,19 +6,22 @@ use super::scenario::{invalid_options, read_manifest};
 use crate::bounded;
 use crate::prepare::say;
 use crate::report::WhyReport;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, Spec};
-use vmhealth_sim::why::{Manifest, courses, judge, read};
+use vmhealth_sim::why::{Facts, Manifest, Whose, courses, judge, read};
 use vmhealth_sim::world::Timings;
 
 /// Of one file of evidence, bytes.
 const LARGEST: u64 = 8 << 20;
 /// Files of evidence.
 const MOST: usize = 64;
+/// The namespace of what says none.
+const DEFAULT: &str = "default";
 /// How long each run of the model goes on.
 const LASTING: Duration = Duration::from_secs(600);
 
@@ -45,9 +48,9 @@ impl OwnWhy {
         // Without a name everything would count; with one, what is about other VMs does not.
         let vm = match given {
             Some(vm) => vm,
-            None => found(read(&texts, "").1)?,
+            None => found(read(&texts, Whose::default()).1)?,
         };
-        let (facts, _) = read(&texts, &vm.name);
+        let facts = facts(&texts, &vm)?;
         let boot = self.boot.unwrap_or(Assumptions::default().boot);
         if self.boot.is_none() {
             say(&format!("assumed, since nothing says otherwise: boot {} s (--boot)", boot.as_secs()));
@@ -86,6 +89,26 @@ impl OwnWhy {
     }
 }
 
+/// Of the VM alone. A manifest without a namespace is in `default`, or in the one where its objects are.
+fn facts(texts: &[(String, String)], vm: &VirtualMachine) -> Result<Facts, OwnError> {
+    let of = |namespace| read(texts, Whose { name: &vm.name, namespace }).0;
+    if vm.namespace != DEFAULT {
+        return Ok(of(&vm.namespace));
+    }
+    let facts = of("");
+    match facts.namespaces.len() {
+        0 | 1 => Ok(facts),
+        _ if facts.namespaces.contains(DEFAULT) => Ok(of(DEFAULT)),
+        _ => {
+            let names: Vec<String> = facts.namespaces.iter().map(|n| format!("{n}/{}", vm.name)).collect();
+            Err(OwnError::Invalid(format!(
+                "the evidence has VMs of one name in several namespaces ({}): say which with metadata.namespace in its manifest",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
 /// A file's text; what is no UTF-8 in a console is replaced.
 fn text(file: &Path) -> Result<String, OwnError> {
     let bytes = bounded::bytes(file, LARGEST).map_err(OwnError::Invalid)?;
@@ -97,20 +120,26 @@ fn found(mut manifests: Vec<Manifest>) -> Result<VirtualMachine, OwnError> {
     if manifests.iter().any(|m| m.kind == "VirtualMachine") {
         manifests.retain(|m| m.kind == "VirtualMachine");
     }
-    let mut names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
+    // One that says no namespace is the other's of its name.
+    let in_any = |m: &Manifest| manifests.iter().any(|o| o.name == m.name && !o.namespace.is_empty());
+    let named = |m: &Manifest| match m.namespace.as_str() {
+        "" => m.name.clone(),
+        namespace => format!("{namespace}/{}", m.name),
+    };
+    let told = manifests.iter().filter(|m| !(m.namespace.is_empty() && in_any(m)));
+    let names: BTreeSet<String> = told.map(named).collect();
+    manifests.sort_by_key(|m| m.namespace.is_empty());
     let example = "kubectl get vm NAME -o yaml > vm.yaml";
-    match (names.as_slice(), manifests.first()) {
-        ([_], Some(first)) => {
+    match (names.len(), manifests.first()) {
+        (1, Some(first)) => {
             let file = format!("{}:{}", first.file, first.line);
             manifest::read(&file, &first.text).map_err(|problems| OwnError::Invalid(problems.to_string()))
         }
-        ([], _) | (_, None) => {
+        (0, _) | (_, None) => {
             Err(OwnError::Invalid(format!("there is no VM among the evidence: add it, or --vm vm.yaml ({example})")))
         }
-        (names, _) => {
-            let names = names.join(", ");
+        _ => {
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
             Err(OwnError::Invalid(format!(
                 "the evidence has several VMs ({names}): say which with --vm vm.yaml ({example})"
             )))

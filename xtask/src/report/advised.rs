@@ -68,6 +68,8 @@ struct ChangeReport {
     from: String,
     to: String,
     in_guest: bool,
+    /// It is set in the guest by user data, which the patch changes.
+    in_user_data: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,7 +105,7 @@ fn seconds(span: Duration) -> f64 {
 impl From<&Change> for ChangeReport {
     fn from(change: &Change) -> Self {
         let Change { field, from, to, in_guest } = change.clone();
-        ChangeReport { field, from, to, in_guest }
+        ChangeReport { field, from, to, in_guest, in_user_data: false }
     }
 }
 
@@ -150,12 +152,17 @@ fn in_words(numbers: &Numbers) -> String {
 }
 
 impl Advised {
-    /// Of a search.
-    pub fn new(asked: Asked, advice: &Advice, patch: Option<Value>) -> Advised {
+    /// Of a search; `in_user_data`: the guest's numbers that the patch sets there.
+    pub fn new(asked: Asked, advice: &Advice, patch: Option<Value>, in_user_data: &[String]) -> Advised {
+        let best = advice.best.as_ref().map(|best| {
+            let mut best = AnswerReport::from(best);
+            best.changes.iter_mut().for_each(|c| c.in_user_data = in_user_data.contains(&c.field));
+            best
+        });
         Advised {
             asked,
             now: AnswerReport::from(&advice.now),
-            best: advice.best.as_ref().map(AnswerReport::from),
+            best,
             front: advice.front.iter().map(AnswerReport::from).collect(),
             reasons: advice.reasons.clone(),
             instead: advice.instead.as_ref().map(AnswerReport::from),
@@ -243,8 +250,19 @@ impl AdviseReport {
         let advice = self.advice.as_ref()?;
         let best = advice.best.as_ref()?;
         let mut out = String::new();
-        for ChangeReport { field, from, to, .. } in best.changes.iter().filter(|c| c.in_guest) {
-            out += &format!("# in the guest, not in the manifest: {} in place of {from}\n", in_guest(field, to));
+        for ChangeReport { field, from, to, in_user_data, .. } in best.changes.iter().filter(|c| c.in_guest) {
+            out += &match in_user_data {
+                true => format!(
+                    "# {field} {to} in place of {from}: in the user data below, which cloud-init reads in a new guest; in one that has \
+                     booted from its disk before set it, too: {}\n",
+                    in_guest(field, to)
+                ),
+                false => format!(
+                    "# in the guest, not in this patch: {} in place of {from}; in cloud-config:\n{}",
+                    in_guest(field, to),
+                    in_cloud_config(field, to)
+                ),
+            };
         }
         out += &advice.patch.as_ref().map_or("{}\n".to_owned(), |patch| yaml(patch, 0));
         Some(out)
@@ -280,6 +298,15 @@ fn in_guest(field: &str, to: &str) -> String {
     }
 }
 
+/// What sets it in new guests.
+fn in_cloud_config(field: &str, to: &str) -> String {
+    let (path, content) = match field {
+        "heartbeat" => ("/etc/watchdog.conf, append: true, defer: true", format!("watchdog-timeout = {to}\\n")),
+        field => ("/etc/sysctl.d/90-panic.conf", format!("{field} = {to}\\n")),
+    };
+    format!("#   write_files: [{{path: {path}, content: \"{content}\"}}]\n")
+}
+
 /// Maps of maps and plain values.
 pub fn yaml(value: &Value, depth: usize) -> String {
     let Value::Object(map) = value else { return format!(" {value}\n") };
@@ -306,7 +333,8 @@ impl Advised {
         out += &format!("{} candidates by formula, {} of them tried at every moment\n\n", self.looked_at, self.tried);
         let mut rows = vec![("now".to_owned(), &self.now)];
         for (i, answer) in self.front.iter().enumerate() {
-            let advised = if self.best.as_ref() == Some(answer) { " advised" } else { "" };
+            let is_best = self.best.as_ref().is_some_and(|best| best.numbers == answer.numbers);
+            let advised = if is_best { " advised" } else { "" };
             rows.push((format!("{}{advised}", i + 1), answer));
         }
         rows.extend(self.instead.as_ref().map(|answer| ("instead".to_owned(), answer)));

@@ -1,5 +1,6 @@
 //! What `fleet` shows: how available the VMs were and what to, what was restarted, and whether the fleet comes to rest.
 
+use super::fleet_sweep::SweepReport;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub struct FleetReport {
     changes: u64,
     /// Of every change and its time.
     digest: String,
+    /// If numbers were swept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sweep: Option<SweepReport>,
 }
 
 /// What availability was lost to.
@@ -178,7 +182,13 @@ impl FleetReport {
             steps: outcome.steps,
             changes: outcome.changes,
             digest: format!("{:016x}", outcome.digest),
+            sweep: None,
         }
+    }
+
+    /// With what came of its sweep.
+    pub fn with_sweep(self, sweep: Option<SweepReport>) -> FleetReport {
+        FleetReport { sweep, ..self }
     }
 
     /// As text.
@@ -231,7 +241,7 @@ impl FleetReport {
                 format!("it settles: {} after the last incident is over\n", span(self.settled_after_s))
             }
         };
-        out
+        out + &self.sweep.as_ref().map_or(String::new(), SweepReport::render)
     }
 }
 

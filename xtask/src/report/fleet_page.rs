@@ -1,8 +1,9 @@
-//! The page of `fleet --out`: one file in the report's style, with its plots as SVG and without a script.
+//! The page of `fleet --report`: one file in the report's style, with its plots as SVG and without a script.
 //!
 //! Texts of the fleet file go through the template's escaping; what is drawn is numbers.
 
 use super::fleet::{FleetReport, span};
+use super::fleet_sweep::{CELL, HeatRow, ROW};
 use askama::Template;
 use std::io;
 
@@ -27,6 +28,10 @@ struct Page<'a> {
     most: u64,
     marks: Vec<Mark<'a>>,
     losses: Vec<(&'a str, String, String)>,
+    heat: Vec<HeatRow>,
+    /// Of the heat map and of one cell in it.
+    heat_size: (f64, f64),
+    cell: (f64, f64),
 }
 
 struct Bar {
@@ -56,6 +61,8 @@ pub fn fleet_page(report: &FleetReport) -> io::Result<String> {
     };
     let line: Vec<String> = series.available_percent.iter().enumerate().map(point).collect();
     let (bars, most) = bars(report);
+    let heat = report.sweep.as_ref().map(|sweep| sweep.heat()).unwrap_or_default();
+    let columns = heat.first().map_or(0, |row| row.cells.len());
     let page = Page {
         report,
         style: STYLE,
@@ -71,6 +78,9 @@ pub fn fleet_page(report: &FleetReport) -> io::Result<String> {
             .iter()
             .map(|l| (l.cause.as_str(), span(l.vm_s), format!("{:.2} %", l.percent_of_loss)))
             .collect(),
+        heat_size: (columns as f64 * CELL, heat.len() as f64 * ROW),
+        heat,
+        cell: (CELL, ROW),
     };
     page.render().map_err(io::Error::other)
 }

@@ -3,12 +3,12 @@
 
 use crate::program;
 use crate::report::About;
+use crate::shard;
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use vmhealth_images::digest;
 use vmhealth_sim::devices::fires_after;
 use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Scenario};
@@ -207,12 +207,7 @@ pub fn manifests() -> Vec<String> {
 
 /// The `k`th of `n` parts of the cases (from 1), by a hash of the id: a new scenario moves no other one.
 pub fn shard(cases: Vec<Case>, k: u64, n: u64) -> Vec<Case> {
-    let part = |case: &Case| {
-        let digest = digest::of_bytes(case.id().as_bytes());
-        // 60 of 256 bits: digits of a hash that always has so many.
-        u64::from_str_radix(digest.get(..15).unwrap_or_default(), 16).unwrap_or_default() % n.max(1)
-    };
-    cases.into_iter().filter(|case| part(case) + 1 == k).collect()
+    cases.into_iter().filter(|case| shard::is_in(case.id(), (k, n))).collect()
 }
 
 /// What to say of an id that no scenario has.

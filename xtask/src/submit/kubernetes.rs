@@ -192,6 +192,7 @@ struct ClaimSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::submit::Work;
 
     /// What the kubelet makes of a word of a command, with the variable HOME.
     fn expanded(word: &str) -> String {
@@ -227,7 +228,7 @@ mod tests {
         };
         let shards = |count| Shards {
             program: "vmhealth".into(),
-            arguments: ["--world", "model", "$$(HOME)"].map(str::to_owned).into(),
+            work: Work::Scenarios(["--world", "model", "$$(HOME)"].map(str::to_owned).into()),
             count,
             folder: "catalogue".into(),
         };

@@ -7,12 +7,21 @@ use shlex::try_quote;
 pub struct Shards {
     /// vmhealth on the machines that run them: a program, or a path.
     pub program: String,
-    /// The arguments after `e2e`, without `--shard` and `--out`.
-    pub arguments: Vec<String>,
+    /// What is run.
+    pub work: Work,
     /// How many.
     pub count: u64,
     /// A folder that all machines share.
     pub folder: String,
+}
+
+/// What is run in shards; the arguments are without `--shard` and `--out`.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Scenarios: the arguments after `e2e`.
+    Scenarios(Vec<String>),
+    /// A fleet: the arguments after `fleet`, the file first.
+    Fleet(Vec<String>),
 }
 
 impl Shards {
@@ -25,8 +34,14 @@ impl Shards {
             try_quote(word).map(|w| w.into_owned()).map_err(|_| format!("{word:?} cannot stand in a shell script"))
         };
         let (program, folder) = (quoted(&self.program)?, quoted(&self.folder)?);
-        let arguments = self.arguments.iter().map(|a| quoted(a)).collect::<Result<Vec<_>, _>>()?;
+        let (Work::Scenarios(arguments) | Work::Fleet(arguments)) = &self.work;
+        let arguments = arguments.iter().map(|a| quoted(a)).collect::<Result<Vec<_>, _>>()?;
         let arguments: String = arguments.iter().map(|a| format!(" {a}")).collect();
+        let shards = r#""$out"/shards/*"#;
+        let (run, merge) = match self.work {
+            Work::Scenarios(_) => (format!("e2e{arguments}"), format!("report merge {shards}")),
+            Work::Fleet(_) => (format!("fleet{arguments}"), format!("fleet{arguments} --merge {shards}")),
+        };
         let count = self.count;
         Ok(format!(
             r#"#!/bin/sh
@@ -40,7 +55,7 @@ mkdir -p "$out/shards" "$out/tries" || exit 1
 own=$(mktemp -d "$out/tries/$shard.XXXXXX") || exit 1
 if [ ! -d "$out/shards/$shard" ]; then
     echo "shard $shard of $shards on $(hostname)"
-    {program} e2e{arguments} --shard "$shard/$shards" --out "$own/run"
+    {program} {run} --shard "$shard/$shards" --out "$own/run"
     status=$?
     # Wrong usage, or no results: the shard has failed.
     [ "$status" -ne 2 ] && [ -f "$own/run/results.json" ] || exit "$((status > 0 ? status : 1))"
@@ -48,7 +63,7 @@ if [ ! -d "$out/shards/$shard" ]; then
 fi
 # The last one merges.
 if [ "$(ls "$out/shards" | wc -l)" -eq "$shards" ] && [ ! -d "$out/report" ]; then
-    {program} report merge "$out"/shards/* --out "$own/report"
+    {program} {merge} --out "$own/report"
     [ -f "$own/report/results.json" ] || exit 1
     mv -T "$own/report" "$out/report" || [ -d "$out/report" ] || exit 1
 fi
@@ -68,7 +83,7 @@ mod tests {
     fn what_no_script_can_hold_is_refused() {
         let shards = |folder: &str| Shards {
             program: "vmhealth".into(),
-            arguments: vec!["a b".into()],
+            work: Work::Scenarios(vec!["a b".into()]),
             count: 2,
             folder: folder.into(),
         };
@@ -90,7 +105,7 @@ mod tests {
         std::fs::write(at("vmhealth"), program).unwrap();
         let shards = Shards {
             program: at("run").display().to_string(),
-            arguments: Vec::new(),
+            work: Work::Scenarios(Vec::new()),
             count: 2,
             folder: at("out").display().to_string(),
         };

@@ -1,0 +1,184 @@
+//! A sweep: the same fleet once for each pair of two numbers of its file or of its VMs' probes.
+
+use super::file::FleetFile;
+use super::plan::Resolved;
+use crate::kubelet::ProbeKind;
+use crate::manifest::Timings;
+use std::fmt;
+use std::str::FromStr;
+
+/// Values of one axis: more could not be told apart in a picture.
+const MOST: usize = 40;
+
+/// A number that is swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// One of a probe's five numbers, of every group whose manifest has the probe.
+    Probe(ProbeKind, &'static str),
+    /// How many VMs each node has; groups keep their shares of them.
+    VmsPerNode,
+    /// `nodes.bootsAtFullSpeed`.
+    BootsAtFullSpeed,
+}
+
+/// One number and the values that it has in turn, as `livenessProbe.periodSeconds=5,10,20` or `vmsPerNode=10..60:10`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// Which number.
+    pub swept: Swept,
+    /// At least one, each once, ascending.
+    pub values: Vec<u32>,
+}
+
+/// Of a group, as a fleet file has them.
+const MOST_VMS: u64 = 10_000_000;
+
+const TIMINGS: [&str; 5] =
+    ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
+const PROBES: [(&str, ProbeKind); 2] =
+    [("livenessProbe", ProbeKind::Liveness), ("readinessProbe", ProbeKind::Readiness)];
+
+impl fmt::Display for Swept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Swept::Probe(ProbeKind::Liveness, number) => write!(f, "livenessProbe.{number}"),
+            Swept::Probe(ProbeKind::Readiness, number) => write!(f, "readinessProbe.{number}"),
+            Swept::VmsPerNode => f.write_str("vmsPerNode"),
+            Swept::BootsAtFullSpeed => f.write_str("bootsAtFullSpeed"),
+        }
+    }
+}
+
+impl FromStr for Swept {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Swept, String> {
+        let of_probe = || {
+            let (probe, number) = text.split_once('.')?;
+            let (_, kind) = PROBES.into_iter().find(|(name, _)| *name == probe)?;
+            Some(Swept::Probe(kind, TIMINGS.into_iter().find(|name| *name == number)?))
+        };
+        match text {
+            "vmsPerNode" => Ok(Swept::VmsPerNode),
+            "bootsAtFullSpeed" => Ok(Swept::BootsAtFullSpeed),
+            _ => of_probe().ok_or_else(|| {
+                format!(
+                    "{text:?} is no number that can be swept: expected vmsPerNode, bootsAtFullSpeed, livenessProbe.X or \
+                     readinessProbe.X with X one of {}",
+                    TIMINGS.join(", ")
+                )
+            }),
+        }
+    }
+}
+
+impl FromStr for Axis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Axis, String> {
+        let (name, list) =
+            text.split_once('=').ok_or("expected NAME=VALUES, like livenessProbe.periodSeconds=5,10,20")?;
+        let swept: Swept = name.parse()?;
+        let number = |text: &str| {
+            let limits = swept.limits();
+            let value = text.trim().parse().ok().filter(|value| limits.contains(value));
+            value.ok_or_else(|| {
+                format!("{name}: expected whole numbers from {} to {}, found {text:?}", limits.start(), limits.end())
+            })
+        };
+        let mut values = Vec::new();
+        for part in list.split(',') {
+            let Some((from, rest)) = part.split_once("..") else {
+                values.push(number(part)?);
+                continue;
+            };
+            let (to, step) =
+                rest.split_once(':').ok_or_else(|| format!("{name}: expected FROM..TO:STEP, found {part:?}"))?;
+            let step: u32 = step
+                .parse()
+                .ok()
+                .filter(|step| *step > 0)
+                .ok_or_else(|| format!("{name}: expected a step of at least 1, found {step:?}"))?;
+            let all = (number(from)?..=number(to)?).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+            values.extend(all.take(MOST + 1));
+        }
+        values.sort_unstable();
+        values.dedup();
+        match values.len() {
+            0 => Err(format!("{name}: {list:?} has no values")),
+            1..=MOST => Ok(Axis { swept, values }),
+            _ => Err(format!("{name}: more than {MOST} values")),
+        }
+    }
+}
+
+impl Swept {
+    /// What the fields can be.
+    fn limits(self) -> std::ops::RangeInclusive<u32> {
+        match self {
+            Swept::Probe(_, "initialDelaySeconds") => 0..=604_800,
+            Swept::Probe(ProbeKind::Liveness, "successThreshold") => 1..=1,
+            Swept::Probe(..) => 1..=86_400,
+            // As a fleet file has them.
+            Swept::VmsPerNode => 1..=5_000,
+            Swept::BootsAtFullSpeed => 1..=1_000_000,
+        }
+    }
+
+    /// Sets it in a fleet; the error says why it has no such number.
+    pub fn set(self, value: u32, file: &mut FleetFile, guests: &mut [Resolved]) -> Result<(), String> {
+        match self {
+            Swept::Probe(kind, number) => {
+                let mut found = false;
+                for guest in guests {
+                    let vmi = &mut guest.vm.vmi;
+                    let probe = if kind == ProbeKind::Liveness { &mut vmi.liveness } else { &mut vmi.readiness };
+                    if let Some(probe) = probe {
+                        set_timing(&mut probe.timings, number, value);
+                        found = true;
+                    }
+                }
+                if !found {
+                    return Err(format!("{self}: no group's manifest has this probe"));
+                }
+            }
+            Swept::VmsPerNode => spread(value, file)?,
+            Swept::BootsAtFullSpeed => file.spec.nodes.boots_at_full_speed = Some(value),
+        }
+        Ok(())
+    }
+}
+
+fn set_timing(timings: &mut Timings, number: &str, value: u32) {
+    match number {
+        "initialDelaySeconds" => timings.initial_delay = i32::try_from(value).unwrap_or(i32::MAX),
+        "timeoutSeconds" => timings.timeout = value,
+        "periodSeconds" => timings.period = value,
+        "successThreshold" => timings.success_threshold = value,
+        _ => timings.failure_threshold = value,
+    }
+}
+
+/// Gives the groups their shares of so many VMs a node.
+fn spread(each: u32, file: &mut FleetFile) -> Result<(), String> {
+    let all = u64::from(each) * u64::from(file.spec.nodes.count);
+    if all > MOST_VMS {
+        return Err(format!(
+            "vmsPerNode: {each} on each of {} nodes are more than {MOST_VMS} VMs",
+            file.spec.nodes.count
+        ));
+    }
+    let before: u64 = file.spec.groups.iter().map(|group| u64::from(group.count)).sum();
+    let (mut seen, mut given) = (0, 0);
+    for group in &mut file.spec.groups {
+        seen += u64::from(group.count);
+        // Up to this group, rounded down: the last one gets what is left.
+        let until = all * seen / before.max(1);
+        group.count = u32::try_from(until - given).unwrap_or(u32::MAX);
+        given = until;
+        if group.count == 0 {
+            return Err(format!("vmsPerNode: with {each} group {} has no VM", group.name));
+        }
+    }
+    Ok(())
+}
