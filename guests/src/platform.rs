@@ -29,4 +29,15 @@ impl Platform {
             Timekeeping::Guest { .. } => 1.0,
         }
     }
+
+    /// Told to, its QEMU opens a template's memory for reading only.
+    pub(crate) fn opens_memory_read_only(&self) -> bool {
+        self.emulator.version.is_from(8, 2)
+    }
+
+    /// Whether forks can have their template's memory itself: QEMU opens it for reading only, by itself or because the object that
+    /// is loaded into it sees to that. Elsewhere each has a copy.
+    pub fn forks_share_memory(&self) -> bool {
+        self.opens_memory_read_only() || matches!(self.time, Timekeeping::Guest { .. })
+    }
 }

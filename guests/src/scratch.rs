@@ -4,6 +4,8 @@
 //! removes every folder whose lock is free. Network namespaces and TAPs are held by descriptors only and need no sweep;
 //! QEMU dies by PDEATHSIG.
 
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::statvfs::{Statvfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -59,6 +61,14 @@ impl Drop for Scratch {
     }
 }
 
+/// MiB of memory that files in a folder can take: of a file system that keeps them there, all of it; of others nothing.
+pub fn memory_of_files_mib(folder: &Path) -> u64 {
+    // One that cannot be asked is on a disk.
+    let in_memory = statfs(folder).is_ok_and(|s| s.filesystem_type() == TMPFS_MAGIC);
+    let size = |s: Statvfs| (s.blocks() * s.fragment_size()).div_ceil(1 << 20);
+    if in_memory { statvfs(folder).map_or(0, size) } else { 0 }
+}
+
 /// The lock of the run whose folder this is in.
 pub fn lock_of(folder: &Path) -> Option<PathBuf> {
     let of_run = |f: &&Path| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with(PREFIX));
@@ -97,6 +107,14 @@ fn sweep_under(parent: &Path) -> io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_take_memory_on_a_tmpfs_only() {
+        let of = |folder: &str| memory_of_files_mib(Path::new(folder));
+        assert_eq!((of("/proc"), of("/no/folder")), (0, 0));
+        // Kept by the kernel or by udev, small or large, wherever Linux runs.
+        assert!(of("/dev/shm") > 0 || statfs("/dev/shm").is_ok_and(|s| s.filesystem_type() != TMPFS_MAGIC));
+    }
 
     #[test]
     fn a_live_folder_is_left_alone_and_a_dead_one_swept() {

@@ -5,173 +5,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod place;
+
 use nix::fcntl::{FcntlArg, OFlag};
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
-use nix::unistd::Pid;
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use place::{LOOK, Place, SCENARIO, wait};
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::FromRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const SCENARIO: &str = "killed-daemon/watchdog/poweroff";
-/// For whatever must come on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(600);
-const LOOK: Duration = Duration::from_millis(20);
 /// A run's processes that are killed, one after another; the variable asks for the long form.
 const KILLS: usize = 20;
 const KILLS_VARIABLE: &str = "VMHEALTH_KILLS";
+/// A model's run, and the time that a reader has at its end.
+const UNREAD: Duration = Duration::from_secs(60);
 /// A run that forks its guest takes about so long.
 const RUN: Duration = Duration::from_secs(5);
-
-/// A place of its own for a run: its temporary folder, its cache, its results.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    /// With the user's images and templates.
-    fn new() -> Place {
-        let place = Place::without_templates();
-        let (own, users) = (place.path("cache/vmhealth/templates"), xtask::host::cache_folder().join("templates"));
-        fs::create_dir(&own).unwrap();
-        for entry in fs::read_dir(users).into_iter().flatten().flatten() {
-            if entry.path().join("entry.json").exists() && !entry.file_name().to_string_lossy().starts_with('.') {
-                std::os::unix::fs::symlink(entry.path(), own.join(entry.file_name())).unwrap();
-            }
-        }
-        place
-    }
-
-    fn without_templates() -> Place {
-        let folder = tempfile::tempdir().unwrap();
-        let [temporary, cache] = [folder.path().join("tmp"), folder.path().join("cache/vmhealth")];
-        fs::create_dir_all(&cache).unwrap();
-        fs::create_dir(temporary).unwrap();
-        for entry in fs::read_dir(xtask::host::cache_folder()).into_iter().flatten().flatten() {
-            // What was found out about this host, and the images.
-            let name = entry.file_name();
-            if name.to_string_lossy().starts_with("accel-") || name == "images" {
-                std::os::unix::fs::symlink(entry.path(), cache.join(name)).unwrap();
-            }
-        }
-        Place(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// A run on QEMU whose results go to `out`.
-    fn command(&self, out: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
-        command.args(["e2e", SCENARIO, "--world", "qemu", "--out"]).arg(self.path(out)).args(more);
-        command.env("TMPDIR", self.path("tmp")).env("XDG_CACHE_HOME", self.path("cache"));
-        command
-    }
-
-    /// Begins it.
-    fn run(&self, out: &str, more: &[&str]) -> Run {
-        let log = self.path(&format!("{out}.log"));
-        let mut command = self.command(out, more);
-        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-        // Whoever runs the tests in the background may have these ignored, and a run would obey.
-        // SAFETY: system calls only.
-        unsafe {
-            command.pre_exec(|| {
-                for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                    signal(number, SigHandler::SigDfl)?;
-                }
-                Ok(())
-            });
-        }
-        Run { child: command.spawn().unwrap(), log }
-    }
-
-    /// Processes of this host that were told of this place, the runs' own aside.
-    fn processes(&self) -> Vec<i32> {
-        let place = self.0.path().to_str().unwrap();
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let numbers = processes.filter_map(|p| p.file_name().to_str()?.parse().ok());
-        let knows = |n: &i32| {
-            let told = fs::read(format!("/proc/{n}/cmdline")).unwrap_or_default();
-            let told = String::from_utf8_lossy(&told).into_owned();
-            told.contains("qemu-system") && told.contains(place)
-        };
-        numbers.filter(knows).collect()
-    }
-
-    /// The QEMU that runs now, once there is one.
-    fn qemu(&self) -> Pid {
-        let mut found = None;
-        wait("QEMU's process", || {
-            found = self.processes().first().copied();
-            found.is_some()
-        });
-        Pid::from_raw(found.unwrap())
-    }
-
-    fn nothing_is_left(&self, after: &str) {
-        wait("the end of every process", || self.processes().is_empty());
-        let left: Vec<_> = fs::read_dir(self.path("tmp")).unwrap().flatten().map(|e| e.file_name()).collect();
-        assert!(left.is_empty(), "{after}: {left:?}");
-        let templates = fs::read_dir(self.path("cache/vmhealth/templates")).into_iter().flatten().flatten();
-        let half: Vec<_> =
-            templates.map(|e| e.file_name()).filter(|n| n.to_string_lossy().starts_with(".building")).collect();
-        assert!(half.is_empty(), "{after}: {half:?}");
-    }
-}
-
-struct Run {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Run {
-    fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
-    }
-
-    /// Waits until it has said this; impossible once it has ended.
-    fn says(&mut self, words: &str) {
-        wait(words, || {
-            let ended = self.child.try_wait().unwrap();
-            let said = self.log().contains(words);
-            assert!(said || ended.is_none(), "it ended ({ended:?}) before it said {words:?}:\n{}", self.log());
-            said
-        });
-    }
-
-    /// Its exit status, and all that it said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut status = None;
-        wait("the run's end", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        (status.unwrap().code(), self.log())
-    }
-}
-
-/// A test that goes wrong leaves no run behind.
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
-
-#[track_caller]
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}");
-        std::thread::sleep(LOOK);
-    }
-}
 
 fn model(out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
@@ -350,27 +203,44 @@ fn overlays(folder: &Path) -> Vec<PathBuf> {
     below.chain(entries.iter().filter(|path| path.ends_with("disk.qcow2")).cloned()).collect()
 }
 
-/// A pipe that is full, that nobody reads and nobody closes.
+/// A pipe, and a terminal, that are full, that nobody reads and nobody closes.
 #[test]
 fn a_reader_that_does_not_read_holds_nothing_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let blocks = |how| nix::fcntl::fcntl(&writer, FcntlArg::F_SETFL(how)).unwrap();
-    blocks(OFlag::O_NONBLOCK);
-    while (&writer).write(&[b'x'; 4096]).is_ok() {}
-    blocks(OFlag::empty());
-    let mut child = model(&folder.path().join("out")).stderr(writer.try_clone().unwrap()).spawn().unwrap();
-    let mut status = None;
-    let begun = Instant::now();
-    while status.is_none() && begun.elapsed() < PATIENCE {
-        status = child.try_wait().unwrap();
-        std::thread::sleep(LOOK);
+    let (pipe, pipes_writer) = std::io::pipe().unwrap();
+    let [terminal, terminals_writer] = terminal();
+    for (name, writer) in
+        [("pipe", File::from(std::os::fd::OwnedFd::from(pipes_writer))), ("terminal", terminals_writer)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let blocks = |how| nix::fcntl::fcntl(&writer, FcntlArg::F_SETFL(how)).unwrap();
+        blocks(OFlag::O_NONBLOCK);
+        while (&writer).write(&[b'x'; 4096]).is_ok() {}
+        while (&writer).write(b"x").is_ok() {}
+        blocks(OFlag::empty());
+        let mut command = model(&folder.path().join("out"));
+        let mut child = command.env("TERM", "xterm").stderr(writer.try_clone().unwrap()).spawn().unwrap();
+        let mut status = None;
+        let begun = Instant::now();
+        while status.is_none() && begun.elapsed() < UNREAD {
+            status = child.try_wait().unwrap();
+            std::thread::sleep(LOOK);
+        }
+        let _ = child.kill().and_then(|()| child.wait());
+        assert_eq!(status.map(|s| s.code()), Some(Some(0)), "{name}");
+        assert!(folder.path().join("out/results.json").exists(), "{name}");
     }
-    let _ = child.kill().and_then(|()| child.wait());
-    assert_eq!(status.expect("an end").code(), Some(0));
-    writer.flush().unwrap();
-    drop(reader);
-    assert!(folder.path().join("out/results.json").exists());
+    drop((pipe, terminal));
+}
+
+/// A pseudo-terminal: whoever looks at it, and what programs have.
+fn terminal() -> [File; 2] {
+    let (mut ours, mut theirs) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: the two numbers outlive the call; both descriptors are ours when it succeeds.
+    unsafe {
+        assert_eq!(libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()), 0);
+        [ours, theirs].map(|fd| File::from_raw_fd(fd))
+    }
 }
 
 /// At any moment, from the first template's boot to the verdict; the next run removes what they left.

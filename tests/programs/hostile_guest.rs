@@ -28,7 +28,7 @@ spec:
   template:
     spec:
       terminationGracePeriodSeconds: 0
-      readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}
+      readinessProbe: {httpGet: {port: 1500, path: /healthz}, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2}
       livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 5, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2}
       domain: {memory: {guest: 512Mi}, devices: {}}
 ";
@@ -50,7 +50,7 @@ spec:
 const HOSTILE: &str = r#"
 apiVersion: vmhealth.dev/v1alpha1
 kind: Scenario
-metadata: {id: hostile/liveness-ping/failed, summary: A guest that is out to hurt.}
+metadata: {id: hostile/liveness-ping/succeeded, summary: A guest that is out to hurt.}
 spec:
   manifest: manifests/guest.yaml
   guest: {healthServer: true}
@@ -58,13 +58,16 @@ spec:
     # A body without an end is a good answer, whatever its length; a console that lies kills nobody.
     - {after: readiness result Success, plus: 1s, fault: {command: "sh /run/hostile body"}}
     # A head without an end is none.
-    - {after: fault command confirmed, plus: 3s, fault: {command: "sh /run/hostile head"}}
+    - {after: fault command confirmed, plus: 4s, fault: {command: "sh /run/hostile head"}}
     - {after: readiness result Failure, plus: 500ms, fault: {command: "sh /run/hostile agent"}}
   expect:
-    - {see: readiness result Failure, withinGuest: 0s..60s}
+    - {see: fault command confirmed, withinGuest: 0s..60s}
+    # The body's probes went well: it is the head that is noticed.
+    - {see: fault command confirmed, withinGuest: 4s..30s}
+    - {see: readiness result Failure, from: fault command confirmed, withinGuest: 0s..10s}
     - {see: liveness result Failure, from: readiness result Failure, withinGuest: 0s..60s}
-    - {see: vmi phase Failed, from: liveness result Failure, withinGuest: 0s..30s}
-  final: {vmi: Failed, vmis: 1, ready: false}
+    - {see: vmi phase Succeeded, from: liveness result Failure, withinGuest: 0s..30s}
+  final: {vmi: Succeeded, vmis: 1, ready: false}
 "#;
 
 /// In the guest.
@@ -168,7 +171,7 @@ fn place() -> tempfile::TempDir {
     fs::create_dir(folder.path().join("manifests")).unwrap();
     fs::write(folder.path().join("manifests/guest.yaml"), format!("{MANIFEST}{volumes}")).unwrap();
     fs::write(folder.path().join("none.readiness-http.quiet.yaml"), QUIET).unwrap();
-    fs::write(folder.path().join("hostile.liveness-ping.failed.yaml"), HOSTILE.trim_start()).unwrap();
+    fs::write(folder.path().join("hostile.liveness-ping.succeeded.yaml"), HOSTILE.trim_start()).unwrap();
     folder
 }
 
@@ -178,11 +181,11 @@ fn a_guest_that_is_out_to_hurt() {
     let place = place();
     let quiet = run(place.path(), "none/readiness-http/quiet", "quiet");
     assert_eq!(quiet.status, Some(0), "{}", quiet.said);
-    let hostile = run(place.path(), "hostile/liveness-ping/failed", "hostile");
+    let hostile = run(place.path(), "hostile/liveness-ping/succeeded", "hostile");
     assert_eq!(hostile.status, Some(0), "{}", hostile.said);
     let more = hostile.peak_kib.saturating_sub(quiet.peak_kib);
     assert!(more <= MEMORY_KIB, "{more} KiB more than for a quiet guest");
-    let folder = place.path().join("hostile/qemu/hostile.liveness-ping.failed");
+    let folder = place.path().join("hostile/qemu/hostile.liveness-ping.succeeded");
     let evidence = bytes(&folder);
     assert!(evidence > 0 && evidence <= EVIDENCE, "{evidence} bytes of evidence");
     // It did all that: its console lied, and its agent's place was taken.

@@ -1,6 +1,7 @@
 //! The harness: it prepares this host, runs scenarios in the model and on real QEMU, compares the two, and reports what came
 //! of it. The binaries `xtask` and `vmhealth` are [`cli`] and nothing else.
 
+mod bar;
 pub mod bench;
 mod bounded;
 pub mod check;

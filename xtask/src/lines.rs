@@ -2,6 +2,7 @@
 //!
 //! What a user must know is said always; how far something is only without `-q`, and every detail with `-v`.
 
+use crate::bar;
 use crate::report::without_control;
 use crate::stderr;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,11 +72,11 @@ pub fn say(line: &str) {
     match &*place() {
         Place::Stderr => stderr::line(line),
         Place::AboveBar(bar) => {
-            bar.println(line);
+            bar.suspend(|| stderr::line(line));
             bar.set_message(line.trim().to_owned());
             bar.reset_elapsed();
         }
-        Place::AboveStatus(bar) => bar.println(line),
+        Place::AboveStatus(bar) => bar.suspend(|| stderr::line(line)),
         Place::View(taker) => taker(line),
     }
 }
@@ -101,7 +102,7 @@ pub(crate) fn show_waiting() -> Option<Elsewhere> {
         return None;
     }
     let style = ProgressStyle::with_template("{spinner} {elapsed} since: {wide_msg}").ok()?;
-    let bar = ProgressBar::new_spinner().with_style(style).with_message(SHORT);
+    let bar = ProgressBar::with_draw_target(None, bar::target()).with_style(style).with_message(SHORT);
     bar.enable_steady_tick(TICK);
     Some(go(Place::AboveBar(bar)))
 }

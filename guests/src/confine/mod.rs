@@ -9,6 +9,7 @@ mod cgroup;
 mod enter;
 mod found;
 mod landlock;
+mod needs;
 mod plan;
 mod spawn;
 #[cfg(test)]

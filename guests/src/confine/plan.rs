@@ -2,6 +2,7 @@
 //! allocated.
 
 use super::landlock::{Kind, Rules};
+use super::needs::needs;
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -68,7 +69,8 @@ impl Plan {
         memory_mib: u64,
     ) -> io::Result<Plan> {
         let mut steps = Steps { root: root.to_owned(), made: BTreeSet::new(), steps: Vec::new() };
-        let seen = seen(program, accesses, kvm);
+        let own = needs(program);
+        let seen = seen(&own, accesses, kvm);
         for (path, kind) in &seen {
             match path.read_link() {
                 Ok(text) if *kind == Kind::System => steps.link(&text, path)?,
@@ -87,18 +89,26 @@ impl Plan {
     }
 }
 
-/// What a process is to see, and how. A folder comes before what is in it.
-pub(super) fn seen<'a>(program: &'a Path, accesses: &'a [Access], kvm: bool) -> Vec<(&'a Path, Kind)> {
-    let is_system = |path: &Path| SYSTEM.iter().any(|known| path.starts_with(known));
+/// Whether it is in one of the folders that every confined process sees.
+pub(super) fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|known| path.starts_with(known))
+}
+
+/// What a process is to see, and how: the system, what a program has outside of it, devices, and the guest's. A folder comes
+/// before what is in it.
+pub(super) fn seen<'a>(own: &'a [PathBuf], accesses: &'a [Access], kvm: bool) -> Vec<(&'a Path, Kind)> {
     let system = SYSTEM.map(Path::new).into_iter().filter(|path| path.exists());
-    // One that was built by hand: its libraries and firmware are beside its folder.
-    let own = program.parent().and_then(Path::parent).filter(|_| !is_system(program));
     let devices = DEVICES.iter().chain(kvm.then_some(&KVM)).map(|device| (Path::new(*device), Kind::Device));
     // Firmware that the system brings is there already.
     let files = BTreeSet::from_iter(accesses).into_iter().filter(|access| access.write || !is_system(&access.path));
     let kind = |write| if write { Kind::Write } else { Kind::Read };
     let files = files.map(|access| (access.path.as_path(), kind(access.write)));
-    system.chain(own).map(|path| (path, Kind::System)).chain(devices).chain(files).collect()
+    system
+        .chain(own.iter().map(PathBuf::as_path))
+        .map(|path| (path, Kind::System))
+        .chain(devices)
+        .chain(files)
+        .collect()
 }
 
 struct Steps {

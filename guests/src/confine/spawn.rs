@@ -6,9 +6,10 @@
 use super::cgroup::{self, Group, join};
 use super::enter::enter;
 use super::landlock::Rules;
+use super::needs::needs;
 use super::plan::{Access, Plan, seen};
 use crate::process::{End, GivenUp, Process, end_of, guard, guarded};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, memory_of_files_mib};
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use std::ffi::OsString;
@@ -54,7 +55,7 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
     let plan = Plan::new(&root, &program, &accesses, confined.kvm, confined.memory_mib + OVERHEAD_MIB)?;
-    let group = group(confined.memory_mib);
+    let group = group(confined.memory_mib + memory_of_files_mib(confined.scratch));
     let door = group.as_ref().map(Group::door);
     let parent = pidfd(std::process::id())?;
     let mut command = Command::new(program);
@@ -85,7 +86,7 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     Ok(Process::new(Some(pid), |given_up| wait(Handle(handle), end, given_up)))
 }
 
-/// The group that a process is to be in; `None`: there are none here, or no more of them. The rest of the confinement does without.
+/// The group that a process is to be in, with what its files can take where they lie in memory; `None`: there are none here, or no more of them. The rest of the confinement does without.
 fn group(memory_mib: u64) -> Option<Group> {
     cgroup::parent().ok().and_then(|parent| Group::new(&parent, memory_mib).ok())
 }
@@ -96,7 +97,8 @@ pub(crate) fn spawn_in_the_open(confined: Confined<'_>) -> io::Result<Process> {
     let program = find(confined.program)?;
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
-    let rules = Rules::new(seen(&program, &accesses, confined.kvm))?;
+    let own = needs(&program);
+    let rules = Rules::new(seen(&own, &accesses, confined.kvm))?;
     let mut command = guarded(&program, confined.inherit);
     command.env_clear().args(confined.args).envs(confined.environment.iter().map(|(n, v)| (n, v)));
     command.env("TMPDIR", confined.scratch).stdout(Stdio::null()).stderr(confined.stderr);

@@ -79,7 +79,7 @@ impl VmSpec {
             BootMode::Cold => (Memory::Anonymous, scratch.join("disk.qcow2"), scratch.join("seed.img"), None),
             BootMode::Template { ram, disk, seed } => (Memory::Shared(ram), disk, seed, None),
             BootMode::Fork(of) => {
-                let ram = if self.shares_memory_safely() { of.ram } else { copied(&of.ram, scratch)? };
+                let ram = if self.platform.forks_share_memory() { of.ram } else { copied(&of.ram, scratch)? };
                 (Memory::Private(ram), of.disk, of.seed, Some(of.state))
             }
         };
@@ -116,16 +116,6 @@ impl VmSpec {
             time: self.platform.time.clone(),
             second_monitor: None,
         })
-    }
-
-    fn opens_memory_read_only(&self) -> bool {
-        self.platform.emulator.version.is_from(8, 2)
-    }
-
-    /// Whether forks can have their template's memory itself: QEMU opens it for reading only, by itself or because the object that
-    /// is loaded into it sees to that.
-    fn shares_memory_safely(&self) -> bool {
-        self.opens_memory_read_only() || matches!(self.platform.time, Timekeeping::Guest { .. })
     }
 
     /// An image of ours is entered directly; the manifest's firmware boots the user's.
@@ -171,7 +161,7 @@ impl VmSpec {
             accel: self.platform.accel,
             memory_mib: self.memory_mib(),
             memory,
-            told_read_only: self.opens_memory_read_only(),
+            told_read_only: self.platform.opens_memory_read_only(),
             incoming: false,
             vcpus: vmi.vcpus.unwrap_or(1),
             watchdog: vmi.watchdog.as_ref().map(|w| w.model),

@@ -21,6 +21,8 @@ const MAX_LINE: u64 = 1 << 20;
 /// each), but for [`AT_WILL`]. One more ends the connection: they are kept until they are dealt with, and each is told in the
 /// run's trace.
 const MAX_EVENTS: usize = 50_000;
+/// For a QEMU that has just been started, on a host whose cores are taken many times over.
+const GREETING: Duration = Duration::from_secs(30);
 /// What a guest with a panic device makes as often as it likes, by a write to the device's port (`hw/misc/pvpanic.c`).
 const AT_WILL: [&str; 2] = ["GUEST_CRASHLOADED", "GUEST_PANICKED"];
 /// So many of those are told; what comes after them says nothing new.
@@ -108,7 +110,7 @@ impl Qmp {
         });
         tokio::spawn(read_lines(BufReader::new(reader), transcript, pending.clone(), events));
         let qmp = Qmp { next_id: Arc::new(AtomicU64::new(1)), pending, outgoing };
-        qmp.execute(qmp::qmp_capabilities { enable: None }, Duration::from_secs(10)).await?;
+        qmp.execute(qmp::qmp_capabilities { enable: None }, GREETING).await?;
         Ok(qmp)
     }
 

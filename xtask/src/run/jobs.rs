@@ -5,10 +5,11 @@
 //! evidence stays beside the second one's, and a guest that is starved alone is infrastructure.
 
 use super::catalogue::Case;
+use super::forecast::{Start, forecast};
 use super::held::tell;
 use super::reality::{Begun, HostError, Progress, Reality, remove_containers};
 use super::scenario_run::{ScenarioRun, begin, finish, not_run, skipped};
-use super::schedule::{Forecast, Schedule};
+use super::schedule::Schedule;
 use super::tally::{Tally, What};
 use super::templates::{CaseTemplates, Making, Ready};
 use crate::durations::Durations;
@@ -23,19 +24,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use vmhealth_guests::guest::memory_mib;
 use vmhealth_guests::reality::{self, Outcome, Setup};
-use vmhealth_guests::scratch::Scratch;
+use vmhealth_guests::scratch::{Scratch, memory_of_files_mib};
 use vmhealth_guests::template::Template;
 use vmhealth_sim::cluster::DomainEvent;
-use vmhealth_sim::engine::Config;
 use vmhealth_sim::trace::{Entry, Event, Trace};
-use vmhealth_sim::world::{self, Timings};
 
-/// What QEMU's own process takes beside the guest's memory, MiB.
-const QEMU_OVERHEAD_MIB: u64 = 200;
-/// What a fork has to itself, MiB: the pages that it changes and QEMU's translations of its code (`bench fork`).
-const FORK_MIB: u64 = 160;
 /// Of half a second, spent waiting for a core: a host on which pets can be missed.
 const BUSY: f64 = 0.5;
 /// Between two lines about how far the run is, where no line is drawn anew.
@@ -167,8 +161,12 @@ impl Jobs<'_> {
         (tally, templates): (&Rc<RefCell<Tally>>, &RefCell<CaseTemplates>),
         scratch: &Scratch,
     ) -> io::Result<()> {
+        let on_disk = memory_of_files_mib(scratch.path()) == 0;
         if self.reality.cold {
-            self.cases.iter().enumerate().for_each(|(index, case)| schedule.enqueue(index, forecast(case, false)));
+            self.cases
+                .iter()
+                .enumerate()
+                .for_each(|(index, case)| schedule.enqueue(index, forecast(case, Start::Cold, on_disk)));
             schedule.close();
             return Ok(());
         }
@@ -178,7 +176,8 @@ impl Jobs<'_> {
         while let Some(Ready { cases, template }) = making.next().await {
             for index in cases {
                 templates.borrow_mut()[index] = template.clone();
-                held.push((index, forecast(&self.cases[index], template.is_some())));
+                let case = &self.cases[index];
+                held.push((index, forecast(case, self.start(case, template.is_some()), on_disk)));
             }
             if self.reality.is_in_guest_time() {
                 held.drain(..).for_each(|(index, forecast)| schedule.enqueue(index, forecast));
@@ -187,6 +186,14 @@ impl Jobs<'_> {
         held.into_iter().for_each(|(index, forecast)| schedule.enqueue(index, forecast));
         schedule.close();
         Ok(())
+    }
+
+    fn start(&self, case: &Case, has_template: bool) -> Start {
+        match self.reality.platform(case) {
+            _ if !has_template => Start::Cold,
+            Ok(platform) if !platform.forks_share_memory() => Start::ForkOfCopy,
+            _ => Start::Fork,
+        }
     }
 
     fn job(
@@ -239,17 +246,6 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.end(self.1);
     }
-}
-
-pub(super) fn forecast(case: &Case, forked: bool) -> Forecast {
-    let timings = Timings::default();
-    let (_, trace, _) = world::run(&case.manifest, &case.scenario.spec, Config::default(), timings);
-    let mut forecast = Forecast::of(&trace, &timings, forked, memory_mib(&case.manifest) + QEMU_OVERHEAD_MIB);
-    // One that never reboots leaves most of its memory to the template.
-    if forked && forecast.boots.is_empty() {
-        forecast.memory_mib = forecast.memory_mib.min(FORK_MIB);
-    }
-    forecast
 }
 
 struct Job {

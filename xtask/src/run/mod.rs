@@ -3,6 +3,7 @@
 //! Knows nothing of the command line, and nothing of how a host gets what its guests need.
 
 pub mod catalogue;
+mod forecast;
 mod held;
 mod jobs;
 mod load;

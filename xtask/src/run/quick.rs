@@ -1,7 +1,7 @@
 //! `e2e --quick`: a first look that touches every kind of fault.
 
 use super::catalogue::Case;
-use super::jobs::forecast;
+use super::forecast::{Start, forecast};
 use std::collections::{BTreeMap, BTreeSet};
 use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::manifest::Architecture;
@@ -21,7 +21,7 @@ fn kinds(case: &Case) -> BTreeSet<String> {
 pub fn quick(cases: Vec<Case>) -> Vec<Case> {
     let mut cheapest: BTreeMap<String, (usize, std::time::Duration, usize)> = BTreeMap::new();
     for (index, case) in cases.iter().enumerate().filter(|(_, case)| case.architecture() == Architecture::Amd64) {
-        let forecast = forecast(case, true);
+        let forecast = forecast(case, Start::Fork, true);
         let cost = (forecast.boots.len(), forecast.length, index);
         for kind in kinds(case) {
             let so_far = cheapest.entry(kind).or_insert(cost);
@@ -45,7 +45,7 @@ mod tests {
         let chosen = quick(all);
         assert_eq!(of_all(&chosen), of_all(&amd64));
         assert!(chosen.len() <= of_all(&amd64).len(), "{}", chosen.len());
-        let boots = |case: &&Case| forecast(case, true).boots.len();
+        let boots = |case: &&Case| forecast(case, Start::Fork, true).boots.len();
         let cost: usize = chosen.iter().map(|c| boots(&c)).sum();
         let usual: usize = amd64.iter().map(|c| boots(&c)).sum();
         assert!(
