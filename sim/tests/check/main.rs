@@ -1,5 +1,6 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
+mod brought;
 mod cpu_memory;
 mod disks;
 mod documents;
@@ -23,7 +24,7 @@ mod schema;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 23] = [
     ("field-of-a-newer-release", "people::releases_differ"),
     ("gate-is-off-in-this-release", "people::releases_differ"),
     ("line-end-breaks-exec", "people::releases_differ"),
@@ -32,6 +33,9 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("unknown-api-version", "documents::versions_that_no_server_serves"),
     ("name-too-long-for-the-pod", "documents::a_name_may_be_too_long_for_its_pod"),
     ("unknown-kind", "documents::kinds_that_there_are_not"),
+    ("bad-instancetype", "brought::instance_types"),
+    ("instancetype-brings-nothing", "brought::instance_types"),
+    ("bad-preference", "brought::preferences"),
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),

@@ -19,6 +19,8 @@ struct Row {
 
 const DISK: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
 const WATCHDOG: (In, &str) = (Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}");
+/// Refused whatever else there is.
+const NONSENSE: (In, &str) = (Vmi, "nonsense: 1");
 const NO_EDIT: &[(&str, &str)] = &[];
 
 const AT_WATCHDOG: &str = "spec.template.spec.domain.devices.watchdog";
@@ -163,9 +165,184 @@ const ROWS: &[Row] = &[
     Row {
         code: "virt-probe-by-hand",
         bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --command, cat]}}")], NO_EDIT),
-        good: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm]}}")], NO_EDIT),
+        good: (
+            &[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --command, cat]}}")],
+            NO_EDIT,
+        ),
         field: "spec.template.spec.readinessProbe.exec.command[0]",
         part: "knows no VM",
+    },
+    Row {
+        code: "virt-probe-by-hand",
+        bad: (
+            &[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName, other_machine, --command, cat]}}")],
+            NO_EDIT,
+        ),
+        good: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --command, cat, --, /etc/hostname]}}",
+            )],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[2]",
+        part: "another VM's: this one's domain is default_vm",
+    },
+    Row {
+        code: "virt-probe-by-hand",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName=vm, --command, cat]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName=ns_vm, --command=cat]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[1]",
+        part: "another VM's",
+    },
+    Row {
+        code: "virt-probe-by-hand",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm]}}")], NO_EDIT),
+        good: (
+            &[(Vmi, "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --guestAgentPing]}}")],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "without --command and --guestAgentPing",
+    },
+    Row {
+        code: "virt-probe-by-hand",
+        bad: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --timeout, '5', --command, cat]}}",
+            )],
+            NO_EDIT,
+        ),
+        good: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --timeoutSeconds, '5', -v, '3', --command, cat]}}",
+            )],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[3]",
+        part: "knows no option --timeout",
+    },
+    Row {
+        code: "command-without-a-program",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [\"\", a]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [a, \"\"]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "no program",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [/usr/bin/virt-probe, --domainName, default_vm, --guestAgentPing]}}",
+            )],
+            NO_EDIT,
+        ),
+        good: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --command, cat, --, /etc/hostname]}}",
+            )],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [sh, -c, virt-probe --domainName default_vm --guestAgentPing]}}",
+            )],
+            NO_EDIT,
+        ),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [sh, -c, cat /etc/virt-probe]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 4 -T 4 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 3 -T 4 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 4 s a device that fires after 4 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\"}]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 10\\\\nwatchdog-timeout = 30\\\"}]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "interval 60 s is not 2 s shorter than watchdog-timeout 30 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 59\\\\n\\\"}]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                DISK,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 58\\\\n\\\"}]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "interval 59 s is not 2 s shorter than watchdog-timeout 60 s",
     },
     Row {
         code: "line-end-in-exec-argument",
@@ -267,14 +444,15 @@ const ROWS: &[Row] = &[
     },
     Row {
         code: "unrendered-template",
-        bad: (&[HTTP], &[("{name: vm}", "{name: \"{{ .Release.Name }}\"}")]),
+        // Else it has no verdict.
+        bad: (&[HTTP, NONSENSE], &[("{name: vm}", "{name: \"{{ .Release.Name }}\"}")]),
         good: (&[HTTP], NO_EDIT),
         field: "",
         part: "this is a Helm template: render it first",
     },
     Row {
         code: "unrendered-template",
-        bad: (&[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: \"${PERIOD}\"}")], NO_EDIT),
+        bad: (&[NONSENSE, (Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: \"${PERIOD}\"}")], NO_EDIT),
         good: (&[HTTP], NO_EDIT),
         field: "spec.template.spec.readinessProbe.periodSeconds",
         part: "depends on a placeholder",
