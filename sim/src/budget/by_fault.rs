@@ -31,8 +31,11 @@ fn row<'r>(fault: Break, rows: impl Iterator<Item = &'r Row> + Clone) -> FaultRo
     let acting = rows.filter(|row| row.detector != Detector::Readiness);
     let acting: Vec<(&Row, Span)> = acting.filter_map(|row| Some((row, row.acted?))).collect();
     let soonest = acting.iter().map(|(_, acted)| acted.worst).min();
-    // Whoever can have acted by then may be the first.
-    let first = || acting.iter().filter(|(_, acted)| soonest.is_some_and(|worst| acted.best <= worst));
+    // Whoever can have acted by then may be the first; what liveness may end, liveness may have done.
+    let in_time = |acted: &Span| soonest.is_some_and(|worst| acted.best <= worst);
+    let is_contested = acting.iter().any(|(row, acted)| in_time(acted) && row.contested());
+    let may_end = |row: &Row| is_contested && row.detector == Detector::Liveness;
+    let first = || acting.iter().filter(|(row, acted)| in_time(acted) || may_end(row));
     let backs: Vec<Span> = first().filter_map(|(row, _)| row.back).collect();
     FaultRow {
         fault,
@@ -103,7 +106,7 @@ mod tests {
             ("behind the watchdog", watched(), 61, "watchdog 59-60, back 121-122"),
             ("about with the watchdog", watched(), 60, "watchdog/kernel.panic 59-60, back 120-122"),
             ("liveness has patience", vm().liveness(patient), 10, "kernel.panic 10-10, back 70-70"),
-            ("liveness ends the reboot", vm().liveness(hasty), 10, "kernel.panic 10-10, back never?"),
+            ("liveness ends the reboot", vm().liveness(hasty), 10, "liveness/kernel.panic 10-10, back 113-123?"),
             ("a device is quicker", plain().device("panicDevices: [{model: isa}]"), 10, "panic-device 0-0, back 62-62"),
             ("s390x", plain().spec("architecture: s390x"), 10, "disabled-wait 0-0, back 62-62"),
             ("terminated", plain().domain("rebootPolicy: Terminate"), 10, "kernel.panic 10-10, back 72-72"),
