@@ -55,9 +55,9 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 fn case() -> impl Strategy<Value = Case> {
     let probes = (proptest::option::of(numbers()), proptest::option::of(numbers()));
     let rest = (0..4_usize, 0..40_u32, proptest::option::of(0..4_usize), 3..40_u32, 0..Break::ALL.len(), 0..60_000_u64);
-    let s390x = proptest::bool::weighted(0.3);
-    (probes, rest, s390x).prop_map(
-        |((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset), s390x)| Case {
+    let of_guest = (proptest::bool::weighted(0.3), prop_oneof![2 => Just(0), 1 => 1..60_i32]);
+    (probes, rest, of_guest).prop_map(
+        |((readiness, liveness), (strategy, grace, action, heartbeat, fault, offset), (s390x, panic_timer))| Case {
             s390x,
             strategy,
             readiness,
@@ -70,7 +70,7 @@ fn case() -> impl Strategy<Value = Case> {
             fault: Break::ALL[fault],
             offset,
             panic_device: false,
-            panic_timer: 0,
+            panic_timer,
         },
     )
 }
@@ -149,6 +149,7 @@ impl Case {
             shutdown: timings.shutdown.1,
             heartbeat: self.heartbeat,
             pets: Pets::Every(timings.pet_interval),
+            panic_timer: self.panic_timer,
             ..Assumptions::default()
         }
     }
@@ -185,6 +186,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             Detector::PanicDevice | Detector::DisabledWait => {
                 matches!(event, Event::Qemu(DomainEvent::Panicked { .. }))
             }
+            Detector::PanicTimer => matches!(event, Event::Qemu(DomainEvent::Reset { .. })),
         });
         match (row.detected, seen) {
             (Some(span), Some(at)) if !disturbed => {

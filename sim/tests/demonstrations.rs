@@ -341,6 +341,13 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         claim: |t| !has(t, "vmi ready True"),
     },
     Demonstration {
+        code: "virt-probe-in-the-guest",
+        hazard: Vm { spec: &["readinessProbe: {exec: {command: [/usr/bin/virt-probe, --guestAgentPing]}}"], ..VM },
+        mended: Vm { spec: &["readinessProbe: {guestAgentPing: {}}"], ..VM },
+        steps: "",
+        claim: |t| !has(t, "vmi ready True"),
+    },
+    Demonstration {
         code: "reboot-outlasts-liveness",
         hazard: Vm {
             spec: &["livenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 3}", READY],
@@ -395,6 +402,11 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("unrendered-template", TEXT),
     ("callout-of-a-document", TEXT),
     ("looks-like-a-patch", TEXT),
+    ("petted-too-seldom", USER_DATA),
+    ("no-size-for-the-guest", "no such guest runs anywhere"),
+    ("empty-disk-too-small", "the model has no disks"),
+    ("command-without-a-program", SHELL),
+    ("instancetype-brings-nothing", "it is about what VMs name, and the model runs VMs"),
     ("armed-from-the-next-boot", USER_DATA),
     ("two-to-pet-one-watchdog", USER_DATA),
     ("panic-timer-from-the-next-boot", USER_DATA),

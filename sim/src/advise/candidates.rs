@@ -3,7 +3,7 @@
 use super::goal::{Broken, Goal};
 use super::numbers::Numbers;
 use super::proof::Bench;
-use crate::budget::{Answer, Assumptions, Break, Detector, detection, rows};
+use crate::budget::{Assumptions, Break, Detector, rows};
 use crate::cluster::{Phase, is_replaced};
 use crate::devices::fires_after;
 use crate::fault::Fault;
@@ -177,6 +177,7 @@ fn recovery(bench: &Bench<'_>, numbers: &Numbers, goal: &Goal, faults: &[Broken]
     let assumptions = Assumptions {
         boot: goal.boots.slowest,
         heartbeat: numbers.heartbeat.unwrap_or(bench.assumptions.heartbeat),
+        panic_timer: i32::try_from(numbers.panic_timer).unwrap_or(i32::MAX),
         ..bench.assumptions
     };
     let all = rows(&vm, &assumptions);
@@ -201,16 +202,8 @@ fn recovery(bench: &Bench<'_>, numbers: &Numbers, goal: &Goal, faults: &[Broken]
             row.back.map(|back| back.worst + late)
         };
         let back = all.iter().filter(|r| r.fault == what).filter_map(of_row).min();
-        let timer = (what == Break::KernelPanic && numbers.panic_timer > 0)
-            .then(|| Duration::from_secs(numbers.panic_timer.into()) + goal.boots.slowest)
-            .filter(|away| patience(&vm).is_none_or(|p| p > *away));
-        back.into_iter().chain(timer).min().map(|b| longest.max(b))
+        back.map(|b| longest.max(b))
     })
-}
-
-/// How long a guest that does not answer is left alone by its liveness probe; `None`: for ever.
-fn patience(vm: &VirtualMachine) -> Option<Duration> {
-    vm.vmi.liveness.as_ref().map(|p| detection(&PodProbe::from(p), Answer::Refusal).best)
 }
 
 /// How much later than otherwise liveness begins to look at a guest that breaks just after its quickest boot.

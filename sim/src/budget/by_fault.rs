@@ -31,8 +31,11 @@ fn row<'r>(fault: Break, rows: impl Iterator<Item = &'r Row> + Clone) -> FaultRo
     let acting = rows.filter(|row| row.detector != Detector::Readiness);
     let acting: Vec<(&Row, Span)> = acting.filter_map(|row| Some((row, row.acted?))).collect();
     let soonest = acting.iter().map(|(_, acted)| acted.worst).min();
-    // Whoever can have acted by then may be the first.
-    let first = || acting.iter().filter(|(_, acted)| soonest.is_some_and(|worst| acted.best <= worst));
+    // Whoever can have acted by then may be the first; what liveness may end, liveness may have done.
+    let in_time = |acted: &Span| soonest.is_some_and(|worst| acted.best <= worst);
+    let is_contested = acting.iter().any(|(row, acted)| in_time(acted) && row.contested());
+    let may_end = |row: &Row| is_contested && row.detector == Detector::Liveness;
+    let first = || acting.iter().filter(|(row, acted)| in_time(acted) || may_end(row));
     let backs: Vec<Span> = first().filter_map(|(row, _)| row.back).collect();
     FaultRow {
         fault,
@@ -58,6 +61,10 @@ mod tests {
     use crate::manifest::WatchdogAction;
 
     fn shown(vm: &crate::manifest::VirtualMachine) -> Vec<String> {
+        shown_with(vm, 0)
+    }
+
+    fn shown_with(vm: &crate::manifest::VirtualMachine, panic_timer: i32) -> Vec<String> {
         let span =
             |s: Option<Span>| s.map_or("never".into(), |s| format!("{}-{}", s.best.as_secs(), s.worst.as_secs()));
         let line = |row: FaultRow| {
@@ -66,7 +73,7 @@ mod tests {
             let [out, acted, back] = [row.out_of_service, row.acted, row.back].map(span);
             format!("{}: out {out}, {} {acted}, back {back}{open}", row.fault.as_str(), first.join("/"))
         };
-        by_fault(&rows(vm, &Assumptions::default())).into_iter().map(line).collect()
+        by_fault(&rows(vm, &Assumptions { panic_timer, ..Assumptions::default() })).into_iter().map(line).collect()
     }
 
     #[test]
@@ -83,5 +90,29 @@ mod tests {
             "{}",
             of("kernel-panic")
         );
+    }
+    /// The guest's own reboot is first unless something else is; on s390x it never comes.
+    #[test]
+    fn a_kernel_that_reboots_by_itself() {
+        let patient = "httpGet: {port: 80}, periodSeconds: 30, failureThreshold: 4";
+        let hasty = "httpGet: {port: 80}, periodSeconds: 10, failureThreshold: 3";
+        let plain = || vm().readiness("httpGet: {port: 80}");
+        let watched = || plain().watchdog(WatchdogAction::Poweroff);
+        for (what, vm, timer, expected) in [
+            ("nothing else", plain(), 10, "kernel.panic 10-10, back 70-70"),
+            ("at once", plain(), -1, "kernel.panic 0-0, back 60-60"),
+            ("never", plain(), 0, " never, back never"),
+            ("in front of the watchdog", watched(), 10, "kernel.panic 10-10, back 70-70"),
+            ("behind the watchdog", watched(), 61, "watchdog 59-60, back 121-122"),
+            ("about with the watchdog", watched(), 60, "watchdog/kernel.panic 59-60, back 120-122"),
+            ("liveness has patience", vm().liveness(patient), 10, "kernel.panic 10-10, back 70-70"),
+            ("liveness ends the reboot", vm().liveness(hasty), 10, "liveness/kernel.panic 10-10, back 113-123?"),
+            ("a device is quicker", plain().device("panicDevices: [{model: isa}]"), 10, "panic-device 0-0, back 62-62"),
+            ("s390x", plain().spec("architecture: s390x"), 10, "disabled-wait 0-0, back 62-62"),
+            ("terminated", plain().domain("rebootPolicy: Terminate"), 10, "kernel.panic 10-10, back 72-72"),
+        ] {
+            let line = shown_with(&vm.build(), timer).into_iter().find(|l| l.starts_with("kernel-panic")).unwrap();
+            assert!(line.ends_with(expected), "{what}: {line}");
+        }
     }
 }

@@ -71,6 +71,9 @@ pub enum Detector {
     PanicDevice,
     /// QEMU, of a guest on s390x whose kernel has nothing left to do.
     DisabledWait,
+    /// The guest's own `kernel.panic`.
+    #[serde(rename = "kernel.panic")]
+    PanicTimer,
 }
 
 impl Detector {
@@ -82,6 +85,7 @@ impl Detector {
             Detector::Watchdog => "watchdog",
             Detector::PanicDevice => "panic-device",
             Detector::DisabledWait => "disabled-wait",
+            Detector::PanicTimer => "kernel.panic",
         }
     }
 }
@@ -140,7 +144,28 @@ fn of_fault(vm: &VirtualMachine, assumptions: &Assumptions, fault: Break) -> Vec
         let action = "destroyed, VMI Failed";
         rows.push(Row { fault, detector, detected: at, acted: at, action, back });
     }
+    if fault == Break::KernelPanic {
+        rows.extend(panic_timer(vm, assumptions));
+    }
     rows
+}
+
+/// A panicked kernel that reboots by itself; on s390x it stops before it looks at `kernel.panic` (qemu-watchdog.md 7.2, 7.4).
+fn panic_timer(vm: &VirtualMachine, assumptions: &Assumptions) -> Option<Row> {
+    if assumptions.panic_timer == 0 || vm.vmi.architecture.reports_panics() {
+        return None;
+    }
+    let waits = u64::try_from(assumptions.panic_timer).map_or(AT_ONCE, Duration::from_secs);
+    let at = Some(Span::exactly(waits));
+    let (action, back) = match vm.vmi.reboot_policy {
+        RebootPolicy::Terminate => {
+            ("ended by its own reboot, VMI Succeeded", recreated(vm, assumptions, at, Phase::Succeeded))
+        }
+        _ if liveness_acts_within(vm, waits + assumptions.boot) => (OWN_REBOOT_STOPPED, None),
+        _ => ("reboots by itself, in the same VMI", at.map(|a| a.and(assumptions.boot))),
+    };
+    let (fault, detector) = (Break::KernelPanic, Detector::PanicTimer);
+    Some(Row { fault, detector, detected: at, acted: at, action, back })
 }
 
 /// What a probe meets in a guest that is broken so.
@@ -218,13 +243,15 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
     let interval = assumptions.pets.interval(assumptions.heartbeat);
     let fired = meets.then(|| Span { best: fires.saturating_sub(interval), worst: fires });
     let ends = |end| recreated(vm, assumptions, fired, end);
+    // Before the reset a panicked guest does not answer either.
+    let silent = if fault == Break::KernelPanic { fires } else { Duration::ZERO };
     let (acted, word, back) = match action {
         WatchdogAction::Poweroff => (fired, "powered off, VMI Failed", ends(Phase::Failed)),
         WatchdogAction::Reset if vm.vmi.reboot_policy == RebootPolicy::Terminate => {
             (fired, "ended by its reset, VMI Succeeded", ends(Phase::Succeeded))
         }
         // The reboot is as long as a boot, and the probe's initial delay is over: what comes of that is another story.
-        WatchdogAction::Reset if liveness_acts_within(vm, assumptions.boot) => (fired, REBOOT_STOPPED, None),
+        WatchdogAction::Reset if liveness_acts_within(vm, silent + assumptions.boot) => (fired, REBOOT_STOPPED, None),
         WatchdogAction::Reset => (fired, "reset in place", fired.map(|f| f.and(assumptions.boot))),
         WatchdogAction::Shutdown
             if fault.obeys()
@@ -249,13 +276,17 @@ fn watchdog(vm: &VirtualMachine, model: WatchdogModel, assumptions: &Assumptions
 const UNARMED: &str = "nothing arms it";
 /// Of a reset whose reboot liveness may not live to see the end of.
 const REBOOT_STOPPED: &str = "reset in place; liveness may stop the reboot";
+/// The same of a reboot by `kernel.panic`.
+const OWN_REBOOT_STOPPED: &str = "reboots by itself; liveness may stop the reboot";
+/// How long a negative `kernel.panic` waits (qemu-watchdog.md 7.2).
+const AT_ONCE: Duration = Duration::from_millis(10);
 /// Of a shutdown that liveness takes for a fault.
 const SHUTDOWN_CUT_SHORT: &str = "shut down; liveness may end it sooner";
 
 impl Row {
-    /// Liveness interferes with what the watchdog does: how it ends and when the guest is back is nobody's to say.
+    /// Liveness interferes with what the watchdog or the guest itself does: how it ends and when the guest is back is nobody's to say.
     pub fn contested(&self) -> bool {
-        [REBOOT_STOPPED, SHUTDOWN_CUT_SHORT].contains(&self.action)
+        [REBOOT_STOPPED, OWN_REBOOT_STOPPED, SHUTDOWN_CUT_SHORT].contains(&self.action)
     }
 }
 

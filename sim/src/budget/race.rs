@@ -16,11 +16,6 @@ pub struct Contender {
     pub at: Span,
 }
 
-/// The guest's own `kernel.panic` timer.
-const PANIC_TIMER: &str = "kernel.panic";
-/// How long a negative one lasts (qemu-watchdog.md 7.2).
-const AT_ONCE: Duration = Duration::from_millis(10);
-
 /// All that could act on a panic, the one whose worst case comes first in front. `panic_timer`: `kernel.panic`, seconds; 0:
 /// never, negative: at once.
 pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: i32) -> Vec<Contender> {
@@ -28,11 +23,8 @@ pub fn contenders(vm: &VirtualMachine, assumptions: &Assumptions, panic_timer: i
         let acts = row.fault == Break::KernelPanic && row.detector != Detector::Readiness && row.acted.is_some();
         row.detected.filter(|_| acts).map(|at| Contender { name: row.detector.as_str(), at })
     };
-    let mut all: Vec<Contender> = rows(vm, assumptions).iter().filter_map(of_row).collect();
-    if panic_timer != 0 {
-        let waits = u64::try_from(panic_timer).map_or(AT_ONCE, Duration::from_secs);
-        all.push(Contender { name: PANIC_TIMER, at: Span::exactly(waits) });
-    }
+    let assumptions = Assumptions { panic_timer, ..*assumptions };
+    let mut all: Vec<Contender> = rows(vm, &assumptions).iter().filter_map(of_row).collect();
     all.sort_by_key(|c| (c.at.worst, c.at.best));
     all
 }

@@ -62,7 +62,7 @@ impl Remembered {
         if !has_any || self.bytes + piece.text.len() > REMEMBERED {
             return;
         }
-        let documents = yaml::documents(&piece.text).unwrap_or_default();
+        let documents = yaml::salvage(&piece.text).map(|(documents, _)| documents).unwrap_or_default();
         let is_one = |node: &Node| Matcher::ALL.into_iter().any(|m| m.is_namespaced(node.text_at("kind")).is_some());
         let items = |node: Node| match node.get("items").map(|items| items.value.clone()) {
             Some(Value::Seq(items)) => items,

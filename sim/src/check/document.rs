@@ -7,8 +7,10 @@ use super::expand::expand;
 use super::kind::Kind;
 use super::layer::{Layer, Rank, Verdict};
 use super::options::Options;
+use super::part::moved;
 use super::registry::apply;
 use super::rule::{Finding, Findings};
+use super::rules::brought;
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::object::UNKNOWN_KIND;
 use super::rules::schema;
@@ -27,6 +29,8 @@ pub struct Checks {
     pub manifests: Vec<Checked>,
     /// Its other objects, which vmhealth has nothing to say about.
     pub skipped: Vec<Skipped>,
+    /// Its documents that are not YAML, and its manifests of which placeholders keep the verdict open.
+    pub unjudged: Vec<YamlError>,
 }
 
 /// An object of another kind.
@@ -65,7 +69,7 @@ struct With<'t> {
     beside: Beside<'t>,
 }
 
-/// Checks every object in `text` that is a VM or makes VMs. An error is a text that is not YAML.
+/// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
     check_beside(text, options, &Remembered::default())
 }
@@ -74,7 +78,8 @@ pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
 pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
-    let documents = yaml::documents(text).map_err(|e| unrendered::explain(text, e))?;
+    let (documents, broken) = yaml::salvage(text).map_err(|e| unrendered::explain(text, e))?;
+    checks.unjudged = broken.into_iter().map(of_document).collect();
     let with = With { options, beside: Beside::of(&documents, remembered, DEPTH) };
     for node in &documents {
         let document = Document::new(node);
@@ -83,6 +88,12 @@ pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembere
     // An instance type that was used was not passed over.
     checks.skipped.retain(|skipped| !with.beside.is_taken(skipped.pos));
     Ok(checks)
+}
+
+/// Why a document among others is no YAML, at its place in the text.
+fn of_document(broken: yaml::Broken<'_>) -> YamlError {
+    let error = unrendered::explain(broken.text, broken.error);
+    YamlError { pos: moved(error.pos, broken.first), ..error }
 }
 
 fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, depth: usize, checks: &mut Checks) {
@@ -106,12 +117,68 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
             }
         }
         _ => match Kind::named(kind) {
-            Some(kind) => checks.manifests.push(check_manifest(object.object(), kind, with, around)),
-            None => match Kind::meant(object) {
-                Some(meant) => checks.manifests.push(no_such_kind(object, meant)),
-                None => checks.skipped.push(skipped(unrendered::name(object, kind))),
+            Some(kind) => {
+                let checked = check_manifest(object.object(), kind, with, around);
+                judge(checked, object, around, checks);
+            }
+            None => match (Kind::brought(kind), Kind::meant(object)) {
+                (Some(brought), _) => {
+                    let checked = check_brought(object.object(), brought, with, around);
+                    // One that nobody refuses is there for the VMs that name it.
+                    match checked.verdict {
+                        Verdict::Accepted if unrendered::open(object, around.in_template).is_none() => {
+                            checks.skipped.push(skipped(kind.to_owned()));
+                        }
+                        _ => judge(checked, object, around, checks),
+                    }
+                }
+                (None, Some(meant)) => match unrendered::open(object, around.in_template) {
+                    Some((pos, why)) if unrendered::placeholder(kind).is_some() => {
+                        checks.unjudged.push(YamlError { pos, message: format!("not judged: {why}") });
+                    }
+                    _ => checks.manifests.push(no_such_kind(object, meant)),
+                },
+                (None, None) => checks.skipped.push(skipped(unrendered::name(object, kind))),
             },
         },
+    }
+}
+
+/// A manifest that would be accepted but for what its placeholders stand for has no verdict.
+fn judge(checked: Checked, object: Cursor<'_>, around: &TextAround, checks: &mut Checks) {
+    match unrendered::open(object, around.in_template).filter(|_| checked.verdict == Verdict::Accepted) {
+        Some((pos, why)) => {
+            let name = if checked.name.is_empty() { String::new() } else { format!("{}: ", checked.name) };
+            checks.unjudged.push(YamlError { pos, message: format!("{name}not judged: {why}") });
+        }
+        None => checks.manifests.push(checked),
+    }
+}
+
+/// An instance type or a preference.
+fn check_brought(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &TextAround) -> Checked {
+    let context = CheckContext::new(object, kind, Brought::default(), with.options);
+    let mut findings = Findings::default();
+    apply(Layer::ClientDecode..=Layer::Schema, &context, None, &mut findings);
+    schema::walk(&context, &mut findings);
+    let checked = excuse(0, &mut findings, around);
+    if is_typed(&findings) {
+        brought::look_at(&context, &mut findings);
+        excuse(checked, &mut findings, around);
+    }
+    schema::duplicate_keys(object, &mut findings);
+    around.remark(object, false, &mut findings);
+    let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
+    findings.sort_by_key(|f| f.layer);
+    Checked {
+        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        kind,
+        pos: object.node().pos,
+        verdict: verdict(&findings),
+        created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
+        findings,
+        ignored: Vec::new(),
+        vm: None,
     }
 }
 
@@ -184,7 +251,8 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
     schema::duplicate_keys(object, &mut findings);
     match &vm {
         Some(vm) if can_run => apply(Layer::Runtime..=Layer::Hazard, &context, Some(vm), &mut findings),
-        None if can_run => {
+        // Beside an error it says nothing that helps: nobody would run it.
+        None if can_run && findings.0.iter().all(|found| found.finding.rule.rank != Rank::Error) => {
             for (place, message) in decoder.errors() {
                 findings.of(&NOT_SIMULATED).add(place, message, "nothing needs to be done if you want it so");
             }

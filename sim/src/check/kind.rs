@@ -1,8 +1,8 @@
-//! The kinds of object that are VMs or make them, and where in them the VM stands.
+//! The kinds of object that are VMs, make them or bring something to them, and where in them the VM stands.
 
 use crate::yaml::Cursor;
 
-/// A kind of object that holds a VM or a VMI.
+/// A kind of object that holds a VM or a VMI, or that a VM names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A VM.
@@ -13,6 +13,14 @@ pub enum Kind {
     VirtualMachinePool,
     /// Makes VMIs of its template.
     VirtualMachineInstanceReplicaSet,
+    /// What a VM of its namespace may name: its CPUs, its memory and more.
+    VirtualMachineInstancetype,
+    /// The same for every namespace.
+    VirtualMachineClusterInstancetype,
+    /// What a VM of its namespace may name: what it gets where it says nothing itself.
+    VirtualMachinePreference,
+    /// The same for every namespace.
+    VirtualMachineClusterPreference,
 }
 
 impl Kind {
@@ -23,22 +31,40 @@ impl Kind {
         Kind::VirtualMachineInstanceReplicaSet,
     ];
 
+    const BROUGHT: [Kind; 4] = [
+        Kind::VirtualMachineInstancetype,
+        Kind::VirtualMachineClusterInstancetype,
+        Kind::VirtualMachinePreference,
+        Kind::VirtualMachineClusterPreference,
+    ];
+
     pub(super) fn named(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// An instance type or a preference.
+    pub(super) fn brought(name: &str) -> Option<Kind> {
+        Kind::BROUGHT.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// It holds no VM: a VM names it.
+    pub(super) fn is_brought(self) -> bool {
+        Kind::BROUGHT.contains(&self)
     }
 
     /// The kind that was meant by an object of a KubeVirt version whose kind is none of KubeVirt's.
     pub(super) fn meant(object: Cursor<'_>) -> Option<Kind> {
         const OTHERS: [&str; 3] = ["KubeVirt", "VirtualMachineInstanceMigration", "VirtualMachineInstancePreset"];
         let version = object.text_at("apiVersion")?;
-        let served = Kind::ALL.iter().any(|kind| kind.versions().contains(&version));
+        let kinds = [Kind::ALL, Kind::BROUGHT];
+        let kinds = kinds.into_iter().find(|kinds| kinds.iter().any(|kind| kind.versions().contains(&version)))?;
         let name = object.text_at("kind").unwrap_or_default();
-        if !served || OTHERS.contains(&name) || name.ends_with("List") {
+        if OTHERS.contains(&name) || name.ends_with("List") {
             return None;
         }
         let likeness = |kind: &Kind| strsim::jaro_winkler(&kind.as_str().to_lowercase(), &name.trim().to_lowercase());
-        let nearest = Kind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Some(nearest.filter(|kind| likeness(kind) > 0.0).unwrap_or(Kind::VirtualMachine))
+        let nearest = kinds.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Some(nearest.filter(|kind| likeness(kind) > 0.0).unwrap_or(kinds[0]))
     }
 
     /// Its name in a manifest.
@@ -48,6 +74,10 @@ impl Kind {
             Kind::VirtualMachineInstance => "VirtualMachineInstance",
             Kind::VirtualMachinePool => "VirtualMachinePool",
             Kind::VirtualMachineInstanceReplicaSet => "VirtualMachineInstanceReplicaSet",
+            Kind::VirtualMachineInstancetype => "VirtualMachineInstancetype",
+            Kind::VirtualMachineClusterInstancetype => "VirtualMachineClusterInstancetype",
+            Kind::VirtualMachinePreference => "VirtualMachinePreference",
+            Kind::VirtualMachineClusterPreference => "VirtualMachineClusterPreference",
         }
     }
 
@@ -55,6 +85,7 @@ impl Kind {
     pub(super) fn versions(self) -> &'static [&'static str] {
         match self {
             Kind::VirtualMachinePool => &["pool.kubevirt.io/v1beta1", "pool.kubevirt.io/v1alpha1"],
+            kind if kind.is_brought() => &["instancetype.kubevirt.io/v1beta1"],
             _ => &["kubevirt.io/v1", "kubevirt.io/v1alpha3"],
         }
     }
@@ -67,9 +98,9 @@ impl Kind {
     /// Where the VM or VMI is that others are made of; `None`: it is one itself.
     pub(super) fn template(self) -> Option<&'static str> {
         match self {
-            Kind::VirtualMachine | Kind::VirtualMachineInstance => None,
             Kind::VirtualMachinePool => Some("spec.virtualMachineTemplate"),
             Kind::VirtualMachineInstanceReplicaSet => Some("spec.template"),
+            _ => None,
         }
     }
 

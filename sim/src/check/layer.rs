@@ -42,9 +42,7 @@ impl Layer {
     pub fn outcome(self, kind: Kind, strategy: Option<RunStrategy>) -> &'static str {
         let is_vm = kind.holds_vm();
         match self {
-            Layer::ClientDecode => {
-                "`kubectl create` refuses it; a client that does not ask for strict decoding loses an unknown field silently"
-            }
+            Layer::ClientDecode => "`kubectl create` refuses it",
             Layer::Schema | Layer::VmWebhook => "`kubectl create` is refused",
             Layer::VmiWebhook if kind == Kind::VirtualMachineInstance => "`kubectl create` is refused",
             Layer::VmiWebhook if !is_vm => {

@@ -78,12 +78,13 @@ fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
             vm.warnings.iter_mut().for_each(|problem| problem.pos = moved(problem.pos, first));
         }
     }
+    checks.unjudged.iter_mut().for_each(|error| error.pos = moved(error.pos, first));
     checks.skipped.iter_mut().for_each(|skipped| skipped.pos = moved(skipped.pos, first));
     checks
 }
 
 /// A place of a piece that begins at a place.
-fn moved(pos: Pos, first: Pos) -> Pos {
+pub(super) fn moved(pos: Pos, first: Pos) -> Pos {
     let column = if pos.line == 1 { pos.column + first.column - 1 } else { pos.column };
     Pos { line: pos.line + first.line - 1, column }
 }

@@ -1,12 +1,16 @@
 //! KubeVirt's schema as data: which fields an object has, of which types, and what else they may not be.
 //!
-//! The table is `kubevirt-v1.schema` and, for kinds that make VMs, `kubevirt-makers.schema`, taken from KubeVirt's own OpenAPI
-//! document and CRDs; the head of the first says how a line is read.
+//! The table is `kubevirt-v1.schema`, for kinds that make VMs `kubevirt-makers.schema`, and for what VMs name
+//! `kubevirt-instancetypes.schema`, taken from KubeVirt's own OpenAPI document and CRDs; the head of the first says how a line is read.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-const TABLE: &str = concat!(include_str!("kubevirt-v1.schema"), include_str!("kubevirt-makers.schema"));
+const TABLE: &str = concat!(
+    include_str!("kubevirt-v1.schema"),
+    include_str!("kubevirt-makers.schema"),
+    include_str!("kubevirt-instancetypes.schema")
+);
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::parse(TABLE));
 

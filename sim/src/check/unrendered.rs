@@ -1,6 +1,6 @@
 //! Texts that are no manifest yet: templates that nobody has rendered, patches, and what was copied from a document with its marks.
 
-use crate::yaml::{Cursor, Value, YamlError};
+use crate::yaml::{Cursor, Pos, Value, YamlError};
 
 /// What makes manifests of templates; the words in its placeholders, and how it is called.
 const HELM: &str = "a Helm template: render it first, `helm template RELEASE CHART`, and check what comes out";
@@ -51,7 +51,31 @@ pub(super) fn placeholder(value: &str) -> Option<&'static str> {
         let name = rest.split(['}', ':']).next().unwrap_or_default();
         !name.is_empty() && rest.contains('}') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    value.split("${").skip(1).any(is_name).then_some(ENVSUBST)
+    (value.split("${").skip(1).any(is_name) || is_bare(value)).then_some(ENVSUBST)
+}
+
+/// `$NAME`, as a value by itself or in capitals within one: `/$metadata` is a path.
+fn is_bare(value: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let is_name = |name: &str| !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
+    let whole = value.strip_prefix('$').is_some_and(|name| is_name(name) && name.bytes().all(is_part));
+    let in_capitals = |rest: &str| {
+        let end = rest.bytes().take_while(|b| is_part(*b)).count();
+        is_name(&rest[..end]) && !rest[..end].contains(|c: char| c.is_ascii_lowercase())
+    };
+    whole || value.split('$').skip(1).any(in_capitals)
+}
+
+/// The first value of an object that is a placeholder where it says something to Kubernetes: its place, and what it is. An OpenShift
+/// Template has its own.
+pub(super) fn open(object: Cursor<'_>, in_template: bool) -> Option<(Pos, String)> {
+    let mut found = texts(object).into_iter().filter(|_| !in_template).filter_map(|at| {
+        let value = at.value().as_str()?;
+        Some((at.node().pos, at.path(), value, placeholder(value)?))
+    });
+    let first = found.next()?;
+    let (pos, path, value, engine) = found.fold(first, |first, other| if other.0 < first.0 { other } else { first });
+    Some((pos, format!("{path} is {value:?}, and this is {engine}")))
 }
 
 /// `3 <2>`: a mark that a document puts behind a line, which its reader copies with it.
@@ -79,8 +103,8 @@ pub(super) fn texts(object: Cursor<'_>) -> Vec<Cursor<'_>> {
 }
 
 fn is_foreign(key: &str) -> bool {
-    ["userData", "userDataBase64", "networkData", "networkDataBase64", "annotations", "command", "status"]
-        .contains(&key)
+    let keys = ["userData", "userDataBase64", "networkData", "networkDataBase64", "annotations", "command", "status"];
+    keys.contains(&key) || key == "kernelArgs"
 }
 
 /// What an object is that is no VirtualMachine: its kind, or in words what it is instead.
@@ -125,7 +149,13 @@ mod tests {
             ("vm-{{ name }}", Some(JINJA)),
             ("${NAME}", Some(ENVSUBST)),
             ("${A:-b}-x", Some(ENVSUBST)),
-            ("$NAME", None),
+            ("$NAME", Some(ENVSUBST)),
+            ("$strat", Some(ENVSUBST)),
+            ("vm-$ENV-a", Some(ENVSUBST)),
+            ("/$metadata", None),
+            ("US$ 5", None),
+            ("a$1b", None),
+            ("$", None),
             ("${not a name}", None),
             ("a", None),
         ] {

@@ -335,7 +335,8 @@ fn memory(spec: Cursor<'_>) -> Option<u64> {
     };
     let bytes = quantity::bytes(text.trim());
     if bytes.is_none() {
-        c.error(format!("{text:?} is not a quantity like 512Mi or 1Gi"));
+        let why = if quantity::is_quantity(text.trim()) { "cannot be a guest's memory" } else { "is not a quantity" };
+        c.error(format!("{text:?} {why}: write one like 512Mi or 1Gi"));
     }
     bytes
 }

@@ -10,6 +10,7 @@ mod node;
 mod pieces;
 mod problem;
 mod record;
+mod salvage;
 
 pub use cursor::{Cursor, Place, Scalar};
 pub use layout::Document;
@@ -18,3 +19,4 @@ pub(crate) use pieces::json_list_at;
 pub use pieces::{PIECE_LIMIT, Piece, PieceKind, Pieces};
 pub use problem::{Problem, Problems, Severity};
 pub use record::Record;
+pub use salvage::{Broken, salvage};

@@ -204,7 +204,7 @@ fn documents_end(text: &str, length: usize, whole: usize, last: bool) -> Option<
 
 /// Where the document ends that a text begins with: behind `...`, or before the `---` of the next. `has_content`: some of it is
 /// before the text.
-fn document_end(text: &str, mut has_content: bool) -> Option<usize> {
+pub(super) fn document_end(text: &str, mut has_content: bool) -> Option<usize> {
     for (at, line) in lines(text) {
         if is_marker(line, "...") {
             return Some(at + line.len());
@@ -294,7 +294,7 @@ fn json_tokens(text: &str) -> impl Iterator<Item = (usize, u8)> {
 }
 
 /// The place behind a text that begins at a place.
-fn behind(first: Pos, text: &str) -> Pos {
+pub(super) fn behind(first: Pos, text: &str) -> Pos {
     let columns = |text: &str| text.chars().count() as u64;
     match text.rsplit_once('\n') {
         Some((before, last)) => {

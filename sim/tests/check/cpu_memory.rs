@@ -19,6 +19,30 @@ pub(crate) const ROWS: &[Row] = &[
             "negative-resource spec.template.spec.domain.resources.limits.cpu",
         ],
     ),
+    // Nothing but virt-launcher and libvirt looks at it.
+    later(
+        &[(Domain, "memory: {guest: 1Gi}")],
+        &[(Domain, "memory: {guest: -1Gi}")],
+        &["no-size-for-the-guest spec.template.spec.domain.memory.guest"],
+    ),
+    later(
+        &[(Domain, "memory: {guest: 1Gi}\nresources: {requests: {memory: 1Gi}}")],
+        &[(Domain, "memory: {guest: 0}\nresources: {requests: {memory: 1Gi}}")],
+        &["no-size-for-the-guest spec.template.spec.domain.memory.guest"],
+    ),
+    later(
+        &[(Domain, "memory: {guest: 1Gi}")],
+        &[(Domain, "memory: {guest: \"0\"}")],
+        &["no-memory  <- spec.template.spec.domain.memory.guest"],
+    ),
+    row(
+        &[(Domain, "memory: {guest: 2Mi, hugepages: {pageSize: 2Mi}}")],
+        &[(Domain, "memory: {guest: -2Mi, hugepages: {pageSize: 2Mi}}")],
+        &[
+            "huge-pages-do-not-fit spec.template.spec.domain.resources.requests.memory <- spec.template.spec.domain.memory.hugepages.pageSize",
+            "no-size-for-the-guest spec.template.spec.domain.memory.guest",
+        ],
+    ),
     row(
         &[(Domain, "resources: {requests: {memory: 1M}}")],
         &[(Domain, "resources: {requests: {memory: 999999}}")],

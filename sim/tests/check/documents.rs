@@ -175,6 +175,63 @@ fn the_manifests_of_the_document() {
     assert_eq!(checks(&watchdog.replace("# ...", "")).manifests[0].verdict, Verdict::Refused);
 }
 
+/// What a document that is no YAML, or a placeholder that nobody has rendered, keeps from a verdict; the others have theirs.
+#[test]
+fn what_cannot_be_judged_hides_nothing_else() {
+    let good = manifest(&[]).replace("{name: vm}", "{name: good}");
+    let refused = manifest(&[]).replace("{name: vm}", "{name: refused}").replace("rng: {}", "rgn: {}");
+    let broken = "kind: VirtualMachine\nmetadata: {name: broken\n";
+    let lines = |text: &str| text.lines().count() as u64;
+    for text in [
+        format!("{good}---\n{broken}---\n{refused}"),
+        format!("{broken}---\n{good}---\n{refused}"),
+        format!("{good}---\n{refused}---\n{broken}"),
+    ] {
+        let checks = checks(&text);
+        let names: Vec<(&str, Verdict)> = checks.manifests.iter().map(|m| (m.name.as_str(), m.verdict)).collect();
+        assert_eq!(names, [("good", Verdict::Accepted), ("refused", Verdict::Refused)], "{text}");
+        let begins = lines(&text[..text.find(broken).unwrap_or_default()]);
+        let [error] = checks.unjudged.as_slice() else { panic!("{:?}", checks.unjudged) };
+        assert!((begins + 1..=begins + 4).contains(&error.pos.line), "{begins}: {error}");
+        let finding = &checks.manifests[1].findings[0];
+        assert!(
+            text.lines().nth(finding.pos.line as usize - 1).is_some_and(|line| line.contains("rgn")),
+            "{finding:?}"
+        );
+    }
+    for (from, to, said) in [
+        (
+            "1Gi",
+            "\"${MEMORY}\"",
+            "spec.template.spec.domain.memory.guest is \"${MEMORY}\", and this is a template for envsubst",
+        ),
+        ("1Gi", "\"{{ .Values.memory }}\"", "and this is a Helm template: render it first"),
+        ("Always", "$STRATEGY", "spec.runStrategy is \"$STRATEGY\", and this is a template for envsubst"),
+        ("kind: VirtualMachine\n", "kind: \"${KIND}\"\n", "not judged: kind is"),
+        ("{name: good}", "{name: \"${NAME}-vm\"}", "${NAME}-vm: not judged: metadata.name is"),
+    ] {
+        let text = format!("{}---\n{refused}", good.replace(from, to));
+        let checks = checks(&text);
+        assert_eq!(checks.manifests.len(), 1, "{to}: what is judged has its verdict");
+        let line = text.lines().position(|line| line.contains(to.trim_end())).map(|n| n as u64 + 1);
+        let [error] = checks.unjudged.as_slice() else { panic!("{to}: {:?}", checks.unjudged) };
+        assert!(error.message.contains(said) && Some(error.pos.line) == line, "{to}: {error}");
+    }
+    // What a guest runs or reads, and what an annotation holds, is its own.
+    for (from, to) in [
+        ("packages: [qemu-guest-agent]", "export A=${A} B=$B {{ v1.x }}"),
+        ("{name: good}", "{name: good, annotations: {a: \"${A}\"}}"),
+        ("      domain:", "      readinessProbe: {exec: {command: [sh, -c, 'test $A = ${B}']}}\n      domain:"),
+        ("      domain:", "      readinessProbe: {httpGet: {port: 80, path: /$metadata}}\n      domain:"),
+    ] {
+        let text = good.replace(from, to);
+        assert!(text != good && checks(&text).unjudged.is_empty(), "{text}");
+    }
+    // Refused is refused, whatever the placeholder stands for.
+    let both = refused.replace("Always", "${STRATEGY}");
+    assert_eq!(checks(&both).manifests[0].verdict, Verdict::Refused);
+}
+
 #[test]
 fn what_is_not_yaml_says_where() {
     for (text, line) in [("a: [1\n", 2), ("kind: VirtualMachine\n\tspec: {}\n", 2)] {

@@ -1,5 +1,6 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
+mod brought;
 mod cpu_memory;
 mod disks;
 mod documents;
@@ -23,22 +24,25 @@ mod schema;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 20] = [
-    ("field-of-a-newer-release", "people::releases_differ"),
-    ("gate-is-off-in-this-release", "people::releases_differ"),
-    ("line-end-breaks-exec", "people::releases_differ"),
-    ("looks-like-a-patch", "people::other_kinds_of_files"),
+const ELSEWHERE: [(&str, &str); 23] = [
+    ("field-of-a-newer-release", "people::others::releases_differ"),
+    ("gate-is-off-in-this-release", "people::others::releases_differ"),
+    ("line-end-breaks-exec", "people::others::releases_differ"),
+    ("looks-like-a-patch", "people::others::other_kinds_of_files"),
     ("data-volume-of-another-namespace", "volumes::a_data_volume_of_another_namespace"),
     ("unknown-api-version", "documents::versions_that_no_server_serves"),
     ("name-too-long-for-the-pod", "documents::a_name_may_be_too_long_for_its_pod"),
     ("unknown-kind", "documents::kinds_that_there_are_not"),
+    ("bad-instancetype", "brought::instance_types"),
+    ("instancetype-brings-nothing", "brought::instance_types"),
+    ("bad-preference", "brought::preferences"),
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),
     ("left-out", "documents::an_excerpt_says_what_it_leaves_out"),
     ("binding-plugin-not-seen", "networks::a_binding_plugin_is_not_seen"),
-    ("image-must-arm-the-watchdog", "people::user_data_or_the_image"),
-    ("image-must-bring-the-agent", "people::user_data_or_the_image"),
+    ("image-must-arm-the-watchdog", "people::others::user_data_or_the_image"),
+    ("image-must-bring-the-agent", "people::others::user_data_or_the_image"),
     ("bad-metadata", "metadata::owners_finalizers_and_versions"),
     ("bad-metadata-of-the-vmi", "metadata::of_the_vmi"),
     ("bad-seccomp-annotation", "metadata::of_the_vmi"),

@@ -273,7 +273,7 @@ fn what_is_not_seen_is_said() {
         let vm = manifest(&[]).replace("  template:", &format!("  {}\n  template:", spec.replace('\n', "\n  ")));
         let vm = if spec.contains("instancetype") { vm.replace("        memory: {guest: 1Gi}\n", "") } else { vm };
         let text = format!(
-            "{vm}---\nkind: VirtualMachineInstancetype\nmetadata: {{name: i}}\nspec: {{cpu: {{guest: 1}}, memory: {{guest: 1Gi}}}}\n"
+            "{vm}---\napiVersion: instancetype.kubevirt.io/v1beta1\nkind: VirtualMachineInstancetype\nmetadata: {{name: i}}\nspec: {{cpu: {{guest: 1}}, memory: {{guest: 1Gi}}}}\n"
         );
         let checked = one(&text);
         let found = checked.findings.iter().filter(|f| f.rule.code == "instancetype-not-seen").count();

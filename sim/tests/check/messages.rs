@@ -53,3 +53,25 @@ fn advice() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Only what the API server does not know can it leave out, and what is not simulated matters where somebody would run it.
+#[test]
+fn what_is_said_beside_an_error() {
+    for (parts, edit, code, is_lost) in [
+        (&[(Domain, "rebotPolicy: Reboot")][..], ("{name: vm}", "{name: vm}"), "unknown-field", true),
+        (&[], ("kubevirt.io/v1", "kubevirt.io/v2"), "unknown-api-version", false),
+        (&[], ("{name: vm}", "{name: vm, labels: {a: 1}}"), "unreadable-metadata", false),
+    ] {
+        let checked = one(&manifest(parts).replace(edit.0, edit.1));
+        let finding = checked.findings.iter().find(|f| f.rule.code == code).unwrap_or_else(|| panic!("{code}"));
+        assert_eq!(finding.outcome(checked.kind, None).contains("loses the field silently"), is_lost, "{code}");
+    }
+    let unsimulated = "watchdog: {name: w, i6300esb: {action: dump}}";
+    for (parts, is_said) in [
+        (&[(Devices, unsimulated)][..], true),
+        (&[(Devices, unsimulated), (Domain, "resources: {requests: {cpu: -1}}")], false),
+    ] {
+        let checked = one(&manifest(parts));
+        assert_eq!(checked.findings.iter().any(|f| f.rule.code == "not-simulated"), is_said);
+    }
+}

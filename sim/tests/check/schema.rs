@@ -199,7 +199,10 @@ const ROWS: &[Row] = &[
     ),
     // One second more does not fit 32 bits.
     later(
-        &[(Vmi, "livenessProbe: {exec: {command: [virt-probe, --domainName, a_b]}, timeoutSeconds: 2147483647}")],
+        &[(
+            Vmi,
+            "livenessProbe: {exec: {command: [virt-probe, --domainName, a_vm, --guestAgentPing]}, timeoutSeconds: 2147483647}",
+        )],
         &[(Vmi, "livenessProbe: {exec: {command: [virt-probe-x]}, timeoutSeconds: 2147483647}")],
         &[
             "timeout-overflows spec.containers[0].livenessProbe.timeoutSeconds <- spec.template.spec.livenessProbe.timeoutSeconds",

@@ -10,6 +10,16 @@ const USER: (In, &str) = (
 );
 
 pub(crate) const ROWS: &[Row] = &[
+    later(
+        &[(Devices, "disks: [{name: e, disk: {}}]"), (Vmi, "volumes: [{name: e, emptyDisk: {capacity: 1Mi}}]")],
+        &[(Devices, "disks: [{name: e, disk: {}}]"), (Vmi, "volumes: [{name: e, emptyDisk: {capacity: 1M}}]")],
+        &["empty-disk-too-small spec.template.spec.volumes[0].emptyDisk.capacity"],
+    ),
+    later(
+        &[(Devices, "disks: [{name: e, disk: {}}]"), (Vmi, "volumes: [{name: e, emptyDisk: {capacity: 2Gi}}]")],
+        &[(Devices, "disks: [{name: e, disk: {}}]"), (Vmi, "volumes: [{name: e, emptyDisk: {capacity: -2Gi}}]")],
+        &["empty-disk-too-small spec.template.spec.volumes[0].emptyDisk.capacity"],
+    ),
     row(
         &[(Vmi, "volumes: [{name: a, configMap: {name: b}}, {name: b, secret: {secretName: b}}]")],
         &[(

@@ -49,7 +49,7 @@ fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Chec
     let mut group = title.element(Snippet::source(line).line_start(line_number).path(file).annotation(annotation));
     let layer = finding.layer;
     if layer != Layer::Hazard {
-        group = group.element(Level::NOTE.message(format!("{layer}: {}", layer.outcome(kind, strategy))));
+        group = group.element(Level::NOTE.message(format!("{layer}: {}", finding.outcome(kind, strategy))));
     }
     vec![group.element(Level::HELP.message(&finding.help))]
 }

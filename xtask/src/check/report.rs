@@ -103,7 +103,7 @@ struct BudgetReport {
     /// `service-stopped`, `service-hangs`, `agent-stopped`, `daemon-stopped`, `kernel-panic` or
     /// `network-lost`.
     fault: String,
-    /// `readiness`, `liveness`, `watchdog`, `panic-device` or `disabled-wait`.
+    /// `readiness`, `liveness`, `watchdog`, `panic-device`, `disabled-wait` or `kernel.panic`.
     detector: String,
     detected_s: Option<[f64; 2]>,
     /// For a fault at a random moment.
@@ -113,7 +113,7 @@ struct BudgetReport {
     back_s: Option<[f64; 2]>,
     /// For a fault at a random moment.
     back_typical_s: Option<f64>,
-    /// Liveness interferes with what the watchdog does: when the guest is back cannot be said.
+    /// Liveness interferes with what the watchdog or the guest itself does: when it is back cannot be said.
     contested: bool,
 }
 
@@ -181,7 +181,7 @@ fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Op
         severity: f.rule.rank.as_str().into(),
         code: f.rule.code.into(),
         layer: f.layer.to_string(),
-        outcome: f.layer.outcome(checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
+        outcome: f.outcome(checked.kind, checked.vm.as_ref().map(|vm| vm.run_strategy)).into(),
         field: f.field.clone(),
         vm_field: f.vm_field.clone(),
         line: f.pos.line,

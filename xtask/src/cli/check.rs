@@ -185,9 +185,9 @@ impl Check {
             };
             let read = check_input::<Stop>(&file, input, &options, |piece, checks| {
                 let text = match checks {
-                    Ok(Checks { manifests: found, skipped }) => {
+                    Ok(Checks { manifests: found, skipped, unjudged }) => {
                         manifests += found.len();
-                        aside += skipped.len();
+                        aside += skipped.len() + unjudged.len();
                         let is_denied = |m: &Checked| m.findings.iter().any(|f| self.deny.iter().any(|d| d.is(f)));
                         fine &= found.iter().all(|m| m.verdict == Verdict::Accepted && !is_denied(m));
                         let mut text = String::new();
@@ -199,7 +199,7 @@ impl Check {
                             // What a heartbeat is refused for has no budgets; its findings stay.
                             let refused = budgets.and_then(|_| refused_heartbeat(self.heartbeat, &checked));
                             let budgets = budgets.filter(|_| refused.is_none());
-                            let one = Checks { manifests: vec![checked], skipped: Vec::new() };
+                            let one = Checks { manifests: vec![checked], ..Checks::default() };
                             if let (Some(parts), [checked]) = (&mut parts, one.manifests.as_slice()) {
                                 parts.add(&file, (piece.first.line, &piece.text), checked, budgets);
                             }
@@ -208,6 +208,9 @@ impl Check {
                                 aside += 1;
                                 text += &refuse(&mut output, &file, &error);
                             }
+                        }
+                        for error in &unjudged {
+                            text += &refuse(&mut output, &file, error);
                         }
                         text + &output
                             .add(&file, piece, &Checks { skipped, ..Checks::default() }, None)

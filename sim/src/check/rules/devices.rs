@@ -1,5 +1,6 @@
 //! The machine: its architecture, memory, firmware and panic devices.
 
+use crate::check::beside::Matcher;
 use crate::check::layer::{Layer, Rank};
 use crate::check::predicates::one_of;
 use crate::check::rule::{Check, Rule};
@@ -127,12 +128,15 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let set = ["domain.memory.guest", "domain.memory.hugepages"].iter().any(|path| context.at(path).is_some());
+            let guest = context.at("domain.memory.guest");
+            let set = context.at("domain.memory.hugepages").is_some()
+                || guest.is_some_and(|guest| Quantity::of(guest) != Some(Quantity::ZERO));
             let asked = ["domain.resources.requests.memory", "domain.resources.limits.memory"]
                 .iter()
                 .any(|path| context.at(path).and_then(Quantity::of).is_some_and(|asked| asked != Quantity::ZERO));
-            if !set && !asked && context.root.at("spec.instancetype").is_none() {
-                let place = context.place("domain");
+            if !set && !asked && !context.has_unseen(Matcher::Instancetype) {
+                let place =
+                    if guest.is_some() { context.place("domain.memory.guest") } else { context.place("domain") };
                 report.add_as("", place, "no memory requested", "add domain.memory.guest, like 2Gi");
             }
         }),

@@ -35,6 +35,21 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "command-without-a-program",
+        layer: Layer::Runtime,
+        rank: Rank::Error,
+        story: "The first word of exec.command is the program. An empty one, often a template's value that was not there, is nothing that \
+            the guest agent could start.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            if let Some((at, _)) = command(running).first().filter(|(_, program)| program.trim().is_empty()) {
+                let message = format!("the command has no program: {}", consequence(running));
+                report.add(*at, message, "write the program first, then its arguments");
+            }
+        }),
+    },
+    &Rule {
         code: "shell-words-without-a-shell",
         layer: Layer::Hazard,
         rank: Rank::Warning,
@@ -81,24 +96,6 @@ pub(super) static RULES: &[&Rule] = &[
                 let all = words[script..].iter().map(|(_, w)| *w).collect::<Vec<_>>().join(" ");
                 let message = format!("the shell runs {text:?} alone: the words behind it are its parameters");
                 report.add(*at, message, format!("write [sh, -c, {all:?}]"));
-            }
-        }),
-    },
-    &Rule {
-        code: "virt-probe-by-hand",
-        layer: Layer::Runtime,
-        rank: Rank::Error,
-        story: "A command whose program is virt-probe is not wrapped: it runs in the compute container as it is \
-            written, and without --domainName it knows no VM, so every attempt fails. KubeVirt writes that call itself \
-            around any other command.",
-        source: "sim/docs/kubevirt-health.md 3.1",
-        shown_by: &[],
-        check: Check::RunningProbe(|running, report| {
-            let words = command(running);
-            let names_domain = words.iter().any(|(_, w)| w.split('=').next() == Some("--domainName"));
-            if let Some((at, _)) = words.first().filter(|(_, w)| *w == "virt-probe" && !names_domain) {
-                let message = format!("virt-probe without --domainName knows no VM: {}", consequence(running));
-                report.add(*at, message, "write only the guest's command: KubeVirt calls virt-probe with it");
             }
         }),
     },
@@ -180,12 +177,12 @@ pub(super) fn other_way(argument: &str) -> &'static str {
 }
 
 /// The words of the command, with their places.
-fn command<'a>(running: &RunningProbe<'_, 'a>) -> Vec<(Cursor<'a>, &'a str)> {
+pub(super) fn command<'a>(running: &RunningProbe<'_, 'a>) -> Vec<(Cursor<'a>, &'a str)> {
     running.field.cursor.items_at("exec.command").filter_map(|at| Some((at, at.text()?))).collect()
 }
 
 /// Of a probe of which every attempt fails.
-fn consequence(running: &RunningProbe<'_, '_>) -> &'static str {
+pub(super) fn consequence(running: &RunningProbe<'_, '_>) -> &'static str {
     match running.field.name {
         "readinessProbe" => "the VM is never Ready",
         _ => "liveness stops the VM as soon as its delay is over",
@@ -198,7 +195,7 @@ fn is_line(program: &str) -> bool {
     program.trim().contains(char::is_whitespace) && !is_file
 }
 
-fn is_shell(program: &str) -> bool {
+pub(super) fn is_shell(program: &str) -> bool {
     SHELLS.contains(&base_name(program).as_str())
 }
 

@@ -10,7 +10,8 @@ pub(in crate::check) static UNRENDERED: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Warning,
     story: "The text has placeholders of Helm, Jinja or envsubst, which stand for values that only rendering brings. \
-        It is no manifest yet: what depends on a placeholder cannot be judged.",
+        It is no manifest yet: what depends on a placeholder cannot be judged. If nothing else is wrong, there is no verdict, and \
+        `check` ends with status 2.",
     source: "Helm, Jinja and gettext's envsubst",
     shown_by: &[],
     check: Check::OnTheWay,

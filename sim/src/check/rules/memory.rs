@@ -34,6 +34,36 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "no-size-for-the-guest",
+        layer: Layer::Libvirt,
+        rank: Rank::Error,
+        story: "No webhook minds a guest's memory below 0, and beside a request, a limit or huge pages not one of 0 either; the pod asks \
+            for the overhead alone and starts. Then virt-launcher refuses to write the domain's XML (`Memory size must be greater \
+            than or equal to 0`), or libvirt to define it.",
+        source: "KubeVirt vmi-create-admitter.go validateMemoryIsProvided; renderresources.go WithMemoryRequests; \
+            pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go QuantityToByte; libvirt virDomainDefPostParseMemory",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let of = |path: &str| context.at(path).and_then(|at| Some((at, Quantity::of(at)?)));
+            let guest = of("domain.memory.guest");
+            // Of a VM the webhook compares it with the guest's.
+            let most = of("domain.memory.maxGuest").filter(|(_, q)| !context.is_vm && *q < Quantity::ZERO);
+            // 0 alone is no memory at all, for which the webhook refuses it.
+            let is_asked =
+                ["domain.memory.hugepages", "domain.resources.requests.memory", "domain.resources.limits.memory"]
+                    .iter()
+                    .any(|path| of(path).map_or(context.at(path).is_some(), |(_, asked)| asked != Quantity::ZERO));
+            let nothing = guest.filter(|(_, q)| *q < Quantity::ZERO || (is_asked && *q == Quantity::ZERO));
+            for (at, quantity) in nothing.into_iter().chain(most) {
+                let message = match quantity < Quantity::ZERO {
+                    true => "Memory size must be greater than or equal to 0",
+                    false => "a domain needs memory, and the guest has 0",
+                };
+                report.add(at, message, "write the guest's memory, like 2Gi");
+            }
+        }),
+    },
+    &Rule {
         code: "memory-request-below-1m",
         layer: Layer::VmWebhook,
         rank: Rank::Error,
@@ -97,9 +127,12 @@ pub(super) static RULES: &[&Rule] = &[
             let (request, limit) = resource(context, "memory");
             let memory = given(request).or_else(|| given(guest_memory(context))).or_else(|| given(limit));
             if let Some(memory) = memory
-                && memory.value() % page.value() != 0
+                && (memory < page || memory.value() % page.value() != 0)
             {
-                let message = "the memory is not a multiple of the page size";
+                let message = match memory < page {
+                    true => "the memory must be equal to or larger than the page size",
+                    false => "the memory is not a multiple of the page size",
+                };
                 let field = context.place("domain.resources.requests.memory").path();
                 report.add_as(field, place, message, "give it memory in whole pages, or choose a smaller page");
             }

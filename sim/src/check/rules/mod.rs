@@ -2,6 +2,7 @@
 
 mod annotations;
 mod architecture;
+pub(super) mod brought;
 mod cpu;
 mod credentials;
 mod data_volumes;
@@ -41,6 +42,7 @@ mod reachability;
 mod releases;
 mod run_strategy;
 pub(super) mod schema;
+mod virt_probe;
 mod volume;
 mod volume_sources;
 mod watchdog;
@@ -56,6 +58,7 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     releases::RULES,
     exec::RULES,
     exec_slips::RULES,
+    virt_probe::RULES,
     probe::RULES,
     reachability::RULES,
     annotations::RULES,
@@ -69,6 +72,7 @@ pub(super) static TOPICS: &[&[&Rule]] = &[
     life::RULES,
     devices::RULES,
     instancetype::RULES,
+    brought::RULES,
     maker::RULES,
     network::RULES,
     interface::RULES,

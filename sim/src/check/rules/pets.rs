@@ -2,7 +2,8 @@
 
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
-use crate::manifest::Petter;
+use crate::manifest::{Petter, UserData, WatchdogAction};
+use std::time::Duration;
 
 /// The watchdog's field in the VMI's spec.
 const WATCHDOG: &str = "domain.devices.watchdog";
@@ -48,6 +49,40 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "petted-too-seldom",
+        layer: Layer::Runtime,
+        rank: Rank::Error,
+        story: "Between two pets the watchdog's whole timeout passes (what a device adds to it is less than a second), so it fires on a guest that is well, and again after \
+            every boot. busybox's watchdog does as it is told. The watchdog daemon refuses to start with an interval that \
+            is not 2 s shorter than its timeout unless it is forced: then nothing that it checks is of any consequence.",
+        source: "sim/docs/qemu-watchdog.md 2.2, 8.1, 8.4; busybox miscutils/watchdog.c",
+        shown_by: &[],
+        check: Check::Running(|context, vm, report| {
+            let data = &vm.vmi.user_data;
+            let Some(model) = vm.vmi.watchdog_in_guest(None) else { return };
+            let Some((petter, interval, heartbeat)) = pets(data) else { return };
+            let [every, timeout] = [interval, heartbeat].map(|d| d.as_secs_f64());
+            let seconds = u32::try_from(heartbeat.as_secs()).unwrap_or(u32::MAX);
+            let place = context.place(WATCHDOG);
+            if petter == Petter::Daemon && interval + LEAST_APART > heartbeat {
+                let message = format!(
+                    "the watchdog daemon does not start: interval {every} s is not 2 s shorter than watchdog-timeout {timeout} s"
+                );
+                report.add(place, message, "lower interval in watchdog.conf, or raise watchdog-timeout");
+            } else if petter == Petter::Busybox && model.heartbeats().contains(&seconds) && interval >= heartbeat {
+                let what = match vm.vmi.watchdog_action() {
+                    WatchdogAction::Reset => "is reset again and again",
+                    WatchdogAction::Poweroff | WatchdogAction::Shutdown => "is stopped although it is well",
+                    WatchdogAction::Pause | WatchdogAction::None => "is taken for a hung one",
+                };
+                let message = format!(
+                    "busybox's watchdog pets every {every} s a device that fires after {timeout} s: the VM {what}"
+                );
+                report.add(place, message, "give -t less than half of -T");
+            }
+        }),
+    },
+    &Rule {
         code: "panic-timer-from-the-next-boot",
         layer: Layer::Hazard,
         rank: Rank::Note,
@@ -67,3 +102,14 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
 ];
+
+/// What the daemon wants between its interval and its timeout (qemu-watchdog.md 8.1).
+const LEAST_APART: Duration = Duration::from_secs(2);
+/// Its timeout, and busybox's, where none is given.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who pets, how often, and the timeout that it sets; `None` if it is not said.
+fn pets(data: &UserData) -> Option<(Petter, Duration, Duration)> {
+    let interval = data.pet_interval?;
+    Some((data.petter?, interval, data.heartbeat.unwrap_or(DEFAULT_TIMEOUT)))
+}

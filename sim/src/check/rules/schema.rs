@@ -26,7 +26,7 @@ pub(super) static RULES: &[&Rule] = &[
     &WITHOUT_EFFECT,
 ];
 
-static UNKNOWN_FIELD: Rule = Rule {
+pub(in crate::check) static UNKNOWN_FIELD: Rule = Rule {
     code: "unknown-field",
     layer: Layer::ClientDecode,
     rank: Rank::Error,
@@ -210,7 +210,7 @@ impl<'a> Walk<'_, 'a> {
                 None => self.unknown(&key.name, value, fields, unknown),
             }
         }
-        let unfilled = self.context.kind.template().is_some();
+        let unfilled = self.context.kind.template().is_some() || self.context.kind.is_brought();
         let is_required = |f: &&Field| match f.required {
             Required::No => false,
             Required::Unfilled => unfilled,
@@ -454,6 +454,9 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
 
 /// Where a field that users misplace belongs.
 fn belongs_to(key: &str, context: &CheckContext<'_>) -> Option<String> {
+    if context.kind.is_brought() {
+        return None;
+    }
     let places = [("VirtualMachineInstanceSpec", ""), ("DomainSpec", ".domain"), ("Devices", ".domain.devices")];
     let has = |object: &str| schema().object(object).is_some_and(|o| field_of(schema().fields(o), key).is_some());
     let below = places.iter().find(|(object, _)| has(object)).map(|(_, below)| *below);

@@ -25,7 +25,29 @@ const NAMED_IN_THE_POD: [(&str, &str); 6] = [
     ("cloudInitConfigDrive.networkDataSecretRef", "name"),
 ];
 
+/// In whole ones of these KubeVirt makes an emptyDisk, rounded down.
+const IMAGE_ALIGNMENT: Quantity = Quantity::whole(1 << 20);
+
 pub(super) static RULES: &[&Rule] = &[
+    &Rule {
+        code: "empty-disk-too-small",
+        layer: Layer::Libvirt,
+        rank: Rank::Error,
+        story: "No webhook looks at an emptyDisk's capacity. virt-launcher rounds it down to whole MiB and makes no disk of 0, nor \
+            qemu-img one of less: the domain is never defined.",
+        source: "KubeVirt pkg/emptydisk/emptydisk.go CreateTemporaryDisks",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for volume in context.items_at("volumes") {
+                let Some(capacity) = volume.at("emptyDisk.capacity") else { continue };
+                if Quantity::of(capacity).is_some_and(|size| size < IMAGE_ALIGNMENT) {
+                    let name = volume.text_at("name").unwrap_or_default();
+                    let message = format!("the size for volume {name} is too low");
+                    report.add(capacity, message, "write 1Mi or more, like 2Gi");
+                }
+            }
+        }),
+    },
     &Rule {
         code: "volume-names-nothing",
         layer: Layer::VmWebhook,

@@ -101,7 +101,7 @@ fn shown(file: &str, (first, lines): (u64, &[&str]), checked: &Checked, finding:
         code: finding.rule.code,
         place: format!("{file}:{meant}:{}", finding.pos.column),
         message: finding.message.clone(),
-        outcome: finding.layer.outcome(checked.kind, strategy).to_owned(),
+        outcome: finding.outcome(checked.kind, strategy).to_owned(),
         help: finding.help.clone(),
         excerpt: (meant.saturating_sub(AROUND)..=meant.saturating_add(AROUND)).filter_map(line).collect(),
     }

@@ -1,0 +1,87 @@
+//! Instance types and preferences that stand beside VMs: what the API server and KubeVirt refuse of them.
+
+use crate::manifest::{errors, manifest};
+use vmhealth_sim::check::{Options, Verdict, check};
+
+const GOOD: &str = "cpu: {guest: 1}, memory: {guest: 1Gi}";
+
+fn object(kind: &str, spec: &str) -> String {
+    format!("apiVersion: instancetype.kubevirt.io/v1beta1\nkind: {kind}\nmetadata: {{name: small}}\nspec: {{{spec}}}\n")
+}
+
+/// What is found in the object, beside a VM that names another one.
+fn found(text: &str) -> Vec<String> {
+    let text = format!("{}---\n{text}", manifest(&[]));
+    let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    assert_eq!(checks.manifests[0].verdict, Verdict::Accepted, "the VM is as it was");
+    assert_eq!(checks.manifests.len() + checks.skipped.len(), 2, "{text}");
+    checks.manifests[1..].iter().flat_map(errors).collect()
+}
+
+#[test]
+fn instance_types() {
+    for kind in ["VirtualMachineInstancetype", "VirtualMachineClusterInstancetype"] {
+        for (spec, expected) in [
+            (GOOD, &[][..]),
+            ("cpu: {guest: 0, maxSockets: 4}, memory: {guest: 1Gi, overcommitPercent: 100}", &[]),
+            ("memory: {guest: 1Gi}", &["missing-field spec.cpu"]),
+            ("cpu: {}, memory: {}", &["missing-field spec.cpu.guest", "missing-field spec.memory.guest"]),
+            ("cpu: {guest: 1}", &["missing-field spec.memory"]),
+            ("cpu: {guest: \"1\"}, memory: {guest: 1Gi}", &["wrong-type spec.cpu.guest"]),
+            ("cpu: {guest: -1}, memory: {guest: 1Gi}", &["out-of-range spec.cpu.guest"]),
+            ("cpu: {guest: 1, cores: 2}, memory: {guest: 1Gi}", &["unknown-field spec.cpu.cores"]),
+            ("cpu: {guest: 1}, memory: {guest: 1 Gi}", &["wrong-type spec.memory.guest"]),
+            (
+                "cpu: {guest: 1}, memory: {guest: 1Gi, overcommitPercent: 101}",
+                &["out-of-range spec.memory.overcommitPercent"],
+            ),
+            (
+                "cpu: {guest: 1}, memory: {guest: 1Gi, overcommitPercent: 10, hugepages: {pageSize: 2Mi}}",
+                &["bad-instancetype spec.memory.overcommitPercent"],
+            ),
+            ("cpu: {guest: 1}, memory: {guest: -1Gi}", &["instancetype-brings-nothing spec.memory.guest"]),
+            ("cpu: {guest: 1}, memory: {guest: 0}", &["instancetype-brings-nothing spec.memory.guest"]),
+            ("cpu: {guest: 1}, memory: {guest: 1Gi}, gpus: [{deviceName: a}]", &["missing-field spec.gpus[0].name"]),
+        ] {
+            assert_eq!(found(&object(kind, spec)), expected, "{spec}");
+        }
+    }
+    let without = object("VirtualMachineInstancetype", GOOD).replace("{name: small}", "{}");
+    assert_eq!(found(&without), ["missing-field metadata.name"]);
+    let older = object("VirtualMachineInstancetype", GOOD).replace("v1beta1", "v1");
+    assert_eq!(found(&older), ["unknown-api-version apiVersion"]);
+    let slip = object("VirtualMachineInstanceType", GOOD);
+    assert_eq!(found(&slip), ["unknown-kind kind"]);
+}
+
+#[test]
+fn preferences() {
+    for kind in ["VirtualMachinePreference", "VirtualMachineClusterPreference"] {
+        for (spec, expected) in [
+            ("", &[][..]),
+            ("cpu: {preferredCPUTopology: preferSpread}, preferSpreadSocketToCoreRatio: 4", &[]),
+            ("cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}", &[]),
+            ("cpu: {preferredCPUTopology: core}", &["bad-preference spec.cpu.preferredCPUTopology"]),
+            ("cpu: {preferredCPUTopology: Cores}", &["bad-preference spec.cpu.preferredCPUTopology"]),
+            (
+                "cpu: {preferredCPUTopology: spread, spreadOptions: {across: Cores}}",
+                &["bad-preference spec.cpu.spreadOptions.across"],
+            ),
+            (
+                "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads, ratio: 4}}",
+                &["bad-preference spec.cpu.spreadOptions.ratio"],
+            ),
+            // Without a spread nobody looks at its options.
+            ("cpu: {spreadOptions: {across: Cores}}", &[]),
+            ("devices: {preferredDiskbus: virtio}", &["unknown-field spec.devices.preferredDiskbus"]),
+            (
+                "devices: {preferredAutoattachMemBalloon: \"no\"}",
+                &["wrong-type spec.devices.preferredAutoattachMemBalloon"],
+            ),
+            ("requirements: {memory: {}}", &["missing-field spec.requirements.memory.guest"]),
+            ("preferredTerminationGracePeriodSeconds: 1m", &["wrong-type spec.preferredTerminationGracePeriodSeconds"]),
+        ] {
+            assert_eq!(found(&object(kind, spec)), expected, "{spec}");
+        }
+    }
+}
