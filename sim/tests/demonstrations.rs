@@ -376,6 +376,8 @@ const DEMONSTRATIONS: &[Demonstration] = &[
 const NETWORK: &str = "the model's network has neither meshes nor plugins";
 const RELEASE: &str = "it is about the release that a cluster has";
 const SHELL: &str = "the model knows a handful of programs";
+const XML: &str =
+    "the model defines no domain; none/unknown-watchdog-action/crash-loop shows what becomes of such a VM";
 const TEXT: &str = "it is about the text";
 const USER_DATA: &str = "what is installed in the guest, the model is told by the scenario and not by the manifest";
 
@@ -414,6 +416,11 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("what-the-image-brings", USER_DATA),
     ("guest-exec-not-allowed", USER_DATA),
     ("grace-beyond-systemds-limit", USER_DATA),
+    ("blank-in-program-path", SHELL),
+    ("same-name-twice", TEXT),
+    ("multicast-mac-address", XML),
+    ("bad-firmware-uuid", XML),
+    ("agent-has-one-second", "the model's agent answers at once, or never"),
     ("shell-words-without-a-shell", SHELL),
     ("shell-without-its-script", SHELL),
     ("line-end-in-exec-argument", RELEASE),

@@ -14,10 +14,11 @@ use super::rules::brought;
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::object::UNKNOWN_KIND;
 use super::rules::schema;
+use super::same_name::Names;
 use super::template::{self, Template};
 use super::unrendered;
 use crate::manifest::{self, VirtualMachine};
-use crate::yaml::{self, Cursor, Document, Node, Pos, Record, YamlError};
+use crate::yaml::{self, ByteSpan, Cursor, Document, Node, Pos, Record, YamlError};
 
 /// Lists in lists end here.
 const DEPTH: usize = 8;
@@ -47,6 +48,10 @@ pub struct Skipped {
 pub struct Checked {
     /// `metadata.name`, empty if absent.
     pub name: String,
+    /// Where that stands, or would stand.
+    pub name_at: (Pos, ByteSpan),
+    /// `metadata.namespace`, empty if absent.
+    pub namespace: String,
     /// What it is.
     pub kind: Kind,
     /// Where it begins.
@@ -71,7 +76,9 @@ struct With<'t> {
 
 /// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
-    check_beside(text, options, &Remembered::default())
+    let mut checks = check_beside(text, options, &Remembered::default())?;
+    Names::default().compare(&mut checks);
+    Ok(checks)
 }
 
 /// The same of a piece of a longer text.
@@ -170,8 +177,11 @@ fn check_brought(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &TextA
     around.remark(object, false, &mut findings);
     let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
     findings.sort_by_key(|f| f.layer);
+    let name = object.place("metadata.name");
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        name_at: (name.pos(), name.span()),
+        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
         kind,
         pos: object.node().pos,
         verdict: verdict(&findings),
@@ -192,10 +202,13 @@ fn no_such_kind(object: Cursor<'_>, meant: Kind) -> Checked {
             format!("no matches for kind {kind:?} in version {version:?}")
         }
     };
+    let name = object.place("metadata.name");
     let mut findings = Findings::default();
     findings.of(&UNKNOWN_KIND).add(object.place("kind"), message, format!("write kind: {}", meant.as_str()));
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        name_at: (name.pos(), name.span()),
+        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
         kind: meant,
         pos: object.node().pos,
         verdict: Verdict::Refused,
@@ -270,8 +283,11 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
         of_vm.for_each(|f| f.layer = Layer::VmiWebhook);
     }
     findings.sort_by_key(|f| f.layer);
+    let name = object.place("metadata.name");
     Checked {
         name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        name_at: (name.pos(), name.span()),
+        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
         kind,
         pos: object.node().pos,
         verdict: verdict(&findings),

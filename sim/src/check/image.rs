@@ -59,6 +59,11 @@ impl Family {
         matches!(self, Family::RedHat | Family::Fedora)
     }
 
+    /// systemd starts and ends its services.
+    pub(super) fn has_systemd(self) -> bool {
+        !matches!(self, Family::Alpine | Family::Cirros)
+    }
+
     /// What SELinux keeps commands of exec probes from, in words.
     pub(super) fn confines(self) -> Option<&'static str> {
         match self {

@@ -71,6 +71,7 @@ fn blank(text: &str) -> String {
 fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
     for checked in &mut checks.manifests {
         checked.pos = moved(checked.pos, first);
+        checked.name_at.0 = moved(checked.name_at.0, first);
         checked.findings.iter_mut().for_each(|finding| finding.pos = moved(finding.pos, first));
         checked.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
         if let Some(vm) = &mut checked.vm {

@@ -5,6 +5,7 @@
 //! Alias bombs are errors in both.
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
 use std::ops::Range;
@@ -148,7 +149,8 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     no_directive(text)?;
-    let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(from_crate)?;
+    let mut documents: Vec<Node> =
+        serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(|e| of_a_key(from_crate(e)))?;
     documents.iter_mut().try_for_each(|node| as_go_spells(node, text))?;
     Ok(documents)
 }
@@ -222,11 +224,43 @@ fn from_crate(error: serde_saphyr::Error) -> YamlError {
     // The crate ends its text with the position that we print in front, or with advice to its caller.
     let message =
         [" at line ", ", set "].iter().fold(message.as_str(), |m, end| m.split(end).next().unwrap_or(m)).to_owned();
-    let message = match message.strip_prefix("budget breached: ") {
-        Some(which) => format!("too much for one file ({which}): split it"),
-        None => message,
+    let message = match error.without_snippet() {
+        serde_saphyr::Error::Budget { breach, .. } => beyond(breach),
+        _ => message,
     };
     YamlError { pos, message }
+}
+
+/// What there is too much of, and what to do about it.
+fn beyond(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { depth } => {
+            format!(
+                "nested {depth} levels deep, one more than is read: no manifest needs that, so look for brackets that nobody closed"
+            )
+        }
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::MergeKeys { .. }
+        | BudgetBreach::AliasAnchorRatio { .. } => {
+            "too many anchors and aliases (& and *): write the values out".to_owned()
+        }
+        BudgetBreach::Documents { .. } => "too many documents for one file: split it".to_owned(),
+        _ => "too much for one document: split it".to_owned(),
+    }
+}
+
+/// What is wrong with a key of a manifest; of the crate's errors only keys have these.
+fn of_a_key(error: YamlError) -> YamlError {
+    let what = match error.message.as_str() {
+        "expected string scalar" => "a list or a mapping",
+        message if message.starts_with("cannot deserialize null into string") => "nothing",
+        _ => return error,
+    };
+    let message = format!(
+        "this key is {what}, and kubectl wants a word: write `name: value`, and in quotes what begins with [ or {{"
+    );
+    YamlError { message, ..error }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -381,6 +415,23 @@ mod tests {
             ("a:\n  '\n%YAML'\n", None),
         ] {
             assert_eq!(documents(text).err().map(|e| e.pos.line), line, "{text}");
+        }
+    }
+
+    /// An error names what to do about it, not what the crate calls it.
+    #[test]
+    fn what_is_said_of_keys_and_of_too_much() {
+        let deep = format!("a: {}{}", "[".repeat(70), "]".repeat(70));
+        let aliases = format!("a: &x 1\nb: [{}]", "*x, ".repeat(100_000));
+        for (text, part) in [
+            ("a: {[b]: 1}\n", "this key is a list or a mapping, and kubectl wants a word"),
+            ("a: {? {b: c} : 1}\n", "this key is a list or a mapping"),
+            ("a: {~: 1}\n", "this key is nothing, and kubectl wants a word"),
+            (deep.as_str(), "levels deep, one more than is read"),
+            (aliases.as_str(), "too many anchors and aliases"),
+        ] {
+            let error = documents(text).expect_err(part);
+            assert!(error.message.contains(part), "{part}: {}", error.message);
         }
     }
 

@@ -306,3 +306,29 @@ fn a_name_may_be_too_long_for_its_pod() {
         assert_eq!(errors.first().and_then(|e| e.split(' ').next()), found, "{length}: {errors:?}");
     }
 }
+
+/// To a cluster they are one; another kind, another namespace or a name that is still to come is another object.
+#[test]
+fn two_of_one_name() {
+    let vm = |kind: &str, metadata: &str| {
+        format!("apiVersion: kubevirt.io/v1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{}}\n")
+    };
+    let (one, vmi) = (vm("VirtualMachine", "name: a"), vm("VirtualMachineInstance", "name: a"));
+    for (second, expected) in [
+        (one.clone(), Some("the VM \"a\" is in line 1 already")),
+        (vmi, None),
+        (vm("VirtualMachine", "name: b"), None),
+        (vm("VirtualMachine", "name: a, namespace: b"), None),
+        (vm("VirtualMachine", "generateName: a"), None),
+    ] {
+        let checks = check(&format!("{one}---\n{second}"), &Options::default()).unwrap();
+        let told = |i: usize| checks.manifests[i].findings.iter().find(|f| f.rule.code == "same-name-twice");
+        assert!(told(0).is_none(), "{second}");
+        let found = told(1).map(|f| (f.pos.line, f.message.as_str()));
+        assert_eq!(found.is_some(), expected.is_some(), "{second}{found:?}");
+        assert!(expected.zip(found).is_none_or(|(e, (line, m))| line == 8 && m.starts_with(e)), "{found:?}");
+    }
+    let open = vm("VirtualMachine", "name: \"${NAME}\"");
+    let checks = check(&format!("{open}---\n{open}"), &Options::default()).unwrap();
+    assert!(checks.manifests[1].findings.iter().all(|f| f.rule.code != "same-name-twice"));
+}

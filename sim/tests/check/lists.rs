@@ -2,7 +2,7 @@
 
 use crate::manifest::In::Vmi;
 use crate::manifest::{errors, manifest, one};
-use vmhealth_sim::check::{Checked, Options, Remembered, check, check_piece};
+use vmhealth_sim::check::{Checked, Names, Options, Remembered, check, check_piece};
 use vmhealth_sim::yaml::{Pieces, Pos, YamlError};
 
 /// What a cluster adds to `metadata`, and `status`.
@@ -74,13 +74,16 @@ fn an_object_that_a_cluster_serves_is_taken() {
 /// The manifests and errors of a text that comes `step` bytes at a time, documents above `whole` in pieces.
 fn in_pieces(text: &str, whole: usize, step: usize) -> (Vec<Checked>, Vec<YamlError>) {
     let (mut pieces, mut done, mut come) = (Pieces::of_documents_longer_than(whole), 0, 0);
-    let (mut manifests, mut refused) = (Vec::new(), Vec::new());
+    let (mut manifests, mut refused, mut names) = (Vec::new(), Vec::new(), Names::default());
     while come < text.len() {
         come = text.ceil_char_boundary(come + step);
         let (found, taken) = pieces.cut(&text[done..come], come == text.len()).unwrap_or_else(|e| panic!("{e}"));
         for piece in found {
             match check_piece(&piece, &Options::default(), &Remembered::default()) {
-                Ok(checks) => manifests.extend(checks.manifests),
+                Ok(mut checks) => {
+                    names.compare(&mut checks);
+                    manifests.extend(checks.manifests);
+                }
                 Err(error) => refused.push(error),
             }
         }
@@ -93,6 +96,7 @@ fn in_pieces(text: &str, whole: usize, step: usize) -> (Vec<Checked>, Vec<YamlEr
 /// A span is of the piece, all else of the whole text.
 fn without_spans(mut manifests: Vec<Checked>) -> Vec<Checked> {
     manifests.iter_mut().flat_map(|m| &mut m.findings).for_each(|finding| finding.span = Default::default());
+    manifests.iter_mut().for_each(|m| m.name_at.1 = Default::default());
     // Nobody reads them, so a piece has none.
     manifests.iter_mut().for_each(|m| m.ignored.retain(|(path, _)| path != "metadata.managedFields"));
     for vm in manifests.iter_mut().flat_map(|m| &mut m.vm) {

@@ -21,10 +21,11 @@ mod pod_resources;
 mod row;
 mod rules;
 mod schema;
+mod slips;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("field-of-a-newer-release", "people::others::releases_differ"),
     ("gate-is-off-in-this-release", "people::others::releases_differ"),
     ("line-end-breaks-exec", "people::others::releases_differ"),
@@ -39,6 +40,7 @@ const ELSEWHERE: [(&str, &str); 23] = [
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),
+    ("same-name-twice", "documents::two_of_one_name"),
     ("left-out", "documents::an_excerpt_says_what_it_leaves_out"),
     ("binding-plugin-not-seen", "networks::a_binding_plugin_is_not_seen"),
     ("image-must-arm-the-watchdog", "people::others::user_data_or_the_image"),
@@ -65,7 +67,8 @@ fn every_rule_has_a_row() {
         volumes::ROWS,
     ];
     for rule in vmhealth_sim::check::rules() {
-        let others = schema::codes().chain(makers::codes()).chain(hazards::codes()).chain(people::codes());
+        let others =
+            schema::codes().chain(makers::codes()).chain(hazards::codes()).chain(people::codes()).chain(slips::codes());
         let row = tables.into_iter().flat_map(row::found).chain(others).any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);

@@ -36,6 +36,34 @@ const ROWS: &[(Parts, &str, &str)] = &[
         "indent it: periodSeconds stands below readinessProbe or livenessProbe",
     ),
     (&[(Domain, "rebootpolicy: Reboot")], "unknown-field", "the name is rebootPolicy: case counts"),
+    (
+        &[(Vm, "runStrategy: off")],
+        "wrong-type",
+        "write Halted: without quotes false, no, n and off are the boolean false",
+    ),
+    (&[(Vm, "runStrategy: On")], "wrong-type", "write Always: without quotes true, yes, y and on are the boolean true"),
+    (&[(Vm, "runStrategy: \"off\"")], "bad-run-strategy", "write Halted"),
+    (&[(Vm, "runStrategy: Running")], "bad-run-strategy", "write Always"),
+    (
+        &[(Vmi, "hostname: no")],
+        "wrong-type",
+        "put it in quotes: without them false, no, n and off are the boolean false",
+    ),
+    (
+        &[(Devices, "disks: [{disk: {}}]"), (Vmi, "volumes: [{containerDisk: {image: i}}]")],
+        "bad-disk-name",
+        "add a name like root-disk, the same in disks and in volumes",
+    ),
+    (
+        &[DISK, (Vmi, "volumes: [{name: c, cloudInitNoCloud: {userData: x, secretRef: {name: s}}}]")],
+        "bad-cloud-init",
+        "keep one of them: what userData says goes into the Secret that secretRef names, or it is all here",
+    ),
+    (
+        &[(Vmi, "8080: x")],
+        "unknown-field",
+        "8080 is a number, and fields have names: remove it, or write an item of a list with a dash, `- 8080`",
+    ),
     (&[(Domain, "rebotPolicy: Reboot")], "unknown-field", "did you mean rebootPolicy?"),
 ];
 

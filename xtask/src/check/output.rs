@@ -3,7 +3,7 @@
 use super::budgets::render_budgets;
 use super::github::{github, github_error};
 use super::json::JsonReport;
-use super::render::render;
+use super::render::{render, render_ignored};
 use super::sarif::Sarif;
 use super::summary::Summary;
 use vmhealth_sim::budget::Given;
@@ -16,6 +16,8 @@ pub enum Output {
     Human {
         /// For a terminal.
         colour: bool,
+        /// Also what vmhealth takes no notice of.
+        verbose: bool,
     },
     /// [`super::CheckReport`].
     Json(JsonReport),
@@ -48,7 +50,10 @@ impl Output {
         let mut out = String::new();
         for checked in &checks.manifests {
             match self {
-                Output::Human { colour } => {
+                Output::Human { colour, verbose } => {
+                    if *verbose {
+                        out += &render_ignored(file, checked);
+                    }
                     out += &render(file, &piece.text, checked, *colour);
                     out += &budgets.map(|given| render_budgets(checked, given)).unwrap_or_default();
                 }

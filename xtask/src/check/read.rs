@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::thread;
-use vmhealth_sim::check::{Checks, Options, Remembered, check_piece};
+use vmhealth_sim::check::{Checks, Names, Options, Remembered, check_piece};
 use vmhealth_sim::yaml::{Piece, Pieces, Pos, YamlError};
 
 /// So much is read, checked and forgotten at a time.
@@ -42,7 +42,7 @@ pub fn check_input<E: From<ReadError>>(
     let text_error =
         |pos, message: String| ReadError::Text { file: file.to_owned(), error: YamlError { pos, message } };
     let (mut bytes, mut pieces, mut all, mut lines) = (Vec::new(), Pieces::default(), 0_u64, 1_u64);
-    let mut remembered = Remembered::default();
+    let (mut remembered, mut names) = (Remembered::default(), Names::default());
     loop {
         let mut block = (&mut input).take(BLOCK);
         let read = block.read_to_end(&mut bytes).map_err(|error| ReadError::Io { file: file.to_owned(), error })?;
@@ -65,7 +65,8 @@ pub fn check_input<E: From<ReadError>>(
         };
         let (cut, done) = pieces.cut(text, last).map_err(|e| text_error(e.pos, e.message))?;
         cut.iter().for_each(|piece| remembered.take(piece));
-        for (piece, checks) in cut.iter().zip(check_all(&cut, options, &remembered)) {
+        for (piece, mut checks) in cut.iter().zip(check_all(&cut, options, &remembered)) {
+            checks.iter_mut().for_each(|checks| names.compare(checks));
             found(piece, checks)?;
         }
         lines += newlines(&bytes[..done]);

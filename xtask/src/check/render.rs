@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
-use vmhealth_sim::yaml::ByteSpan;
+use vmhealth_sim::yaml::{ByteSpan, Pos};
 
 /// Findings and paths that are shown of each manifest.
 const MAX_SHOWN: usize = 100;
@@ -20,16 +20,18 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
     if hidden > 0 {
         out += &format!("... and {hidden} more; --format json shows all\n\n");
     }
-    // They say nothing about the cluster, and some manifests have dozens.
-    match checked.ignored.len() {
-        0 => {}
-        1 => out += &format!("{file}: `run` ignores 1 field (--format json names it)\n"),
-        n => out += &format!("{file}: `run` ignores {n} fields (--format json names them)\n"),
-    }
     // A name can hold what a terminal obeys.
     let name =
         if checked.name.is_empty() { "(without a name)".into() } else { checked.name.escape_debug().to_string() };
     out + &format!("{file}: {name}: {}\n", summary(checked))
+}
+
+/// Fields that only a cluster acts on, a line each: they say nothing about what it does, and some manifests have dozens.
+pub fn render_ignored(file: &str, checked: &Checked) -> String {
+    let line = |(path, pos): &(String, Pos)| {
+        format!("{file}:{}: `run` and `explore` take no notice of {}\n", pos.line, path.escape_debug())
+    };
+    checked.ignored.iter().map(line).collect()
 }
 
 fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Checked) -> Vec<Group<'a>> {

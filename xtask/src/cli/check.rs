@@ -4,7 +4,7 @@ use super::arguments::{UserDataArg, any_heartbeat};
 use super::exit::{Failure, Status, infra, usage};
 use super::output::write_report;
 use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
-use crate::lines::no_color;
+use crate::lines::{is_verbose, no_color};
 use crate::own::refuse_heartbeat;
 use crate::program;
 use crate::report::pictures;
@@ -122,7 +122,9 @@ pub(super) enum CheckFormat {
 impl CheckFormat {
     fn output(self) -> Output {
         match self {
-            CheckFormat::Human => Output::Human { colour: io::stdout().is_terminal() && !no_color() },
+            CheckFormat::Human => {
+                Output::Human { colour: io::stdout().is_terminal() && !no_color(), verbose: is_verbose() }
+            }
             CheckFormat::Json => Output::Json(JsonReport::default()),
             CheckFormat::Summary => Output::Summary(Summary::default()),
             CheckFormat::Github => Output::Github,

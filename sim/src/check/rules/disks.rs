@@ -28,7 +28,10 @@ pub(super) static RULES: &[&Rule] = &[
         check: Check::Manifest(|context, report| {
             for list in [DISKS, "volumes"] {
                 for (item, name) in repeated(context.items_at(list)) {
-                    let message = format!("{name:?} is the name of two");
+                    let message = match name {
+                        "" => "this is the second one without a name".to_owned(),
+                        name => format!("{name:?} is the name of two"),
+                    };
                     report.add(item.place("name"), message, "give each a name of its own");
                 }
             }
@@ -44,10 +47,18 @@ pub(super) static RULES: &[&Rule] = &[
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             for disk in disks(context).iter().filter(|disk| !is_dns_label(disk.name)) {
-                let message =
-                    format!("{:?} is not a name: lowercase letters, digits and dashes, at most 63", disk.name);
-                let place = disk.place.place("name");
-                report.add_as(odd(context, disk, "name"), place, message, "write a name like root-disk");
+                let (message, help) = match disk.name {
+                    "" => {
+                        let message = "there is no name, which ties a disk and its volume together";
+                        (message.to_owned(), "add a name like root-disk, the same in disks and in volumes")
+                    }
+                    name => {
+                        let message =
+                            format!("{name:?} is not a name: lowercase letters, digits and dashes, at most 63");
+                        (message, "write a name like root-disk")
+                    }
+                };
+                report.add_as(odd(context, disk, "name"), disk.place.place("name"), message, help);
             }
         }),
     },

@@ -14,6 +14,9 @@ const LANGUAGES: [&str; 10] = ["powershell", "pwsh", "cmd", "awk", "gawk", "mawk
 /// Words that only a shell understands.
 const OPERATORS: [&str; 12] =
     ["|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>/dev/null", ">/dev/null", "&>/dev/null"];
+/// Programs that read patterns themselves.
+const PATTERNS: [&str; 13] =
+    ["find", "fd", "grep", "egrep", "fgrep", "zgrep", "rg", "sed", "locate", "expr", "rsync", "tar", "journalctl"];
 /// The first release whose libvirt takes line ends and tabs in the agent's JSON (kubevirt-health.md 3.3).
 const TAKES_LINE_ENDS: u16 = 5;
 
@@ -50,11 +53,32 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "blank-in-program-path",
+        layer: Layer::Hazard,
+        rank: Rank::Warning,
+        story: "A program outside of the system's own folders may have a blank in its path, and then it is found. If the first \
+            word was meant as the program and the others as its arguments, there is no such program, and every attempt fails.",
+        source: "sim/docs/kubevirt-health.md 3.3",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let words = command(running);
+            let Some((at, program)) = words.first().filter(|(_, text)| has_blank(text) && !is_line(text)) else {
+                return;
+            };
+            if !is_file_of_windows(program) {
+                let list = program.split_whitespace().collect::<Vec<_>>().join(", ");
+                let message =
+                    format!("the program is {program:?}, blanks included: there is no shell that would split it");
+                report.add(*at, message, format!("if those are a program and its arguments, write [{list}]"));
+            }
+        }),
+    },
+    &Rule {
         code: "shell-words-without-a-shell",
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "The guest agent starts the program directly. A pipe, a redirection, a variable or a `&&` is handed to it \
-            as an argument: what the command then says has little to do with what was meant.",
+            as an argument, and so is a pattern like /tmp/*.ok or a path below ~: what the command then says has little to do with what was meant.",
         source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
@@ -62,7 +86,9 @@ pub(super) static RULES: &[&Rule] = &[
             let Some((_, program)) = words.first() else { return };
             // What stands behind a shell, or behind a program with a language of its own, is theirs.
             let direct = words.iter().take_while(|(_, word)| !is_shell(word) && !is_language(word));
-            if let Some((at, word)) = direct.skip(1).find(|(_, word)| is_of_shell(word)) {
+            let globs = !PATTERNS.contains(&base_name(program).as_str());
+            let is_for_shell = |word: &str| is_of_shell(word) || (globs && is_glob(word));
+            if let Some((at, word)) = direct.skip(1).find(|(_, word)| is_for_shell(word)) {
                 let message =
                     format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
                 report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
@@ -189,10 +215,27 @@ pub(super) fn consequence(running: &RunningProbe<'_, '_>) -> &'static str {
     }
 }
 
-/// A command line; a path of Windows may have spaces.
+/// A command line: what a path with blanks in it cannot be.
 fn is_line(program: &str) -> bool {
-    let is_file = [".exe", ".bat", ".cmd", ".com", ".ps1"].iter().any(|end| program.to_lowercase().ends_with(end));
-    program.trim().contains(char::is_whitespace) && !is_file
+    let mut words = program.split_whitespace();
+    let is_own = words.next().is_some_and(|first| first.starts_with('/') && !is_of_the_system(first));
+    // What begins so begins an argument.
+    let is_argument = |word: &str| word.starts_with(['-', '/', '$', '"', '\'']) || OPERATORS.contains(&word);
+    has_blank(program) && !is_file_of_windows(program) && (!is_own || words.any(is_argument))
+}
+
+fn has_blank(program: &str) -> bool {
+    program.trim().contains(char::is_whitespace)
+}
+
+/// A distribution puts no program with a blank in its name there.
+fn is_of_the_system(path: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(folder, _)| ["/bin", "/sbin", "/usr/bin", "/usr/sbin"].contains(&folder))
+}
+
+/// A path of Windows may have blanks.
+fn is_file_of_windows(program: &str) -> bool {
+    [".exe", ".bat", ".cmd", ".com", ".ps1"].iter().any(|end| program.to_lowercase().ends_with(end))
 }
 
 pub(super) fn is_shell(program: &str) -> bool {
@@ -215,6 +258,12 @@ pub(super) fn is_of_windows(program: &str) -> bool {
     let name = program.to_lowercase();
     let is_file = [".exe", ".bat", ".cmd", ".ps1"].iter().any(|end| name.ends_with(end));
     is_file || ["powershell", "cmd"].contains(&base_name(program).as_str())
+}
+
+/// A path with a pattern in it, or one of somebody's home.
+fn is_glob(word: &str) -> bool {
+    let is_path = ["/", "./", "../"].iter().any(|begin| word.starts_with(begin));
+    word == "~" || word.starts_with("~/") || (is_path && word.contains(['*', '?', '[']))
 }
 
 /// A pipe, a redirection, a list, a variable or a substitution.

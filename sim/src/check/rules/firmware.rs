@@ -79,7 +79,36 @@ pub(super) static RULES: &[&Rule] = &[
             }
         }),
     },
+    &Rule {
+        code: "bad-firmware-uuid",
+        layer: Layer::Libvirt,
+        rank: Rank::Error,
+        story: "The uuid is plain text to KubeVirt and goes to libvirt as it is, which wants 32 hexadecimal digits, with dashes or \
+            blanks between pairs of them, and defines no domain otherwise. (The serial can be any text.)",
+        source: "sim/docs/kubevirt-health.md 2.6",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            let Some(at) = context.at("domain.firmware.uuid") else { return };
+            let Some(uuid) = at.text().filter(|text| !text.is_empty() && !is_uuid(text)) else { return };
+            let help = "write one like 5d307ca9-b3ef-428c-8861-06e72d69f223, or none: KubeVirt makes one";
+            report.add(at, format!("{uuid:?} is no UUID: libvirt cannot define the domain"), help);
+        }),
+    },
 ];
+
+/// libvirt's virUUIDParse: pairs of hexadecimal digits, with dashes and blanks between them.
+fn is_uuid(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+    let (mut bytes, mut pairs) = (text.bytes(), 0);
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'-' | b' ' => {}
+            _ if byte.is_ascii_hexdigit() && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) => pairs += 1,
+            _ => return false,
+        }
+    }
+    pairs == 16
+}
 
 /// Why the first volume of that name is no secret.
 fn no_secret(context: &CheckContext<'_>, name: &str) -> Option<String> {

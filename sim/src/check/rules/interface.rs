@@ -182,6 +182,31 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
     &Rule {
+        code: "multicast-mac-address",
+        layer: Layer::Libvirt,
+        rank: Rank::Error,
+        story: "The lowest bit of the first byte says that an address is a group's. KubeVirt takes it, and libvirt, which it goes to \
+            as it is, defines no interface with it. The address of an SR-IOV interface does not go through libvirt.",
+        source: "sim/docs/kubevirt-health.md 2.6",
+        shown_by: &[],
+        check: Check::Manifest(|context, report| {
+            for (nic, at, mac) in texts(context, "macAddress").filter(|(nic, ..)| !nic.has("sriov")) {
+                let Some(first) = mac_length(mac).and_then(|_| u8::from_str_radix(&mac[..2], 16).ok()) else {
+                    continue;
+                };
+                if first & 1 == 1 {
+                    let message = format!(
+                        "libvirt defines no interface with {mac}, the address of {}: it is multicast",
+                        nic.name
+                    );
+                    let help =
+                        format!("write {:02x}{}, whose first byte is even, or none", first & 0xfe | 2, &mac[2..]);
+                    report.add(at, message, help);
+                }
+            }
+        }),
+    },
+    &Rule {
         code: "bad-interface-pci-address",
         layer: Layer::VmWebhook,
         rank: Rank::Error,

@@ -2,6 +2,7 @@
 
 use crate::budget::{Answer, before_boot, detection, notices_silence};
 use crate::check::guest_os::windows;
+use crate::check::image::Family;
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
 use crate::manifest::{Handler, PodProbe, RebootPolicy, RunStrategy, WatchdogAction};
@@ -103,17 +104,22 @@ pub(super) static RULES: &[&Rule] = &[
         code: "grace-beyond-systemds-limit",
         layer: Layer::Hazard,
         rank: Rank::Note,
-        story: "systemd ends a shutdown by force after 30 minutes, whatever is still running: a longer grace period is \
-            not used, unless the guest's JobTimeoutSec is raised, too.",
+        story: "In a guest with systemd that still runs, every service has DefaultTimeoutStopSec (90 s) to stop, and after 30 \
+            minutes systemd powers off by force: no more of the grace period is used, unless JobTimeoutSec is raised, too. \
+            A guest that hangs ends nothing by itself: it is there until the whole grace period is over.",
         source: "sim/docs/qemu-watchdog.md 8.4",
         shown_by: &[],
         check: Check::Running(|context, vm, report| {
-            if vm.vmi.grace.handler() > SYSTEMD_LIMIT && windows(context).is_none() {
-                report.add(
-                    context.place("terminationGracePeriodSeconds"),
-                    "systemd ends a shutdown by force after 30 min, so a longer grace period is not used",
-                    "raise JobTimeoutSec of poweroff.target in the guest, too, or write 1800 or less",
+            let grace = vm.vmi.grace.handler();
+            let has_systemd = Family::of(context, vm).is_none_or(|(_, family)| family.has_systemd());
+            if grace > SYSTEMD_LIMIT && windows(context).is_none() && has_systemd {
+                let message = format!(
+                    "a guest whose systemd still runs has shut down after 30 min, if need be by force; one that hangs is there \
+                     for the whole {} s",
+                    grace.as_secs()
                 );
+                let help = "write 1800 or less; for a guest that needs longer to shut down, raise JobTimeoutSec of its poweroff.target, too";
+                report.add(context.place("terminationGracePeriodSeconds"), message, help);
             }
         }),
     },

@@ -32,8 +32,20 @@ pub(in crate::check) static UNKNOWN_KIND: Rule = Rule {
     check: Check::OnTheWay,
 };
 
+pub(in crate::check) static SAME_NAME: Rule = Rule {
+    code: "same-name-twice",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "To a cluster two manifests of one kind, name and namespace are one object. `kubectl apply` makes it as the first says \
+        and then changes it to what the second says, so one VM is there and not two; `kubectl create` refuses the second.",
+    source: "Kubernetes documentation, object names and IDs",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
 pub(super) static RULES: &[&Rule] = &[
     &UNKNOWN_KIND,
+    &SAME_NAME,
     &Rule {
         code: "unknown-api-version",
         layer: Layer::ClientDecode,

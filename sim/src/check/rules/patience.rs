@@ -3,7 +3,7 @@
 use crate::budget::{Answer, detection, notices_silence};
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
-use crate::manifest::{PodProbe, Probe, VirtualMachine};
+use crate::manifest::{Handler, PodProbe, Probe, VirtualMachine};
 use std::time::Duration;
 
 /// Longer is hardly meant of a detector that restarts the VM.
@@ -34,6 +34,31 @@ pub(super) static RULES: &[&Rule] = &[
                     report.add(at, message, format!("write {counts_as}, or remove {field}"));
                 }
             }
+        }),
+    },
+    &Rule {
+        code: "agent-has-one-second",
+        layer: Layer::Hazard,
+        rank: Rank::Note,
+        story: "An exec probe and a guestAgentPing go through virt-probe, virt-launcher, libvirt and the agent. For these ways \
+            KubeVirt gives the pod's probe one second more than timeoutSeconds, which is 1 if absent: an agent in a guest that \
+            is busy, or on a node that is, answers later than that, and the attempt counts as failed.",
+        source: "sim/docs/kubevirt-health.md 3.1, 3.3, 3.4",
+        shown_by: &[],
+        check: Check::RunningProbe(|running, report| {
+            let Some(at) = running.field.cursor.get("timeoutSeconds").filter(|at| at.int32() == Some(1)) else {
+                return;
+            };
+            let message = match running.probe.handler {
+                Handler::GuestAgentPing => {
+                    "a ping that the agent answers after 2 s has failed: KubeVirt adds 1 s to these timeoutSeconds"
+                }
+                Handler::Exec { .. } => {
+                    "a command that ends after 1 s, or whose answer is here after 2 s, has failed: KubeVirt adds 1 s for its own steps"
+                }
+                _ => return,
+            };
+            report.add(at, message, "write 5: libvirt waits no longer for an agent that does not answer");
         }),
     },
     &Rule {

@@ -52,7 +52,14 @@ pub(super) static RULES: &[&Rule] = &[
                 words.push("WaitAsReceiver");
             }
             if let (true, (_, Some(strategy))) = (context.is_vm, given(context.root)) {
-                one_of(Some(strategy), &words, report);
+                match strategy.text().and_then(meant) {
+                    Some(word) => {
+                        let message =
+                            format!("{:?} is not one of {}", strategy.text().unwrap_or_default(), words.join(", "));
+                        report.add(strategy, message, format!("write {word}"));
+                    }
+                    None => one_of(Some(strategy), &words, report),
+                }
             }
         }),
     },
@@ -88,6 +95,19 @@ pub(super) static RULES: &[&Rule] = &[
         }),
     },
 ];
+
+/// What a word says that is none of KubeVirt's.
+fn meant(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let is_in = |words: &[&str]| words.contains(&word.as_str());
+    if is_in(&["on", "yes", "y", "true", "running", "started", "start"]) {
+        Some("Always")
+    } else if is_in(&["off", "no", "n", "false", "stopped", "stop"]) {
+        Some("Halted")
+    } else {
+        None
+    }
+}
 
 /// `running` and `runStrategy`.
 fn given(root: Cursor<'_>) -> (Option<Cursor<'_>>, Option<Cursor<'_>>) {

@@ -416,7 +416,8 @@ fn is_time(text: &str) -> bool {
 fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
     let expected = kind.describe();
     let help = match at.value() {
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) if *kind == Type::Text => "put it in quotes".to_owned(),
+        Value::Bool(yes) if *kind == Type::Text => boolean_for_text(*yes, at),
+        Value::Int(_) | Value::Float(_) if *kind == Type::Text => "put it in quotes".to_owned(),
         Value::Null => format!("remove it, or write {expected}"),
         Value::Str(text) if unquoted(text).is_some_and(|value| fits(kind, &value)) => {
             format!("write {text}, without quotes")
@@ -426,6 +427,17 @@ fn mismatch<'a>(kind: &Type, at: Cursor<'a>, findings: &mut Findings<'a>) {
     let own_metadata = at.path().split(['.', '[']).next() == Some("metadata");
     let rule = if own_metadata { &UNREADABLE_METADATA } else { &WRONG_TYPE };
     findings.of(rule).add(at, format!("expected {expected}, found {}", at.value().kind()), help);
+}
+
+/// To kubectl, whose YAML is 1.1, more words than two are booleans.
+fn boolean_for_text(yes: bool, at: Cursor<'_>) -> String {
+    let words =
+        if yes { "true, yes, y and on are the boolean true" } else { "false, no, n and off are the boolean false" };
+    match (at.path().rsplit('.').next(), yes) {
+        (Some("runStrategy"), true) => format!("write Always: without quotes {words}"),
+        (Some("runStrategy"), false) => format!("write Halted: without quotes {words}"),
+        _ => format!("put it in quotes: without them {words}"),
+    }
 }
 
 /// What a text would be without its quotes.
@@ -441,6 +453,11 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
         .filter(alike)
         .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
     let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
+    if key.parse::<i64>().is_ok() {
+        return format!(
+            "{key} is a number, and fields have names: remove it, or write an item of a list with a dash, `- {key}`"
+        );
+    }
     let is_too_far_left = OF_A_PROBE.contains(&key) && field_of(fields, "readinessProbe").is_some();
     let of_a_probe =
         || is_too_far_left.then(|| format!("indent it: {key} stands below readinessProbe or livenessProbe"));

@@ -174,26 +174,31 @@ fn cloud_init<'a>(source: Cursor<'a>, report: &mut Report<'_, 'a>) {
         [("userData", "userDataBase64", "secretRef"), ("networkData", "networkDataBase64", "networkDataSecretRef")]
     {
         let named = source.get(secret).and_then(|s| s.text_at("name")).is_some_and(|name| !name.is_empty());
-        let (mut sources, mut bytes) = (usize::from(named), 0);
+        let (mut sources, mut bytes) = (if named { vec![secret] } else { Vec::new() }, 0);
         if let Some((at, data)) = given(encoded) {
-            sources += 1;
+            sources.push(encoded);
             match go_base64(data) {
                 Some(decoded) => bytes = decoded.len(),
                 None => report.add(at, "not valid base64", "encode it with `base64`"),
             }
         }
         if let Some((_, data)) = given(plain) {
-            sources += 1;
+            sources.push(plain);
             bytes = data.len();
         }
-        if sources > 1 {
-            report.add(source, format!("{plain} has {sources} sources"), "keep one of them");
+        if sources.len() > 1 {
+            sources.sort_unstable();
+            let message = format!("{} are given, and there can be one source", sources.join(" and "));
+            let help = format!(
+                "keep one of them: what {plain} says goes into the Secret that {secret} names, or it is all here"
+            );
+            report.add(source, message, help);
         }
         if bytes > CLOUD_INIT_LIMIT {
             let message = format!("{plain} has {bytes} bytes; KubeVirt takes {CLOUD_INIT_LIMIT}");
             report.add(source, message, format!("put it into a Secret and name it in {secret}"));
         }
-        total += sources;
+        total += sources.len();
     }
     if total == 0 {
         report.add(source, "there is neither user data nor network data", "add userData");
