@@ -27,7 +27,7 @@ pub fn render(file: &str, text: &str, checked: &Checked, colour: bool) -> String
 }
 
 /// Fields that only a cluster acts on, a line each: they say nothing about what it does, and some manifests have dozens.
-pub fn render_ignored(file: &str, checked: &Checked) -> String {
+pub(super) fn render_ignored(file: &str, checked: &Checked) -> String {
     let line = |(path, pos): &(String, Pos)| {
         format!("{file}:{}: `run` and `explore` take no notice of {}\n", pos.line, path.escape_debug())
     };
