@@ -3,16 +3,23 @@
 //! Its folder's parent may be a home: so nothing is taken as a whole but the folders that QEMU itself says it reads its firmware
 //! from (`-L help`) and those of its modules. Libraries are the loader's own list (ld.so(8), `LD_TRACE_LOADED_OBJECTS`).
 
-use super::plan::is_system;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Programs, libraries, firmware; links among them are made again as they are.
+pub(super) const SYSTEM: [&str; 9] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix", "/etc/ld.so.cache", "/etc/alternatives"];
 /// Below the folder in which its own lies: where QEMU's build puts modules (`--libdir`, and `qemu` below it).
 const LIBRARY_FOLDERS: [&str; 3] = ["lib", "lib64", "libexec"];
 const MODULES: &str = "qemu";
+
+/// Whether it is in one of the folders that every confined process sees.
+pub(super) fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|known| path.starts_with(known))
+}
 
 /// Files and folders that are to be seen, outside of the system's; found once for each program.
 pub(super) fn needs(program: &Path) -> Arc<Vec<PathBuf>> {

@@ -2,16 +2,13 @@
 //! allocated.
 
 use super::landlock::{Kind, Rules};
-use super::needs::needs;
+use super::needs::{SYSTEM, is_system, needs};
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-/// Programs, libraries, firmware; links among them are made again as they are.
-const SYSTEM: [&str; 9] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix", "/etc/ld.so.cache", "/etc/alternatives"];
 const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/urandom"];
 /// KVM's device.
 const KVM: &str = "/dev/kvm";
@@ -87,11 +84,6 @@ impl Plan {
             memory: memory_mib << 20,
         })
     }
-}
-
-/// Whether it is in one of the folders that every confined process sees.
-pub(super) fn is_system(path: &Path) -> bool {
-    SYSTEM.iter().any(|known| path.starts_with(known))
 }
 
 /// What a process is to see, and how: the system, what a program has outside of it, devices, and the guest's. A folder comes
