@@ -7,14 +7,12 @@ use super::expand::expand;
 use super::kind::Kind;
 use super::layer::{Layer, Rank, Verdict};
 use super::options::Options;
-use super::part::moved;
 use super::registry::apply;
 use super::rule::{Finding, Findings};
 use super::rules::brought;
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::object::UNKNOWN_KIND;
 use super::rules::schema;
-use super::same_name::Names;
 use super::template::{self, Template};
 use super::unrendered;
 use crate::manifest::{self, VirtualMachine};
@@ -74,14 +72,7 @@ struct With<'t> {
     beside: Beside<'t>,
 }
 
-/// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
-pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
-    let mut checks = check_beside(text, options, &Remembered::default())?;
-    Names::default().compare(&mut checks);
-    Ok(checks)
-}
-
-/// The same of a piece of a longer text.
+/// Checks every object in a piece of a text that is a VM, makes VMs or is named by them.
 pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
@@ -100,7 +91,7 @@ pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembere
 /// Why a document among others is no YAML, at its place in the text.
 fn of_document(broken: yaml::Broken<'_>) -> YamlError {
     let error = unrendered::explain(broken.text, broken.error);
-    YamlError { pos: moved(error.pos, broken.first), ..error }
+    YamlError { pos: error.pos.after(broken.first), ..error }
 }
 
 fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, depth: usize, checks: &mut Checks) {

@@ -31,11 +31,11 @@ mod template;
 mod unrendered;
 
 pub use beside::Remembered;
-pub use document::{Checked, Checks, Skipped, check};
+pub use document::{Checked, Checks, Skipped};
 pub use kind::Kind;
 pub use layer::{Layer, Rank, Verdict};
 pub use options::Options;
-pub use part::check_piece;
+pub use part::{check, check_piece};
 pub use registry::{explain, rules};
 pub use rule::{Finding, Rule};
 pub use same_name::Names;

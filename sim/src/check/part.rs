@@ -1,14 +1,22 @@
-//! A piece of a long text, checked by itself: what `check` says of it, with its places in the whole text.
+//! A whole text, and a piece of a long one, checked by itself: what `check` says of it, with its places in the whole text.
 
 use super::beside::Remembered;
 use super::document::{Checks, check_beside};
 use super::options::Options;
+use super::same_name::Names;
 use crate::yaml::{self, Piece, PieceKind, Pos, YamlError, json_list_at};
 use std::borrow::Cow;
 
+/// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
+pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
+    let mut checks = check_beside(text, options, &Remembered::default())?;
+    Names::default().compare(&mut checks);
+    Ok(checks)
+}
+
 /// Checks a piece of a text with the instance types and preferences of its other pieces. Places are the text's, but bytes are the piece's.
 pub fn check_piece(piece: &Piece<'_>, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
-    let moved = |error: YamlError| YamlError { pos: moved(error.pos, piece.first), ..error };
+    let moved = |error: YamlError| YamlError { pos: error.pos.after(piece.first), ..error };
     match piece.kind {
         PieceKind::Document => check_beside(&piece.text, options, remembered),
         PieceKind::Item => check_beside(&without_managed_fields(&piece.text), options, remembered),
@@ -70,22 +78,16 @@ fn blank(text: &str) -> String {
 
 fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
     for checked in &mut checks.manifests {
-        checked.pos = moved(checked.pos, first);
-        checked.name_at.0 = moved(checked.name_at.0, first);
-        checked.findings.iter_mut().for_each(|finding| finding.pos = moved(finding.pos, first));
-        checked.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
+        checked.pos = checked.pos.after(first);
+        checked.name_at.0 = checked.name_at.0.after(first);
+        checked.findings.iter_mut().for_each(|finding| finding.pos = finding.pos.after(first));
+        checked.ignored.iter_mut().for_each(|(_, pos)| *pos = pos.after(first));
         if let Some(vm) = &mut checked.vm {
-            vm.ignored.iter_mut().for_each(|(_, pos)| *pos = moved(*pos, first));
-            vm.warnings.iter_mut().for_each(|problem| problem.pos = moved(problem.pos, first));
+            vm.ignored.iter_mut().for_each(|(_, pos)| *pos = pos.after(first));
+            vm.warnings.iter_mut().for_each(|problem| problem.pos = problem.pos.after(first));
         }
     }
-    checks.unjudged.iter_mut().for_each(|error| error.pos = moved(error.pos, first));
-    checks.skipped.iter_mut().for_each(|skipped| skipped.pos = moved(skipped.pos, first));
+    checks.unjudged.iter_mut().for_each(|error| error.pos = error.pos.after(first));
+    checks.skipped.iter_mut().for_each(|skipped| skipped.pos = skipped.pos.after(first));
     checks
-}
-
-/// A place of a piece that begins at a place.
-pub(super) fn moved(pos: Pos, first: Pos) -> Pos {
-    let column = if pos.line == 1 { pos.column + first.column - 1 } else { pos.column };
-    Pos { line: pos.line + first.line - 1, column }
 }

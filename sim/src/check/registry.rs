@@ -1,10 +1,12 @@
 //! All rules: who has which code, and which come together.
 
 use super::context::CheckContext;
+use super::kind::Kind;
 use super::layer::Layer;
-use super::rule::{Check, Findings, Rule};
+use super::rule::{Check, Finding, Findings, Rule};
 use super::rules::TOPICS;
-use crate::manifest::VirtualMachine;
+use super::rules::schema::UNKNOWN_FIELD;
+use crate::manifest::{RunStrategy, VirtualMachine};
 use std::mem::discriminant;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -24,6 +26,17 @@ pub fn explain(code: &str) -> Option<&'static Rule> {
 /// All rules, in the order of the layers.
 pub fn rules() -> &'static [&'static Rule] {
     &RULES
+}
+
+impl Finding {
+    /// What the user sees, and when, of an object of this kind. A VMI has no `strategy`.
+    pub fn outcome(&self, kind: Kind, strategy: Option<RunStrategy>) -> &'static str {
+        // Only what the API server does not know can it leave out.
+        if self.layer == Layer::ClientDecode && *self.rule == UNKNOWN_FIELD {
+            return "`kubectl create` refuses it; a client that does not ask for strict decoding loses the field silently";
+        }
+        self.layer.outcome(kind, strategy)
+    }
 }
 
 /// Applies the rules of these layers; those for what can run need a `vm`.

@@ -5,7 +5,6 @@
 use super::context::{CheckContext, ProbeField, RunningProbe};
 use super::kind::Kind;
 use super::layer::{Layer, Rank};
-use super::rules::schema::UNKNOWN_FIELD;
 use crate::manifest::{RunStrategy, VirtualMachine};
 use crate::yaml::{ByteSpan, Cursor, Place, Pos};
 
@@ -69,17 +68,6 @@ pub struct Finding {
     pub message: String,
     /// How to mend it.
     pub help: String,
-}
-
-impl Finding {
-    /// What the user sees, and when, of an object of this kind. A VMI has no `strategy`.
-    pub fn outcome(&self, kind: Kind, strategy: Option<RunStrategy>) -> &'static str {
-        // Only what the API server does not know can it leave out.
-        if self.layer == Layer::ClientDecode && *self.rule == UNKNOWN_FIELD {
-            return "`kubectl create` refuses it; a client that does not ask for strict decoding loses the field silently";
-        }
-        self.layer.outcome(kind, strategy)
-    }
 }
 
 /// A finding, and the node that it is about, if that is there.

@@ -19,6 +19,14 @@ pub struct Pos {
     pub column: u64,
 }
 
+impl Pos {
+    /// A place of a piece of a text, as a place of the text in which the piece begins at `first`.
+    pub(crate) fn after(self, first: Pos) -> Pos {
+        let column = if self.line == 1 { self.column + first.column - 1 } else { self.column };
+        Pos { line: self.line + first.line - 1, column }
+    }
+}
+
 /// The bytes of a text that something takes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByteSpan {
