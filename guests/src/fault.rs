@@ -73,8 +73,11 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         }
         // virt-launcher-monitor passes its end on to QEMU as SIGTERM.
         Fault::KillLauncher => end_qemu(live, Signal::SIGTERM, deadline).await?,
+        Fault::NetworkLoss { delay: Some(delay), .. } => {
+            outside::delay_frames(live, step, delay.0).await.map_err(Host)?
+        }
         Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
-        Fault::IoError { .. } => outside::fail_writes(live, step).await.map_err(Host)?,
+        Fault::IoError { error, .. } => outside::fail_writes(live, step, *error).await.map_err(Host)?,
         Fault::NodeLost { by: NodeLoss::PowerLoss, .. } => end_qemu(live, Signal::SIGKILL, deadline).await?,
         Fault::NodeLost { by: NodeLoss::CutOff, .. } => outside::cut_off_node(live),
         Fault::GuestPoweroff => ask(live, live.os.power_off(), deadline).await?,
@@ -86,6 +89,7 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         Fault::Nmi { panics } => nmi(live, fault, *panics, deadline).await?,
         Fault::FsFreeze { lasting } => freeze(live, lasting.0, deadline).await?,
         Fault::KernelHang => kernel_hang(live, fault, deadline).await?,
+        Fault::SoftLockup { .. } => soft_lockup(live, fault, deadline).await?,
         within => match live.os.break_within(within) {
             Some(Breakage::Script(script)) => shell(live, &script, deadline).await?,
             Some(Breakage::Unit(script)) => unit(live, &script, deadline).await?,
@@ -169,6 +173,29 @@ async fn kernel_hang(live: &Live, fault: &Fault, deadline: Instant) -> Result<St
     }
     live.vcpus_at(Moment::Panicked { counts: false });
     Ok(format!("{word}, and a connection to it is not answered"))
+}
+
+/// It says its word before it loops, too. Confirmed by an agent that answers no ping while the kernel answers a connection.
+async fn soft_lockup(live: &Live, fault: &Fault, deadline: Instant) -> Result<String, NotInjected> {
+    let Some(Breakage::Unit(script)) = live.os.break_within(fault) else {
+        return Err(Guest("nothing is known that makes such a guest's kernel loop".into()));
+    };
+    let word = unit(live, &script, deadline).await?;
+    let agent = live.agent.present()?;
+    loop {
+        match agent.execute(qga::guest_ping {}, outside::SILENCE).await {
+            Err(AgentError::Late { .. }) => break,
+            Err(e) => return Err(e.into()),
+            Ok(_) if time::now() >= deadline => {
+                return Err(Guest(format!("it says that {word}, and its agent answers a ping")));
+            }
+            Ok(_) => time::sleep(outside::POLL).await,
+        }
+    }
+    match outside::answer(live).await.map_err(Host)? {
+        Some(answer) => Ok(format!("{word}: its agent is silent, a connection is {answer}")),
+        None => Err(Guest(format!("it says that {word}, and not even a connection to it is answered"))),
+    }
 }
 
 /// Pulls `trigger` and waits until `look` finds something in what the console shows from then on. Whether the trigger ends, and

@@ -11,17 +11,18 @@ use crate::wire::QmpError;
 use qapi::qmp::{self, ChardevBackend, ChardevCommon, ChardevCommonWrapper, NetFilterDirection, ObjectOptions};
 use std::io;
 use std::time::Duration;
-use vmhealth_sim::scenario::{Direction, Fault};
+use vmhealth_sim::scenario::{Direction, DiskError, Fault};
 
 /// For a QMP command that takes no time.
 const LIMIT: Duration = Duration::from_secs(10);
 /// A guest whose kernel runs answers a connection much sooner, if only to refuse it.
-const SILENCE: Duration = Duration::from_millis(200);
+pub(crate) const SILENCE: Duration = Duration::from_millis(200);
 /// Nothing listens there (RFC 863).
 const DISCARD: u16 = 9;
 /// Between two looks at a QEMU that is to stop its guest.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 const EIO: i64 = 5;
+const ENOSPC: i64 = 28;
 /// Makes a guest write to its disk that has nothing to write.
 const WRITE: &[&str] = &["/bin/dd", "if=/dev/zero", "of=/var/tmp/vmhealth-write", "bs=4k", "count=1", "conv=fsync"];
 
@@ -32,6 +33,22 @@ pub(crate) async fn lose_frames(live: &Live, step: usize, direction: Direction) 
     match answer(live).await? {
         None => Ok("a connection to the guest is not answered".into()),
         Some(answer) => Err(format!("the guest's frames are to be lost, and a connection to it is answered: {answer}")),
+    }
+}
+
+/// All frames of each interval go on at its end. Confirmed by a connection that nobody answers as soon as a guest does else: its answer
+/// is sent at the beginning of an interval.
+pub(crate) async fn delay_frames(live: &Live, step: usize, delay: Duration) -> Result<String, String> {
+    let interval = u32::try_from(delay.as_micros()).map_err(|e| e.to_string())?;
+    let base = of_all_frames(NetFilterDirection::all);
+    let buffer = qmp::FilterBufferProperties { base, interval };
+    let object = ObjectOptions::filter_buffer { id: filter(step), filter_buffer: buffer };
+    live.qmp.execute(qmp::object_add(object), LIMIT).await.map_err(|e| e.to_string())?;
+    live.netns.know_guest().map_err(|e| e.to_string())?;
+    let connection = Network::Namespace(&live.netns).connect(Netns::guest(DISCARD));
+    match time::timeout(SILENCE.min(delay), connection).await {
+        Err(_) => Ok(format!("a connection to the guest is not answered within {:?}", SILENCE.min(delay))),
+        Ok(_) => Err("the guest's frames are to be late, and a connection to it is answered at once".into()),
     }
 }
 
@@ -48,9 +65,9 @@ pub(crate) async fn answer(live: &Live) -> Result<Option<String>, String> {
 }
 
 /// Every write fails in a filter that is put above the disk, and the guest is made to write. Confirmed by QEMU having stopped it.
-pub(crate) async fn fail_writes(live: &Live, step: usize) -> Result<String, String> {
+pub(crate) async fn fail_writes(live: &Live, step: usize, error: DiskError) -> Result<String, String> {
     let deadline = time::now() + LIMIT;
-    put_broken_disk(live, step).await?;
+    put_broken_disk(live, step, error).await?;
     if let Ok(agent) = live.agent.present() {
         // Its answer may not come out any more.
         let _ = agent.start(WRITE, Duration::from_secs(1)).await;
@@ -76,6 +93,9 @@ pub(crate) fn cut_off_node(live: &Live) -> String {
 /// The step's fault is over.
 pub(crate) async fn mend(live: &Live, step: usize, fault: &Fault) -> Result<(), QmpError> {
     match fault {
+        Fault::NetworkLoss { delay: Some(_), .. } => {
+            live.qmp.execute(qmp::object_del { id: filter(step) }, LIMIT).await?;
+        }
         Fault::NetworkLoss { .. } => {
             live.qmp.execute(qmp::object_del { id: filter(step) }, LIMIT).await?;
             live.qmp.execute(qmp::chardev_remove { id: sink(step) }, LIMIT).await?;
@@ -93,7 +113,7 @@ pub(crate) async fn mend(live: &Live, step: usize, fault: &Fault) -> Result<(), 
     Ok(())
 }
 
-async fn put_broken_disk(live: &Live, step: usize) -> Result<(), String> {
+async fn put_broken_disk(live: &Live, step: usize, error: DiskError) -> Result<(), String> {
     let disks = live.qmp.execute(qmp::query_block {}, LIMIT).await.map_err(|e| e.to_string())?;
     let root = disks.into_iter().find(|disk| disk.device == ROOT_DRIVE);
     let found = root.and_then(|root| Some((root.qdev?, root.inserted?.node_name?)));
@@ -105,7 +125,10 @@ async fn put_broken_disk(live: &Live, step: usize) -> Result<(), String> {
         // From the beginning on.
         event: qmp::BlkdebugEvent::none,
         iotype: Some(qmp::BlkdebugIOType::write),
-        errno: Some(EIO),
+        errno: Some(match error {
+            DiskError::Broken => EIO,
+            DiskError::NoSpace => ENOSPC,
+        }),
         immediately: Some(true),
         once: None,
         sector: None,
@@ -160,17 +183,15 @@ async fn put_sink(live: &Live, step: usize, direction: Direction) -> Result<(), 
         Direction::In => NetFilterDirection::tx,
         Direction::Out => NetFilterDirection::rx,
     };
-    let base = qmp::NetfilterProperties {
-        netdev: NETDEV.into(),
-        queue: Some(queue),
-        status: None,
-        insert: None,
-        position: None,
-    };
+    let base = of_all_frames(queue);
     let redirect =
         qmp::FilterRedirectorProperties { base, indev: None, outdev: Some(sink(step)), vnet_hdr_support: None };
     let object = ObjectOptions::filter_redirector { id: filter(step), filter_redirector: redirect };
     live.qmp.execute(qmp::object_add(object), LIMIT).await.map(drop)
+}
+
+fn of_all_frames(queue: NetFilterDirection) -> qmp::NetfilterProperties {
+    qmp::NetfilterProperties { netdev: NETDEV.into(), queue: Some(queue), status: None, insert: None, position: None }
 }
 
 fn filter(step: usize) -> String {

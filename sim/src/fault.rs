@@ -4,6 +4,10 @@
 //! qemu-watchdog.md 9 says what each really does to a Debian guest. How a fault is brought about and seen is the worlds'
 //! business, not this module's: `world::Model` and `vmhealth-guests`.
 
+mod arguments;
+
+pub use arguments::*;
+
 use crate::time::Span;
 use crate::yaml;
 use schemars::JsonSchema;
@@ -150,6 +154,16 @@ faults! {
         #[serde(rename = "for")]
         lasting: Span,
     } = "cpuHog", TakesAWhile, Nothing, "{cpuHog: {for: 15s}}";
+    /// A program starts others until its limit of processes is reached, and holds it for the given span: that of its unit, or
+    /// that of `system.slice`, in which no service can start a program then.
+    ForkBomb {
+        /// How long.
+        #[serde(rename = "for")]
+        lasting: Span,
+        /// Which limit it is at; absent: its unit's.
+        #[serde(default)]
+        limit: PidsLimit,
+    } = "forkBomb", TakesAWhile, Nothing, "{forkBomb: {for: 15s}}, or with limit: slice beside for";
     /// The kernel of each vCPU loops with interrupts off: nothing in the guest runs again, and it says nothing of it.
     KernelHang = "kernelHang", TakesAWhile, Nothing, "kernelHang";
     /// The kernel of each vCPU loops for the given span, and takes interrupts all the while: no program runs. Its own detector says
@@ -213,13 +227,19 @@ faults! {
         /// Which frames are lost; absent: both.
         #[serde(default)]
         direction: Direction,
-    } = "networkLoss", AtOnce, Nothing, "{networkLoss: {for: 20s}}, or with a direction of in or out beside for";
+        /// No frame is lost, and all are late: those of each such interval go on at its end. A handshake takes one to two of them.
+        #[serde(default)]
+        delay: Option<Span>,
+    } = "networkLoss", AtOnce, Nothing, "{networkLoss: {for: 20s}}, or with a direction of in or out, or a delay of 3s, beside for";
     /// Writes to the guest's disk fail: QEMU stops it (`werror=stop`), KubeVirt lets it go on again and again.
     IoError {
         /// How long.
         #[serde(rename = "for")]
         lasting: Span,
-    } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}";
+        /// Why they fail; absent: the disk is broken.
+        #[serde(default)]
+        error: DiskError,
+    } = "ioError", AtOnce, Nothing, "{ioError: {for: 15s}}, or with error: noSpace beside for";
     /// The VM's node is lost to the cluster, which waits until it is back, or until somebody says that it is gone (the step
     /// `forceDeletePod`).
     NodeLost {
@@ -238,6 +258,9 @@ faults! {
     } = "slowBoot", TakesAWhile, Nothing, "{slowBoot: {by: 60s}}";
     /// No later boot of this VM comes to its end. A new VMI's does not, either.
     BootLoop(BootLoop) = "bootLoop", TakesAWhile, Nothing, "{bootLoop: panic}, or {bootLoop: noService}";
+    /// `reboot` in the guest, as an update does it: each of so many boots waits before its services start, and all but the last
+    /// reboot again then.
+    LongReboot(LongReboot) = "longReboot", TakesAWhile, Nothing, "{longReboot: {reboots: 3, each: 2m}}";
     /// `poweroff` in the guest.
     GuestPoweroff = "guestPoweroff", AtOnce, Nothing, "guestPoweroff";
     /// `reboot` in the guest.
@@ -286,7 +309,7 @@ impl Fault {
     /// itself knows.
     pub fn lasts(&self) -> Option<Span> {
         match self {
-            Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting } => Some(*lasting),
+            Fault::NetworkLoss { lasting, .. } | Fault::IoError { lasting, .. } => Some(*lasting),
             Fault::NodeLost { lasting, .. } => *lasting,
             _ => None,
         }
@@ -324,142 +347,4 @@ impl Fault {
         };
         of_daemon || self.ends_kernel()
     }
-}
-
-/// Which of a guest's frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Direction {
-    /// All of them.
-    #[default]
-    Both,
-    /// Those to the guest.
-    In,
-    /// The guest's own.
-    Out,
-}
-
-/// How a node is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum NodeLoss {
-    /// Nothing outside of it reaches it, and it reaches nothing: its guests run on, and its kubelet goes on probing them.
-    #[default]
-    CutOff,
-    /// It has no power, and no guests any more.
-    PowerLoss,
-}
-
-/// What the guest's health server does.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Health {
-    /// Answer with this HTTP status.
-    Status(u16),
-    /// Answer 302 with this Location.
-    Redirect(String),
-    /// Accept and never answer.
-    Hang,
-    /// Answer 200 after this span.
-    Slow(Span),
-    /// Stop the service: the port is closed.
-    Stop,
-    /// Start the service.
-    Start,
-}
-
-/// What happens to a unit.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum UnitFault {
-    /// `systemctl stop`.
-    Stop(UnitName),
-    /// SIGSTOP to each of its processes: systemd does not notice, and its sockets still accept.
-    Freeze(UnitName),
-    /// `systemctl restart`.
-    Restart(UnitName),
-}
-
-impl UnitFault {
-    /// The unit.
-    pub fn unit(&self) -> &UnitName {
-        match self {
-            UnitFault::Stop(unit) | UnitFault::Freeze(unit) | UnitFault::Restart(unit) => unit,
-        }
-    }
-}
-
-/// Units that have faults of their own, which say what follows: their names without `.service`, and those faults.
-const OWN_FAULTS: [(&str, &str); 4] = [
-    ("watchdog", "killWatchdog or stopWatchdog"),
-    ("wd_keepalive", "killWatchdog or stopWatchdog"),
-    ("qemu-guest-agent", "stopAgent or hangAgent"),
-    ("qemu-ga", "stopAgent or hangAgent"),
-];
-
-/// The unit that the server of the guest profile runs as, which the model knows.
-pub const HEALTH_UNIT: &str = "vmhealth-health.service";
-
-/// A systemd unit's whole name, which a shell takes as one word: `nginx.service`. Read without its type it is a service.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct UnitName(String);
-
-impl TryFrom<String> for UnitName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
-        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(known) {
-            return Err(format!("{text:?} is not a unit's name like nginx.service"));
-        }
-        let name = text.strip_suffix(".service").unwrap_or(&text);
-        match OWN_FAULTS.iter().find(|(unit, _)| *unit == name) {
-            Some((_, faults)) => Err(format!("{text} has faults of its own: {faults}")),
-            None if text.contains('.') => Ok(UnitName(text)),
-            None => Ok(UnitName(text + ".service")),
-        }
-    }
-}
-
-impl UnitName {
-    /// `nginx.service`
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why no boot comes to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum BootLoop {
-    /// The kernel panics before the guest's services start.
-    Panic,
-    /// The health server of the guest profile is never started.
-    NoService,
-}
-
-/// Whom the kernel's OOM killer takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum OomVictim {
-    /// The watchdog daemon, after its exemption is taken from it.
-    Watchdog,
-    /// The guest agent.
-    Agent,
-    /// The health server.
-    Service,
-    /// Not in the guest: virt-launcher and QEMU, whose container is over its memory limit (`OOMKilled`).
-    Container,
-}
-
-/// How far a clock is set.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum ClockJump {
-    /// Into the future.
-    Forward(Span),
-    /// Into the past.
-    Back(Span),
 }

@@ -12,7 +12,7 @@ use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
 use vmhealth_sim::manifest::{Handler, PodProbe, Probe};
-use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim};
+use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim, PidsLimit};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
 use vmhealth_sim::world::{self, Timings};
@@ -28,8 +28,8 @@ that scenario's probe or heartbeat, or that the detector never noticed although 
 
 Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose end KubeVirt sees by itself (`sim/docs/kubevirt-health.md` 7.4), and
 `nodeLost`, which Kubernetes sees (7.7). Nor `unit`, `dropPort` and `command`: who sees those depends on what your own service is; of a probed service, what
-`unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`. Nor `slowBoot` and `bootLoop`: they break no guest that runs, and whoever
-looks at the next boot sees it as long as it takes (the scenarios `slow-boot` and `boot-loop` say what comes of that).
+`unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`. Nor `slowBoot`, `bootLoop` and `longReboot`: they break no guest that runs, and whoever
+looks at the next boot sees it as long as it takes (the scenarios `slow-boot`, `boot-loop` and `long-reboot` say what comes of that).
 
 A soft lockup lasts as long as it is told to, and is seen by its panic only with `kernel.softlockup_panic`; a hung task without `kernel.hung_task_panic` is seen by
 nobody but whoever reads the console.
@@ -46,19 +46,22 @@ const ENDS: [FaultKind; 5] = [
 ];
 
 /// What these do is the user's own service's business.
-const OWN: [FaultKind; 5] = [
+const OWN: [FaultKind; 6] = [
     FaultKind::Unit,
     FaultKind::DropPort,
     FaultKind::Command,
     // These are the next boot's.
     FaultKind::SlowBoot,
     FaultKind::BootLoop,
+    FaultKind::LongReboot,
 ];
 
 /// A row of its own: the same interrupt is logged by one kernel and is a panic of another.
 const NMI_PANICS: &str = "nmi: unknownNmiPanic";
 /// Likewise.
 const TASK_PANICS: &str = "hungTask: hungTaskPanic";
+/// Likewise: at its own limit, or at everybody's.
+const SLICE_FULL: &str = "forkBomb: slice";
 
 const COLUMNS: [&str; 11] = [
     "readiness http",
@@ -88,6 +91,7 @@ fn row(fault: &Fault) -> String {
         Fault::Nmi { panics: false } => "nmi".into(),
         Fault::Nmi { panics: true } => NMI_PANICS.into(),
         Fault::HungTask { panics: true, .. } => TASK_PANICS.into(),
+        Fault::ForkBomb { limit: PidsLimit::Slice, .. } => SLICE_FULL.into(),
         // Its end is no detector's business.
         Fault::OomKill { of: OomVictim::Container } => "oomKill: container".into(),
         other => other.kind().to_string(),
@@ -101,6 +105,7 @@ fn rows() -> Vec<String> {
         FaultKind::Health => ["stop", "hang", "slow", "status", "redirect"].map(|w| format!("health: {w}")).to_vec(),
         FaultKind::OomKill => ["watchdog", "agent", "service"].map(|victim| format!("oomKill: {victim}")).to_vec(),
         FaultKind::Nmi => vec!["nmi".into(), NMI_PANICS.into()],
+        FaultKind::ForkBomb => vec!["forkBomb".into(), SLICE_FULL.into()],
         FaultKind::HungTask => vec!["hungTask".into(), TASK_PANICS.into()],
         other => vec![other.to_string()],
     };

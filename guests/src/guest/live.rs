@@ -60,8 +60,6 @@ pub struct Live {
     pub(crate) counts_in_panic: bool,
     /// Why nobody can tell how it ended.
     pub(crate) lost: Arc<OnceLock<String>>,
-    /// The host has no room for what the guest writes to its disk.
-    pub(crate) full: Arc<AtomicBool>,
     /// QEMU has told of its kernel's panic.
     pub(crate) panicked: Arc<AtomicBool>,
     /// Somebody here has sent it a signal.
@@ -155,15 +153,11 @@ pub(super) async fn pump(
     to_us: mpsc::UnboundedSender<GuestEvent>,
     mut started: bool,
     lost: Arc<OnceLock<String>>,
-    full: Arc<AtomicBool>,
     panicked: Arc<AtomicBool>,
 ) {
     let (mut io_error, mut ending) = (false, false);
     let mut take = |event: QmpEvent| {
         let at = event.at.unwrap_or_else(time::wall);
-        if event.data.get("nospace").and_then(Value::as_bool) == Some(true) {
-            full.store(true, Ordering::Relaxed);
-        }
         let Some(mut event) = domain_event(&event) else { return };
         // `cont` after -S: the guest's first breath.
         if event == DomainEvent::Resume && !std::mem::replace(&mut started, true) {
@@ -171,9 +165,9 @@ pub(super) async fn pump(
         }
         match event {
             // Each request that was under way fails.
-            DomainEvent::IoError if std::mem::replace(&mut io_error, true) => return,
+            DomainEvent::IoError | DomainEvent::NoSpace if std::mem::replace(&mut io_error, true) => return,
             // What was under way when QEMU was told to end, it gives up by itself.
-            DomainEvent::IoError if ending => return,
+            DomainEvent::IoError | DomainEvent::NoSpace if ending => return,
             DomainEvent::Shutdown { .. } => ending = true,
             DomainEvent::Resume => io_error = false,
             DomainEvent::Panicked { .. } => panicked.store(true, Ordering::Relaxed),
@@ -220,7 +214,10 @@ fn domain_event(event: &QmpEvent) -> Option<DomainEvent> {
         "RESET" => DomainEvent::Reset { reason: text("reason").into() },
         "SHUTDOWN" => DomainEvent::Shutdown { reason: text("reason").into() },
         "POWERDOWN" => DomainEvent::Powerdown,
-        "BLOCK_IO_ERROR" if text("action") == "stop" => DomainEvent::IoError,
+        "BLOCK_IO_ERROR" if text("action") == "stop" => match event.data.get("nospace").and_then(Value::as_bool) {
+            Some(true) => DomainEvent::NoSpace,
+            _ => DomainEvent::IoError,
+        },
         "STOP" => DomainEvent::Stop,
         "RESUME" => DomainEvent::Resume,
         "GUEST_PANICKED" => DomainEvent::Panicked { action: text("action").into() },

@@ -174,9 +174,9 @@ impl Prepared {
             qmp.execute(qmp::cont {}, QMP_LIMIT).await?;
         }
         let lost = Arc::new(OnceLock::new());
-        let [panicked, full] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let panicked = Arc::new(AtomicBool::new(false));
         let (speed, place) = clock.map(|(speed, place, _)| (speed, place)).unzip();
-        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone(), full.clone(), panicked.clone());
+        let pumping = pump(child, from_qmp, port, to_us, paused, lost.clone(), panicked.clone());
         tokio::spawn(async move {
             pumping.await;
             // Its time is waited for until its end was told.
@@ -197,7 +197,6 @@ impl Prepared {
             cpus,
             counts_in_panic,
             lost,
-            full,
             panicked,
             signalled: Cell::default(),
             node_cut_off: Cell::default(),

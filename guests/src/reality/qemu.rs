@@ -18,7 +18,6 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -344,7 +343,8 @@ fn interference(event: &DomainEvent, guest: &Live) -> Option<String> {
         DomainEvent::Shutdown { reason: ShutdownCause::HostSignal } if !ours => {
             Some("QEMU was ended by a signal of somebody else's".to_owned())
         }
-        DomainEvent::IoError if guest.full.load(Ordering::Relaxed) => {
+        // No fault of the scenario makes it say so.
+        DomainEvent::NoSpace if guest.disk_below.borrow().is_none() => {
             Some(format!("the host has no room for what the guest writes to its disk: {}", guest.scratch().display()))
         }
         DomainEvent::Exited(exit) => match (guest.lost.get(), exit) {

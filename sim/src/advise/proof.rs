@@ -231,7 +231,7 @@ impl Bench<'_> {
         let to_guest = |p: &Probe| matches!(self.vm.vmi.destination(&p.handler), Some(Ok(Destination::Guest { .. })));
         let mut all = vec![Fault::CpuHog { lasting }];
         if liveness.is_some_and(to_guest) {
-            all.push(Fault::NetworkLoss { lasting, direction: Direction::Both });
+            all.push(Fault::NetworkLoss { lasting, direction: Direction::Both, delay: None });
         }
         if liveness.is_some_and(|p| matches!(p.handler, Handler::GuestAgentPing | Handler::Exec { .. })) {
             all.push(Fault::HangAgent { lasting });

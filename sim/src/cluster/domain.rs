@@ -34,6 +34,8 @@ pub struct Domain {
     user_paused: bool,
     /// A disk has failed since they last went on.
     io_error: bool,
+    /// It had no space.
+    no_space: bool,
     end: Option<ShutoffReason>,
     exited: bool,
     last_reset: Option<Time>,
@@ -63,7 +65,10 @@ impl Domain {
                 self.end.get_or_insert(ShutoffReason::Panicked);
             }
             DomainEvent::Stop => self.stopped = true,
-            DomainEvent::IoError => self.io_error = true,
+            DomainEvent::IoError | DomainEvent::NoSpace => {
+                self.io_error = true;
+                self.no_space = *event == DomainEvent::NoSpace;
+            }
             DomainEvent::Resume => {
                 self.stopped = false;
                 self.user_paused = false;
@@ -107,6 +112,11 @@ impl Domain {
             (false, false) => None,
         };
         reason.filter(|_| self.stands_still())
+    }
+
+    /// What virt-launcher says of the disk that has failed (kubevirt-health.md 7.5).
+    pub fn disk_error(&self) -> &'static str {
+        if self.no_space { "not enough space on volume" } else { "IO error at the volume" }
     }
 
     /// A user has paused it.

@@ -226,7 +226,8 @@ impl Vmi {
             DomainEvent::Stop if self.domain.to_be_resumed() => {
                 self.seen_going_on_at = None;
                 if self.domain.paused().is_some() {
-                    self.tell(VmiReason::IoError, WARNING, "VM Paused due to IO error at the volume: root");
+                    let message = format!("VM Paused due to {}: root", self.domain.disk_error());
+                    self.tell(VmiReason::IoError, WARNING, &message);
                 }
                 self.resume(at);
             }

@@ -8,7 +8,8 @@ mod steps;
 use super::io::*;
 use super::timer::Timer;
 use crate::cluster::{
-    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Phase, Retries, VmController, Vmi, VmiOutput,
+    Chance, Churn, Conditions, Decision, DomainEvent, KubevirtVersion, Migration, Phase, Retries, VmController, Vmi,
+    VmiOutput,
 };
 use crate::manifest::{VirtualMachine, VmiSpec};
 use crate::scenario::{FinalState, Judge, Script, Spec, Step, Verdict};
@@ -109,6 +110,8 @@ pub struct Engine {
     copied: Conditions,
     vm_ready: Option<VmReady>,
     traffic: Option<Connection>,
+    /// Of the present VMI.
+    migration: Option<Migration>,
     /// Something was done to a guest.
     touched: bool,
     trace: Trace,
@@ -135,6 +138,7 @@ impl Engine {
             config,
             vmi: None,
             created: 0,
+            migration: None,
             refused: None,
             timers: Timers::default(),
             deletion_logged: false,

@@ -3,8 +3,18 @@
 /// What the engine itself waits for; its VMI, controller, script and judge have their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// The present VMI's migration is over.
-    MigrationOver,
+    /// The migration of the VMI with this number is over.
+    MigrationOver {
+        /// The VMI's number.
+        vmi: u32,
+        /// Its target was killed.
+        failed: bool,
+    },
+    /// It is tried again.
+    MigrationAgain {
+        /// The VMI's number.
+        vmi: u32,
+    },
     /// What a step broke for a while is whole again, if it is still that VMI's.
     FaultOver {
         /// The VMI's number.

@@ -119,7 +119,7 @@ impl<'a> Episode<'a> {
         let mut is_stopped = false;
         let resumed = |e: &&Entry| match e.event {
             Event::Qemu(DomainEvent::Resume) => std::mem::take(&mut is_stopped),
-            Event::Qemu(DomainEvent::IoError) => {
+            Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => {
                 is_stopped = true;
                 false
             }
@@ -171,7 +171,7 @@ impl<'a> Episode<'a> {
             Event::Published(kind, ProbeResult::Failure) => Some(Notice::Probe(*kind, self.flip(*kind, entry.at))),
             Event::Qemu(DomainEvent::Watchdog(_)) => Some(Notice::Watchdog),
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
-            Event::Qemu(DomainEvent::IoError) => Some(Notice::IoError),
+            Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => Some(Notice::IoError),
             Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),
             Event::Ready(Ready::NodeLost) => Some(Notice::NodeLost),
             // Nobody is left there who could notice.

@@ -81,7 +81,8 @@ fn why_no_watchdog(spec: &Spec, episode: &Episode<'_>, noticed: bool) -> String 
         Event::WatchdogHolder(name) => Some(name.as_str()),
         _ => None,
     });
-    let is_stopped = episode.of_vmi().any(|e| e.event == Event::Qemu(DomainEvent::IoError));
+    let is_stopped =
+        episode.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace)));
     match (holder.last().filter(|name| *name != "nobody"), episode.fault.stops_pets()) {
         _ if !spec.guest.has_watchdog_daemon() => "nothing in the guest has armed it".to_owned(),
         (Some(name), _) => format!("{name} took over and pets it"),

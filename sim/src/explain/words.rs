@@ -167,7 +167,7 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
     for entry in episode.after {
         match &entry.event {
             Event::Endpoint(false) => say("taken out of the endpoints: clients of a Service go elsewhere".into()),
-            Event::Qemu(DomainEvent::IoError) => say(match episode.resumes() {
+            Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => say(match episode.resumes() {
                 0 => "QEMU stopped the guest, and virt-handler did not let it go on".to_owned(),
                 n => format!("QEMU stopped the guest; virt-handler let it go on {}", counted(n as u64, "time")),
             }),

@@ -2,7 +2,7 @@
 
 use super::file::{Happens, Incident};
 use super::plan::Outside;
-use crate::fault::{Direction, Fault, NodeLoss};
+use crate::fault::{Direction, DiskError, Fault, NodeLoss};
 use crate::manifest::VirtualMachine;
 use crate::scenario::UserRequest;
 use crate::time::Span;
@@ -29,9 +29,11 @@ impl Incident {
             Happens::NodeDown { lasting } => lost(*lasting, NodeLoss::PowerLoss),
             Happens::NodeCutOff { lasting } => lost(*lasting, NodeLoss::CutOff),
             Happens::NetworkBlip { lasting } => {
-                breaks(Fault::NetworkLoss { lasting: *lasting, direction: Direction::Both })
+                breaks(Fault::NetworkLoss { lasting: *lasting, direction: Direction::Both, delay: None })
             }
-            Happens::StorageErrors { lasting } => breaks(Fault::IoError { lasting: *lasting }),
+            Happens::StorageErrors { lasting } => {
+                breaks(Fault::IoError { lasting: *lasting, error: DiskError::Broken })
+            }
             Happens::Fault(fault) => breaks(fault.clone()),
             Happens::Drain { migration } => {
                 let turn = if vm.vmi.migrates_on_drain { number / MIGRATIONS } else { 0 };

@@ -13,7 +13,8 @@ mod user;
 mod window;
 
 pub use crate::fault::{
-    BootLoop, ClockJump, Direction, Fault, FaultKind, HEALTH_UNIT, Health, NodeLoss, OomVictim, UnitFault, UnitName,
+    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LongReboot, NodeLoss, OomVictim,
+    PidsLimit, UnitFault, UnitName,
 };
 pub use crate::time::Span;
 pub use alive::Alive;

@@ -3,13 +3,19 @@
 use super::file::{Scenario, Spec};
 use super::pattern::Pattern;
 use super::user::UserRequest;
-use crate::fault::FaultKind;
+use crate::fault::{Direction, Fault, FaultKind};
 use crate::manifest::{self, WatchdogModel};
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
+use std::time::Duration;
 
 /// Debian's daemon wants more than its interval, seconds.
 const SHORTEST_HEARTBEAT: u32 = 3;
+
+/// Within it, what is sent and what is not answered could not be told from a slow host.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+/// QEMU's filter counts microseconds in 32 bits.
+const LONGEST_DELAY: Duration = Duration::from_secs(600);
 
 /// Why a scenario file cannot be used: everything that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +156,15 @@ fn of_the_steps(spec: &Spec) -> Vec<String> {
         for probe in step.user.iter().flat_map(UserRequest::edited_probes) {
             let error = manifest::read_probe(&probe.to_string()).err();
             wrong.extend(error.map(|e| format!("spec.steps[{i}].user.edit: {e}")));
+        }
+        if let Some(Fault::NetworkLoss { delay: Some(delay), direction, .. }) = &step.fault {
+            if !(SHORTEST_DELAY..=LONGEST_DELAY).contains(&delay.0) {
+                wrong.push(format!("spec.steps[{i}].fault.networkLoss.delay: expected 100ms to 10m"));
+            }
+            if *direction != Direction::Both {
+                let expected = "a delay is of both directions: leave direction out";
+                wrong.push(format!("spec.steps[{i}].fault.networkLoss: {expected}"));
+            }
         }
         if let Some(fault) = &step.fault
             && let Some(lacks) = spec.guest.lacks(fault)

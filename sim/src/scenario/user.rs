@@ -4,6 +4,7 @@ use crate::manifest::{self, Grace, Probe, VmiSpec};
 use crate::time::Span;
 use crate::trace::Request;
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// A user's request to the API.
@@ -54,6 +55,22 @@ pub enum UserRequest {
     RemoveAnnotation(VmiAnnotation),
     /// `kubectl edit vm`: the template changes, the VMI that runs does not.
     Edit(TemplateEdit),
+    /// `kubectl scale vmpool`, which no scenario can ask for.
+    #[schemars(skip)]
+    Scale(OfAPool),
+}
+
+/// What only a VirtualMachinePool can be asked for: there is no value of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OfAPool {}
+
+impl<'de> Deserialize<'de> for OfAPool {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<OfAPool, D::Error> {
+        Err(D::Error::custom(
+            "scale is of a VirtualMachinePool, and a scenario has one VirtualMachine: what scaling up does to it is its creation, what \
+             scaling down does is user: delete; many VMs beside each other are a fleet file (vmhealth fleet)",
+        ))
+    }
 }
 
 impl UserRequest {
@@ -75,6 +92,7 @@ impl UserRequest {
             UserRequest::Delete => Request::Delete,
             UserRequest::Migrate { .. } => Request::Migrate,
             UserRequest::Edit(_) => Request::Edit,
+            UserRequest::Scale(never) => match *never {},
         }
     }
 

@@ -25,6 +25,8 @@ texts! {
         Powerdown => "POWERDOWN";
         /// `BLOCK_IO_ERROR` with the action `stop`; several before the guest goes on are one.
         IoError => "BLOCK_IO_ERROR";
+        /// The same where `data.nospace` is true: what the disk lies on is full.
+        NoSpace => "BLOCK_IO_ERROR nospace";
         /// `STOP`.
         Stop => "STOP";
         /// `RESUME`.

@@ -5,12 +5,12 @@
 use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::ProbeRequest;
 use crate::devices::LinuxWatchdog;
-use crate::fault::FaultKind;
+use crate::fault::{DiskError, FaultKind, LongReboot};
 use crate::kubelet::{Attempt, ProbeKind, Verdict};
 use crate::manifest::{Destination, WatchdogModel};
 use crate::scenario::{GuestProfile, Health, Keepalive};
 use crate::time::Time;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
@@ -124,6 +124,8 @@ pub(super) enum InGuest {
     PowerOff,
     /// A detector of its kernel's panics.
     Panic,
+    /// A boot of its update reboots again.
+    RebootsAgain,
     /// `kernel.panic` is over.
     PanicTimer,
     /// A breakage of this kind, which the fault had a span for, is over.
@@ -164,10 +166,14 @@ pub(super) struct Guest {
     pub(super) pinged: BTreeSet<ProbeKind>,
     /// The steps that have its frames lost.
     pub(super) cut_off_by: BTreeSet<usize>,
+    /// The steps that have its frames late, and by how much.
+    pub(super) delayed_by: BTreeMap<usize, Duration>,
     /// The steps that have its writes fail.
-    pub(super) io_errors_of: BTreeSet<usize>,
+    pub(super) io_errors_of: BTreeMap<usize, DiskError>,
     /// Its node reaches nobody, and nobody it.
     pub(super) node_cut_off: bool,
+    /// The boots of an update that are still to come; on its own disk.
+    pub(super) update: Option<LongReboot>,
     /// Its boot takes what its node has for boots.
     pub(super) booting: bool,
     /// The engine waits for the guest to be verified.
@@ -195,7 +201,9 @@ impl Guest {
             deferred: Vec::new(),
             pinged: BTreeSet::new(),
             cut_off_by: BTreeSet::new(),
-            io_errors_of: BTreeSet::new(),
+            delayed_by: BTreeMap::new(),
+            update: None,
+            io_errors_of: BTreeMap::new(),
             node_cut_off: false,
             booting: true,
             verifying: false,
@@ -214,6 +222,8 @@ impl Guest {
             watchdog,
             watched: self.watched,
             cut_off_by: std::mem::take(&mut self.cut_off_by),
+            delayed_by: std::mem::take(&mut self.delayed_by),
+            update: self.update,
             io_errors_of: std::mem::take(&mut self.io_errors_of),
             node_cut_off: self.node_cut_off,
             ..Guest::new(&self.profile, None, now)
@@ -259,6 +269,13 @@ impl Guest {
         self.paused_at.is_none() && self.cut_off_by.is_empty()
     }
 
+    /// How much later than on a network without delay `crossings` frames in turn arrive, on average: what is sent at any moment waits for
+    /// half an interval, and what comes of it for a whole one.
+    pub(super) fn late_by(&self, crossings: u32) -> Duration {
+        let delay: Duration = self.delayed_by.values().sum();
+        delay * crossings - delay / 2
+    }
+
     /// Its service answers whoever reaches it; of a guest without one, its agent is there.
     pub(super) fn is_serving(&self) -> bool {
         let reached = self.userspace_runs() && self.reachable() && !self.node_cut_off && self.dropped.is_empty();
@@ -302,6 +319,9 @@ impl Guest {
             ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent_answers() => {
                 (timeout.min(LIBVIRT_AGENT_LIMIT), attempt(Verdict::Failure, "guest agent does not answer"))
             }
+            ProbeRequest::Exec { .. } if self.is_broken(FaultKind::ForkBomb) => {
+                (answer, attempt(Verdict::Failure, "guest-exec failed: Resource temporarily unavailable"))
+            }
             ProbeRequest::Exec { .. } if self.is_broken(FaultKind::FsFreeze) => {
                 (answer, attempt(Verdict::Failure, "guest-exec has been disabled: the agent is in frozen state"))
             }
@@ -310,14 +330,25 @@ impl Guest {
             ProbeRequest::Http { to, .. } | ProbeRequest::Tcp { to } => {
                 let kernel_answers = matches!(self.kernel, Kernel::Up | Kernel::GoingDown) && self.reachable();
                 let listens = self.health && self.serves(to.port());
-                match (request, to) {
+                let (length, attempt) = match (request, to) {
                     (_, Destination::NotForwarded { .. }) => (answer, attempt(Verdict::Failure, "connection refused")),
-                    _ if !kernel_answers || self.dropped.contains(&to.port()) => late,
-                    (ProbeRequest::Http { .. }, _) if listens && self.is_starved() => late,
+                    _ if !kernel_answers || self.dropped.contains(&to.port()) => late.clone(),
+                    (ProbeRequest::Http { .. }, _) if listens && self.is_starved() => late.clone(),
                     _ if !listens => (answer, attempt(Verdict::Failure, "connection refused")),
+                    // It starts a process for each connection.
+                    (ProbeRequest::Http { .. }, _) if self.is_broken(FaultKind::ForkBomb) => {
+                        (answer, attempt(Verdict::Failure, "EOF"))
+                    }
                     (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),
                     _ => (answer, attempt(Verdict::Success, "")),
-                }
+                };
+                let crossings = match (request, to) {
+                    (_, Destination::NotForwarded { .. }) => return (length, attempt),
+                    (ProbeRequest::Http { .. }, _) if listens => HTTP_CROSSINGS,
+                    _ => TCP_CROSSINGS,
+                };
+                let length = length + self.late_by(crossings);
+                if length < timeout { (length, attempt) } else { late }
             }
         }
     }
@@ -382,6 +413,10 @@ impl Guest {
     }
 }
 
+/// SYN and its answer.
+const TCP_CROSSINGS: u32 = 2;
+/// Then the request and its answer.
+pub(super) const HTTP_CROSSINGS: u32 = 4;
 /// The port of the profile's health server (that of OpenShift's documentation).
 pub(super) const HEALTH_PORT: u16 = 1500;
 /// Its only page; what is below it exists too.

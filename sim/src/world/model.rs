@@ -7,7 +7,7 @@ mod outside;
 mod steady;
 
 use super::driver::World;
-use super::guest::{Guest, InGuest, Kernel, Timings, WatchdogHolder};
+use super::guest::{Guest, HTTP_CROSSINGS, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
 use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 pub(super) use steady::Petting;
+
+/// For one whole connection of the traffic client.
+const CLIENT_LIMIT: Duration = Duration::from_secs(2);
 
 /// What happens in the virtual world. Guest events carry the boot they belong to.
 #[derive(Debug, Clone)]
@@ -278,6 +281,7 @@ impl Model {
             }
             InGuest::Settled => self.verify(now, vmi),
             InGuest::Panic => self.panic(now, vmi),
+            InGuest::RebootsAgain => self.reset(now, vmi),
             InGuest::PanicTimer => self.reset(now, vmi),
             InGuest::Over(kind) => self.mend(now, vmi, kind),
             InGuest::PortBack(port) => {
@@ -412,10 +416,11 @@ impl Model {
     }
 
     fn resume(&mut self, now: Time, vmi: u32) {
+        let failed = self.failed_write(vmi);
         let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.paused_at.is_some()) else { return };
-        if !guest.io_errors_of.is_empty() {
+        if let Some(failed) = failed {
             // The first thing that QEMU does is what failed before.
-            for event in [DomainEvent::Resume, DomainEvent::IoError, DomainEvent::Stop] {
+            for event in [DomainEvent::Resume, failed, DomainEvent::Stop] {
                 self.tell_domain(now, vmi, event);
             }
             return;
@@ -472,6 +477,10 @@ impl Model {
             Fault::SlowBoot { .. } | Fault::BootLoop(_) => self.spoil_boots(fault),
             Fault::GuestPoweroff => self.shut_down(now, vmi),
             Fault::GuestReboot => self.reset(now, vmi),
+            Fault::LongReboot(update) => {
+                guest.update = Some(*update);
+                self.reset(now, vmi);
+            }
             Fault::PowerButton => self.power_button(now, vmi),
             inside => self.break_inside(now, vmi, inside),
         }
@@ -482,7 +491,8 @@ impl Model {
         let port = self.spec.traffic.as_ref().map(|t| t.port);
         let answers = guest.is_some_and(|g| g.health && g.userspace_runs() && g.reachable() && !g.node_cut_off)
             && port.is_some_and(|p| guest.is_some_and(|g| g.serves(p)) && self.vmi.forwards(p))
-            && guest.is_some_and(|g| port.is_none_or(|p| !g.dropped.contains(&p)));
+            && guest.is_some_and(|g| port.is_none_or(|p| !g.dropped.contains(&p)))
+            && guest.is_some_and(|g| g.late_by(HTTP_CROSSINGS) < CLIENT_LIMIT && !g.is_broken(FaultKind::ForkBomb));
         if answers { Connection::Delivered } else { Connection::Lost }
     }
 }

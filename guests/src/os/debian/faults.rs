@@ -4,7 +4,7 @@
 
 use super::super::interface::{Breakage, LACKS, SAYS};
 use super::{DAEMON, WHO_TAKES_OVER};
-use vmhealth_sim::scenario::{ClockJump, Fault, HEALTH_UNIT, OomVictim, UnitFault};
+use vmhealth_sim::scenario::{ClockJump, Fault, HEALTH_UNIT, OomVictim, PidsLimit, UnitFault};
 
 const HANG_AGENT: &str = r#"kill -STOP $pid
 until grep -q '^State:.*T' /proc/$pid/status; do
@@ -155,13 +155,43 @@ sleep $span
 for v in -4 -6; do ip $v rule del $rule blackhole 2>/dev/null; done
 "#;
 
+/// Children that sleep: what is scarce is processes, and neither memory nor the CPU. A place that others give up is taken again. A
+/// limit that is set to what there is, and some: a real one would take more memory than such a guest has.
+const FORK_BOMB: &str = r#"group=/sys/fs/cgroup$(cut -d: -f3- /proc/self/cgroup)
+[ $limit = slice ] && group=/sys/fs/cgroup/system.slice
+[ -e $group/pids.max ] || lack "$group has no limit of processes"
+was=$(cat $group/pids.max)
+echo $(($(cat $group/pids.current) + 64)) > $group/pids.max || lack "$group/pids.max cannot be set"
+perl - $span "$says$group has its $(cat $group/pids.max) processes" <<'END'
+use strict; use warnings; use Time::HiRes qw(time sleep);
+my ($span, $word) = @ARGV;
+my ($end, @children) = (0);
+while (!$end || time < $end) {
+    my $child = fork;
+    if (defined $child) {
+        if (!$child) { sleep $span + 60; exit }
+        push @children, $child;
+        next;
+    }
+    if (!$end) {
+        $end = time + $span;
+        open my $console, '>', '/dev/console' or exit 9;
+        syswrite $console, "$word\n";
+    }
+    sleep 0.05;
+}
+kill 9, @children;
+END
+echo $was > $group/pids.max
+"#;
+
 /// The shell's function of that program.
 fn lockup() -> String {
     format!("lockup() {{ perl - $1 $2 '{SAYS}' '{LACKS}' <<'END'; }}\n{LOCKUP}\nEND\n")
 }
 
 /// A unit's script: `say` and `lack` write to the console.
-fn unit(variables: &str, script: &str) -> Breakage {
+pub(super) fn unit(variables: &str, script: &str) -> Breakage {
     let say = format!("say() {{ echo \"{SAYS}$*\" > /dev/console; }}");
     let lack = format!("lack() {{ echo \"{LACKS}$*\" > /dev/console; exit 9; }}");
     Breakage::Unit(format!("{say}\n{lack}\n{variables}\n{script}"))
@@ -188,6 +218,14 @@ pub(super) fn script(fault: &Fault) -> Option<Breakage> {
         Fault::ClockJump(ClockJump::Forward(by)) => run(&format!("by={}", by.0.as_secs()), JUMP),
         Fault::ClockJump(ClockJump::Back(by)) => run(&format!("by=-{}", by.0.as_secs()), JUMP),
         Fault::CpuHog { lasting } => unit(&format!("span={}", lasting.0.as_secs().max(1)), HOG),
+        Fault::ForkBomb { lasting, limit } => {
+            let limit = match limit {
+                PidsLimit::Unit => "unit",
+                PidsLimit::Slice => "slice",
+            };
+            let span = lasting.0.as_secs_f64();
+            unit(&format!("span={span}\nlimit={limit}\nsays='{SAYS}'"), FORK_BOMB)
+        }
         Fault::KernelHang => unit("", &format!("{}lockup hang 0\n", lockup())),
         Fault::SoftLockup { lasting, panics } => {
             let variables = format!("span={}\npanics={}", lasting.0.as_secs_f64(), u8::from(*panics));

@@ -61,7 +61,7 @@ impl Vmi {
         Answer::Accepted
     }
 
-    /// Its migration begins. The pod that it would go on in is not modelled: from outside it is the same guest.
+    /// Its migration begins. Of the pod that it would go on in only the liveness is modelled: from outside it is the same guest.
     pub fn begin_migration(&mut self) -> Answer {
         if self.phase() != Phase::Running || self.node_is_lost() || self.deleting() || self.migrating {
             return Answer::Refused;

@@ -10,7 +10,9 @@ impl Engine {
     /// What a timer was set for comes about.
     pub(super) fn timer_due(&mut self, timer: Timer) {
         match timer {
-            Timer::MigrationOver => self.end_migration(),
+            Timer::MigrationOver { vmi, failed } => self.end_migration(vmi, failed),
+            Timer::MigrationAgain { vmi } if vmi == self.created => drop(self.begin_migration()),
+            Timer::MigrationAgain { .. } => {}
             Timer::FaultOver { vmi, step } => self.end_fault(vmi, step),
             Timer::VmiGone => {
                 self.vmi = None;

@@ -3,8 +3,8 @@
 use super::super::io::{FaultNews, Request};
 use super::super::timer::Timer;
 use super::Engine;
-use crate::cluster::{NodeMonitor, Vmi};
-use crate::manifest::{self, Grace};
+use crate::cluster::{Migration, NodeMonitor, Vmi};
+use crate::manifest::{self, Grace, PodProbe};
 use crate::scenario::{
     Due, Fault, FaultKind, OomVictim, StepAction, TemplateEdit, UserRequest, Verdict, VmiAnnotation, VmiAnnotations,
 };
@@ -76,7 +76,7 @@ impl Engine {
             UserRequest::Restart => self.controller.restart(phase),
             UserRequest::Pause => on_vmi(&mut self.vmi, |v, _| v.pause()),
             UserRequest::Unpause => on_vmi(&mut self.vmi, |v, _| v.unpause()),
-            UserRequest::Migrate { lasting } => self.migrate(lasting.0),
+            UserRequest::Migrate { lasting } => self.migrate(lasting.0, false),
             UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
             UserRequest::ForceDeletePod => on_vmi(&mut self.vmi, |v, _| v.force_delete_pod()),
             UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
@@ -85,6 +85,7 @@ impl Engine {
                 Answer::Accepted
             }
             UserRequest::Edit(edit) => self.edit(&edit),
+            UserRequest::Scale(never) => match never {},
         };
         self.log(self.now, Event::User(name, answer), String::new());
         self.show_restart_required();
@@ -101,7 +102,7 @@ impl Engine {
     /// What the eviction of its pod comes to (kubevirt-health.md 7.6).
     fn drain(&mut self, lasting: Duration) -> Answer {
         if self.made_from.migrates_on_drain {
-            self.migrate(lasting);
+            self.migrate(lasting, true);
             return Answer::Refused;
         }
         let now = self.now;
@@ -113,18 +114,35 @@ impl Engine {
         live.map_or(Answer::Refused, |v| v.pause_pings(&self.made_from, paused))
     }
 
-    fn migrate(&mut self, lasting: Duration) -> Answer {
-        let answer = self.vmi.as_mut().map_or(Answer::Refused, Vmi::begin_migration);
+    fn migrate(&mut self, lasting: Duration, evacuates: bool) -> Answer {
+        // One that is under way, or waits to be tried again, is the only one.
+        if self.vmi.as_ref().is_some_and(Vmi::migrating) {
+            return Answer::Refused;
+        }
+        self.migration = Some(Migration::new(lasting, evacuates));
+        self.begin_migration()
+    }
+
+    /// The target has the template that the VMI was made from; edits are not its business.
+    pub(super) fn begin_migration(&mut self) -> Answer {
+        let (Some(vmi), Some(migration)) = (&mut self.vmi, &self.migration) else { return Answer::Refused };
+        let answer = vmi.begin_migration();
         if answer == Answer::Accepted {
-            self.timers.set(Timer::MigrationOver, self.now + lasting);
+            let liveness = self.made_from.liveness.as_ref().map(PodProbe::from);
+            let container_at = self.now + self.config.churn.schedule + self.config.churn.container_start;
+            let (over, failed) = migration.end(liveness.as_ref(), self.version, self.now, container_at);
+            self.timers.set(Timer::MigrationOver { vmi: self.created, failed }, over);
         }
         answer
     }
 
-    /// Its migration is over.
-    pub(super) fn end_migration(&mut self) {
-        if let Some(vmi) = &mut self.vmi {
-            vmi.end_migration();
+    /// Its migration is over. The guest has never left; its target, if that was killed, is replaced by another one later.
+    pub(super) fn end_migration(&mut self, number: u32, failed: bool) {
+        let Some(vmi) = self.vmi.as_mut().filter(|_| number == self.created) else { return };
+        vmi.end_migration();
+        let wait = self.migration.as_mut().filter(|_| failed).and_then(Migration::wait);
+        if let Some(wait) = wait.filter(|_| !vmi.phase().is_final()) {
+            self.timers.set(Timer::MigrationAgain { vmi: number }, self.now + wait);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::bad_boots::BadBoots;
 use super::{Guest, Happening, InGuest, Kernel, Model};
-use crate::fault::BootLoop;
+use crate::fault::{BootLoop, LongReboot};
 use crate::time::Time;
 use crate::world::boot_times::BootTimes;
 use crate::world::guest::Timings;
@@ -69,7 +69,9 @@ impl Model {
             Kernel::Off | Kernel::GoingDown => false,
             Kernel::Panicked => waits(&|what| *what == InGuest::PanicTimer),
             Kernel::Booting | Kernel::Up if !guest.profile.health_server => guest.is_serving() || waits(&mends),
-            Kernel::Booting | Kernel::Up if !guest.health => waits(&|what| *what == InGuest::HealthUp),
+            Kernel::Booting | Kernel::Up if !guest.health => {
+                waits(&|what| matches!(what, InGuest::HealthUp | InGuest::RebootsAgain))
+            }
             // What it lacks else is broken for a span.
             Kernel::Booting | Kernel::Up => guest.answers_well(),
         }
@@ -87,6 +89,14 @@ impl Model {
         let BadBoots { wait, never } = self.bad_boots;
         if never == Some(BootLoop::Panic) {
             return self.milestone(now, t.basic, vmi, InGuest::Panic);
+        }
+        let update = self.guests.get_mut(&vmi).and_then(|guest| std::mem::take(&mut guest.update));
+        let wait = wait + update.map_or(Duration::ZERO, |update| update.each.0);
+        if let Some(LongReboot { reboots: 2.., .. }) = update {
+            if let Some(guest) = self.guests.get_mut(&vmi) {
+                guest.update = update.map(|update| LongReboot { reboots: update.reboots - 1, ..update });
+            }
+            return self.milestone(now, wait + t.basic, vmi, InGuest::RebootsAgain);
         }
         self.milestone(now, wait + t.agent, vmi, InGuest::AgentUp);
         if self.spec.guest.health_server && good_image && never.is_none() {
@@ -152,7 +162,8 @@ fn boots(guest: &Guest) -> bool {
 }
 
 fn is_milestone(what: &InGuest) -> bool {
-    matches!(what, InGuest::AgentUp | InGuest::HealthUp | InGuest::DaemonUp | InGuest::Settled)
+    use InGuest::{AgentUp, DaemonUp, HealthUp, RebootsAgain, Settled};
+    matches!(what, AgentUp | HealthUp | DaemonUp | RebootsAgain | Settled)
 }
 
 /// The same work at another pace. At the same one nothing is rounded.

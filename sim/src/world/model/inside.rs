@@ -5,7 +5,7 @@
 use super::{InGuest, Kernel, Model, WatchdogHolder};
 use crate::cluster::DomainEvent;
 use crate::engine::VmiInput;
-use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, OomVictim, UnitFault};
+use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, OomVictim, PidsLimit, UnitFault};
 use crate::time::{Span, Time};
 use crate::trace::PanicAction;
 use std::time::Duration;
@@ -19,6 +19,9 @@ impl Model {
             | Fault::FsFreeze { lasting }
             | Fault::DiskFull { lasting }
             | Fault::CpuHog { lasting } => self.broken_for(now, vmi, fault.kind(), *lasting),
+            // What its own unit's limit holds in, nobody else feels.
+            Fault::ForkBomb { limit: PidsLimit::Unit, .. } => {}
+            Fault::ForkBomb { limit: PidsLimit::Slice, lasting } => self.broken_for(now, vmi, fault.kind(), *lasting),
             Fault::KernelHang => {
                 if let Some(guest) = self.guests.get_mut(&vmi) {
                     guest.kernel = Kernel::Panicked;

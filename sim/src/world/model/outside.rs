@@ -4,7 +4,7 @@
 
 use super::Model;
 use crate::cluster::{DomainEvent, Exit};
-use crate::fault::{Fault, NodeLoss};
+use crate::fault::{DiskError, Fault, NodeLoss};
 use crate::time::Time;
 
 impl Model {
@@ -12,9 +12,10 @@ impl Model {
     pub(super) fn break_outside(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault) {
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match fault {
+            Fault::NetworkLoss { delay: Some(delay), .. } => drop(guest.delayed_by.insert(step, delay.0)),
             Fault::NetworkLoss { .. } => drop(guest.cut_off_by.insert(step)),
-            Fault::IoError { .. } => {
-                guest.io_errors_of.insert(step);
+            Fault::IoError { error, .. } => {
+                guest.io_errors_of.insert(step, *error);
                 self.fail_writes(now, vmi);
             }
             Fault::NodeLost { by: NodeLoss::CutOff, .. } => guest.node_cut_off = true,
@@ -27,7 +28,10 @@ impl Model {
     pub(super) fn mend_outside(&mut self, vmi: u32, step: usize, fault: &Fault) {
         let Some(guest) = self.guests.get_mut(&vmi) else { return };
         match fault {
-            Fault::NetworkLoss { .. } => drop(guest.cut_off_by.remove(&step)),
+            Fault::NetworkLoss { .. } => {
+                guest.cut_off_by.remove(&step);
+                guest.delayed_by.remove(&step);
+            }
             Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
             Fault::NodeLost { .. } => guest.node_cut_off = false,
             _ => {}
@@ -36,7 +40,18 @@ impl Model {
 
     /// A guest writes all the time; what it could not write stops it.
     pub(super) fn fail_writes(&mut self, now: Time, vmi: u32) {
-        self.tell_domain(now, vmi, DomainEvent::IoError);
-        self.pause(now, vmi);
+        if let Some(failed) = self.failed_write(vmi) {
+            self.tell_domain(now, vmi, failed);
+            self.pause(now, vmi);
+        }
+    }
+
+    /// What QEMU says of a guest's next write, if its disk takes none. Of two faults the later one's error is met first.
+    pub(super) fn failed_write(&self, vmi: u32) -> Option<DomainEvent> {
+        let (_, error) = self.guests.get(&vmi)?.io_errors_of.last_key_value()?;
+        Some(match error {
+            DiskError::Broken => DomainEvent::IoError,
+            DiskError::NoSpace => DomainEvent::NoSpace,
+        })
     }
 }
