@@ -123,8 +123,8 @@ fn a_hostile_text_is_never_markup() {
 fn the_whole_catalogue_is_small() {
     let folder = tempfile::tempdir().unwrap();
     let page = std::fs::read_to_string(catalogue(folder.path()).join("report.html")).unwrap();
-    // A run on QEMU has as many events, and consoles besides; 3 MB are promised for both. Seen: 1.1 of 2.2 MB, of 270 scenarios.
-    assert!(page.len() < 1_250_000, "{} bytes", page.len());
+    // A run on QEMU has as many events, and consoles besides; 3 MB are promised for both. Seen: 1.3 of some 2.6 MB, of 330 scenarios.
+    assert!(page.len() < 1_400_000, "{} bytes", page.len());
     assert!(page.contains("killed-daemon/watchdog/reset"), "the list is there without the script");
     assert!(!page.contains("src="), "nothing is loaded from anywhere");
 }

@@ -5,7 +5,7 @@
 use super::context::{CheckContext, ProbeField, RunningProbe};
 use super::kind::Kind;
 use super::layer::{Layer, Rank};
-use crate::manifest::{RunStrategy, VirtualMachine};
+use crate::manifest::VirtualMachine;
 use crate::yaml::{ByteSpan, Cursor, Place, Pos};
 
 /// A kind of finding, and how it is found.

@@ -220,12 +220,15 @@ pub fn architectures(cases: &[Case]) -> BTreeSet<Architecture> {
     cases.iter().map(Case::architecture).collect()
 }
 
-/// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id or its tag. Without filters
-/// all but the slow ones. A filter that names nothing is an error, and so is a choice of nothing.
+/// The cases that the filters name: an id, a part of one, or a tag. A slow one only by its id, its tag, or a part that no other id
+/// has. Without filters all but the slow ones. A filter that names nothing is an error, and so is a choice of nothing.
 pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, CatalogueError> {
     let names = |f: &String, c: &Case| {
         let exact = c.id() == f || c.scenario.metadata.tags.contains(f);
-        exact || c.id().contains(f.as_str()) && !c.scenario.is_slow() && !cases.iter().any(|c| c.id() == f)
+        let part_of = |c: &Case| c.id().contains(f.as_str());
+        // Slow ones only where nothing else is meant.
+        let is_meant = |c: &Case| !c.scenario.is_slow() || !cases.iter().any(|c| part_of(c) && !c.scenario.is_slow());
+        exact || part_of(c) && is_meant(c) && !cases.iter().any(|c| c.id() == f)
     };
     let unknown: Vec<String> =
         filters.iter().filter(|f| !cases.iter().any(|c| names(f, c))).map(|f| unknown_scenario(f)).collect();
@@ -238,4 +241,23 @@ pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, Catalog
         return Err(CatalogueError(vec!["no scenario is chosen; scenario files are *.yaml".into()]));
     }
     Ok(cases.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(case, _)| case).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+    use super::*;
+
+    #[test]
+    fn a_slow_scenario_is_chosen_by_what_no_other_is_called() {
+        let chosen = |filter: &str| {
+            let cases = select(read(None).unwrap(), &[filter.to_owned()]);
+            cases.map(|cases| cases.iter().map(|case| case.scenario.is_slow()).collect::<Vec<bool>>())
+        };
+        assert!(chosen("long-reboot").unwrap().iter().all(|slow| *slow));
+        assert!(chosen("readiness-http").unwrap().iter().all(|slow| !slow));
+        assert_eq!(chosen("soft-lockup/watchdog/reset").unwrap(), [true]);
+        assert!(chosen("no-such-scenario").is_err());
+    }
 }
