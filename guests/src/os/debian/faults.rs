@@ -163,7 +163,7 @@ const FORK_BOMB: &str = r#"group=/sys/fs/cgroup$(cut -d: -f3- /proc/self/cgroup)
 was=$(cat $group/pids.max)
 echo $(($(cat $group/pids.current) + 64)) > $group/pids.max || lack "$group/pids.max cannot be set"
 perl - $span "$says$group has its $(cat $group/pids.max) processes" <<'END'
-use strict; use warnings; use Time::HiRes qw(time sleep);
+use strict; use warnings;
 my ($span, $word) = @ARGV;
 my ($end, @children) = (0);
 while (!$end || time < $end) {
@@ -178,7 +178,7 @@ while (!$end || time < $end) {
         open my $console, '>', '/dev/console' or exit 9;
         syswrite $console, "$word\n";
     }
-    sleep 0.05;
+    select undef, undef, undef, 0.05;
 }
 kill 9, @children;
 END
