@@ -145,7 +145,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// Turns QMP's events into the domain's (the first RESUME of one that has not `started` is its start), keeps the port's
 /// state, and reports the process's end after its last event.
-#[expect(clippy::too_many_arguments, reason = "each is one of its ends")]
 pub(super) async fn pump(
     mut child: Process,
     mut from_qmp: mpsc::UnboundedReceiver<QmpEvent>,

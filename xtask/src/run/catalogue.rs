@@ -245,8 +245,6 @@ pub fn select(cases: Vec<Case>, filters: &[String]) -> Result<Vec<Case>, Catalog
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
     use super::*;
 
     #[test]
