@@ -32,7 +32,7 @@ pub(super) async fn run() -> Result<Status, Failure> {
     // Those that need QEMU and the image; where they cannot be had, the catalogue says so.
     let (reality, _) = prepare(BTreeSet::from([Architecture::Amd64]), GuestOptions::default()).await;
     let is_local = reality.host == LOCAL && reality.platforms.values().all(Result::is_ok);
-    if is_local && !side_by_side(&sources, &GUESTS, &HOSTS)? {
+    if is_local && !(cargo_test(&sources, &ALONE)? && side_by_side(&sources, &GUESTS, &HOSTS)?) {
         return Ok(Status::Failed);
     }
     // Where Slurm's daemons are.
@@ -86,9 +86,12 @@ pub(super) async fn run() -> Result<Status, Failure> {
 /// The tag of the scenarios that also run with QEMU in a container.
 const IN_CONTAINERS: &str = "containers";
 
+/// Guests in real time, which the host's load would reach.
+const ALONE: [&str; 6] = ["-p", "vmhealth-tests", "--test", "clocks", "--", "--ignored"];
+
 /// A guest at a time: most of them use one core.
 const GUESTS: [&[&str]; 2] = [
-    &["-p", "vmhealth-tests", "--test", "clocks", "--test", "fork", "--test", "registers", "--test", "guest_time"],
+    &["-p", "vmhealth-tests", "--test", "fork", "--test", "registers", "--test", "guest_time"],
     &["-p", "xtask", "--test", "held", "--test", "live"],
 ];
 
