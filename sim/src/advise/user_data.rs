@@ -4,6 +4,7 @@
 //! what it gets is the whole list of volumes.
 
 use super::numbers::Change;
+use crate::manifest::UserData;
 use serde_json::Value;
 
 /// What each number of the guest is called where it is set.
@@ -35,28 +36,32 @@ pub fn volumes_with(manifest: &Value, changes: &[Change]) -> Option<(Value, Vec<
     (!set.is_empty()).then_some((volumes, set))
 }
 
-/// The text with the number of each such setting replaced; `None`: it has none.
+/// The text with the number of each such setting replaced; `None`: it has none, or what reads user data would not find the new number
+/// there, as where two words make one span.
 fn with(text: &str, names: &[&str], to: &str) -> Option<String> {
-    let mut found = false;
-    let mut line = |line: &str| {
+    let line = |line: &str| {
         if line.trim_start().starts_with(['#', ';']) {
             return line.to_owned();
         }
         let number = names.iter().find_map(|name| number_of(line, name));
         number.map_or(line.to_owned(), |(from, end)| {
-            found = true;
             [line.get(..from), Some(to), line.get(end..)].into_iter().flatten().collect()
         })
     };
-    let changed: String = text.split_inclusive('\n').map(&mut line).collect();
-    found.then_some(changed)
+    let changed: String = text.split_inclusive('\n').map(line).collect();
+    let read = UserData::of(&changed);
+    let says = match names {
+        [KERNEL] => read.panic_timer.map(|seconds| seconds.to_string()),
+        _ => read.heartbeat.map(|heartbeat| heartbeat.as_secs().to_string()),
+    };
+    (changed != text && says.as_deref() == Some(to)).then_some(changed)
 }
 
-/// Where the setting's number begins and ends in a line; a word like `off` is somebody's decision and no number.
+/// Where the setting's number begins and ends in a line, of several the last one, which counts: before it may stand what sed looks for.
+/// A word like `off` is somebody's decision and no number.
 fn number_of(line: &str, name: &str) -> Option<(usize, usize)> {
-    let after = line.find(name)? + name.len();
-    let rest = line.get(after..)?;
-    let value = rest.trim_start().strip_prefix('=')?.trim_start();
+    let value_of = |(at, _): (usize, &str)| line.get(at + name.len()..)?.trim_start().strip_prefix('=');
+    let value = line.rmatch_indices(name).find_map(value_of)?.trim_start();
     let from = line.len() - value.len();
     // Up to the value's end: 1min and 60s are numbers, too.
     let long = value.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(value.len());
@@ -89,6 +94,22 @@ mod tests {
             ("kernel.panic=0\n", Some("kernel.panic=10\n")),
             ("# watchdog-timeout = 60\n", None),
             ("kernel.panic_on_oops=1\n", None),
+            ("RuntimeWatchdogSec=1.5min\n", None),
+            ("RuntimeWatchdogSec=1min 30s\n", None),
+            (
+                "- sed -i 's/#watchdog-timeout = 60/watchdog-timeout = 200/' /etc/watchdog.conf",
+                Some("- sed -i 's/#watchdog-timeout = 60/watchdog-timeout = 30/' /etc/watchdog.conf"),
+            ),
+            (
+                "sysctl -w kernel.panic_on_oops=1 kernel.panic=300",
+                Some("sysctl -w kernel.panic_on_oops=1 kernel.panic=10"),
+            ),
+            (
+                "sysctl -w kernel.panic=300 kernel.panic_on_oops=1",
+                Some("sysctl -w kernel.panic=10 kernel.panic_on_oops=1"),
+            ),
+            // What is there counts for systemd, and the daemon's comes too late.
+            ("RuntimeWatchdogSec=1h\nwatchdog-timeout = 60\n", Some("RuntimeWatchdogSec=30\nwatchdog-timeout = 30\n")),
             ("packages: [watchdog]\n", None),
         ] {
             let volumes = json!([{"name": "root"}, {"name": "seed", "cloudInitNoCloud": {"userData": text}}]);

@@ -105,36 +105,37 @@ impl Outcome {
         }
     }
 
-    /// Whether it can be of a fleet that this is an empty outcome of: for numbers from outside, so that no sum of ten thousand of them
-    /// is too large.
-    pub fn fits(&self, empty: &Outcome, nodes: u32) -> bool {
+    /// Whether it can be of a fleet with so many nodes that this is an empty outcome of, watched for so long: for numbers from outside,
+    /// so that no sum of ten thousand of them is too large.
+    pub fn fits(&self, empty: &Outcome, nodes: u32, horizon: Duration) -> bool {
         const LARGEST: u64 = 1 << 48;
         let Failures { detected, passed, never, harmless } = self.failures;
-        let numbers = [
-            self.vms,
-            self.steps,
-            self.changes,
-            self.faults,
-            self.restarts,
-            self.kills,
-            self.false_restarts,
-            self.still_down,
-            self.storm.nodes,
-            self.settling.unsettled,
-            detected,
-            passed,
-            never,
-            harmless,
-        ];
-        let mut numbers = numbers.into_iter().chain(self.down.iter().copied());
-        let mut maps = self.recovery.values().chain(self.minutes.values());
-        let mut large = self.lost.iter().chain([&self.lived, &self.misrouted]);
+        let numbers = [self.vms, self.steps, self.changes, self.faults, self.restarts, self.kills, self.false_restarts];
+        let failures = [detected, passed, never, harmless];
+        // What comes back need not have been broken: a guest that boots does, too.
+        let recoveries = self.recovery.values().try_fold(0_u64, |sum, times| sum.checked_add(*times));
+        let in_minutes = self.minutes.values().try_fold(0_u64, |sum, times| sum.checked_add(*times));
+        let lost = self.lost.iter().try_fold(0_u128, |sum, nanos| sum.checked_add(*nanos));
+        let last_minute = horizon.as_nanos() / SHORTEST_BIN.as_nanos();
+        // Begun ones are whole ones.
+        let bin = self.bin.as_millis() + 1;
+        let Storm { nodes: stormy, peak, longest } = self.storm;
+        let Settling { unsettled, worst, after } = self.settling;
         self.nodes <= u64::from(nodes)
-            && self.settling.worst.is_none_or(|(node, _)| node < nodes)
             && (self.bin, self.down.len(), self.lost.len()) == (empty.bin, empty.down.len(), empty.lost.len())
-            && numbers.all(|n| n <= LARGEST)
-            && maps.all(|n| *n <= LARGEST)
-            && large.all(|n| *n <= 1 << 100)
+            && numbers.into_iter().chain(failures).all(|n| n <= LARGEST)
+            && self.lived <= u128::from(self.vms) * horizon.as_nanos()
+            && lost.is_some_and(|nanos| nanos <= self.lived)
+            && self.misrouted <= self.lived
+            && recoveries.is_some_and(|times| times <= LARGEST)
+            && self.recovery.keys().all(|millis| u128::from(*millis) <= u128::from(three_digits_of(horizon)))
+            && self.still_down <= self.vms
+            && self.down.iter().all(|millis| u128::from(*millis) <= u128::from(self.vms) * bin)
+            && in_minutes == Some(self.restarts)
+            && self.minutes.keys().all(|minute| u128::from(*minute) <= last_minute)
+            && (stormy <= self.nodes && peak <= self.restarts && longest <= horizon + SHORTEST_BIN)
+            && (unsettled <= self.nodes && after <= horizon && worst.is_some() == (unsettled > 0))
+            && worst.is_none_or(|(node, times)| node < nodes && times <= self.false_restarts)
     }
 
     /// Adds other nodes.
@@ -172,10 +173,10 @@ impl Outcome {
     /// Of 100 recoveries, so many took no longer; `None`: there was none.
     pub fn recovery_within(&self, percent: u64) -> Option<Duration> {
         let all: u64 = self.recovery.values().sum();
-        let wanted = (all * percent).div_ceil(100).max(1);
+        let wanted = (u128::from(all) * u128::from(percent)).div_ceil(100).max(1);
         let mut seen = 0;
         self.recovery.iter().find_map(|(millis, times)| {
-            seen += times;
+            seen += u128::from(*times);
             (seen >= wanted).then(|| Duration::from_millis(*millis))
         })
     }
@@ -203,8 +204,13 @@ impl Outcome {
 
     /// A VM is available again.
     pub(super) fn recovered(&mut self, after: Duration) {
-        *self.recovery.entry(three_digits(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))).or_default() += 1;
+        *self.recovery.entry(three_digits_of(after)).or_default() += 1;
     }
+}
+
+/// As a recovery that took so long is counted.
+fn three_digits_of(span: Duration) -> u64 {
+    three_digits(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A number as a text.
@@ -244,7 +250,7 @@ fn three_digits(number: u64) -> u64 {
     while number / unit >= 1000 {
         unit *= 10;
     }
-    number.div_ceil(unit) * unit
+    number.div_ceil(unit).saturating_mul(unit)
 }
 
 #[cfg(test)]
@@ -259,6 +265,43 @@ mod tests {
         let within = |percent| outcome.recovery_within(percent).map(|d| d.as_millis());
         assert_eq!([50, 95, 99, 100].map(within), [50_100, 95_100, 99_100, 101_000].map(Some));
         assert_eq!([999, 1000, 1001, 123_456].map(three_digits), [999, 1000, 1010, 124_000]);
+    }
+
+    /// Each of these is more than a fleet can have, or would be too large for a sum.
+    #[test]
+    fn what_no_fleet_can_have() {
+        let hour = Duration::from_secs(3600);
+        let empty = Outcome::new(hour, 2);
+        let lived = 20 * hour.as_nanos();
+        let (times, longest) = (BTreeMap::from([(59, 30)]), Duration::from_secs(60));
+        let storm = Storm { nodes: 1, peak: 30, longest };
+        let right = Outcome { nodes: 2, vms: 20, restarts: 30, lived, minutes: times, storm, ..empty.clone() };
+        assert!(right.fits(&empty, 2, hour) && empty.fits(&empty, 2, hour));
+        assert!(!right.fits(&empty, 1, hour));
+        let wrong: [fn(&mut Outcome); 14] = [
+            |o| o.recovery = BTreeMap::from([(1000, 1 << 48), (1010, 1)]),
+            |o| o.recovery = BTreeMap::from([(1000, u64::MAX), (1010, u64::MAX)]),
+            |o| o.recovery = BTreeMap::from([(3_610_000, 1)]),
+            |o| o.lost = vec![u128::MAX, 1],
+            |o| o.lost = vec![o.lived, 1],
+            |o| o.lived += 1,
+            |o| o.misrouted = o.lived + 1,
+            |o| o.minutes = BTreeMap::from([(61, 30)]),
+            |o| o.minutes = BTreeMap::from([(1, 29)]),
+            |o| o.storm.peak = 31,
+            |o| o.storm.longest = Duration::MAX,
+            |o| o.settling.unsettled = 1,
+            |o| o.still_down = 21,
+            |o| o.down[0] = 20 * 60_001 + 1,
+        ];
+        for (wrong, number) in wrong.iter().zip(0..) {
+            let mut outcome = right.clone();
+            wrong(&mut outcome);
+            assert!(!outcome.fits(&empty, 2, hour), "number {number}: {outcome:?}");
+        }
+        let many = BTreeMap::from([(1000, u64::MAX / 2), (2000, 1)]);
+        let outcome = Outcome { recovery: many, ..empty };
+        assert_eq!(outcome.recovery_within(99), Some(Duration::from_secs(1)));
     }
 
     #[test]

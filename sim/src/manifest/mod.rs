@@ -24,7 +24,7 @@ pub use boot::{Boot, Firmware, Volume, VolumeKind};
 pub(crate) use decode::decode;
 pub use decode::{go_bool, only_vm, read, read_for_own_image, read_probe};
 pub use destination::Destination;
-pub use places::Places;
+pub use places::{NAMESPACE, Places};
 pub use probe::{Handler, HttpGet, PodProbe, Port, Probe, Scheme, Timings, as_received};
 pub(crate) use probe::{LIBVIRT_STARTUP_DELAY, VIRT_PROBE, is_header_name};
 pub(crate) use quantity::{Quantity, bytes, is_quantity};

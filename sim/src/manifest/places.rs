@@ -18,6 +18,9 @@ const FIELDS: [&str; 12] = [
     "terminationGracePeriodSeconds",
 ];
 
+/// Where the VM says its namespace, of the whole object.
+pub const NAMESPACE: &str = "metadata.namespace";
+
 /// A file, and the places of the fields that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
@@ -35,7 +38,9 @@ impl Places {
             let place = spec.place(field);
             place.there().map(|_| (field, place.pos()))
         };
-        Places { file: file.to_owned(), found: FIELDS.into_iter().filter_map(place).collect() }
+        let namespace = root.place(NAMESPACE);
+        let namespace = namespace.there().map(|_| (NAMESPACE, namespace.pos()));
+        Places { file: file.to_owned(), found: FIELDS.into_iter().filter_map(place).chain(namespace).collect() }
     }
 
     /// `vm.yaml:14:9`; `None` where the file does not have the field, whose default counts then.

@@ -92,8 +92,9 @@ pub(super) fn driver_kept_away(line: &str) -> bool {
 
 /// What stands behind `key =`; of several on a line, as in sed's, the last one. It ends where a shell's or sed's word would.
 fn setting<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let (_, value) = line.rsplit_once(key)?;
-    let value = value.trim_start().strip_prefix('=')?;
+    // kernel.panic_on_oops begins with kernel.panic.
+    let value_of = |(at, _): (usize, &str)| line.get(at + key.len()..)?.trim_start().strip_prefix('=');
+    let value = line.rmatch_indices(key).find_map(value_of)?;
     Some(value.split(['#', '\'', '"', '/', '|', '\\', ';', '&', '>']).next().unwrap_or_default().trim())
 }
 
@@ -142,6 +143,7 @@ mod tests {
             ("kernel.panic=-1", Some(-1)),
             ("sysctl -w kernel.panic=5 && true", Some(5)),
             ("kernel.panic_on_oops = 1", None),
+            ("sysctl -w kernel.panic=300 kernel.panic_on_oops=1", Some(300)),
             ("echo 20 > /proc/sys/kernel/panic", Some(20)),
             ("echo 1 > /proc/sys/kernel/panic_on_oops", None),
             ("GRUB_CMDLINE_LINUX=\"quiet panic=30\"", Some(30)),

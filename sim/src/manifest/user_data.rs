@@ -78,7 +78,7 @@ impl UserData {
     }
 
     /// Of a text that is all there is.
-    pub(super) fn of(text: &str) -> UserData {
+    pub(crate) fn of(text: &str) -> UserData {
         UserData { hidden: text.contains("\"ignition\""), ..UserData::in_texts(&[text.to_owned()]) }
     }
 

@@ -45,13 +45,13 @@ fn is_objects(text: &str) -> bool {
 /// Adds the nodes of the VM that objects, or what `kubectl describe pod` prints, name.
 fn nodes(found: &mut BTreeSet<String>, text: &str, vm: Whose<'_>) {
     if !is_objects(text) {
-        let described = || text.lines().take_while(|line| !line.starts_with("Events:"));
-        if !described().filter_map(namespace_of).all(|namespace| vm.is_in(namespace)) {
-            return;
+        let mut object = Described::default();
+        for line in text.lines() {
+            object.take(line);
+            if let Some(node) = object.node_of(line).filter(|_| vm.is_in(object.namespace)) {
+                found.insert(node.to_owned());
+            }
         }
-        let described = described();
-        let named = described.filter_map(|line| line.strip_prefix("Node:")).map(|rest| rest.trim());
-        found.extend(named.filter_map(|rest| rest.split('/').next()).map(str::to_owned));
         return;
     }
     for document in parts(text).into_iter().filter_map(|(_, part)| yaml::documents(part).ok()).flatten() {
@@ -112,32 +112,14 @@ fn parts(text: &str) -> Vec<(u64, &str)> {
 }
 
 fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: Whose<'_>) {
-    let mut described = 0;
+    let (mut object, mut described, mut last_described) = (Described::default(), 0, 0);
+    // Of one that was asked for alone its events are the VM's, whatever its name is.
+    let names_count = text.lines().filter(|line| is_described(line)).count() > 1;
     let (mut table, mut console) = (None::<Table>, Console::default());
-    let (mut kind, mut namespace) = (String::new(), String::new());
     for (line, number) in text.lines().zip(1..) {
         let place = Place { file, line: number };
         if line.len() > LONGEST_LINE {
             facts.not_read(place, "a line longer than 64 KiB");
-            continue;
-        }
-        // What `kubectl describe` prints before its events.
-        if table.is_none()
-            && described + 1 == number
-            && Table::head(line).is_none()
-            && (described > 0 || is_described(line))
-        {
-            // A pod's says no kind.
-            if described == 0 {
-                kind = "Pod".to_owned();
-            }
-            described = number;
-            if let Some(named) = line.strip_prefix("Kind:") {
-                kind = named.trim().to_owned();
-            }
-            if let Some(named) = namespace_of(line) {
-                namespace = named.to_owned();
-            }
             continue;
         }
         if let Some(head) = Table::head(line) {
@@ -145,10 +127,18 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: Whose<'_>) {
             continue;
         }
         if let Some(open) = &table {
-            if open.take(facts, line, (&kind, &namespace), vm, place) {
+            let name = if names_count { object.name } else { "" };
+            if open.take(facts, line, (object.kind, object.namespace, name), vm, place) {
                 continue;
             }
             table = None;
+        }
+        // What `kubectl describe` prints before its events.
+        let begins = is_described(line) && (described > 0 || number == 1);
+        if begins || (described > 0 && last_described + 1 == number) {
+            object.take(line);
+            (described, last_described) = (described + 1, number);
+            continue;
         }
         if line.trim().is_empty() {
             continue;
@@ -167,12 +157,39 @@ fn read_lines(facts: &mut Facts, file: &str, text: &str, vm: Whose<'_>) {
     }
 }
 
-/// What `kubectl describe` says of its object's namespace.
-fn namespace_of(line: &str) -> Option<&str> {
-    line.strip_prefix("Namespace:").map(str::trim)
+/// An object that `kubectl describe` prints, of several the one that its lines are about so far.
+#[derive(Debug, Default)]
+struct Described<'a> {
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    /// Its events have begun.
+    is_over: bool,
 }
 
-/// The first line of `kubectl describe`.
+impl<'a> Described<'a> {
+    fn take(&mut self, line: &'a str) {
+        if is_described(line) {
+            // A pod's says no kind.
+            *self = Described { kind: "Pod", ..Described::default() };
+        }
+        self.is_over |= line.starts_with("Events:");
+        let fields = [("Name:", &mut self.name), ("Namespace:", &mut self.namespace), ("Kind:", &mut self.kind)];
+        for (key, field) in fields {
+            if let Some(value) = line.strip_prefix(key) {
+                *field = value.trim();
+            }
+        }
+    }
+
+    /// The node that this line of it names.
+    fn node_of(&self, line: &'a str) -> Option<&'a str> {
+        let named = line.strip_prefix("Node:").filter(|_| !self.is_over)?;
+        named.trim().split('/').next()
+    }
+}
+
+/// The first line of an object of `kubectl describe`.
 fn is_described(line: &str) -> bool {
     line.strip_prefix("Name:").is_some_and(|rest| rest.starts_with(' '))
 }
@@ -248,6 +265,38 @@ mod tests {
         let texts = [("a".to_owned(), killing("shop")), ("b".to_owned(), killing("test"))];
         let facts = read(&texts, Whose { name: "web", namespace: "" }).0;
         assert_eq!(facts.namespaces.iter().map(String::as_str).collect::<Vec<_>>(), ["shop", "test"]);
+    }
+
+    /// `kubectl describe pods`: one object after another, each with its own namespace, kind and node.
+    #[test]
+    fn several_objects_are_described() {
+        let pod = |name: &str, namespace: &str, node: &str, reason: &str, message: &str| {
+            format!(
+                "Name:         {name}\nNamespace:    {namespace}\nNode:         {node}/10.0.0.1\nEvents:\n  \
+                 Type     Reason   Age   From     Message\n  ----     ------   ----  ----     -------\n  \
+                 Normal   {reason}  5m    kubelet  {message}\n"
+            )
+        };
+        let quiet = "Name:         idle\nNamespace:    test\nNode:         two/10.0.0.2\nEvents:       <none>\n";
+        let vmi = "Name:         web\nNamespace:    shop\nKind:         VirtualMachineInstance\nEvents:\n  \
+                   Type     Reason         Age   From          Message\n  Warning  GuestPanicked  5m    virt-handler  m\n";
+        let killing = |name, namespace| pod(name, namespace, "one", "Killing", "Stopping container compute");
+        let ours = || killing("virt-launcher-web-abcde", "shop");
+        for (objects, signs) in [
+            (vec![killing("virt-launcher-web-abcde", "test"), ours()], vec![Sign::Killing]),
+            (vec![ours(), killing("virt-launcher-web-abcde", "test")], vec![Sign::Killing]),
+            (vec![killing("virt-launcher-web-abcde", "test"), killing("virt-launcher-web-fghij", "test")], vec![]),
+            (vec![killing("other", "shop"), killing("virt-launcher-other-abcde", "shop")], vec![]),
+            (vec![quiet.to_owned(), ours()], vec![Sign::Killing]),
+            (vec![ours(), quiet.to_owned(), vmi.to_owned()], vec![Sign::Killing, Sign::GuestPanicked]),
+        ] {
+            let facts = found(&[objects.join("\n\n")]);
+            let seen: Vec<(Sign, u64)> = facts.facts.iter().map(|f| (f.sign, f.times)).collect();
+            assert_eq!(seen, signs.iter().map(|s| (*s, 1)).collect::<Vec<_>>(), "{objects:#?}\n{facts:#?}");
+            let shops = objects.iter().any(|text| text.contains("10.0.0.1") && text.contains("shop"));
+            let nodes: Vec<&str> = facts.nodes.iter().map(String::as_str).collect();
+            assert_eq!(nodes, if shops { vec!["one"] } else { vec![] }, "{objects:#?}");
+        }
     }
 
     #[test]

@@ -58,16 +58,17 @@ impl Table {
         line.get(from..to).map(|c| c.iter().collect::<String>().trim().to_owned()).unwrap_or_default()
     }
 
-    /// Takes a line of it; `of`: kind and namespace of what `describe` describes. `false`: the table is over.
+    /// Takes a line of it; `of`: kind, namespace and name of what `describe` describes, the name empty where it does not matter.
+    /// `false`: the table is over.
     pub(super) fn take(
         &self,
         facts: &mut Facts,
         line: &str,
-        of: (&str, &str),
+        of: (&str, &str, &str),
         vm: Whose<'_>,
         place: Place<'_>,
     ) -> bool {
-        let (kind, described) = of;
+        let (kind, described, named) = of;
         if line.trim().is_empty() {
             return false;
         }
@@ -83,7 +84,7 @@ impl Table {
         }
         let (kind, name) = match object.split_once('/') {
             Some((kind, name)) => (kind_name(kind), name),
-            None => (kind, ""),
+            None => (kind, named),
         };
         let last_seen = self.cell(&chars, "LAST SEEN");
         let seen = if last_seen.is_empty() { self.cell(&chars, "AGE") } else { last_seen };
@@ -130,7 +131,7 @@ mod tests {
             let mut facts = Facts::default();
             for (line, n) in lines.zip(2..) {
                 let web = Whose { name: "web", namespace: "shop" };
-                table.take(&mut facts, line, ("VirtualMachineInstance", "shop"), web, Place { file: "e", line: n });
+                table.take(&mut facts, line, ("VirtualMachineInstance", "shop", ""), web, Place { file: "e", line: n });
             }
             let found: Vec<_> = facts.facts.iter().map(|f| (f.sign, f.when, f.times)).collect();
             assert_eq!(found, expected, "{text}\n{facts:?}");

@@ -227,6 +227,7 @@ impl Course {
                     course.restarts += usize::from(started.is_some());
                     (started, course.up) = (Some(at), false);
                 }
+                Event::Qemu(DomainEvent::Exited(_) | DomainEvent::Shutdown { .. }) => course.up = false,
                 Event::GuestReady => {
                     course.up = true;
                     course.first_boot_s = course.first_boot_s.or(started.map(|started| at - started));
@@ -331,6 +332,33 @@ mod tests {
         }
         // Not quite the model: 4 guests take 1.8 times as long as alone.
         assert_eq!(fitted(30.0, &[(1, spread(30.0)), (4, spread(54.0))]), 2);
+    }
+
+    /// Up at the end is a guest that has not ended since it was ready.
+    #[test]
+    fn what_became_of_a_guest() {
+        use vmhealth_sim::time::Time;
+        use vmhealth_sim::trace::{Entry, Exit, Keeps, ShutdownCause};
+        let started = Event::Qemu(DomainEvent::Started);
+        let shutdown = Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::HostQmpQuit });
+        let exited = Event::Qemu(DomainEvent::Exited(Exit::Status(0)));
+        let ready = Event::GuestReady;
+        for (events, first_boot_s, restarts, up) in [
+            (vec![], None, 0, false),
+            (vec![&started], None, 0, false),
+            (vec![&started, &ready], Some(10.0), 0, true),
+            (vec![&started, &ready, &exited], Some(10.0), 0, false),
+            (vec![&started, &ready, &shutdown], Some(10.0), 0, false),
+            (vec![&started, &exited, &started], None, 1, false),
+            (vec![&started, &ready, &shutdown, &exited, &started, &ready], Some(10.0), 1, true),
+        ] {
+            let mut trace = Trace::new(Keeps::Everything);
+            for (event, number) in events.iter().zip(1..) {
+                let at = Time::from_millis(number * 10_000);
+                trace.push(Entry { at, vmi: 1, event: (*event).clone(), detail: String::new(), replayed: false });
+            }
+            assert_eq!(Course::of(&trace), Course { first_boot_s, restarts, up }, "{events:?}");
+        }
     }
 
     /// What the fleet is asked is the storm: hasty numbers restart guests again and again until the backoffs have pulled them

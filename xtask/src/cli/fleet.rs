@@ -64,13 +64,15 @@ impl Fleet {
         let cpus = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.map_or_else(cpus, usize::from);
         let own = OwnFleet { file: self.file, seed: self.seed, threads, sweep: self.sweep };
-        if let (Some(shard), Some(folder)) = (self.shard, &self.out) {
+        // Before what may take hours.
+        let out_folder = self.out.as_deref().map(NewFolder::make).transpose()?;
+        if let (Some(shard), Some(folder)) = (self.shard, &out_folder) {
             let part = own.shard(shard)?;
-            return write(folder, &[(RESULTS, &json(&part)?)]).map(|()| Status::Passed);
+            return folder.write(&[(RESULTS, &json(&part)?)]).map(|()| Status::Passed);
         }
         let report = if self.merge.is_empty() { own.run()? } else { own.merge(&self.merge)? };
-        if let Some(folder) = &self.out {
-            write(folder, &[(RESULTS, &json(&report)?), ("report.html", &fleet_page(&report).map_err(infra)?)])?;
+        if let Some(folder) = &out_folder {
+            folder.write(&[(RESULTS, &json(&report)?), ("report.html", &fleet_page(&report).map_err(infra)?)])?;
         }
         if let Some(file) = &self.report {
             write_report(file, &fleet_page(&report).map_err(infra)?)?;
@@ -87,16 +89,67 @@ fn json(report: &impl Serialize) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(report).map_err(infra)? + "\n")
 }
 
-/// Makes a folder, which must be new, and writes files into it.
-fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
-    let at = |path: &Path| format!("--out: {}", path.display());
-    if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent).with_context(|| at(parent)).map_err(usage)?;
+/// A folder that was not there before; if nothing is written into it, it goes again.
+#[derive(Debug)]
+struct NewFolder<'a>(&'a Path);
+
+impl NewFolder<'_> {
+    fn make(folder: &Path) -> Result<NewFolder<'_>, Failure> {
+        let at = |path: &Path| format!("--out: {}", path.display());
+        if let Some(parent) = folder.parent() {
+            std::fs::create_dir_all(parent).with_context(|| at(parent)).map_err(usage)?;
+        }
+        std::fs::create_dir(folder).with_context(|| at(folder)).map_err(usage)?;
+        Ok(NewFolder(folder))
     }
-    std::fs::create_dir(folder).with_context(|| at(folder)).map_err(usage)?;
-    for (name, text) in files {
-        let file = folder.join(name);
-        std::fs::write(&file, text).with_context(|| at(&file)).map_err(infra)?;
+
+    fn write(&self, files: &[(&str, &str)]) -> Result<(), Failure> {
+        for (name, text) in files {
+            let file = self.0.join(name);
+            std::fs::write(&file, text).with_context(|| format!("--out: {}", file.display())).map_err(infra)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+impl Drop for NewFolder<'_> {
+    fn drop(&mut self) {
+        // One with files in it stays.
+        let _ = std::fs::remove_dir(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(file: &Path, folder: &Path, shard: Option<(u64, u64)>) -> String {
+        let fleet = Fleet {
+            file: file.to_owned(),
+            seed: None,
+            threads: Some(1),
+            report: None,
+            sweep: Vec::new(),
+            out: Some(folder.to_owned()),
+            shard,
+            merge: Vec::new(),
+            format: Format::Human,
+        };
+        format!("{:?}", fleet.run().map(|_| ()))
+    }
+
+    /// A folder that is there already is noticed before the fleet is read, and one that was made for nothing goes again.
+    #[test]
+    fn the_folder_is_made_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("no.yaml"), folder.path().join("out"));
+        for shard in [None, Some((1, 2))] {
+            let said = fleet(&file, &out, shard);
+            assert!(said.contains("no.yaml") && !out.exists(), "{said}");
+            std::fs::create_dir(&out).unwrap();
+            let said = fleet(&file, &out, shard);
+            assert!(said.contains("--out") && out.exists(), "{said}");
+            std::fs::remove_dir(&out).unwrap();
+        }
+    }
 }

@@ -110,6 +110,14 @@ fn parse_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where the report is, or what prints it: `report` is for scenarios.
+fn report_in(work: &Work, folder: &str) -> String {
+    match work {
+        Work::Scenarios(_) => format!("{} report {folder}/report", program::name()),
+        Work::Fleet(_) => format!("{folder}/report/report.html"),
+    }
+}
+
 impl What {
     fn shards(&self, folder: String, own_program: String) -> Result<Shards, Failure> {
         let program = self.program.clone().unwrap_or(own_program);
@@ -133,8 +141,7 @@ impl What {
         if let Some(file) = &self.fleet {
             let sweep = self.sweep.iter().flat_map(|text| text.parse()).collect();
             let own = OwnFleet { file: file.clone(), seed: self.seed, threads: 1, sweep };
-            let (nodes, cells) = own.size()?;
-            say(&format!("{nodes} nodes, {cells} times, in {} shards", self.shards));
+            say(&own.shared_out(self.shards)?);
             return Ok(());
         }
         let all = catalogue::read(self.scenarios.as_deref()).map_err(usage)?;
@@ -170,7 +177,7 @@ impl Slurm {
         })?;
         out(&format!("{answer}\n"))?;
         if !self.dry_run {
-            say(&format!("job {answer}; when all shards are there: {} report {folder}/report", program::name()));
+            say(&format!("job {answer}; when all shards are there: {}", report_in(&shards.work, &folder)));
         }
         Ok(Status::Passed)
     }
@@ -195,5 +202,20 @@ impl Kubernetes {
         };
         out(&cluster.job(&shards).map_err(|e| usage(anyhow!(e)))?)?;
         Ok(Status::Passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_report_is() {
+        for (work, expected) in [
+            (Work::Scenarios(Vec::new()), format!("{} report /out/report", program::name())),
+            (Work::Fleet(Vec::new()), "/out/report/report.html".to_owned()),
+        ] {
+            assert_eq!(report_in(&work, "/out"), expected, "{work:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
+use super::pace::Pace;
 use super::scenario::read_manifest;
 use crate::bounded;
 use crate::prepare::say;
@@ -63,10 +64,10 @@ impl OwnFleet {
         Ok(report.with_sweep(sweep))
     }
 
-    /// How many nodes it has, and how often they are run: as they are, and once for each cell of the sweep.
-    pub fn size(&self) -> Result<(u32, usize), OwnError> {
+    /// What is shared out among so many shards, in words.
+    pub fn shared_out(&self, shards: u64) -> Result<String, OwnError> {
         let prepared = self.prepare()?;
-        Ok((prepared.nodes(), prepared.plans.len()))
+        Ok(in_shards(prepared.nodes(), prepared.plans.len(), shards))
     }
 
     pub(super) fn prepare(&self) -> Result<Prepared, OwnError> {
@@ -99,6 +100,25 @@ impl OwnFleet {
         let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (&file, &guests, &self.sweep));
         Ok(Prepared { file, plans, cells, id: digest::of_bytes(all.as_bytes()) })
     }
+}
+
+/// `plans`: how often the nodes are run, as they are and once for each cell of the sweep.
+fn in_shards(nodes: u32, plans: usize, shards: u64) -> String {
+    let many = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let nodes = u64::from(nodes);
+    let runs = nodes.saturating_mul(plans as u64);
+    let swept = match plans as u64 - 1 {
+        0 => many(nodes, "node"),
+        cells => format!(
+            "{}, run as they are and with {}: {runs} runs",
+            many(nodes, "node"),
+            many(cells, "cell of the sweep")
+        ),
+    };
+    // By a hash: a shard is more likely empty the less there is for each.
+    let empty =
+        if runs < shards { format!("; at least {} of them have nothing to run", shards - runs) } else { String::new() };
+    format!("{swept}, shared out among {}{empty}", many(shards, "shard"))
 }
 
 /// Each value of the first number with each of the second.
@@ -142,14 +162,16 @@ impl Prepared {
         let all = nodes * self.plans.len() as u64;
         let threads = threads.min(usize::try_from(all).unwrap_or(usize::MAX)).max(1);
         let next = AtomicU64::new(0);
+        let wanted = |unit: u64| ((unit / nodes) as usize, (unit % nodes) as u32);
+        let pace = Pace::of((0..all).map(wanted).filter(|(plan, node)| mine(*plan, *node)).count() as u64);
         let work = || {
             let mut done = self.nothing();
             loop {
-                let unit = next.fetch_add(1, Ordering::Relaxed);
-                let (number, node) = ((unit / nodes) as usize, (unit % nodes) as u32);
+                let (number, node) = wanted(next.fetch_add(1, Ordering::Relaxed));
                 let Some((plan, outcome)) = self.plans.get(number).zip(done.get_mut(number)) else { return done };
                 if mine(number, node) {
                     outcome.add(&run_node(plan, node, &mut |_, _, _| ()));
+                    pace.step();
                 }
             }
         };
@@ -164,5 +186,23 @@ impl Prepared {
             }
             all
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_out() {
+        for ((nodes, plans, shards), expected) in [
+            ((1, 1, 1), "1 node, shared out among 1 shard"),
+            ((100, 1, 4), "100 nodes, shared out among 4 shards"),
+            ((2, 1, 4), "2 nodes, shared out among 4 shards; at least 2 of them have nothing to run"),
+            ((2, 2, 4), "2 nodes, run as they are and with 1 cell of the sweep: 4 runs, shared out among 4 shards"),
+            ((2, 25, 4), "2 nodes, run as they are and with 24 cells of the sweep: 50 runs, shared out among 4 shards"),
+        ] {
+            assert_eq!(in_shards(nodes, plans, shards), expected);
+        }
     }
 }

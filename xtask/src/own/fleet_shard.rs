@@ -7,7 +7,7 @@ use crate::{bounded, shard};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use vmhealth_sim::fleet::Outcome;
+use vmhealth_sim::fleet::{Outcome, Plan};
 
 /// The file of a shard's folder that says what came of it.
 pub const RESULTS: &str = "results.json";
@@ -64,8 +64,11 @@ impl OwnFleet {
             if let Some(other) = seen.insert(k, folder) {
                 return Err(invalid(format!("shard {k} of {n} is also in {}", other.display())));
             }
-            let fits = |(outcome, empty): (&Outcome, &Outcome)| outcome.fits(empty, prepared.nodes());
-            if part.outcomes.len() != all.len() || !part.outcomes.iter().zip(&nothing).all(fits) {
+            let fits = |((outcome, empty), plan): ((&Outcome, &Outcome), &Plan)| {
+                outcome.fits(empty, prepared.nodes(), plan.horizon())
+            };
+            let mut of_plans = part.outcomes.iter().zip(&nothing).zip(&prepared.plans);
+            if part.outcomes.len() != all.len() || !of_plans.all(fits) {
                 return Err(invalid("its numbers cannot be this fleet's: run the shard again".into()));
             }
             all.iter_mut().zip(&part.outcomes).for_each(|(sum, more)| sum.add(more));
@@ -73,6 +76,64 @@ impl OwnFleet {
         if seen.is_empty() || seen.len() as u64 != parts {
             return Err(OwnError::Invalid("no shards were given".into()));
         }
+        for (plan, outcome) in prepared.plans.iter().zip(&all) {
+            let vms: u64 = (0..plan.nodes()).map(|node| u64::from(plan.vms_on(node))).sum();
+            if (outcome.nodes, outcome.vms) != (u64::from(plan.nodes()), vms) {
+                return Err(OwnError::Invalid(format!(
+                    "the shards have {} nodes with {} VMs in all, the fleet has {} with {vms}: one of them is not whole, run them again",
+                    outcome.nodes,
+                    outcome.vms,
+                    plan.nodes()
+                )));
+            }
+        }
         self.report(&prepared, &all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const FLEET: &str = "apiVersion: vmhealth.dev/v1alpha1\nkind: Fleet\nmetadata: {name: small}\nspec:\n  for: 1h\n  nodes: {count: 4}\n  \
+                         groups: [{name: a, manifest: vm.yaml, count: 8, boot: {is: 30s}}]\n  \
+                         incidents: [{at: 20m, nodeDown: {for: 1m}}]\n";
+    const VM: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Always\n  \
+                      template: {spec: {readinessProbe: {tcpSocket: {port: 80}}, domain: {devices: {}}}}\n";
+
+    /// A shard's file that is not what `shard` wrote is noticed, whatever stands in it.
+    #[test]
+    fn shards_are_put_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("fleet.yaml"), FLEET).unwrap();
+        std::fs::write(at("vm.yaml"), VM).unwrap();
+        let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 2, sweep: Vec::new() };
+        let parts: Vec<Value> =
+            [1, 2].map(|k| serde_json::to_value(own.shard((k, 2)).unwrap()).unwrap()).into_iter().collect();
+        let folders = [at("1"), at("2")];
+        folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+        let merged = |change: &dyn Fn(&mut Value)| {
+            for (part, folder) in parts.iter().zip(&folders) {
+                let mut part = part.clone();
+                change(&mut part);
+                std::fs::write(folder.join(RESULTS), part.to_string()).unwrap();
+            }
+            own.merge(&folders).map(|report| serde_json::to_value(&report).unwrap()).map_err(|e| e.to_string())
+        };
+        assert_eq!(merged(&|_| ()), Ok(serde_json::to_value(own.run().unwrap()).unwrap()));
+        let absurd = json!({"1000": 1_u64 << 48, "1010": 1_u64 << 48, "1020": 1_u64 << 48});
+        for (field, value, expected) in [
+            ("recovery", absurd, "its numbers cannot be this fleet's"),
+            ("lost", json!([u128::MAX.to_string(), "1", "0"]), "its numbers cannot be this fleet's"),
+            ("nodes", json!(0), "one of them is not whole"),
+        ] {
+            let said = merged(&|part| part["outcomes"][0][field] = value.clone()).unwrap_err();
+            assert!(said.contains(expected), "{field}: {said}");
+        }
+        let empty = serde_json::to_value(own.prepare().unwrap().nothing()).unwrap();
+        let said = merged(&|part| part["outcomes"] = empty.clone()).unwrap_err();
+        assert!(said.contains("the shards have 0 nodes with 0 VMs in all, the fleet has 4 with 8"), "{said}");
     }
 }

@@ -9,6 +9,7 @@ mod fleet_shard;
 mod guest;
 mod heartbeat;
 mod image;
+mod pace;
 mod pin;
 mod scenario;
 mod standing_in;

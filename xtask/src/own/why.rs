@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::cluster::KubevirtVersion;
-use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
+use vmhealth_sim::manifest::{self, NAMESPACE, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Scenario, Spec};
 use vmhealth_sim::why::{Facts, Manifest, Whose, courses, judge, read};
 use vmhealth_sim::world::Timings;
@@ -92,7 +92,7 @@ impl OwnWhy {
 /// Of the VM alone. A manifest without a namespace is in `default`, or in the one where its objects are.
 fn facts(texts: &[(String, String)], vm: &VirtualMachine) -> Result<Facts, OwnError> {
     let of = |namespace| read(texts, Whose { name: &vm.name, namespace }).0;
-    if vm.namespace != DEFAULT {
+    if vm.namespace != DEFAULT || vm.places.find(NAMESPACE).is_some() {
         return Ok(of(&vm.namespace));
     }
     let facts = of("");
@@ -143,6 +143,29 @@ fn found(mut manifests: Vec<Manifest>) -> Result<VirtualMachine, OwnError> {
             Err(OwnError::Invalid(format!(
                 "the evidence has several VMs ({names}): say which with --vm vm.yaml ({example})"
             )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A manifest without a namespace is in whichever its objects are; one that says `default` is in no other.
+    #[test]
+    fn whose_events_count() {
+        let event = "kind: Event\ntype: Normal\nreason: Killing\nmessage: Stopping container compute\n\
+                     involvedObject: {kind: Pod, namespace: test, name: virt-launcher-web-abcde}\n";
+        let texts = [("e.yaml".to_owned(), event.to_owned())];
+        for (metadata, counts) in
+            [("{name: web}", 1), ("{name: web, namespace: default}", 0), ("{name: web, namespace: test}", 1)]
+        {
+            let text = format!(
+                "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {metadata}\nspec:\n  runStrategy: Always\n  \
+                 template: {{spec: {{domain: {{devices: {{}}}}}}}}\n"
+            );
+            let vm = manifest::read("vm.yaml", &text).unwrap();
+            assert_eq!(facts(&texts, &vm).unwrap().facts.len(), counts, "{metadata}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What `cargo xtask advise` shows: the goal, the answers beside each other, each answer's worst case, the patch.
 
+use super::in_guest::{in_cloud_config, in_guest};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 use vmhealth_sim::advise::{Advice, Answer, Change, Lives, Maintenance, Numbers, Way, Worst};
-use vmhealth_sim::manifest::{Handler, Timings, VirtualMachine};
+use vmhealth_sim::manifest::{Handler, Petter, Timings, VirtualMachine};
 
 /// All of it.
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +16,9 @@ pub struct AdviseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<Advised>,
     maintenance: Vec<LivesReport>,
+    /// Who pets the guest's watchdog.
+    #[serde(skip)]
+    petter: Option<Petter>,
 }
 
 /// What was wanted.
@@ -237,7 +241,14 @@ impl LivesReport {
 impl AdviseReport {
     /// Of a VM.
     pub fn new(vm: &VirtualMachine, advice: Option<Advised>, maintenance: Vec<LivesReport>) -> AdviseReport {
-        AdviseReport { schema: 1, name: vm.name.clone(), namespace: vm.namespace.clone(), advice, maintenance }
+        AdviseReport {
+            schema: 1,
+            name: vm.name.clone(),
+            namespace: vm.namespace.clone(),
+            advice,
+            maintenance,
+            petter: vm.vmi.user_data.petter,
+        }
     }
 
     /// The goal can be had, and every maintenance is survived.
@@ -250,19 +261,23 @@ impl AdviseReport {
         let advice = self.advice.as_ref()?;
         let best = advice.best.as_ref()?;
         let mut out = String::new();
+        let mut left = Vec::new();
         for ChangeReport { field, from, to, in_user_data, .. } in best.changes.iter().filter(|c| c.in_guest) {
-            out += &match in_user_data {
-                true => format!(
+            let place = in_guest(field, to, self.petter);
+            if *in_user_data {
+                out += &format!(
                     "# {field} {to} in place of {from}: in the user data below, which cloud-init reads in a new guest; in one that has \
-                     booted from its disk before set it, too: {}\n",
-                    in_guest(field, to)
-                ),
-                false => format!(
-                    "# in the guest, not in this patch: {} in place of {from}; in cloud-config:\n{}",
-                    in_guest(field, to),
-                    in_cloud_config(field, to)
-                ),
-            };
+                     booted from its disk before set it, too: {place}\n"
+                );
+            } else {
+                out += &format!("# in the guest, not in this patch: {place} in place of {from}\n");
+                left.push((field.as_str(), to.as_str()));
+            }
+        }
+        let cloud_config = in_cloud_config(&left, self.petter);
+        if !cloud_config.is_empty() {
+            out += "# in cloud-config:\n";
+            out.extend(cloud_config.lines().map(|line| format!("#   {line}\n")));
         }
         out += &advice.patch.as_ref().map_or("{}\n".to_owned(), |patch| yaml(patch, 0));
         Some(out)
@@ -288,23 +303,6 @@ impl AdviseReport {
         }
         out
     }
-}
-
-/// Where it is set.
-fn in_guest(field: &str, to: &str) -> String {
-    match field {
-        "heartbeat" => format!("watchdog-timeout = {to} in /etc/watchdog.conf, or RuntimeWatchdogSec={to} of systemd"),
-        field => format!("{field} = {to} in /etc/sysctl.d"),
-    }
-}
-
-/// What sets it in new guests.
-fn in_cloud_config(field: &str, to: &str) -> String {
-    let (path, content) = match field {
-        "heartbeat" => ("/etc/watchdog.conf, append: true, defer: true", format!("watchdog-timeout = {to}\\n")),
-        field => ("/etc/sysctl.d/90-panic.conf", format!("{field} = {to}\\n")),
-    };
-    format!("#   write_files: [{{path: {path}, content: \"{content}\"}}]\n")
 }
 
 /// Maps of maps and plain values.

@@ -11,6 +11,7 @@ mod fleet_page;
 mod fleet_sweep;
 mod folder;
 mod html;
+mod in_guest;
 mod junit;
 mod lanes;
 mod markdown;
