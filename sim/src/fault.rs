@@ -253,7 +253,8 @@ faults! {
         "{nodeLost: {for: 10m}}, or {nodeLost: {}} for ever, or with by: powerLoss in place of by: cutOff beside for";
     /// Each later boot of this VM takes so much longer: the guest's services wait before they start. A new VMI's does too.
     SlowBoot {
-        /// How long they wait.
+        /// How long they wait: at most an hour.
+        #[serde(deserialize_with = "arguments::boots_wait")]
         by: Span,
     } = "slowBoot", TakesAWhile, Nothing, "{slowBoot: {by: 60s}}";
     /// No later boot of this VM comes to its end. A new VMI's does not, either.

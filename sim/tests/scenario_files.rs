@@ -143,6 +143,47 @@ fn all_problems_are_reported_at_once() {
     }
 }
 
+/// In place of the last step; empty: it can be. A disk that fails already cannot be made to fail, and nothing waits for ever.
+#[test]
+fn which_steps_cannot_be() {
+    let overlap = |step| {
+        let place = format!(
+            "spec.steps[{step}].fault.ioError: the disk may still fail by that of spec.steps[0], which lasts 15s"
+        );
+        format!("{}: {place}: expected after: fault ioError over, or a plus of more than 15s", 7 + step)
+    };
+    let one = "fault: {ioError: {for: 15s}}";
+    let after = |plus: &str| format!("{one}\n    - {{{plus}, fault: {{ioError: {{for: 5s, error: noSpace}}}}}}");
+    for (step, expected) in [
+        (after("plus: 15s"), overlap(1)),
+        (after("after: vmi phase Running"), overlap(1)),
+        (after("plus: 15001ms"), String::new()),
+        (after("after: fault ioError over"), String::new()),
+        (after("plus: 10s, user: pause}\n    - {plus: 5s"), overlap(2)),
+        (after("plus: 10s, user: pause}\n    - {plus: 6s"), String::new()),
+        ("fault: {slowBoot: {by: 1h}}".into(), String::new()),
+        ("fault: {slowBoot: {by: 9000000000000000000s}}".into(), "expected at most 1h".into()),
+        ("fault: {longReboot: {reboots: 2, each: 1h}}".into(), String::new()),
+        ("fault: {longReboot: {reboots: 2, each: 3601s}}".into(), "expected at most 1h".into()),
+    ] {
+        let steps = format!("    - {step}\n  expect:");
+        let (head, rest) = GOOD.split_once("    - {after: guest ready").unwrap_or_default();
+        let (_, rest) = rest.split_once("  expect:").unwrap_or_default();
+        let said = Scenario::read(&format!("{head}{steps}{rest}")).err().map(|e| e.to_string()).unwrap_or_default();
+        // Without the column.
+        let [line, _, problem] = said.splitn(3, ':').collect::<Vec<_>>()[..] else {
+            assert_eq!(said, expected, "{step}");
+            continue;
+        };
+        let fits = if expected.starts_with("expected") {
+            problem.contains(&expected)
+        } else {
+            format!("{line}:{problem}") == expected
+        };
+        assert!(fits, "{step}: {said}");
+    }
+}
+
 /// Which device there is, the manifest says: here the longest that any of them takes is the limit.
 #[test]
 fn heartbeats() {

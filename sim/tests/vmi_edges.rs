@@ -4,6 +4,7 @@
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::scenario::Verdict;
+use vmhealth_sim::trace::Entry;
 use vmhealth_sim::world::{self, Timings};
 
 /// Runs the steps, and what is seen of VMI 1 and of users that begins with one of the words, a severity behind events.
@@ -57,6 +58,34 @@ fn what_a_user_is_answered() {
     ] {
         assert_eq!(seen("", steps, &["user"]), answers, "{steps}");
     }
+}
+
+/// A drain's migration that has failed and waits is the VMI's only one: a user's beside it, and that of a second drain, are refused
+/// (KubeVirt admits one unfinished migration of a VMI), and the waits go on growing.
+#[test]
+fn a_migration_that_waits_is_the_only_one() {
+    let vm = fixture::vm().strategy("Always").spec("evictionStrategy: LiveMigrate");
+    let probe = "httpGet: {port: 1500, path: /healthz}, initialDelaySeconds: 40, periodSeconds: 2, failureThreshold: 4";
+    let vm = vm.liveness(probe).build();
+    let steps = "{after: liveness attempt 1, plus: 2s, user: {drain: {for: 3m}}}, \
+                 {after: vm status Running, plus: 2s, user: {migrate: {for: 5s}}}, \
+                 {after: vm status Running, plus: 2s, user: {drain: {for: 4m}}}";
+    let file = scenario().guest("healthServer: true").steps(steps).observe("7m");
+    let file = file.expect("{see: vm status, within: 0s..1h}").build();
+    let (_, trace, _) = world::run(&vm, &file.spec, Config::default(), Timings::default());
+    let said = |e: &Entry| Some((e.at, e.event.to_string())).filter(|(_, said)| said.starts_with("user"));
+    let users: Vec<String> = trace.entries().iter().filter_map(said).map(|(_, said)| said).collect();
+    assert_eq!(users, ["user drain refused", "user migrate refused", "user drain refused"]);
+    let mut waits = Vec::new();
+    let mut ended = None;
+    for entry in trace.entries() {
+        match entry.event.to_string().as_str() {
+            "vm status Running" => ended = Some(entry.at),
+            "vm status Migrating" => waits.extend(ended.map(|ended| entry.at.since(ended).as_secs())),
+            _ => {}
+        }
+    }
+    assert_eq!(waits[1..], [20, 40, 80], "the first is from the start on");
 }
 
 /// The cluster goes by what it knew last, and hears the rest when the node is back.

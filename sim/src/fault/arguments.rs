@@ -2,7 +2,9 @@
 
 use crate::time::Span;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::time::Duration;
 
 /// Why a disk takes no writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -167,6 +169,18 @@ pub enum PidsLimit {
 /// The most reboots of one update.
 const MOST_REBOOTS: u32 = 100;
 
+/// The longest that a boot waits: whoever waits for longer does not wait for an update.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// How long a boot waits before its services start.
+pub(super) fn boots_wait<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+    let wait = Span::deserialize(from)?;
+    if wait.0 > LONGEST_WAIT {
+        return Err(D::Error::custom("expected at most 1h"));
+    }
+    Ok(wait)
+}
+
 /// An update's reboots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Reboots")]
@@ -184,7 +198,8 @@ pub struct LongReboot {
 struct Reboots {
     /// How many, the first included: 1 to 100.
     reboots: u32,
-    /// How long each boot waits before its services start.
+    /// How long each boot waits before its services start: at most an hour.
+    #[serde(deserialize_with = "boots_wait")]
     each: Span,
 }
 

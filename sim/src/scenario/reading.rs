@@ -5,6 +5,7 @@ use super::pattern::Pattern;
 use super::user::UserRequest;
 use crate::fault::{Direction, Fault, FaultKind};
 use crate::manifest::{self, WatchdogModel};
+use crate::time::Span;
 use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct ScenarioError {
 /// One thing that is wrong with a scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScenarioProblem {
-    /// Where; `None`: the message names the field instead.
+    /// Where; `None`: the file lacks it.
     pub pos: Option<Pos>,
     /// What was found and what was expected.
     pub message: String,
@@ -57,12 +58,38 @@ impl Scenario {
         let problems = match yaml::read::<Scenario>(text) {
             Ok(scenario) => match problems(&scenario) {
                 problems if problems.is_empty() => return Ok(scenario),
-                problems => problems.into_iter().map(|message| ScenarioProblem { pos: None, message }).collect(),
+                problems => in_their_places(text, problems),
             },
             Err(first) => of_its_text(text, first),
         };
         Err(ScenarioError { problems })
     }
+}
+
+/// Each begins with its field's path.
+fn in_their_places(text: &str, problems: Vec<String>) -> Vec<ScenarioProblem> {
+    let file = yaml::read::<Node>(text).ok();
+    let place = |message: &str| file.as_ref().and_then(|file| place(file, message));
+    problems.into_iter().map(|message| ScenarioProblem { pos: place(&message), message }).collect()
+}
+
+/// Of `spec.steps[0].fault: what is wrong`: the fault, or as much of the way to it as the file has.
+fn place(file: &Node, message: &str) -> Option<Pos> {
+    let path = message.split([':', ' ']).next()?;
+    let (mut node, mut pos) = (file, None);
+    for part in path.split(['.', '[']) {
+        let below = match &node.value {
+            Value::Map(entries) => entries.iter().find(|(key, _)| key.name == part).map(|(key, node)| (key.pos, node)),
+            Value::Seq(items) => {
+                let index = part.trim_end_matches(']').parse::<usize>().ok();
+                index.and_then(|index| items.get(index)).map(|node| (node.pos, node))
+            }
+            _ => None,
+        };
+        let Some((at, below)) = below else { break };
+        (node, pos) = (below, Some(at));
+    }
+    pos
 }
 
 /// The reader stops at the first error; misspelt events after it are found here.
@@ -149,6 +176,7 @@ fn of_the_steps(spec: &Spec) -> Vec<String> {
     if has(FaultKind::SlowBoot) && has(FaultKind::BootLoop) {
         wrong.push("spec.steps: slowBoot and bootLoop do not go together: keep one".into());
     }
+    wrong.extend(of_the_disk(spec));
     for (i, step) in spec.steps.iter().enumerate() {
         if step.fault.is_some() == step.user.is_some() {
             wrong.push(format!("spec.steps[{i}]: expected exactly one of fault, user"));
@@ -171,6 +199,31 @@ fn of_the_steps(spec: &Spec) -> Vec<String> {
         {
             wrong.push(format!("spec.steps[{i}]: {} needs spec.guest.{lacks}", fault.kind()));
         }
+    }
+    wrong
+}
+
+/// A disk that fails already cannot be made to fail: of two such faults the first must be over. Each `plus` counts from the step
+/// before, or later.
+fn of_the_disk(spec: &Spec) -> Vec<String> {
+    let over = Pattern::try_from("fault ioError over".to_owned()).ok();
+    let mut wrong = Vec::new();
+    // Its step, how long it lasts, and what has passed since at the least.
+    let mut before: Option<(usize, Span, Duration)> = None;
+    for (i, step) in spec.steps.iter().enumerate() {
+        before = before.filter(|_| step.after.is_none() || step.after != over);
+        if let Some((_, _, passed)) = &mut before {
+            *passed = passed.saturating_add(step.plus.0);
+        }
+        let Some(Fault::IoError { lasting, .. }) = &step.fault else { continue };
+        if let Some((first, lasts, _)) = before.filter(|(_, lasts, passed)| *passed <= lasts.0) {
+            let lasts = humantime::format_duration(lasts.0);
+            wrong.push(format!(
+                "spec.steps[{i}].fault.ioError: the disk may still fail by that of spec.steps[{first}], which lasts {lasts}: \
+                 expected after: fault ioError over, or a plus of more than {lasts}"
+            ));
+        }
+        before = Some((i, *lasting, Duration::ZERO));
     }
     wrong
 }

@@ -168,8 +168,8 @@ pub(super) struct Guest {
     pub(super) cut_off_by: BTreeSet<usize>,
     /// The steps that have its frames late, and by how much.
     pub(super) delayed_by: BTreeMap<usize, Duration>,
-    /// The steps that have its writes fail.
-    pub(super) io_errors_of: BTreeMap<usize, DiskError>,
+    /// The step that has its writes fail, and how.
+    pub(super) io_error: Option<(usize, DiskError)>,
     /// Its node reaches nobody, and nobody it.
     pub(super) node_cut_off: bool,
     /// The boots of an update that are still to come; on its own disk.
@@ -203,7 +203,7 @@ impl Guest {
             cut_off_by: BTreeSet::new(),
             delayed_by: BTreeMap::new(),
             update: None,
-            io_errors_of: BTreeMap::new(),
+            io_error: None,
             node_cut_off: false,
             booting: true,
             verifying: false,
@@ -224,7 +224,7 @@ impl Guest {
             cut_off_by: std::mem::take(&mut self.cut_off_by),
             delayed_by: std::mem::take(&mut self.delayed_by),
             update: self.update,
-            io_errors_of: std::mem::take(&mut self.io_errors_of),
+            io_error: self.io_error,
             node_cut_off: self.node_cut_off,
             ..Guest::new(&self.profile, None, now)
         };

@@ -190,11 +190,13 @@ impl Model {
 
     fn fault(&mut self, now: Time, vmi: u32, step: usize, fault: &Fault, seen_after: Duration) {
         let there = self.guests.get(&vmi).is_some_and(|g| g.kernel != Kernel::Off);
-        let (at, news) = match there {
-            true => (now + seen_after, FaultNews::Confirmed("model".into())),
-            false => (now, FaultNews::NoGuest),
+        let refused = there.then(|| self.refused(vmi, fault)).flatten();
+        let (at, news) = match (there, refused) {
+            (true, None) => (now + seen_after, FaultNews::Confirmed("model".into())),
+            (true, Some(why)) => (now, FaultNews::Failed(why.into())),
+            (false, _) => (now, FaultNews::NoGuest),
         };
-        if there {
+        if matches!(news, FaultNews::Confirmed(_)) {
             self.inject(now, vmi, step, fault);
         }
         self.queue.push(at, Happening::Tell(Input::Fault { step, news }));

@@ -11,7 +11,7 @@ impl Engine {
     pub(super) fn timer_due(&mut self, timer: Timer) {
         match timer {
             Timer::MigrationOver { vmi, failed } => self.end_migration(vmi, failed),
-            Timer::MigrationAgain { vmi } if vmi == self.created => drop(self.begin_migration()),
+            Timer::MigrationAgain { vmi } if vmi == self.created => self.migrate_again(),
             Timer::MigrationAgain { .. } => {}
             Timer::FaultOver { vmi, step } => self.end_fault(vmi, step),
             Timer::VmiGone => {

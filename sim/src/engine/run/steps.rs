@@ -114,24 +114,33 @@ impl Engine {
         live.map_or(Answer::Refused, |v| v.pause_pings(&self.made_from, paused))
     }
 
+    /// One that is under way, or has failed and waits to be tried again, is the VMI's only one: KubeVirt admits no second ("in-flight
+    /// migration detected", `migration-create-validator`), and a second eviction changes nothing.
     fn migrate(&mut self, lasting: Duration, evacuates: bool) -> Answer {
-        // One that is under way, or waits to be tried again, is the only one.
-        if self.vmi.as_ref().is_some_and(Vmi::migrating) {
+        let waits = self.timers.is_set(Timer::MigrationAgain { vmi: self.created });
+        if waits || self.vmi.as_ref().is_some_and(Vmi::migrating) {
             return Answer::Refused;
         }
-        self.migration = Some(Migration::new(lasting, evacuates));
-        self.begin_migration()
+        self.begin_migration(Migration::new(lasting, evacuates))
+    }
+
+    /// The one that has failed begins once more.
+    pub(super) fn migrate_again(&mut self) {
+        if let Some(migration) = self.migration.clone() {
+            self.begin_migration(migration);
+        }
     }
 
     /// The target has the template that the VMI was made from; edits are not its business.
-    pub(super) fn begin_migration(&mut self) -> Answer {
-        let (Some(vmi), Some(migration)) = (&mut self.vmi, &self.migration) else { return Answer::Refused };
+    fn begin_migration(&mut self, migration: Migration) -> Answer {
+        let Some(vmi) = &mut self.vmi else { return Answer::Refused };
         let answer = vmi.begin_migration();
         if answer == Answer::Accepted {
             let liveness = self.made_from.liveness.as_ref().map(PodProbe::from);
             let container_at = self.now + self.config.churn.schedule + self.config.churn.container_start;
             let (over, failed) = migration.end(liveness.as_ref(), self.version, self.now, container_at);
             self.timers.set(Timer::MigrationOver { vmi: self.created, failed }, over);
+            self.migration = Some(migration);
         }
         answer
     }

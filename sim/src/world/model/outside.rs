@@ -1,6 +1,6 @@
 //! Faults of what a guest stands on, and is not itself: its network, its disk, its node.
 //!
-//! Each is known by its step, so that of two that overlap each has its own end.
+//! Each is known by its step, so that of two that overlap each has its own end; the disk takes one at a time.
 
 use super::Model;
 use crate::cluster::{DomainEvent, Exit};
@@ -15,7 +15,7 @@ impl Model {
             Fault::NetworkLoss { delay: Some(delay), .. } => drop(guest.delayed_by.insert(step, delay.0)),
             Fault::NetworkLoss { .. } => drop(guest.cut_off_by.insert(step)),
             Fault::IoError { error, .. } => {
-                guest.io_errors_of.insert(step, *error);
+                guest.io_error = Some((step, *error));
                 self.fail_writes(now, vmi);
             }
             Fault::NodeLost { by: NodeLoss::CutOff, .. } => guest.node_cut_off = true,
@@ -32,7 +32,7 @@ impl Model {
                 guest.cut_off_by.remove(&step);
                 guest.delayed_by.remove(&step);
             }
-            Fault::IoError { .. } => drop(guest.io_errors_of.remove(&step)),
+            Fault::IoError { .. } => guest.io_error = guest.io_error.filter(|(of, _)| *of != step),
             Fault::NodeLost { .. } => guest.node_cut_off = false,
             _ => {}
         }
@@ -46,9 +46,15 @@ impl Model {
         }
     }
 
-    /// What QEMU says of a guest's next write, if its disk takes none. Of two faults the later one's error is met first.
+    /// Why it cannot be broken, as on QEMU: the disk takes one fault at a time.
+    pub(super) fn refused(&self, vmi: u32, fault: &Fault) -> Option<&'static str> {
+        let fails = matches!(fault, Fault::IoError { .. }) && self.guests.get(&vmi)?.io_error.is_some();
+        fails.then_some("the guest's writes fail already")
+    }
+
+    /// What QEMU says of a guest's next write, if its disk takes none.
     pub(super) fn failed_write(&self, vmi: u32) -> Option<DomainEvent> {
-        let (_, error) = self.guests.get(&vmi)?.io_errors_of.last_key_value()?;
+        let (_, error) = self.guests.get(&vmi)?.io_error?;
         Some(match error {
             DiskError::Broken => DomainEvent::IoError,
             DiskError::NoSpace => DomainEvent::NoSpace,
