@@ -9,6 +9,8 @@ const ALPINE: (In, &str) = (
 );
 const POD: (In, &str) = (Vmi, "networks: [{name: default, pod: {}}]");
 const MULTUS: (In, &str) = (Vmi, "networks: [{name: blue, multus: {networkName: net}}]");
+const WATCHDOG: (In, &str) = (Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}");
+const SEED: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
 
 const ROWS: &[Row] = &[
     Row {
@@ -54,6 +56,40 @@ const ROWS: &[Row] = &[
         part: "it is multicast",
     },
     Row {
+        code: "multicast-mac-address",
+        bad: (
+            &[MULTUS, (Devices, "interfaces: [{name: blue, bridge: {}, state: up, macAddress: 01:00:5e:00:00:01}]")],
+            NO_EDIT,
+        ),
+        // libvirt never gets it.
+        good: (
+            &[
+                MULTUS,
+                (Devices, "interfaces: [{name: blue, bridge: {}, state: absent, macAddress: 01:00:5e:00:00:01}]"),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.interfaces[0].macAddress",
+        part: "it is multicast",
+    },
+    Row {
+        code: "multicast-mac-address",
+        bad: (&[MULTUS, (Devices, "interfaces: [{name: blue, bridge: {}, macAddress: 01:00:5e:00:00:01}]")], NO_EDIT),
+        good: (
+            &[MULTUS, (Devices, "interfaces: [{name: blue, binding: {name: plug}, macAddress: 01:00:5e:00:00:01}]")],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.interfaces[0].macAddress",
+        part: "it is multicast",
+    },
+    Row {
+        code: "bad-firmware-uuid",
+        bad: (&[(Domain, "firmware: {uuid: 5d307ca9-b3ef-428c-8861-06e72d69f223-}")], NO_EDIT),
+        good: (&[(Domain, "firmware: {uuid: '-5d307ca9-b3ef-428c-8861-06e72d69f223 '}")], NO_EDIT),
+        field: "spec.template.spec.domain.firmware.uuid",
+        part: "is no UUID",
+    },
+    Row {
         code: "bad-firmware-uuid",
         bad: (&[(Domain, "firmware: {uuid: my-vm}")], NO_EDIT),
         good: (&[(Domain, "firmware: {uuid: 5d307ca9-b3ef-428c-8861-06e72d69f223, serial: 'a b, c'}")], NO_EDIT),
@@ -80,6 +116,168 @@ const ROWS: &[Row] = &[
         good: (&[(Vmi, "readinessProbe: {exec: {command: [/usr/local/bin/my-check]}}")], NO_EDIT),
         field: "spec.template.spec.readinessProbe.exec.command[0]",
         part: "the program is \"/usr/local/bin/my check\", blanks included",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}, {path: /etc/default/watchdog, content: 'watchdog_options=\\\"-f\\\"'}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "the watchdog daemon does not start",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\nruncmd: [\\\"watchdog --force\\\"]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "the watchdog daemon does not start",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 5\\\\nwatchdog-timeout = 30\\\\ninterval = 60\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\ninterval = 5\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "interval 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [busybox watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: ['echo \\\"never use busybox watchdog -t 60 -T 30 /dev/watchdog\\\"']\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"bootcmd: [cd / && exec /sbin/watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"bootcmd: [if false; then busybox watchdog -t 60 -T 30 /dev/watchdog; fi]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 60 -T 30 /dev/watchdog, watchdog -t 5 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
     },
     Row {
         code: "command-line-in-one-string",
