@@ -307,6 +307,84 @@ const ROWS: &[Row] = &[
         field: "spec.template.spec.readinessProbe.exec.command[2]",
         part: "there is no shell that would act on it",
     },
+    Row {
+        code: "agent-has-one-second",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probes, a]}, timeoutSeconds: 1}")], NO_EDIT),
+        good: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --guestAgentPing]}, timeoutSeconds: 1}",
+            )],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.timeoutSeconds",
+        part: "a command that ends after 1 s",
+    },
+    Row {
+        code: "command-line-in-one-string",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/Acme -Tools/check]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/Acme - Tools/check]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "no program is called",
+    },
+    Row {
+        code: "command-line-in-one-string",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: ['C:\\Tools\\health --now']}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: ['C:\\Program Files\\Acme\\health']}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "no program is called",
+    },
+    Row {
+        code: "blank-in-program-path",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: ['C:/Program Files/health']}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: ['C:/Program Files/health.exe']}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "blanks included",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [check, /healthz*]}}")], NO_EDIT),
+        good: (
+            &[(Vmi, "readinessProbe: {exec: {command: [check, '/healthz?full=1', '//status[1]', '//*[@ok]']}}")],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[1]",
+        part: "check receives \"/healthz*\"",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [timeout, '5', ls, /run/*/ok]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [timeout, '5', find, /run, -path, /run/*/ok]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[3]",
+        part: "there is no shell",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, virt-probe --guestAgentPing]}}")],
+            NO_EDIT,
+        ),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat /virt-probe]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(Vmi, "readinessProbe: {exec: {command: [sh, -c, exec /usr/bin/virt-probe --guestAgentPing]}}")],
+            NO_EDIT,
+        ),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [sh, -c, exec cat virt-probe]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "shell-without-its-script",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat, /a]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat /a]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[4]",
+        part: "the shell runs \"cat\" alone",
+    },
 ];
 
 #[test]
