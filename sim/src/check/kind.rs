@@ -1,6 +1,12 @@
 //! The kinds of object that are VMs, make them or bring something to them, and where in them the VM stands.
 
+use crate::cluster::KubevirtVersion;
 use crate::yaml::Cursor;
+
+/// What instance types and preferences were before v1beta1 (crds.go of v1.4.0 and v1.5.0: served).
+const FORMER: [&str; 2] = ["instancetype.kubevirt.io/v1alpha2", "instancetype.kubevirt.io/v1alpha1"];
+/// The first minor release of v1 that does not serve those (crds.go of v1.6.0; v1.7.0 has them no more).
+const WITHOUT_FORMER: u16 = 6;
 
 /// A kind of object that holds a VM or a VMI, or that a VM names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +94,16 @@ impl Kind {
             kind if kind.is_brought() => &["instancetype.kubevirt.io/v1beta1"],
             _ => &["kubevirt.io/v1", "kubevirt.io/v1alpha3"],
         }
+    }
+
+    /// Whether this release serves it under that version.
+    pub(super) fn is_served(self, version: &str, release: KubevirtVersion) -> bool {
+        self.versions().contains(&version) || (release.is_before(WITHOUT_FORMER) && self.is_former(version))
+    }
+
+    /// An older version of its own, whose fields are not today's.
+    pub(super) fn is_former(self, version: &str) -> bool {
+        self.is_brought() && FORMER.contains(&version)
     }
 
     /// Whether what is in it is a VM and not a VMI.

@@ -6,6 +6,7 @@
 mod architecture;
 mod base64;
 mod boot;
+mod calls;
 mod cloud_config;
 mod decode;
 mod destination;

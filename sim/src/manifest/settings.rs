@@ -3,6 +3,7 @@
 //! Sources: systemd-system.conf(5) and systemd.time(7), watchdog.conf(5), busybox `miscutils/watchdog.c`, Linux
 //! `Documentation/admin-guide/sysctl/kernel.rst` (qemu-watchdog.md 8.1, 8.4 and 8.5).
 
+use super::calls::calls;
 use crate::devices::WatchdogModel;
 use std::time::Duration;
 
@@ -29,11 +30,11 @@ pub(super) fn watchdog_timeout(line: &str) -> Option<Duration> {
     span(setting(line, "watchdog-timeout")?)
 }
 
-/// `interval = 5` of a file that also has the daemon's device.
+/// `interval = 5` of a file that also has the daemon's device; of several the last one counts.
 pub(super) fn pet_interval(lines: &[String]) -> Option<Duration> {
     let is_conf = lines.iter().any(|l| l.contains("watchdog-device") || l.contains("watchdog-timeout"));
-    let line = lines.iter().find(|l| is_conf && l.trim_start().starts_with("interval"))?;
-    setting(line, "interval")?.parse().ok().map(Duration::from_secs)
+    let intervals = lines.iter().filter(|l| is_conf && l.trim_start().starts_with("interval"));
+    intervals.filter_map(|l| setting(l, "interval")?.parse().ok()).next_back().map(Duration::from_secs)
 }
 
 /// busybox's `watchdog -t 1 -T 4 /dev/watchdog`.
@@ -45,10 +46,25 @@ pub(super) struct Busybox {
     pub(super) interval: Duration,
 }
 
+/// Each call of it in the line.
+pub(super) fn busybox(line: &str) -> Vec<Busybox> {
+    calls(line, "watchdog").iter().filter_map(|arguments| busybox_with(arguments)).collect()
+}
+
+/// The watchdog daemon starts whatever its interval is (watchdog(8)): `watchdog_options="-f"` of /etc/default/watchdog, or its call.
+pub(super) fn daemon_forced(line: &str) -> bool {
+    let is_force = |word: &str| {
+        let letters = word.strip_prefix('-').filter(|letters| letters.bytes().all(|b| b.is_ascii_alphabetic()));
+        word == "--force" || letters.is_some_and(|letters| letters.contains('f'))
+    };
+    let options = line.rsplit_once("watchdog_options=").map_or("", |(_, options)| options);
+    options.split(|c: char| c.is_whitespace() || "'\"/|\\".contains(c)).any(is_force)
+        || calls(line, "watchdog").iter().flatten().any(|word| is_force(word))
+}
+
 /// The daemon of other distributions takes no device as an argument.
-pub(super) fn busybox(line: &str) -> Option<Busybox> {
-    let mut words = line.split(|c: char| c.is_whitespace() || "'\"[],;&|=".contains(c)).filter(|w| !w.is_empty());
-    words.find(|w| *w == "watchdog" || w.ends_with("bin/watchdog"))?;
+fn busybox_with(arguments: &[String]) -> Option<Busybox> {
+    let mut words = arguments.iter().map(String::as_str);
     let (mut heartbeat, mut interval, mut device) = (None, None, false);
     while let Some(word) = words.next() {
         match (word.get(..2), word.get(2..).filter(|rest| !rest.is_empty())) {
@@ -135,8 +151,19 @@ mod tests {
             ("systemctl enable watchdog", None),
             ("", None),
         ] {
-            let found = busybox(line).map(|b| (b.heartbeat.as_secs(), b.interval.as_millis()));
-            assert_eq!(found, expected, "{line}");
+            let found: Vec<_> = busybox(line).iter().map(|b| (b.heartbeat.as_secs(), b.interval.as_millis())).collect();
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{line}");
+        }
+        for (line, expected) in [
+            ("watchdog_options=\"-f\"", true),
+            ("sed -i 's/^watchdog_options=.*/watchdog_options=\"-v --force\"/' /etc/default/watchdog", true),
+            ("ExecStart=/usr/sbin/watchdog -vf", true),
+            ("watchdog --force &", true),
+            ("watchdog_options=\"-c /etc/f.conf\"", false),
+            ("watchdog -F -c /etc/f /dev/watchdog", false),
+            ("rm -f /etc/watchdog.conf; systemctl -f enable watchdog", false),
+        ] {
+            assert_eq!(daemon_forced(line), expected, "{line}");
         }
         for (line, expected) in [
             ("kernel.panic = 10", Some(10)),
@@ -153,6 +180,7 @@ mod tests {
         }
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(pet_interval(&lines("watchdog-device=/dev/w\n interval = 5")), Some(seconds(5)));
+        assert_eq!(pet_interval(&lines("interval = 60\nwatchdog-timeout = 30\ninterval = 5")), Some(seconds(5)));
         assert_eq!(pet_interval(&lines("interval = 5")), None);
     }
 }

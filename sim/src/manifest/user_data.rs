@@ -6,7 +6,9 @@
 
 use super::base64::go_base64;
 use super::cloud_config::{Part, parts};
-use super::settings::{busybox, driver_kept_away, panic_timer, pet_interval, runtime_watchdog, watchdog_timeout};
+use super::settings::{
+    Busybox, busybox, daemon_forced, driver_kept_away, panic_timer, pet_interval, runtime_watchdog, watchdog_timeout,
+};
 use crate::yaml::Cursor;
 use std::time::Duration;
 
@@ -56,6 +58,8 @@ pub struct UserData {
     pub heartbeat: Option<Duration>,
     /// Between two pets, where it is said: the daemon's `interval`, busybox's `-t`.
     pub pet_interval: Option<Duration>,
+    /// The daemon is told to start whatever its interval is.
+    pub daemon_forced: bool,
     /// `kernel.panic`, seconds; 0: never, negative: at once.
     pub panic_timer: Option<i32>,
     /// Something loads the watchdog's driver by its name.
@@ -111,7 +115,8 @@ impl UserData {
 
         // Of several settings the last one counts.
         let systemd = lines().filter_map(|l| runtime_watchdog(l)).next_back();
-        let busybox = lines().find_map(|l| busybox(l));
+        let calls: Vec<Busybox> = lines().flat_map(|l| busybox(l)).collect();
+        let busybox = calls.first();
         let daemon = any(&["watchdog-device", "watchdog-timeout"])
             || (systemd.is_none() && busybox.is_none() && any(&["/dev/watchdog"]));
         let has_device = daemon && any(&["watchdog-device", "/dev/watchdog"]);
@@ -146,10 +151,12 @@ impl UserData {
                 || raw.iter().chain(lines()).any(|line| driver_kept_away(line)),
             heartbeat,
             pet_interval: match petter {
-                Some(Petter::Busybox) => busybox.map(|b| b.interval),
-                Some(Petter::Daemon) => parts.iter().find_map(|part| pet_interval(&part.lines)),
+                // Which of several calls runs cannot be told.
+                Some(Petter::Busybox) => busybox.filter(|first| calls.iter().all(|b| b == *first)).map(|b| b.interval),
+                Some(Petter::Daemon) => parts.iter().filter_map(|part| pet_interval(&part.lines)).next_back(),
                 Some(Petter::Systemd) | None => None,
             },
+            daemon_forced: lines().any(|l| daemon_forced(l)),
             panic_timer: timers.last().map(|(_, seconds)| *seconds),
             loads_driver: any(&["modprobe i6300esb", "modprobe -b i6300esb", "watchdog_module=", "insmod "]),
             systemd_reads_again: lines().any(|l| reads_again(l, &["daemon-reexec", "daemon-reload"])),

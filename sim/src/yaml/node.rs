@@ -157,8 +157,8 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     no_directive(text)?;
-    let mut documents: Vec<Node> =
-        serde_saphyr::from_multiple_with_options(text, as_kubectl()).map_err(|e| of_a_key(from_crate(e)))?;
+    let mut documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, as_kubectl())
+        .map_err(|e| with_mend(of_a_key(from_crate(e)), text))?;
     documents.iter_mut().try_for_each(|node| as_go_spells(node, text))?;
     Ok(documents)
 }
@@ -268,6 +268,28 @@ fn of_a_key(error: YamlError) -> YamlError {
     let message = format!(
         "this key is {what}, and kubectl wants a word: write `name: value`, and in quotes what begins with [ or {{"
     );
+    YamlError { message, ..error }
+}
+
+/// The crate's words, and what to do.
+fn with_mend(error: YamlError, text: &str) -> YamlError {
+    let line = || text.lines().nth(usize::try_from(error.pos.line).ok()?.checked_sub(1)?);
+    let message = match error.message.as_str() {
+        message if message.ends_with("unknown anchor") => {
+            let from = usize::try_from(error.pos.column).unwrap_or_default().saturating_sub(1);
+            let alias = line().and_then(|line| line.get(line.char_indices().nth(from)?.0..)?.split_once('*'));
+            let name = alias.and_then(|(_, rest)| rest.split(|c: char| c.is_whitespace() || ",]}".contains(c)).next());
+            let name = name.unwrap_or_default();
+            format!(
+                "{message} {name:?}: write &{name} at the value, before this and in the same document (anchors end at ---)"
+            )
+        }
+        message if message.starts_with("tabs disallowed") => format!("{message}: use blanks"),
+        message if message.contains("expected <document start>") => {
+            format!("{message}: put --- on a line of its own between two documents")
+        }
+        _ => return error,
+    };
     YamlError { message, ..error }
 }
 
@@ -437,6 +459,9 @@ mod tests {
             ("a: {~: 1}\n", "this key is nothing, and kubectl wants a word"),
             (deep.as_str(), "levels deep, one more than is read"),
             (aliases.as_str(), "too many anchors and aliases"),
+            ("a: &x 1\n---\nb: [é, *x, 1]\n", "unknown anchor \"x\": write &x at the value, before this"),
+            ("a:\n\tb: 1\n", "use blanks"),
+            ("{\"a\": 1}\n{\"b\": 1}\n", "put --- on a line of its own"),
         ] {
             let error = documents(text).expect_err(part);
             assert!(error.message.contains(part), "{part}: {}", error.message);

@@ -11,8 +11,13 @@ fn object(kind: &str, spec: &str) -> String {
 
 /// What is found in the object, beside a VM that names another one.
 fn found(text: &str) -> Vec<String> {
+    found_in("v1.9.0", text)
+}
+
+fn found_in(release: &str, text: &str) -> Vec<String> {
+    let options = Options { kubevirt: release.parse().expect(release), ..Options::default() };
     let text = format!("{}---\n{text}", manifest(&[]));
-    let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let checks = check(&text, &options).unwrap_or_else(|e| panic!("{e}\n{text}"));
     assert_eq!(checks.manifests[0].verdict, Verdict::Accepted, "the VM is as it was");
     assert_eq!(checks.manifests.len() + checks.skipped.len(), 2, "{text}");
     checks.manifests[1..].iter().flat_map(errors).collect()
@@ -52,6 +57,31 @@ fn instance_types() {
     assert_eq!(found(&older), ["unknown-api-version apiVersion"]);
     let slip = object("VirtualMachineInstanceType", GOOD);
     assert_eq!(found(&slip), ["unknown-kind kind"]);
+}
+
+#[test]
+fn versions_that_older_releases_serve() {
+    for (release, version, is_served) in [
+        ("v1.4.0", "v1alpha1", true),
+        ("v1.4.0", "v1alpha3", false),
+        ("v1.5.2", "v1alpha2", true),
+        ("v1.5.2", "v1beta1", true),
+        ("v1.6.0", "v1alpha1", false),
+        ("v1.7.0", "v1alpha2", false),
+    ] {
+        // A field of the older versions that today's have not; these look no further.
+        let more = if is_served && version != "v1beta1" { ", older: 1" } else { "" };
+        for (kind, spec) in [
+            ("VirtualMachineInstancetype", GOOD),
+            ("VirtualMachineClusterInstancetype", GOOD),
+            ("VirtualMachinePreference", "cpu: {}"),
+            ("VirtualMachineClusterPreference", "cpu: {}"),
+        ] {
+            let text = object(kind, &format!("{spec}{more}")).replace("v1beta1", version);
+            let expected = if is_served { &[][..] } else { &["unknown-api-version apiVersion"] };
+            assert_eq!(found_in(release, &text), expected, "{release} {text}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ const ALPINE: (In, &str) = (
 );
 const POD: (In, &str) = (Vmi, "networks: [{name: default, pod: {}}]");
 const MULTUS: (In, &str) = (Vmi, "networks: [{name: blue, multus: {networkName: net}}]");
+const WATCHDOG: (In, &str) = (Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}");
+const SEED: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
 
 const ROWS: &[Row] = &[
     Row {
@@ -54,6 +56,40 @@ const ROWS: &[Row] = &[
         part: "it is multicast",
     },
     Row {
+        code: "multicast-mac-address",
+        bad: (
+            &[MULTUS, (Devices, "interfaces: [{name: blue, bridge: {}, state: up, macAddress: 01:00:5e:00:00:01}]")],
+            NO_EDIT,
+        ),
+        // libvirt never gets it.
+        good: (
+            &[
+                MULTUS,
+                (Devices, "interfaces: [{name: blue, bridge: {}, state: absent, macAddress: 01:00:5e:00:00:01}]"),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.interfaces[0].macAddress",
+        part: "it is multicast",
+    },
+    Row {
+        code: "multicast-mac-address",
+        bad: (&[MULTUS, (Devices, "interfaces: [{name: blue, bridge: {}, macAddress: 01:00:5e:00:00:01}]")], NO_EDIT),
+        good: (
+            &[MULTUS, (Devices, "interfaces: [{name: blue, binding: {name: plug}, macAddress: 01:00:5e:00:00:01}]")],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.interfaces[0].macAddress",
+        part: "it is multicast",
+    },
+    Row {
+        code: "bad-firmware-uuid",
+        bad: (&[(Domain, "firmware: {uuid: 5d307ca9-b3ef-428c-8861-06e72d69f223-}")], NO_EDIT),
+        good: (&[(Domain, "firmware: {uuid: '-5d307ca9-b3ef-428c-8861-06e72d69f223 '}")], NO_EDIT),
+        field: "spec.template.spec.domain.firmware.uuid",
+        part: "is no UUID",
+    },
+    Row {
         code: "bad-firmware-uuid",
         bad: (&[(Domain, "firmware: {uuid: my-vm}")], NO_EDIT),
         good: (&[(Domain, "firmware: {uuid: 5d307ca9-b3ef-428c-8861-06e72d69f223, serial: 'a b, c'}")], NO_EDIT),
@@ -82,6 +118,168 @@ const ROWS: &[Row] = &[
         part: "the program is \"/usr/local/bin/my check\", blanks included",
     },
     Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}, {path: /etc/default/watchdog, content: 'watchdog_options=\\\"-f\\\"'}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "the watchdog daemon does not start",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\n\\\"}]\\nruncmd: [\\\"watchdog --force\\\"]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "the watchdog daemon does not start",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 5\\\\nwatchdog-timeout = 30\\\\ninterval = 60\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"write_files: [{path: /etc/watchdog.conf, content: \\\"watchdog-device = /dev/watchdog\\\\ninterval = 60\\\\nwatchdog-timeout = 30\\\\ninterval = 5\\\"}]\\n\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "interval 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [busybox watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: ['echo \\\"never use busybox watchdog -t 60 -T 30 /dev/watchdog\\\"']\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"bootcmd: [cd / && exec /sbin/watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"bootcmd: [if false; then busybox watchdog -t 60 -T 30 /dev/watchdog; fi]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
+    },
+    Row {
+        code: "petted-too-seldom",
+        bad: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 60 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        good: (
+            &[
+                WATCHDOG,
+                SEED,
+                (
+                    Vmi,
+                    "volumes: [{name: c, cloudInitNoCloud: {userData: \"runcmd: [watchdog -t 60 -T 30 /dev/watchdog, watchdog -t 5 -T 30 /dev/watchdog]\"}}]",
+                ),
+            ],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.domain.devices.watchdog",
+        part: "pets every 60 s",
+    },
+    Row {
         code: "command-line-in-one-string",
         bad: (&[(Vmi, "readinessProbe: {exec: {command: [/usr/bin/systemctl is-active nginx]}}")], NO_EDIT),
         good: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/my tools/check]}}")], NO_EDIT),
@@ -108,6 +306,84 @@ const ROWS: &[Row] = &[
         good: (&[(Vmi, "readinessProbe: {exec: {command: [curl, -f, 'http://localhost/a?b=[1]*']}}")], NO_EDIT),
         field: "spec.template.spec.readinessProbe.exec.command[2]",
         part: "there is no shell that would act on it",
+    },
+    Row {
+        code: "agent-has-one-second",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probes, a]}, timeoutSeconds: 1}")], NO_EDIT),
+        good: (
+            &[(
+                Vmi,
+                "readinessProbe: {exec: {command: [virt-probe, --domainName, default_vm, --guestAgentPing]}, timeoutSeconds: 1}",
+            )],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.timeoutSeconds",
+        part: "a command that ends after 1 s",
+    },
+    Row {
+        code: "command-line-in-one-string",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/Acme -Tools/check]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/Acme - Tools/check]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "no program is called",
+    },
+    Row {
+        code: "command-line-in-one-string",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: ['C:\\Tools\\health --now']}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: ['C:\\Program Files\\Acme\\health']}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "no program is called",
+    },
+    Row {
+        code: "blank-in-program-path",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: ['C:/Program Files/health']}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: ['C:/Program Files/health.exe']}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "blanks included",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [check, /healthz*]}}")], NO_EDIT),
+        good: (
+            &[(Vmi, "readinessProbe: {exec: {command: [check, '/healthz?full=1', '//status[1]', '//*[@ok]']}}")],
+            NO_EDIT,
+        ),
+        field: "spec.template.spec.readinessProbe.exec.command[1]",
+        part: "check receives \"/healthz*\"",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [timeout, '5', ls, /run/*/ok]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [timeout, '5', find, /run, -path, /run/*/ok]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[3]",
+        part: "there is no shell",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, virt-probe --guestAgentPing]}}")],
+            NO_EDIT,
+        ),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat /virt-probe]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "virt-probe-in-the-guest",
+        bad: (
+            &[(Vmi, "readinessProbe: {exec: {command: [sh, -c, exec /usr/bin/virt-probe --guestAgentPing]}}")],
+            NO_EDIT,
+        ),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [sh, -c, exec cat virt-probe]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for virt-probe in the guest",
+    },
+    Row {
+        code: "shell-without-its-script",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat, /a]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [bash, -o, pipefail, -c, cat /a]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[4]",
+        part: "the shell runs \"cat\" alone",
     },
 ];
 

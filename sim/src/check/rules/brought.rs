@@ -47,8 +47,11 @@ const TOPOLOGIES: [&str; 5] = ["sockets", "cores", "threads", "spread", "any"];
 const OLD_TOPOLOGIES: [&str; 5] = ["preferSockets", "preferCores", "preferThreads", "preferSpread", "preferAny"];
 const ACROSS: [&str; 3] = ["SocketsCoresThreads", "SocketsCores", "CoresThreads"];
 
-/// Looks at an instance type or a preference whose fields have their types.
+/// Looks at an instance type or a preference whose fields have their types, and are those of today's version.
 pub(in crate::check) fn look_at<'a>(context: &CheckContext<'a>, findings: &mut Findings<'a>) {
+    if context.kind.is_former(context.object.text_at("apiVersion").unwrap_or_default()) {
+        return;
+    }
     match context.kind {
         Kind::VirtualMachineInstancetype | Kind::VirtualMachineClusterInstancetype => {
             overcommit(context, &mut findings.of(&BAD_INSTANCETYPE));

@@ -15,8 +15,24 @@ const LANGUAGES: [&str; 10] = ["powershell", "pwsh", "cmd", "awk", "gawk", "mawk
 const OPERATORS: [&str; 12] =
     ["|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>/dev/null", ">/dev/null", "&>/dev/null"];
 /// Programs that read patterns themselves.
-const PATTERNS: [&str; 13] =
-    ["find", "fd", "grep", "egrep", "fgrep", "zgrep", "rg", "sed", "locate", "expr", "rsync", "tar", "journalctl"];
+const PATTERNS: [&str; 16] = [
+    "find",
+    "fd",
+    "grep",
+    "egrep",
+    "fgrep",
+    "zgrep",
+    "rg",
+    "sed",
+    "locate",
+    "expr",
+    "rsync",
+    "tar",
+    "journalctl",
+    "xmllint",
+    "xmlstarlet",
+    "jq",
+];
 /// The first release whose libvirt takes line ends and tabs in the agent's JSON (kubevirt-health.md 3.3).
 const TAKES_LINE_ENDS: u16 = 5;
 
@@ -86,9 +102,12 @@ pub(super) static RULES: &[&Rule] = &[
             let Some((_, program)) = words.first() else { return };
             // What stands behind a shell, or behind a program with a language of its own, is theirs.
             let direct = words.iter().take_while(|(_, word)| !is_shell(word) && !is_language(word));
-            let globs = !PATTERNS.contains(&base_name(program).as_str());
-            let is_for_shell = |word: &str| is_of_shell(word) || (globs && is_glob(word));
-            if let Some((at, word)) = direct.skip(1).find(|(_, word)| is_for_shell(word)) {
+            // Also behind sudo or timeout.
+            let reader = words.iter().position(|(_, word)| PATTERNS.contains(&base_name(word).as_str()));
+            let globs = |index: usize| reader.is_none_or(|reader| index < reader);
+            let is_for_shell = |index: usize, word: &str| is_of_shell(word) || (globs(index) && is_glob(word));
+            let found = direct.enumerate().skip(1).find(|(index, (_, word))| is_for_shell(*index, word));
+            if let Some((_, (at, word))) = found {
                 let message =
                     format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
                 report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
@@ -109,16 +128,13 @@ pub(super) static RULES: &[&Rule] = &[
             if !words.first().is_some_and(|(_, text)| is_shell(text)) {
                 return;
             }
-            // Options behind the script's name are the script's.
-            let mut options = words.iter().skip(1).take_while(|(_, w)| w.starts_with('-'));
-            let option = options.position(|(_, w)| !w.starts_with("--") && w.contains('c'));
-            let script = option.map_or(1, |i| i + 2);
+            let Script { at: script, is_text } = Script::of(&words);
             let Some((at, text)) = words.get(script) else { return };
             let is_line = text.contains(char::is_whitespace);
-            if option.is_none() && is_line && !text.starts_with('-') {
+            if !is_text && is_line {
                 let message = format!("without -c the shell looks for a file called {text:?}");
                 report.add(*at, message, format!("write [sh, -c, {text:?}]"));
-            } else if option.is_some() && !is_line && !text.contains('$') && words.len() > script + 1 {
+            } else if is_text && !is_line && !text.contains('$') && words.len() > script + 1 {
                 let all = words[script..].iter().map(|(_, w)| *w).collect::<Vec<_>>().join(" ");
                 let message = format!("the shell runs {text:?} alone: the words behind it are its parameters");
                 report.add(*at, message, format!("write [sh, -c, {all:?}]"));
@@ -215,12 +231,16 @@ pub(super) fn consequence(running: &RunningProbe<'_, '_>) -> &'static str {
     }
 }
 
-/// A command line: what a path with blanks in it cannot be.
+/// A command line: what a path with blanks in it cannot be. A dash alone may stand in a path.
 fn is_line(program: &str) -> bool {
     let mut words = program.split_whitespace();
-    let is_own = words.next().is_some_and(|first| first.starts_with('/') && !is_of_the_system(first));
+    let is_own =
+        words.next().is_some_and(|first| is_on_a_drive(first) || (first.starts_with('/') && !is_of_the_system(first)));
     // What begins so begins an argument.
-    let is_argument = |word: &str| word.starts_with(['-', '/', '$', '"', '\'']) || OPERATORS.contains(&word);
+    let is_option =
+        |word: &str| word.strip_prefix('-').is_some_and(|w| w.starts_with(|c: char| c == '-' || c.is_alphabetic()));
+    let is_argument =
+        |word: &str| is_option(word) || word.starts_with(['/', '$', '"', '\'']) || OPERATORS.contains(&word);
     has_blank(program) && !is_file_of_windows(program) && (!is_own || words.any(is_argument))
 }
 
@@ -233,9 +253,40 @@ fn is_of_the_system(path: &str) -> bool {
     path.rsplit_once('/').is_some_and(|(folder, _)| ["/bin", "/sbin", "/usr/bin", "/usr/sbin"].contains(&folder))
 }
 
+/// `C:\` or `C:/`.
+fn is_on_a_drive(path: &str) -> bool {
+    let mut letters = path.chars();
+    letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && letters.next() == Some(':')
+        && matches!(letters.next(), Some('\\' | '/'))
+}
+
 /// A path of Windows may have blanks.
 fn is_file_of_windows(program: &str) -> bool {
     [".exe", ".bat", ".cmd", ".com", ".ps1"].iter().any(|end| program.to_lowercase().ends_with(end))
+}
+
+/// What a shell runs: the first word behind its options.
+pub(super) struct Script {
+    /// The index of its word, which need not be there.
+    pub(super) at: usize,
+    /// It is the program's text (`-c`), not a file's name.
+    pub(super) is_text: bool,
+}
+
+impl Script {
+    /// Of the words of a command whose program is a shell.
+    pub(super) fn of(words: &[(Cursor<'_>, &str)]) -> Script {
+        let mut script = Script { at: 1, is_text: false };
+        while let Some((_, option)) = words.get(script.at).filter(|(_, w)| w.starts_with(['-', '+'])) {
+            let is_long = option.starts_with("--");
+            script.is_text |= !is_long && option.contains('c');
+            // `-o pipefail`, also as the last of several letters.
+            let has_value = !is_long && option.ends_with(['o', 'O']) || ["--rcfile", "--init-file"].contains(option);
+            script.at += if has_value { 2 } else { 1 };
+        }
+        script
+    }
 }
 
 pub(super) fn is_shell(program: &str) -> bool {
@@ -260,10 +311,10 @@ pub(super) fn is_of_windows(program: &str) -> bool {
     is_file || ["powershell", "cmd"].contains(&base_name(program).as_str())
 }
 
-/// A path with a pattern in it, or one of somebody's home.
+/// A path with a `*` in it, or one of somebody's home. (`?` and `[` are more often a URL's or XPath's, as is what begins with `//`.)
 fn is_glob(word: &str) -> bool {
     let is_path = ["/", "./", "../"].iter().any(|begin| word.starts_with(begin));
-    word == "~" || word.starts_with("~/") || (is_path && word.contains(['*', '?', '[']))
+    word == "~" || word.starts_with("~/") || (is_path && !word.starts_with("//") && word.contains('*'))
 }
 
 /// A pipe, a redirection, a list, a variable or a substitution.

@@ -84,7 +84,7 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Libvirt,
         rank: Rank::Error,
         story: "The uuid is plain text to KubeVirt and goes to libvirt as it is, which wants 32 hexadecimal digits, with dashes or \
-            blanks between pairs of them, and defines no domain otherwise. (The serial can be any text.)",
+            blanks before pairs of them and none behind the last, and defines no domain otherwise. (The serial can be any text.)",
         source: "sim/docs/kubevirt-health.md 2.6",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -102,7 +102,8 @@ fn is_uuid(text: &str) -> bool {
     let (mut bytes, mut pairs) = (text.bytes(), 0);
     while let Some(byte) = bytes.next() {
         match byte {
-            b'-' | b' ' => {}
+            // Behind the last pair it takes only blanks, which are gone.
+            b'-' | b' ' if pairs < 16 => {}
             _ if byte.is_ascii_hexdigit() && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) => pairs += 1,
             _ => return false,
         }

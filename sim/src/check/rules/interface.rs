@@ -185,12 +185,15 @@ pub(super) static RULES: &[&Rule] = &[
         code: "multicast-mac-address",
         layer: Layer::Libvirt,
         rank: Rank::Error,
-        story: "The lowest bit of the first byte says that an address is a group's. KubeVirt takes it, and libvirt, which it goes to \
-            as it is, defines no interface with it. The address of an SR-IOV interface does not go through libvirt.",
+        story: "The lowest bit of the first byte says that an address is a group's. KubeVirt takes it, and hands it to libvirt, \
+            which defines no interface with it. libvirt never gets one that is SR-IOV's, a binding plugin's (unless the plugin has a \
+            tap, which is not seen here) or `absent`.",
         source: "sim/docs/kubevirt-health.md 2.6",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            for (nic, at, mac) in texts(context, "macAddress").filter(|(nic, ..)| !nic.has("sriov")) {
+            let is_libvirts =
+                |nic: &Nic<'_>| !nic.has_any(&["sriov", "binding"]) && nic.at.text_at("state") != Some("absent");
+            for (nic, at, mac) in texts(context, "macAddress").filter(|(nic, ..)| is_libvirts(nic)) {
                 let Some(first) = mac_length(mac).and_then(|_| u8::from_str_radix(&mac[..2], 16).ok()) else {
                     continue;
                 };

@@ -37,7 +37,8 @@ pub(in crate::check) static SAME_NAME: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Warning,
     story: "To a cluster two manifests of one kind, name and namespace are one object. `kubectl apply` makes it as the first says \
-        and then changes it to what the second says, so one VM is there and not two; `kubectl create` refuses the second.",
+        and then changes it to what the second says, so one VM is there and not two; `kubectl create` refuses the second. Only what stands in one text is compared, and namespaces as they \
+        are written: no namespace is another one here than `default`, for kubectl fills in its own.",
     source: "Kubernetes documentation, object names and IDs",
     shown_by: &[],
     check: Check::OnTheWay,
@@ -51,15 +52,15 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::ClientDecode,
         rank: Rank::Error,
         story: "The API server serves VirtualMachine under kubevirt.io/v1 (and the deprecated kubevirt.io/v1alpha3). \
-            Under any other version kubectl finds no such kind.",
-        source: "KubeVirt API",
+            Under any other version kubectl finds no such kind. Instance types and preferences are v1beta1; before v1.6 also \
+            v1alpha2 and v1alpha1, whose fields are not looked at here.",
+        source: "KubeVirt pkg/virt-operator/resource/generate/components/crds.go",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
             let text = |path| context.object.text_at(path).unwrap_or_default();
-            let versions = context.kind.versions();
-            if !versions.contains(&text("apiVersion")) {
+            if !context.kind.is_served(text("apiVersion"), context.options.kubevirt) {
                 let message = format!("no matches for kind {:?} in version {:?}", text("kind"), text("apiVersion"));
-                let help = format!("write apiVersion: {}", versions[0]);
+                let help = format!("write apiVersion: {}", context.kind.versions()[0]);
                 report.add(context.object.place("apiVersion"), message, help);
             }
         }),

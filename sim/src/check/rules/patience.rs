@@ -1,5 +1,6 @@
 //! Numbers that everybody accepts and that are seldom meant: too patient, not patient at all, or below 1.
 
+use super::exec_slips::command;
 use crate::budget::{Answer, detection, notices_silence};
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
@@ -42,13 +43,17 @@ pub(super) static RULES: &[&Rule] = &[
         rank: Rank::Note,
         story: "An exec probe and a guestAgentPing go through virt-probe, virt-launcher, libvirt and the agent. For these ways \
             KubeVirt gives the pod's probe one second more than timeoutSeconds, which is 1 if absent: an agent in a guest that \
-            is busy, or on a node that is, answers later than that, and the attempt counts as failed.",
+            is busy, or on a node that is, answers later than that, and the attempt counts as failed. Only a 1 that is written is noted: \
+            the default is in nearly every manifest. To a command whose program is virt-probe itself KubeVirt adds nothing.",
         source: "sim/docs/kubevirt-health.md 3.1, 3.3, 3.4",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
             let Some(at) = running.field.cursor.get("timeoutSeconds").filter(|at| at.int32() == Some(1)) else {
                 return;
             };
+            if command(running).first().is_some_and(|(_, program)| *program == "virt-probe") {
+                return;
+            }
             let message = match running.probe.handler {
                 Handler::GuestAgentPing => {
                     "a ping that the agent answers after 2 s has failed: KubeVirt adds 1 s to these timeoutSeconds"

@@ -1,7 +1,7 @@
 //! KubeVirt's own program for probes, written by hand in an exec probe (KubeVirt cmd/virt-probe/virt-probe.go;
 //! pkg/virt-controller/services/rendercontainer.go wrapExecProbeWithVirtProbe).
 
-use super::exec_slips::{base_name, command, consequence, is_shell};
+use super::exec_slips::{Script, base_name, command, consequence, is_shell};
 use crate::check::context::CheckContext;
 use crate::check::kind::Kind;
 use crate::check::layer::{Layer, Rank};
@@ -59,8 +59,8 @@ pub(super) static RULES: &[&Rule] = &[
                 let words = command(&running);
                 let Some((at, program)) = words.first() else { continue };
                 let is_by_path = *program != "virt-probe" && base_name(program) == "virt-probe";
-                let script = words.iter().skip(1).find(|(_, w)| !w.starts_with('-')).filter(|_| is_shell(program));
-                let of_script = script.and_then(|(_, text)| text.split_whitespace().next());
+                let script = is_shell(program).then(|| words.get(Script::of(&words).at)).flatten();
+                let of_script = script.and_then(|(_, text)| text.split_whitespace().find(|word| *word != "exec"));
                 if is_by_path || of_script.is_some_and(|first| base_name(first) == "virt-probe") {
                     let fails = consequence(&running);
                     let message = format!("the agent looks for virt-probe in the guest, which has none: {fails}");
