@@ -33,7 +33,7 @@ pub(crate) const ROWS: &[Row] = &[
     later(
         &[(Domain, "memory: {guest: 1Gi}")],
         &[(Domain, "memory: {guest: \"0\"}")],
-        &["no-memory  <- spec.template.spec.domain.memory.guest"],
+        &["no-size-for-the-guest spec.template.spec.domain.memory.guest"],
     ),
     row(
         &[(Domain, "memory: {guest: 2Mi, hugepages: {pageSize: 2Mi}}")],

@@ -286,4 +286,7 @@ fn a_data_volume_of_another_namespace() {
         let code = "data-volume-of-another-namespace spec.dataVolumeTemplates[0] <- spec.dataVolumeTemplates[0].metadata.namespace";
         assert_eq!(found, if is_fine { vec![] } else { vec![code] }, "{metadata}");
     }
+    // No VM is there, wherever kubectl puts it.
+    let nowhere = errors(&one(&vm.replace("namespace: a}", "namespace: a_b}")));
+    assert!(nowhere.iter().any(|error| error.starts_with("data-volume-of-another-namespace ")), "{nowhere:?}");
 }

@@ -1,6 +1,7 @@
 //! `dataVolumeTemplates` of a VM (kubevirt-health.md 2.9).
 
 use crate::check::layer::{Layer, Rank};
+use crate::check::predicates::is_dns_label;
 use crate::check::rule::{Check, Rule};
 use crate::yaml::{Cursor, Place};
 
@@ -75,15 +76,21 @@ pub(super) static RULES: &[&Rule] = &[
             validateVirtualMachineDataVolumeTemplateNamespace",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            // Without one of its own the VM goes where kubectl is told.
-            let Some(namespace) = context.root.text_at("metadata.namespace").filter(|n| !n.is_empty()) else { return };
+            let own = context.root.text_at("metadata.namespace").filter(|n| !n.is_empty());
             for template in templates(context.root, context.is_vm) {
                 let other = template.text_at("metadata.namespace").unwrap_or_default();
-                if !["", namespace].contains(&other) {
-                    let message = format!("the DataVolume's namespace {other:?} is not the VM's, {namespace:?}");
-                    let place = template.place("metadata.namespace");
-                    report.add_as(template.path(), place, message, "remove the DataVolume's namespace");
-                }
+                // Without one of its own the VM goes where kubectl is told; there is no namespace of a bad name.
+                let message = match own {
+                    _ if other.is_empty() => continue,
+                    Some(own) if own == other => continue,
+                    Some(own) => format!("the DataVolume's namespace {other:?} is not the VM's, {own:?}"),
+                    None if is_dns_label(other) => continue,
+                    None => {
+                        format!("the DataVolume's namespace {other:?} is no namespace's name, so it is not the VM's")
+                    }
+                };
+                let place = template.place("metadata.namespace");
+                report.add_as(template.path(), place, message, "remove the DataVolume's namespace");
             }
         }),
     },

@@ -128,16 +128,14 @@ pub(super) static RULES: &[&Rule] = &[
         source: "sim/docs/kubevirt-health.md 2.3",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
-            let guest = context.at("domain.memory.guest");
-            let set = context.at("domain.memory.hugepages").is_some()
-                || guest.is_some_and(|guest| Quantity::of(guest) != Some(Quantity::ZERO));
+            // A guest of 0 is one all the same, which libvirt refuses: no-size-for-the-guest.
+            let set = ["domain.memory.hugepages", "domain.memory.guest"].iter().any(|path| context.at(path).is_some());
             let asked = ["domain.resources.requests.memory", "domain.resources.limits.memory"]
                 .iter()
                 .any(|path| context.at(path).and_then(Quantity::of).is_some_and(|asked| asked != Quantity::ZERO));
             if !set && !asked && !context.has_unseen(Matcher::Instancetype) {
-                let place =
-                    if guest.is_some() { context.place("domain.memory.guest") } else { context.place("domain") };
-                report.add_as("", place, "no memory requested", "add domain.memory.guest, like 2Gi");
+                let help = "add domain.memory.guest, like 2Gi";
+                report.add_as("", context.place("domain"), "no memory requested", help);
             }
         }),
     },

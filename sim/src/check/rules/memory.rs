@@ -37,10 +37,9 @@ pub(super) static RULES: &[&Rule] = &[
         code: "no-size-for-the-guest",
         layer: Layer::Libvirt,
         rank: Rank::Error,
-        story: "No webhook minds a guest's memory below 0, and beside a request, a limit or huge pages not one of 0 either; the pod asks \
-            for the overhead alone and starts. Then virt-launcher refuses to write the domain's XML (`Memory size must be greater \
+        story: "No webhook minds a guest's memory of 0 or below; the pod asks for the overhead alone and starts. Then virt-launcher refuses to write the domain's XML (`Memory size must be greater \
             than or equal to 0`), or libvirt to define it.",
-        source: "KubeVirt vmi-create-admitter.go validateMemoryIsProvided; renderresources.go WithMemoryRequests; \
+        source: "KubeVirt vmi-create-admitter.go ValidateVirtualMachineInstanceMandatoryFields; renderresources.go WithMemoryRequests; \
             pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go QuantityToByte; libvirt virDomainDefPostParseMemory",
         shown_by: &[],
         check: Check::Manifest(|context, report| {
@@ -48,12 +47,7 @@ pub(super) static RULES: &[&Rule] = &[
             let guest = of("domain.memory.guest");
             // Of a VM the webhook compares it with the guest's.
             let most = of("domain.memory.maxGuest").filter(|(_, q)| !context.is_vm && *q < Quantity::ZERO);
-            // 0 alone is no memory at all, for which the webhook refuses it.
-            let is_asked =
-                ["domain.memory.hugepages", "domain.resources.requests.memory", "domain.resources.limits.memory"]
-                    .iter()
-                    .any(|path| of(path).map_or(context.at(path).is_some(), |(_, asked)| asked != Quantity::ZERO));
-            let nothing = guest.filter(|(_, q)| *q < Quantity::ZERO || (is_asked && *q == Quantity::ZERO));
+            let nothing = guest.filter(|(_, q)| *q <= Quantity::ZERO);
             for (at, quantity) in nothing.into_iter().chain(most) {
                 let message = match quantity < Quantity::ZERO {
                     true => "Memory size must be greater than or equal to 0",
