@@ -177,6 +177,6 @@ mod tests {
         assert_eq!(needs(&program).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         std::fs::write(&program, "#!/bin/sh\n").unwrap();
         may_run(0o755);
-        assert_eq!(*needs(&program).unwrap(), [program.clone()]);
+        assert_eq!(*needs(&program).unwrap(), std::slice::from_ref(&program));
     }
 }
