@@ -77,6 +77,9 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
             outside::delay_frames(live, step, delay.0).await.map_err(Host)?
         }
         Fault::NetworkLoss { direction, .. } => outside::lose_frames(live, step, *direction).await.map_err(Host)?,
+        Fault::IoError { .. } if live.disk_fault.borrow().is_on() => {
+            return Err(Guest("the guest's writes fail already".into()));
+        }
         Fault::IoError { error, .. } => outside::fail_writes(live, step, *error).await.map_err(Host)?,
         Fault::NodeLost { by: NodeLoss::PowerLoss, .. } => end_qemu(live, Signal::SIGKILL, deadline).await?,
         Fault::NodeLost { by: NodeLoss::CutOff, .. } => outside::cut_off_node(live),

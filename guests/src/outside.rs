@@ -101,8 +101,8 @@ pub(crate) async fn mend(live: &Live, step: usize, fault: &Fault) -> Result<(), 
             live.qmp.execute(qmp::chardev_remove { id: sink(step) }, LIMIT).await?;
         }
         Fault::IoError { .. } => {
-            let disk = live.disk_below.take();
-            if let Some(DiskBelow { device, node }) = disk {
+            let disk = live.disk_fault.borrow_mut().end(step);
+            if let Some(DiskBelow { device, node, .. }) = disk {
                 set_disk(live, device, node).await?;
                 live.qmp.execute(qmp::blockdev_del { node_name: broken(step) }, LIMIT).await?;
             }
@@ -118,9 +118,6 @@ async fn put_broken_disk(live: &Live, step: usize, error: DiskError) -> Result<(
     let root = disks.into_iter().find(|disk| disk.device == ROOT_DRIVE);
     let found = root.and_then(|root| Some((root.qdev?, root.inserted?.node_name?)));
     let Some((device, node)) = found else { return Err("QEMU shows no disk of the guest".into()) };
-    if live.disk_below.borrow().is_some() {
-        return Err("the guest's writes fail already".into());
-    }
     let rule = qmp::BlkdebugInjectErrorOptions {
         // From the beginning on.
         event: qmp::BlkdebugEvent::none,
@@ -159,9 +156,13 @@ async fn put_broken_disk(live: &Live, step: usize, error: DiskError) -> Result<(
     };
     let filter = qmp::BlockdevOptions::blkdebug { base, blkdebug };
     live.qmp.execute(qmp::blockdev_add(filter), LIMIT).await.map_err(|e| e.to_string())?;
-    set_disk(live, device.clone(), broken(step)).await.map_err(|e| e.to_string())?;
-    live.disk_below.replace(Some(DiskBelow { device, node }));
-    Ok(())
+    // QEMU may tell of a write before it answers.
+    live.disk_fault.borrow_mut().begin(DiskBelow { step, device: device.clone(), node }, error);
+    let set = set_disk(live, device, broken(step)).await;
+    if set.is_err() {
+        live.disk_fault.take();
+    }
+    set.map_err(|e| e.to_string())
 }
 
 /// QEMU lets a disk that is in use have another node: filters are put in so.

@@ -61,12 +61,41 @@ impl Drop for Scratch {
     }
 }
 
-/// MiB of memory that files in a folder can take: of a file system that keeps them there, all of it; of others nothing.
-pub fn memory_of_files_mib(folder: &Path) -> u64 {
-    // One that cannot be asked is on a disk.
-    let in_memory = statfs(folder).is_ok_and(|s| s.filesystem_type() == TMPFS_MAGIC);
-    let size = |s: Statvfs| (s.blocks() * s.fragment_size()).div_ceil(1 << 20);
-    if in_memory { statvfs(folder).map_or(0, size) } else { 0 }
+/// Where a folder's files are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesAreIn {
+    /// They take no memory that the kernel could not take back.
+    Disk,
+    /// As on a tmpfs.
+    Memory {
+        /// All of them together; `None`: mounted without a limit (`size=0`).
+        limit_mib: Option<u64>,
+    },
+}
+
+impl FilesAreIn {
+    /// What a folder's file system says. One that cannot be asked is on a disk.
+    pub fn of(folder: &Path) -> FilesAreIn {
+        if !statfs(folder).is_ok_and(|s| s.filesystem_type() == TMPFS_MAGIC) {
+            return FilesAreIn::Disk;
+        }
+        let blocks = statvfs(folder).map_or((0, 0), |s: Statvfs| (s.blocks(), s.fragment_size()));
+        FilesAreIn::memory_of(blocks.0, blocks.1)
+    }
+
+    /// A tmpfs without a limit says that it has no blocks (Linux `shmem_statfs`).
+    fn memory_of(blocks: u64, bytes_each: u64) -> FilesAreIn {
+        let limit_mib = (blocks > 0).then(|| blocks.saturating_mul(bytes_each).div_ceil(1 << 20));
+        FilesAreIn::Memory { limit_mib }
+    }
+
+    /// MiB of memory that files can take which grow to `files_mib`.
+    pub fn memory_mib(self, files_mib: u64) -> u64 {
+        match self {
+            FilesAreIn::Disk => 0,
+            FilesAreIn::Memory { limit_mib } => limit_mib.map_or(files_mib, |limit| limit.min(files_mib)),
+        }
+    }
 }
 
 /// The lock of the run whose folder this is in.
@@ -110,10 +139,31 @@ mod tests {
 
     #[test]
     fn files_take_memory_on_a_tmpfs_only() {
-        let of = |folder: &str| memory_of_files_mib(Path::new(folder));
-        assert_eq!((of("/proc"), of("/no/folder")), (0, 0));
-        // Kept by the kernel or by udev, small or large, wherever Linux runs.
-        assert!(of("/dev/shm") > 0 || statfs("/dev/shm").is_ok_and(|s| s.filesystem_type() != TMPFS_MAGIC));
+        let of = |folder: &str| FilesAreIn::of(Path::new(folder));
+        assert_eq!((of("/proc"), of("/no/folder")), (FilesAreIn::Disk, FilesAreIn::Disk));
+        // Another program's word for it: one of them is kept by the kernel or by udev wherever Linux runs.
+        let mut seen = [0; 2];
+        for folder in ["/", "/proc", "/dev", "/dev/shm", "/run"] {
+            let said = std::process::Command::new("stat").args(["-f", "-c", "%T", folder]).output().unwrap().stdout;
+            let is_tmpfs = said == b"tmpfs\n";
+            assert_eq!(of(folder) != FilesAreIn::Disk, is_tmpfs, "{folder}: {}", String::from_utf8_lossy(&said));
+            seen[usize::from(is_tmpfs)] += 1;
+        }
+        assert!(!seen.contains(&0), "{seen:?}");
+    }
+
+    #[test]
+    fn what_files_take_of_memory() {
+        let (limited, unlimited) = (FilesAreIn::memory_of(1 << 16, 4096), FilesAreIn::memory_of(0, 4096));
+        for (kept, files, memory) in [
+            (FilesAreIn::Disk, 3072, 0),
+            (limited, 3072, 256),
+            (limited, 100, 100),
+            (unlimited, 3072, 3072),
+            (FilesAreIn::memory_of(1, 4096), 3072, 1),
+        ] {
+            assert_eq!(kept.memory_mib(files), memory, "{kept:?} {files}");
+        }
     }
 
     #[test]

@@ -66,11 +66,12 @@ impl Plan {
         memory_mib: u64,
     ) -> io::Result<Plan> {
         let mut steps = Steps { root: root.to_owned(), made: BTreeSet::new(), steps: Vec::new() };
-        let own = needs(program);
+        let own = needs(program)?;
         let seen = seen(&own, accesses, kvm);
         for (path, kind) in &seen {
             match path.read_link() {
-                Ok(text) if *kind == Kind::System => steps.link(&text, path)?,
+                // What a link of a program's own leads to is seen at the link's place: the loader names libraries by links.
+                Ok(text) if SYSTEM.map(Path::new).contains(path) => steps.link(&text, path)?,
                 _ => steps.bind(path, *kind)?,
             }
         }

@@ -9,7 +9,7 @@ use super::landlock::Rules;
 use super::needs::needs;
 use super::plan::{Access, Plan, seen};
 use crate::process::{End, GivenUp, Process, end_of, guard, guarded};
-use crate::scratch::{Scratch, memory_of_files_mib};
+use crate::scratch::{FilesAreIn, Scratch};
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use std::ffi::OsString;
@@ -41,6 +41,8 @@ pub(crate) struct Confined<'a> {
     /// Whether it needs `/dev/kvm`.
     pub(crate) kvm: bool,
     pub(crate) memory_mib: u64,
+    /// What it can write to its disk, in its folder.
+    pub(crate) disk_mib: u64,
     /// A folder of its own, which it can write to.
     pub(crate) scratch: &'a Path,
     pub(crate) stderr: File,
@@ -55,7 +57,8 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
     let plan = Plan::new(&root, &program, &accesses, confined.kvm, confined.memory_mib + OVERHEAD_MIB)?;
-    let group = group(confined.memory_mib + memory_of_files_mib(confined.scratch));
+    let files_mib = FilesAreIn::of(confined.scratch).memory_mib(confined.disk_mib);
+    let group = group(confined.memory_mib + files_mib);
     let door = group.as_ref().map(Group::door);
     let parent = pidfd(std::process::id())?;
     let mut command = Command::new(program);
@@ -97,7 +100,7 @@ pub(crate) fn spawn_in_the_open(confined: Confined<'_>) -> io::Result<Process> {
     let program = find(confined.program)?;
     let mut accesses = vec![Access::write(confined.scratch)];
     accesses.extend_from_slice(confined.accesses);
-    let own = needs(&program);
+    let own = needs(&program)?;
     let rules = Rules::new(seen(&own, &accesses, confined.kvm))?;
     let mut command = guarded(&program, confined.inherit);
     command.env_clear().args(confined.args).envs(confined.environment.iter().map(|(n, v)| (n, v)));
@@ -193,6 +196,7 @@ async fn try_once() -> Result<(), String> {
         accesses: &[],
         kvm: false,
         memory_mib: 0,
+        disk_mib: 0,
         scratch: &scratch,
         stderr: said,
     };

@@ -54,6 +54,7 @@ impl Place {
             accesses: &accesses,
             kvm: false,
             memory_mib: 64,
+            disk_mib: 64,
             scratch: &self.path().join("scratch"),
             stderr: File::create(&said).unwrap(),
         };
@@ -172,6 +173,46 @@ async fn in_the_open_it_keeps_to_its_files() {
     assert_eq!(fs::read_to_string(place.path().join("image/base")).unwrap(), "image/base");
 }
 
+/// The loader names a library by a link to it, as distributions and builds have it (`libz.so.1 -> libz.so.1.2.13`).
+#[tokio::test]
+async fn a_program_finds_the_libraries_that_it_brings() {
+    if cannot().await {
+        return;
+    }
+    let place = Place::new();
+    let path = |name: &str| place.path().join(name);
+    for folder in ["own/bin", "own/lib/real"] {
+        fs::create_dir_all(path(folder)).unwrap();
+    }
+    fs::write(path("lib.c"), "int own(void) { return 7; }\n").unwrap();
+    fs::write(path("main.c"), "int own(void); int main(void) { return own(); }\n").unwrap();
+    let compile = |args: &[&str]| {
+        let done = std::process::Command::new("cc").current_dir(place.path()).args(args).status();
+        assert!(done.unwrap().success(), "{args:?}");
+    };
+    compile(&["-shared", "-fPIC", "-Wl,-soname,libown.so.1", "-o", "own/lib/real/libown.so.1.2.13", "lib.c"]);
+    std::os::unix::fs::symlink("real/libown.so.1.2.13", path("own/lib/libown.so.1.2")).unwrap();
+    std::os::unix::fs::symlink("libown.so.1.2", path("own/lib/libown.so.1")).unwrap();
+    compile(&["-o", "own/bin/program", "main.c", "own/lib/libown.so.1", "-Wl,-rpath,$ORIGIN/../lib"]);
+    let program = path("own/bin/program");
+    for spawn in [spawn, spawn_in_the_open] {
+        let confined = Confined {
+            program: program.to_str().unwrap(),
+            args: &[],
+            environment: &[],
+            inherit: &[],
+            accesses: &[],
+            kvm: false,
+            memory_mib: 64,
+            disk_mib: 64,
+            scratch: &path("scratch"),
+            stderr: File::create(path("stderr")).unwrap(),
+        };
+        let end = spawn(confined).unwrap().wait().await.unwrap();
+        assert_eq!((end, fs::read_to_string(path("stderr")).unwrap()), (Exit::Status(7), String::new()));
+    }
+}
+
 /// Capabilities of the process, as the kernel tells them from outside, and its end when nobody wants it any more.
 #[tokio::test]
 async fn it_has_no_rights_and_ends_with_its_owner() {
@@ -188,6 +229,7 @@ async fn it_has_no_rights_and_ends_with_its_owner() {
         accesses: &[],
         kvm: false,
         memory_mib: 64,
+        disk_mib: 64,
         scratch: &place.path().join("scratch"),
         stderr: File::create(place.path().join("stderr")).unwrap(),
     };

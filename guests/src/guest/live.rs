@@ -1,6 +1,7 @@
 //! A running QEMU.
 
 use super::cpus::Cpus;
+use super::disk_fault::DiskFault;
 use super::threads::{Moment, Waited};
 use crate::console;
 use crate::net::{DhcpServer, Netns, Relay};
@@ -30,15 +31,6 @@ pub struct GuestEvent {
     pub event: DomainEvent,
 }
 
-/// The disk of a device of QEMU's.
-#[derive(Debug)]
-pub(crate) struct DiskBelow {
-    /// The device's QOM path.
-    pub(crate) device: String,
-    /// The block node.
-    pub(crate) node: String,
-}
-
 /// A guest whose QEMU runs (or has run: [`DomainEvent::Exited`] says so).
 #[derive(Debug)]
 pub struct Live {
@@ -66,8 +58,8 @@ pub struct Live {
     pub(crate) signalled: Cell<bool>,
     /// Its node reaches nobody, and nobody it.
     pub(crate) node_cut_off: Cell<bool>,
-    /// What its disk is while a filter above it lets writes fail.
-    pub(crate) disk_below: RefCell<Option<DiskBelow>>,
+    /// What was done to its disk.
+    pub(crate) disk_fault: RefCell<DiskFault>,
     /// Raw bytes of its serial console.
     pub serial: PathBuf,
     /// What runs in it.

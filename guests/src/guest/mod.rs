@@ -2,6 +2,7 @@
 //! on disk from the first moment; dropping [`Live`] ends the process and leaves only that.
 
 mod cpus;
+mod disk_fault;
 mod error;
 mod live;
 pub(crate) mod migration;
@@ -10,8 +11,8 @@ mod spec;
 mod threads;
 mod verify;
 
+pub(crate) use disk_fault::DiskBelow;
 pub use error::StartError;
-pub(crate) use live::DiskBelow;
 pub use live::{GuestEvent, Live};
 pub use prepared::Prepared;
 pub use spec::{BootMode, Captured, VmSpec, memory_mib};

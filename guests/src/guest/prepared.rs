@@ -45,6 +45,8 @@ pub struct Prepared {
     pub(super) machine: Machine,
     /// What its disk is an overlay of, where that is the user's.
     pub(super) users_files: Vec<PathBuf>,
+    /// Of the disk that the guest sees.
+    pub(super) disk_mib: u64,
     /// A fork's device state.
     pub(super) state: Option<PathBuf>,
     pub(super) netns: Netns,
@@ -78,6 +80,7 @@ impl Prepared {
             evidence,
             mut machine,
             users_files,
+            disk_mib,
             state,
             netns,
             tap,
@@ -134,6 +137,7 @@ impl Prepared {
             writes,
             accesses: &accesses,
             memory_mib: machine.memory_mib,
+            disk_mib,
             kvm: machine.accel == Accel::Kvm,
             scratch: &scratch,
             stderr: &stderr_path,
@@ -200,7 +204,7 @@ impl Prepared {
             panicked,
             signalled: Cell::default(),
             node_cut_off: Cell::default(),
-            disk_below: RefCell::default(),
+            disk_fault: RefCell::default(),
             serial: sockets.serial,
             os,
             scratch,

@@ -105,6 +105,7 @@ impl VmSpec {
             evidence: evidence.to_owned(),
             machine,
             users_files: self.platform.image.files.clone(),
+            disk_mib: disk_bytes(&self.platform.image)?.div_ceil(1 << 20),
             state,
             netns,
             tap,
@@ -239,10 +240,15 @@ fn copied(ram: &Path, scratch: &Path) -> Result<PathBuf, StartError> {
     Ok(copy)
 }
 
+/// Of the disk that a guest of the image sees.
+fn disk_bytes(base: &Image) -> Result<u64, StartError> {
+    let of_file = || base.disk.metadata().map(|m| m.len()).map_err(StartError::io("look at the image's disk"));
+    Ok(base.bytes.map_or_else(of_file, Ok)?.next_multiple_of(SECTOR))
+}
+
 /// The size is said (`-u`), so that qemu-img opens nothing of the image: only a confined QEMU does.
 fn overlay(base: &Image, overlay: &Path) -> Result<(), StartError> {
-    let of_file = || base.disk.metadata().map(|m| m.len()).map_err(StartError::io("look at the image's disk"));
-    let bytes = base.bytes.map_or_else(of_file, Ok)?.next_multiple_of(SECTOR);
+    let bytes = disk_bytes(base)?;
     let output = Command::new("qemu-img")
         .args(["create", "-q", "-u", "-f", "qcow2", "-F", base.format.as_str(), "-b"])
         .arg(relative(&base.disk, overlay))

@@ -82,6 +82,8 @@ pub struct Launch<'a> {
     pub(crate) accesses: &'a [Access],
     /// Of the guest.
     pub memory_mib: u64,
+    /// Of its disk as the guest sees it: so much it can write.
+    pub disk_mib: u64,
     /// Whether it needs `/dev/kvm`.
     pub kvm: bool,
     /// The guest's own folder, which stands in the arguments.

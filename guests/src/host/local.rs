@@ -39,6 +39,7 @@ impl LocalHost {
             accesses: launch.accesses,
             kvm: launch.kvm,
             memory_mib: launch.memory_mib,
+            disk_mib: launch.disk_mib,
             scratch: launch.scratch,
             stderr,
         };

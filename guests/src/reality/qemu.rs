@@ -162,6 +162,7 @@ impl Running for QemuGuest {
             DomainEvent::Watchdog(WatchdogAction::Poweroff | WatchdogAction::Reset) => {
                 self.live.vcpus_at(Moment::WatchdogEnds);
             }
+            DomainEvent::Resume => self.live.disk_fault.borrow_mut().resumed(),
             _ => {}
         }
         interference(event, &self.live)
@@ -344,7 +345,7 @@ fn interference(event: &DomainEvent, guest: &Live) -> Option<String> {
             Some("QEMU was ended by a signal of somebody else's".to_owned())
         }
         // No fault of the scenario makes it say so.
-        DomainEvent::NoSpace if guest.disk_below.borrow().is_none() => {
+        DomainEvent::NoSpace if !guest.disk_fault.borrow().explains_no_space() => {
             Some(format!("the host has no room for what the guest writes to its disk: {}", guest.scratch().display()))
         }
         DomainEvent::Exited(exit) => match (guest.lost.get(), exit) {

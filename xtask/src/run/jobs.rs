@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vmhealth_guests::reality::{self, Outcome, Setup};
-use vmhealth_guests::scratch::{Scratch, memory_of_files_mib};
+use vmhealth_guests::scratch::{FilesAreIn, Scratch};
 use vmhealth_guests::template::Template;
 use vmhealth_sim::cluster::DomainEvent;
 use vmhealth_sim::trace::{Entry, Event, Trace};
@@ -161,7 +161,7 @@ impl Jobs<'_> {
         (tally, templates): (&Rc<RefCell<Tally>>, &RefCell<CaseTemplates>),
         scratch: &Scratch,
     ) -> io::Result<()> {
-        let on_disk = memory_of_files_mib(scratch.path()) == 0;
+        let on_disk = FilesAreIn::of(scratch.path()) == FilesAreIn::Disk;
         if self.reality.cold {
             self.cases
                 .iter()

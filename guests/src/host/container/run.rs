@@ -183,6 +183,7 @@ mod tests {
                 writes: vec![scratch.to_owned()],
                 accesses: &[],
                 memory_mib: 512,
+                disk_mib: 3072,
                 kvm: true,
                 scratch,
                 stderr: Path::new("/run/qemu-1.stderr"),
