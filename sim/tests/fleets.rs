@@ -162,7 +162,7 @@ fn nodes_add_up_in_any_order() {
         let mut all = Outcome::new(plan.horizon(), plan.causes().len());
         for node in order {
             let part: Outcome = serde_json::from_str(&parts[node]).unwrap_or_else(|e| panic!("{e}: {}", parts[node]));
-            assert!(part.fits(&all, 3) && !part.fits(&all, 0), "{part:?}");
+            assert!(part.fits(&all, 3, plan.horizon()) && !part.fits(&all, 0, plan.horizon()), "{part:?}");
             all.add(&part);
         }
         assert_eq!(all, whole, "{order:?}");
