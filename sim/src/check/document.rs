@@ -10,6 +10,7 @@ use super::options::Options;
 use super::registry::apply;
 use super::rule::{Finding, Findings};
 use super::rules::brought;
+use super::rules::kind_of_file::UNRENDERED;
 use super::rules::limits::{NOT_SIMULATED, TEMPLATE_PARAMETER};
 use super::rules::object::UNKNOWN_KIND;
 use super::rules::schema;
@@ -144,7 +145,7 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
 
 /// A manifest that would be accepted but for what its placeholders stand for has no verdict.
 fn judge(checked: Checked, object: Cursor<'_>, around: &TextAround, checks: &mut Checks) {
-    match unrendered::open(object, around.in_template).filter(|_| checked.verdict == Verdict::Accepted) {
+    match open(&checked, object, around).filter(|_| checked.verdict == Verdict::Accepted) {
         Some((pos, why)) => {
             let name = if checked.name.is_empty() { String::new() } else { format!("{}: ", checked.name) };
             checks.unjudged.push(YamlError { pos, message: format!("{name}not judged: {why}") });
@@ -153,16 +154,25 @@ fn judge(checked: Checked, object: Cursor<'_>, around: &TextAround, checks: &mut
     }
 }
 
+/// What a verdict waits for, and where: a placeholder where it says something to Kubernetes, or one that excuses an error.
+fn open(checked: &Checked, object: Cursor<'_>, around: &TextAround) -> Option<(Pos, String)> {
+    let excused = || {
+        let finding = checked.findings.iter().find(|finding| *finding.rule == UNRENDERED)?;
+        Some((finding.pos, format!("{} {}", finding.vm_field, finding.message)))
+    };
+    unrendered::open(object, around.in_template).or_else(excused)
+}
+
 /// An instance type or a preference.
 fn check_brought(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &TextAround) -> Checked {
     let context = CheckContext::new(object, kind, Brought::default(), with.options);
     let mut findings = Findings::default();
     apply(Layer::ClientDecode..=Layer::Schema, &context, None, &mut findings);
     schema::walk(&context, &mut findings);
-    let checked = excuse(0, &mut findings, around);
+    let checked = excuse(0, &mut findings, object, around);
     if is_typed(&findings) {
         brought::look_at(&context, &mut findings);
-        excuse(checked, &mut findings, around);
+        excuse(checked, &mut findings, object, around);
     }
     schema::duplicate_keys(object, &mut findings);
     around.remark(object, false, &mut findings);
@@ -244,15 +254,16 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
     let mut findings = Findings::default();
     apply(Layer::ClientDecode..=Layer::Schema, &context, None, &mut findings);
     schema::walk(&context, &mut findings);
-    let checked = excuse(0, &mut findings, around);
+    let checked = excuse(0, &mut findings, object, around);
     let context = context.with(whole);
     // Rules do not apply to what has not its type.
     if is_typed(&findings) {
         apply(Layer::VmWebhook..=Layer::Libvirt, &context, None, &mut findings);
-        excuse(checked, &mut findings, around);
+        excuse(checked, &mut findings, object, around);
     }
     let can_run = is_typed(&findings);
     schema::duplicate_keys(object, &mut findings);
+    let checked = findings.0.len();
     match &vm {
         Some(vm) if can_run => apply(Layer::Runtime..=Layer::Hazard, &context, Some(vm), &mut findings),
         // Beside an error it says nothing that helps: nobody would run it.
@@ -263,6 +274,7 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
         }
         _ => {}
     }
+    excuse(checked, &mut findings, object, around);
     for note in &around.notes {
         let help = "oc process -p NAME=... gives a parameter its value";
         findings.of(&TEMPLATE_PARAMETER).add(object, note.as_str(), help);
@@ -304,8 +316,8 @@ fn is_typed(findings: &Findings<'_>) -> bool {
 }
 
 /// Excuses what there is an excuse for, from a finding on; the number of all.
-fn excuse(from: usize, findings: &mut Findings<'_>, around: &TextAround) -> usize {
-    findings.0[from..].iter_mut().for_each(|found| around.excuse(found));
+fn excuse(from: usize, findings: &mut Findings<'_>, object: Cursor<'_>, around: &TextAround) -> usize {
+    findings.0[from..].iter_mut().for_each(|found| around.excuse(found, object));
     findings.0.len()
 }
 

@@ -6,13 +6,29 @@ use super::rule::{Finding, Findings, Found};
 use super::rules::kind_of_file::{CALLOUT, PATCH, UNRENDERED};
 use super::rules::limits::{LEFT_OUT, TEMPLATE_PARAMETER};
 use super::rules::schema::{MISSING_FIELD, WRONG_TYPE};
-use super::unrendered::{callout, placeholder, texts};
+use super::unrendered::{ENVSUBST, braces, callout, placeholder, placeholder_at, texts};
 use crate::yaml::{Cursor, Pos, Value};
 use std::collections::BTreeSet;
 
 /// What an excerpt may leave out.
 const LEFT_OUT_OF_EXCERPTS: [&str; 5] =
     ["no-run-strategy", "no-memory", "network-without-interface", "interface-without-network", "disk-without-volume"];
+
+/// Errors that compare one place with others, and what the others' paths have in them.
+const COMPARED: [(&[&str], &[&str]); 4] = [
+    (
+        &[
+            "network-without-interface",
+            "interface-without-network",
+            "disk-without-volume",
+            "data-volume-template-unused",
+        ],
+        &["].name", "].metadata.name", ".dataVolume.name", ".claimName"],
+    ),
+    (&["undeclared-port", "port-not-forwarded"], &[".ports["]),
+    (&["selector-does-not-match"], &["abels."]),
+    (&["secure-boot-without-smm"], &[".secureBoot", ".smm."]),
+];
 
 /// What the text says of the manifests in it.
 #[derive(Debug, Clone, Default)]
@@ -32,15 +48,15 @@ impl TextAround {
         TextAround { excerpt: is_excerpt(text), ..TextAround::default() }
     }
 
-    /// Turns an error that there is an excuse for into a note.
-    pub(super) fn excuse(&self, found: &mut Found<'_>) {
+    /// Turns an error that there is an excuse for into a note. The object is the one around it.
+    pub(super) fn excuse(&self, found: &mut Found<'_>, object: Cursor<'_>) {
         let (finding, at) = (&mut found.finding, found.at);
         if finding.rule.rank != Rank::Error {
             return;
         }
         let (rule, why) = if self.open.contains(&finding.pos) {
             (&TEMPLATE_PARAMETER, "depends on a parameter without a value")
-        } else if !self.in_template && at.is_some_and(|at| held(at, placeholder).is_some()) {
+        } else if !self.in_template && depends_on_placeholder(finding, at, object) {
             (&UNRENDERED, "depends on a placeholder that nobody has rendered")
         } else if self.excerpt && (is_left_out(finding) || (*finding.rule == WRONG_TYPE && is_null(at))) {
             (&LEFT_OUT, "left out of this excerpt")
@@ -89,12 +105,29 @@ impl TextAround {
                 findings.of(&CALLOUT).add(*at, message, format!("remove {mark}"));
             }
         }
-        let engine = texts.into_iter().find_map(|at| held(at, placeholder)).filter(|_| !self.in_template);
+        let engine = texts.into_iter().find_map(placeholder_at).filter(|_| !self.in_template);
         if let Some(engine) = engine {
             let help = "values that come from placeholders are not checked";
             findings.of(&UNRENDERED).add(object, format!("this is {engine}"), help);
         }
     }
+}
+
+/// Whether the error may be gone as soon as somebody renders the text: what it is about is a placeholder, or it quotes one, or it
+/// compares things of which one is.
+fn depends_on_placeholder(finding: &Finding, at: Option<Cursor<'_>>, object: Cursor<'_>) -> bool {
+    if finding.vm_field.contains("exec.command[") {
+        // A shell has `${NAME}`, too.
+        return at.is_some_and(|at| held(at, braces).is_some_and(|engine| engine != ENVSUBST));
+    }
+    let compares = COMPARED.iter().find(|(codes, _)| codes.contains(&finding.rule.code));
+    let is_compared = |at: &Cursor<'_>| {
+        let (path, fields) = (at.path(), compares.map_or(&[][..], |(_, fields)| *fields));
+        path.starts_with("spec.") && fields.iter().any(|field| path.contains(field))
+    };
+    at.is_some_and(|at| placeholder_at(at).or_else(|| held(at, placeholder)).is_some())
+        || braces(&finding.message).is_some()
+        || texts(object).into_iter().filter(is_compared).any(|at| placeholder_at(at).is_some())
 }
 
 /// What a function finds in the text at a cursor.

@@ -30,11 +30,12 @@ pub(super) fn label_key<'a>(at: Place<'a>, key: &str, naming: Naming<'_>, report
     }
 }
 
-/// Refuses what is not a label's value.
-pub(super) fn label_value<'a>(at: Place<'a>, value: &str, naming: Naming<'_>, report: &mut Report<'_, 'a>) {
+/// Refuses what is not a label's value; `field` is what the layer calls its place.
+pub(super) fn label_value<'a>(field: String, at: Cursor<'a>, report: &mut Report<'_, 'a>) {
+    let value = at.value().as_str().unwrap_or_default();
     if !value.is_empty() && !is_label(value) {
         let message = format!("{value:?} is not a label's value: letters, digits, -, _ and ., at most 63");
-        report.add_as(naming(&at), at, message, "write a value like web-1");
+        report.add_as(field, at, message, "write a value like web-1");
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) fn label_value<'a>(at: Place<'a>, value: &str, naming: Naming<'_>, re
 pub(super) fn labels<'a>(at: Cursor<'a>, naming: Naming<'_>, report: &mut Report<'_, 'a>) {
     for (key, value) in at.all_members() {
         label_key(at.into(), &key.name, naming, report);
-        label_value(at.into(), value.value().as_str().unwrap_or_default(), naming, report);
+        label_value(naming(&at.into()), value, report);
     }
 }
 
@@ -95,6 +96,6 @@ pub(super) fn expression<'a>(at: Cursor<'a>, over: Over, naming: Naming<'_>, rep
         Over::Labels | Over::NodeLabels => label_key(at.place("key"), key, naming, report),
     }
     if over == Over::Labels {
-        at.items_at("values").for_each(|v| label_value(v.into(), v.text().unwrap_or_default(), naming, report));
+        at.items_at("values").for_each(|v| label_value(naming(&v.into()), v, report));
     }
 }

@@ -5,7 +5,8 @@ use crate::yaml::{Cursor, Pos, Value, YamlError};
 /// What makes manifests of templates; the words in its placeholders, and how it is called.
 const HELM: &str = "a Helm template: render it first, `helm template RELEASE CHART`, and check what comes out";
 const JINJA: &str = "a Jinja template: render it first, and check what comes out";
-const ENVSUBST: &str = "a template for envsubst: render it first, `envsubst < FILE`, and check what comes out";
+pub(super) const ENVSUBST: &str =
+    "a template for envsubst: render it first, `envsubst < FILE`, and check what comes out";
 
 /// A text that is not YAML, and why that is, if it can be told.
 pub(super) fn explain(text: &str, error: YamlError) -> YamlError {
@@ -21,17 +22,20 @@ pub(super) fn explain(text: &str, error: YamlError) -> YamlError {
     YamlError { message: format!("{why} ({})", error.message), ..error }
 }
 
-/// What a line of a template is for, where it would stand in a manifest: not somewhere in a script.
+/// What a line of a template is for, where it would stand in a manifest: not somewhere in a script. Inside the braces of a flow
+/// mapping any of its values may be one.
 fn engine(line: &str) -> Option<&'static str> {
     let line = line.trim().trim_start_matches("- ");
-    let value = line.split_once(": ").map_or(line, |(_, value)| value.trim_start_matches(['"', '\'']));
-    let is_place = |mark: &str| line.starts_with(mark) || value.starts_with(mark);
-    match () {
-        () if is_place("{%") => Some(JINJA),
-        () if is_place("{{") && is_jinja(line) => Some(JINJA),
-        () if is_place("{{") => Some(HELM),
+    let is_flow = line.split_once(": ").is_some_and(|(_, value)| value.starts_with(['{', '[']));
+    let mut values = line.split(": ").skip(1).take(if is_flow { usize::MAX } else { 1 });
+    let values = std::iter::once(line).chain(&mut values).map(|value| value.trim_start_matches(['"', '\'']));
+    let found = values.map(|value| match () {
+        () if value.starts_with("{%") => Some(JINJA),
+        () if value.starts_with("{{") && is_jinja(value) => Some(JINJA),
+        () if value.starts_with("{{") => Some(HELM),
         () => None,
-    }
+    });
+    found.flatten().next()
 }
 
 /// `{{ name }}`: neither a dot nor a function in front.
@@ -42,8 +46,43 @@ fn is_jinja(line: &str) -> bool {
         && !["include", "if", "end", "range", "with", "template", "toYaml", "default"].contains(&word)
 }
 
+/// Fields in which Kubernetes takes any text, `$` and braces included.
+const FREE: [&str; 12] = [
+    "path",
+    "value",
+    "url",
+    "serial",
+    "scheme",
+    "asset",
+    "sku",
+    "manufacturer",
+    "version",
+    "tftpServerName",
+    "bootFileName",
+    "product",
+];
+/// Fields that never have a `$`: it can only be a placeholder's, also within a value.
+const STRICT: [&str; 4] = ["name", "namespace", "claimName", "image"];
+
 /// The engine whose placeholder a value of a manifest holds.
 pub(super) fn placeholder(value: &str) -> Option<&'static str> {
+    braces(value).or_else(|| is_bare(value).then_some(ENVSUBST))
+}
+
+/// The same of the value of a field, as far as such a text is not good as it is.
+pub(super) fn placeholder_at(at: Cursor<'_>) -> Option<&'static str> {
+    let value = at.value().as_str()?;
+    let path = at.path();
+    let key = path.rsplit('.').next().unwrap_or_default();
+    match key {
+        _ if FREE.contains(&key) => braces(value).filter(|engine| *engine != JINJA),
+        _ if STRICT.contains(&key) && in_capitals(value) => Some(ENVSUBST),
+        _ => placeholder(value),
+    }
+}
+
+/// The engine whose placeholder stands somewhere in a text, with braces around its name.
+pub(super) fn braces(value: &str) -> Option<&'static str> {
     if value.contains("{{") && value.contains("}}") {
         return Some(if is_jinja(value) { JINJA } else { HELM });
     }
@@ -51,19 +90,28 @@ pub(super) fn placeholder(value: &str) -> Option<&'static str> {
         let name = rest.split(['}', ':']).next().unwrap_or_default();
         !name.is_empty() && rest.contains('}') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    (value.split("${").skip(1).any(is_name) || is_bare(value)).then_some(ENVSUBST)
+    value.split("${").skip(1).any(is_name).then_some(ENVSUBST)
 }
 
-/// `$NAME`, as a value by itself or in capitals within one: `/$metadata` is a path.
+/// `$NAME`, as a value by itself: within a text a `$` may well be meant.
 fn is_bare(value: &str) -> bool {
-    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let is_name = |name: &str| !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
-    let whole = value.strip_prefix('$').is_some_and(|name| is_name(name) && name.bytes().all(is_part));
-    let in_capitals = |rest: &str| {
+    value.strip_prefix('$').is_some_and(|name| is_name(name) && name.bytes().all(is_part))
+}
+
+/// `vm-$NAME`.
+fn in_capitals(value: &str) -> bool {
+    value.split('$').skip(1).any(|rest| {
         let end = rest.bytes().take_while(|b| is_part(*b)).count();
         is_name(&rest[..end]) && !rest[..end].contains(|c: char| c.is_ascii_lowercase())
-    };
-    whole || value.split('$').skip(1).any(in_capitals)
+    })
+}
+
+fn is_part(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// The first value of an object that is a placeholder where it says something to Kubernetes: its place, and what it is. An OpenShift
@@ -71,7 +119,7 @@ fn is_bare(value: &str) -> bool {
 pub(super) fn open(object: Cursor<'_>, in_template: bool) -> Option<(Pos, String)> {
     let mut found = texts(object).into_iter().filter(|_| !in_template).filter_map(|at| {
         let value = at.value().as_str()?;
-        Some((at.node().pos, at.path(), value, placeholder(value)?))
+        Some((at.node().pos, at.path(), value, placeholder_at(at)?))
     });
     let first = found.next()?;
     let (pos, path, value, engine) = found.fold(first, |first, other| if other.0 < first.0 { other } else { first });
@@ -141,6 +189,10 @@ mod tests {
             ("cpu: {{ cores }}", Some(JINJA)),
             ("echo '{{ x }}' > /a", None),
             ("a: {b: {c: d}}", None),
+            ("cpu: {cores: {{ cores }}}", Some(JINJA)),
+            ("metadata: {name: {{ .Release.Name }}}", Some(HELM)),
+            ("metadata: {namespace: a, name: {{ .Release.Name }}}", Some(HELM)),
+            ("userData: echo a: {{ x }}", None),
         ] {
             assert_eq!(engine(line), expected, "{line}");
         }
@@ -151,7 +203,7 @@ mod tests {
             ("${A:-b}-x", Some(ENVSUBST)),
             ("$NAME", Some(ENVSUBST)),
             ("$strat", Some(ENVSUBST)),
-            ("vm-$ENV-a", Some(ENVSUBST)),
+            ("pa$SWORD", None),
             ("/$metadata", None),
             ("US$ 5", None),
             ("a$1b", None),

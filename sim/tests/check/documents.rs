@@ -209,11 +209,24 @@ fn what_cannot_be_judged_hides_nothing_else() {
         ("Always", "$STRATEGY", "spec.runStrategy is \"$STRATEGY\", and this is a template for envsubst"),
         ("kind: VirtualMachine\n", "kind: \"${KIND}\"\n", "not judged: kind is"),
         ("{name: good}", "{name: \"${NAME}-vm\"}", "${NAME}-vm: not judged: metadata.name is"),
+        ("{name: good}", "{name: \"vm-$NAME\"}", "vm-$NAME: not judged: metadata.name is"),
+        ("spec:\n  run", "status: {created: \"${Y}\"}\nspec:\n  run", "status.created depends on a placeholder"),
+        (
+            "      domain:",
+            "      readinessProbe: {exec: {command: \"{{ .Values.cmd }}\"}}\n      domain:",
+            "readinessProbe.exec.command depends on a placeholder",
+        ),
+        (
+            "      domain:",
+            "      readinessProbe: {exec: {command: [\"{{ .Values.cmd }}\"]}}\n      domain:",
+            "readinessProbe.exec.command[0] depends on a placeholder",
+        ),
     ] {
         let text = format!("{}---\n{refused}", good.replace(from, to));
         let checks = checks(&text);
         assert_eq!(checks.manifests.len(), 1, "{to}: what is judged has its verdict");
-        let line = text.lines().position(|line| line.contains(to.trim_end())).map(|n| n as u64 + 1);
+        let line =
+            text.lines().position(|line| line.contains(to.lines().next().unwrap_or_default())).map(|n| n as u64 + 1);
         let [error] = checks.unjudged.as_slice() else { panic!("{to}: {:?}", checks.unjudged) };
         assert!(error.message.contains(said) && Some(error.pos.line) == line, "{to}: {error}");
     }
@@ -223,6 +236,13 @@ fn what_cannot_be_judged_hides_nothing_else() {
         ("{name: good}", "{name: good, annotations: {a: \"${A}\"}}"),
         ("      domain:", "      readinessProbe: {exec: {command: [sh, -c, 'test $A = ${B}']}}\n      domain:"),
         ("      domain:", "      readinessProbe: {httpGet: {port: 80, path: /$metadata}}\n      domain:"),
+        ("      domain:", "      readinessProbe: {httpGet: {port: 80, path: /odata/$COUNT}}\n      domain:"),
+        ("      domain:", "      readinessProbe: {httpGet: {port: 80, path: \"/q?f={{x}}\"}}\n      domain:"),
+        (
+            "      domain:",
+            "      readinessProbe: {httpGet: {port: 80, httpHeaders: [{name: A, value: pa$SWORD}]}}\n      domain:",
+        ),
+        ("        devices:", "        firmware: {serial: \"AB$CD\"}\n        devices:"),
     ] {
         let text = good.replace(from, to);
         assert!(text != good && checks(&text).unjudged.is_empty(), "{text}");

@@ -60,7 +60,7 @@ pub(crate) const ROWS: &[Row] = &[
             "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: \"\", namespaces: [a.b], labelSelector: {matchLabels: {app: -web}, matchExpressions: [{key: a, operator: Gt, values: [\"-1\"]}]}}], preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, podAffinityTerm: {topologyKey: a b}}]}}",
         )],
         &[
-            "bad-affinity spec.template.spec.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels <- spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels",
+            "bad-affinity spec.template.spec.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels <- spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.app",
             "bad-affinity spec.template.spec.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].operator <- spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].operator",
             "bad-affinity spec.template.spec.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].values[0] <- spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].values[0]",
             "bad-affinity spec.template.spec.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].namespace <- spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].namespaces",
@@ -111,7 +111,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "nodeSelector: {a b: linux, c: -d}")],
         &[
             "bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector",
-            "bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector",
+            "bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector.c",
         ],
     ),
     later(

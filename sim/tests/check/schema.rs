@@ -241,7 +241,7 @@ const METADATA: &[(&str, &[&str], bool)] = &[
     ("[{name: a}]", &["wrong-type spec.template.metadata"], false),
     ("{labels: {a b: c}}", &["bad-template-metadata metadata.labels <- spec.template.metadata.labels"], true),
     ("{labels: {Example.com/a: c}}", &["bad-template-metadata metadata.labels <- spec.template.metadata.labels"], true),
-    ("{labels: {a: -b}}", &["bad-template-metadata metadata.labels <- spec.template.metadata.labels"], true),
+    ("{labels: {a: -b}}", &["bad-template-metadata metadata.labels <- spec.template.metadata.labels.a"], true),
     (
         "{annotations: {a/b/c: d}}",
         &["bad-template-metadata metadata.annotations <- spec.template.metadata.annotations"],

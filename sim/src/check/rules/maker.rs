@@ -27,7 +27,7 @@ pub(super) static RULES: &[&Rule] = &[
             for expression in selector.items_at("matchExpressions") {
                 label_key(expression.place("key"), expression.text_at("key").unwrap_or_default(), &naming, report);
                 for value in expression.items_at("values") {
-                    label_value(value.into(), value.text().unwrap_or_default(), &naming, report);
+                    label_value(naming(&value.into()), value, report);
                 }
             }
             match matches(selector, context.root.at("metadata.labels")) {
