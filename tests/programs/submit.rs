@@ -97,7 +97,12 @@ fn shards_of_a_fleet_are_one_run() {
     let submitted =
         [&["submit", "slurm", "--fleet", "fleet.yaml"], &sweep[..], &["--shards", "3", "--out", "run", "--dry-run"]];
     let submitted = vmhealth(here, &submitted.concat());
-    assert!(stderr(&submitted).contains("6 nodes, 5 times, in 3 shards"), "{}", stderr(&submitted));
+    assert!(
+        stderr(&submitted)
+            .contains("6 nodes, run as they are and with 4 cells of the sweep: 30 runs, shared out among 3 shards"),
+        "{}",
+        stderr(&submitted)
+    );
     for task in ["2", "3", "1"] {
         let mut script = Command::new("sh");
         let output = script.arg("run/shards.sh").env("SLURM_ARRAY_TASK_ID", task).current_dir(here).output().unwrap();

@@ -88,12 +88,12 @@ fn libraries_of(listed: &str) -> Vec<PathBuf> {
     let path = |line: &str| {
         let (found, _) = line.trim().rsplit_once(" (0x")?;
         let found = found.split_once(" => ").map_or(found, |(_, path)| path);
-        found.starts_with('/').then(|| PathBuf::from(found))
+        found.starts_with('/').then(|| plain(found))
     };
     listed.lines().filter_map(path).collect()
 }
 
-/// Without `..`: QEMU names its folders from its program's on, `/opt/bin/../share/qemu`.
+/// Without `..`: QEMU names its folders from its program's on, `/opt/bin/../share/qemu`, and so does the loader with `$ORIGIN`.
 fn plain(path: &str) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in Path::new(path).components() {

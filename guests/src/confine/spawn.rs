@@ -61,10 +61,13 @@ pub(crate) fn spawn(confined: Confined<'_>) -> io::Result<Process> {
     let group = group(confined.memory_mib + files_mib);
     let door = group.as_ref().map(Group::door);
     let parent = pidfd(std::process::id())?;
+    // Its loader asks /proc for it, which is not there (ld.so(8)).
+    let origin = program.parent().unwrap_or(Path::new("/")).to_owned();
     let mut command = Command::new(program);
     // Its unlinked files are made in there.
     command
         .env_clear()
+        .env("LD_ORIGIN_PATH", origin)
         .args(confined.args)
         .envs(confined.environment.iter().map(|(n, v)| (n, v)))
         .env("TMPDIR", confined.scratch);

@@ -195,7 +195,10 @@ async fn a_program_finds_the_libraries_that_it_brings() {
     std::os::unix::fs::symlink("libown.so.1.2", path("own/lib/libown.so.1")).unwrap();
     compile(&["-o", "own/bin/program", "main.c", "own/lib/libown.so.1", "-Wl,-rpath,$ORIGIN/../lib"]);
     let program = path("own/bin/program");
-    for spawn in [spawn, spawn_in_the_open] {
+    type Spawn = fn(Confined<'_>) -> io::Result<Process>;
+    for (scratch, spawn) in [("confined", spawn as Spawn), ("open", spawn_in_the_open)] {
+        let scratch = path(scratch);
+        fs::create_dir(&scratch).unwrap();
         let confined = Confined {
             program: program.to_str().unwrap(),
             args: &[],
@@ -205,7 +208,7 @@ async fn a_program_finds_the_libraries_that_it_brings() {
             kvm: false,
             memory_mib: 64,
             disk_mib: 64,
-            scratch: &path("scratch"),
+            scratch: &scratch,
             stderr: File::create(path("stderr")).unwrap(),
         };
         let end = spawn(confined).unwrap().wait().await.unwrap();

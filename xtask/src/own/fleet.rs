@@ -110,9 +110,9 @@ fn in_shards(nodes: u32, plans: usize, shards: u64) -> String {
     let swept = match plans as u64 - 1 {
         0 => many(nodes, "node"),
         cells => format!(
-            "{}, run as they are and with {}: {runs} runs",
+            "{}, run as they are and with {} of the sweep: {runs} runs",
             many(nodes, "node"),
-            many(cells, "cell of the sweep")
+            many(cells, "cell")
         ),
     };
     // By a hash: a shard is more likely empty the less there is for each.

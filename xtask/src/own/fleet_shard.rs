@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    const FLEET: &str = "apiVersion: vmhealth.dev/v1alpha1\nkind: Fleet\nmetadata: {name: small}\nspec:\n  for: 1h\n  nodes: {count: 4}\n  \
+    const FLEET: &str = "apiVersion: vmhealth.dev/v1alpha1\nkind: Fleet\nmetadata: {name: small}\nspec:\n  for: 2h\n  nodes: {count: 4}\n  \
                          groups: [{name: a, manifest: vm.yaml, count: 8, boot: {is: 30s}}]\n  \
                          incidents: [{at: 20m, nodeDown: {for: 1m}}]\n";
     const VM: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Always\n  \
@@ -127,7 +127,7 @@ mod tests {
         for (field, value, expected) in [
             ("recovery", absurd, "its numbers cannot be this fleet's"),
             ("lost", json!([u128::MAX.to_string(), "1", "0"]), "its numbers cannot be this fleet's"),
-            ("nodes", json!(0), "one of them is not whole"),
+            ("nodes", json!(0), "its numbers cannot be this fleet's"),
         ] {
             let said = merged(&|part| part["outcomes"][0][field] = value.clone()).unwrap_err();
             assert!(said.contains(expected), "{field}: {said}");
