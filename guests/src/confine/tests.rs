@@ -46,21 +46,27 @@ impl Place {
             // Of the system, as firmware is.
             Access::read(Path::new("/usr/bin/true")),
         ];
-        let confined = Confined {
-            program: "bash",
-            args: &args,
-            environment: &[],
-            inherit: &[],
-            accesses: &accesses,
-            kvm: false,
-            memory_mib: 64,
-            disk_mib: 64,
-            scratch: &self.path().join("scratch"),
-            stderr: File::create(&said).unwrap(),
-        };
+        let scratch = self.path().join("scratch");
+        let confined = Confined { accesses: &accesses, ..confined("bash", &args, &scratch, &said) };
         let mut process = spawn(confined).unwrap();
         let end = tokio::time::timeout(Duration::from_secs(60), process.wait()).await.unwrap().unwrap();
         (end, fs::read_to_string(said).unwrap())
+    }
+}
+
+/// A small program that may open nothing but its scratch folder; what it says goes into `said`.
+fn confined<'a>(program: &'a str, args: &'a [OsString], scratch: &'a Path, said: &Path) -> Confined<'a> {
+    Confined {
+        program,
+        args,
+        environment: &[],
+        inherit: &[],
+        accesses: &[],
+        kvm: false,
+        memory_mib: 64,
+        disk_mib: 64,
+        scratch,
+        stderr: File::create(said).unwrap(),
     }
 }
 
@@ -199,18 +205,7 @@ async fn a_program_finds_the_libraries_that_it_brings() {
     for (scratch, spawn) in [("confined", spawn as Spawn), ("open", spawn_in_the_open)] {
         let scratch = path(scratch);
         fs::create_dir(&scratch).unwrap();
-        let confined = Confined {
-            program: program.to_str().unwrap(),
-            args: &[],
-            environment: &[],
-            inherit: &[],
-            accesses: &[],
-            kvm: false,
-            memory_mib: 64,
-            disk_mib: 64,
-            scratch: &scratch,
-            stderr: File::create(path("stderr")).unwrap(),
-        };
+        let confined = confined(program.to_str().unwrap(), &[], &scratch, &path("stderr"));
         let end = spawn(confined).unwrap().wait().await.unwrap();
         assert_eq!((end, fs::read_to_string(path("stderr")).unwrap()), (Exit::Status(7), String::new()));
     }
@@ -224,19 +219,8 @@ async fn it_has_no_rights_and_ends_with_its_owner() {
     }
     let place = Place::new();
     let args: [OsString; 1] = ["600".into()];
-    let confined = Confined {
-        program: "sleep",
-        args: &args,
-        environment: &[],
-        inherit: &[],
-        accesses: &[],
-        kvm: false,
-        memory_mib: 64,
-        disk_mib: 64,
-        scratch: &place.path().join("scratch"),
-        stderr: File::create(place.path().join("stderr")).unwrap(),
-    };
-    let process = spawn(confined).unwrap();
+    let scratch = place.path().join("scratch");
+    let process = spawn(confined("sleep", &args, &scratch, &place.path().join("stderr"))).unwrap();
     let pid = process.pid.unwrap();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {

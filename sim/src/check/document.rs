@@ -176,21 +176,7 @@ fn check_brought(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &TextA
     }
     schema::duplicate_keys(object, &mut findings);
     around.remark(object, false, &mut findings);
-    let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
-    findings.sort_by_key(|f| f.layer);
-    let name = object.place("metadata.name");
-    Checked {
-        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
-        name_at: (name.pos(), name.span()),
-        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
-        kind,
-        pos: object.node().pos,
-        verdict: verdict(&findings),
-        created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
-        findings,
-        ignored: Vec::new(),
-        vm: None,
-    }
+    concluded(object, kind, findings)
 }
 
 /// An object of a KubeVirt version whose kind is none of KubeVirt's.
@@ -203,21 +189,9 @@ fn no_such_kind(object: Cursor<'_>, meant: Kind) -> Checked {
             format!("no matches for kind {kind:?} in version {version:?}")
         }
     };
-    let name = object.place("metadata.name");
     let mut findings = Findings::default();
     findings.of(&UNKNOWN_KIND).add(object.place("kind"), message, format!("write kind: {}", meant.as_str()));
-    Checked {
-        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
-        name_at: (name.pos(), name.span()),
-        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
-        kind: meant,
-        pos: object.node().pos,
-        verdict: Verdict::Refused,
-        created: false,
-        findings: findings.0.into_iter().map(|found| found.finding).collect(),
-        ignored: Vec::new(),
-        vm: None,
-    }
+    concluded(object, meant, findings)
 }
 
 /// An object of a Template with the parameters that stand in `parameters`.
@@ -280,25 +254,12 @@ fn check_manifest(object: Cursor<'_>, kind: Kind, with: &With<'_>, around: &Text
         findings.of(&TEMPLATE_PARAMETER).add(object, note.as_str(), help);
     }
     around.remark(object, kind == Kind::VirtualMachine, &mut findings);
-    let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
     if kind == Kind::VirtualMachineInstance {
-        let of_vm = findings.iter_mut().filter(|f| f.layer == Layer::VmWebhook);
+        let of_vm = findings.0.iter_mut().map(|found| &mut found.finding).filter(|f| f.layer == Layer::VmWebhook);
         of_vm.for_each(|f| f.layer = Layer::VmiWebhook);
     }
-    findings.sort_by_key(|f| f.layer);
-    let name = object.place("metadata.name");
-    Checked {
-        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
-        name_at: (name.pos(), name.span()),
-        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
-        kind,
-        pos: object.node().pos,
-        verdict: verdict(&findings),
-        created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
-        findings,
-        ignored: vm.as_ref().map_or_else(|| decoder.unused(), |vm| vm.ignored.clone()),
-        vm: vm.filter(|_| can_run),
-    }
+    let ignored = vm.as_ref().map_or_else(|| decoder.unused(), |vm| vm.ignored.clone());
+    Checked { ignored, vm: vm.filter(|_| can_run), ..concluded(object, kind, findings) }
 }
 
 /// The object with what its VM's instance type and preference bring, if any is here.
@@ -319,6 +280,25 @@ fn is_typed(findings: &Findings<'_>) -> bool {
 fn excuse(from: usize, findings: &mut Findings<'_>, object: Cursor<'_>, around: &TextAround) -> usize {
     findings.0[from..].iter_mut().for_each(|found| around.excuse(found, object));
     findings.0.len()
+}
+
+/// What comes of the object with all that was found in it.
+fn concluded(object: Cursor<'_>, kind: Kind, findings: Findings<'_>) -> Checked {
+    let mut findings: Vec<Finding> = findings.0.into_iter().map(|found| found.finding).collect();
+    findings.sort_by_key(|f| f.layer);
+    let name = object.place("metadata.name");
+    Checked {
+        name: object.text_at("metadata.name").unwrap_or_default().to_owned(),
+        name_at: (name.pos(), name.span()),
+        namespace: object.text_at("metadata.namespace").unwrap_or_default().to_owned(),
+        kind,
+        pos: object.node().pos,
+        verdict: verdict(&findings),
+        created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
+        findings,
+        ignored: Vec::new(),
+        vm: None,
+    }
 }
 
 fn verdict(findings: &[Finding]) -> Verdict {

@@ -21,7 +21,7 @@ pub struct Rule {
     pub story: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
-    /// Scenarios that show it on a real guest; sim/tests/demonstrations.rs shows each in the virtual world.
+    /// Scenarios that show it on a real guest; sim/tests/demonstrations shows each in the virtual world.
     pub shown_by: &'static [&'static str],
     /// How it is found.
     pub(super) check: Check,

@@ -16,6 +16,7 @@ mod metadata;
 mod networks;
 mod other_devices;
 mod people;
+mod pets;
 mod placeholders;
 mod placement;
 mod pod_resources;
