@@ -63,7 +63,7 @@ spec:
   expect:
     - {see: fault command confirmed, withinGuest: 0s..60s}
     # The body's probes went well: it is the head that is noticed.
-    - {see: fault command confirmed, withinGuest: 4s..30s}
+    - {see: fault command confirmed, from: fault command confirmed, withinGuest: 4s..30s}
     - {see: readiness result Failure, from: fault command confirmed, withinGuest: 0s..10s}
     - {see: liveness result Failure, from: readiness result Failure, withinGuest: 0s..60s}
     - {see: vmi phase Succeeded, from: liveness result Failure, withinGuest: 0s..30s}

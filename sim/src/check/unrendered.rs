@@ -151,8 +151,17 @@ pub(super) fn texts(object: Cursor<'_>) -> Vec<Cursor<'_>> {
 }
 
 fn is_foreign(key: &str) -> bool {
-    let keys = ["userData", "userDataBase64", "networkData", "networkDataBase64", "annotations", "command", "status"];
-    keys.contains(&key) || key == "kernelArgs"
+    const KEYS: [&str; 8] = [
+        "userData",
+        "userDataBase64",
+        "networkData",
+        "networkDataBase64",
+        "annotations",
+        "command",
+        "kernelArgs",
+        "status",
+    ];
+    KEYS.contains(&key)
 }
 
 /// What an object is that is no VirtualMachine: its kind, or in words what it is instead.
