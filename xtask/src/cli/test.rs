@@ -96,10 +96,8 @@ const GUESTS: [&[&str]; 2] = [
 ];
 
 /// Those with a schedule of their own, and those that mostly wait.
-const HOSTS: [&[&str]; 2] = [
-    &["-p", "vmhealth-tests", "--test", "own_image"],
-    &["-p", "xtask", "--test", "hostile", "--test", "exhausted"],
-];
+const HOSTS: [&[&str]; 2] =
+    [&["-p", "vmhealth-tests", "--test", "own_image"], &["-p", "xtask", "--test", "hostile", "--test", "exhausted"]];
 
 /// Runs two lists of tests beside each other, so that no core has nothing to do; the second's output comes at its end.
 fn side_by_side(sources: &Path, first: &[&[&str]], second: &[&[&str]]) -> Result<bool, Failure> {
