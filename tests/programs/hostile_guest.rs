@@ -1,8 +1,6 @@
 //! A real guest that is out to hurt its host: it floods its console and says there that its kernel has crashed, sets its clock
 //! back and forth, answers probes without an end, puts a babbler in its agent's place, and forks as fast as it can. The verdict
 //! is right all the same, and the runner takes little more memory than for a quiet guest.
-//!
-//! Ignored, and not run by `cargo xtask test` yet: cargo test -p xtask --test hostile_guest -- --ignored --nocapture
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -176,7 +174,7 @@ fn place() -> tempfile::TempDir {
 }
 
 #[test]
-#[ignore = "needs QEMU and the guest image, and minutes"]
+#[ignore = "needs QEMU and the guest image: cargo xtask test"]
 fn a_guest_that_is_out_to_hurt() {
     let place = place();
     let quiet = run(place.path(), "none/readiness-http/quiet", "quiet");

@@ -193,12 +193,13 @@ impl<G: Running> Guest<G> {
         mut events: mpsc::UnboundedReceiver<GuestEvent>,
     ) {
         let mut console = self.present().map(|g| Watched::new(g.console()));
-        let mut told = false;
+        // One whose kernel lived while its console said that it crashed is not believed any more, and least of all at its end.
+        let (mut told, mut lies) = (false, false);
         loop {
             let event = time::timeout(LOOK, events.recv()).await;
-            if let Some(why) = console.as_mut().and_then(Watched::crash)
-                && !self.answers().await
-            {
+            let claim = console.as_mut().and_then(Watched::crash).filter(|_| !lies);
+            lies |= claim.is_some() && self.answers().await;
+            if let Some(why) = claim.filter(|_| !lies) {
                 let reason = format!("the kernel of VMI {} crashed by itself: {why}", self.vmi);
                 shared.crash.borrow_mut().get_or_insert_with(|| reason.clone());
                 shared.tell(VmiInput::GuestCrashed { reason }.of(self.vmi));
@@ -218,6 +219,7 @@ impl<G: Running> Guest<G> {
                 shared.tell(Input::HostFailed { reason });
             }
             if matches!(event, DomainEvent::Reset { .. }) {
+                lies = false;
                 self.stands_alone();
             }
             shared.tell(VmiInput::Domain { at: shared.clock.time_of_wall(at), event }.of(self.vmi));

@@ -92,7 +92,7 @@ const ALONE: [&str; 6] = ["-p", "vmhealth-tests", "--test", "clocks", "--", "--i
 /// A guest at a time: most of them use one core.
 const GUESTS: [&[&str]; 2] = [
     &["-p", "vmhealth-tests", "--test", "fork", "--test", "registers", "--test", "guest_time"],
-    &["-p", "xtask", "--test", "held", "--test", "live"],
+    &["-p", "xtask", "--test", "held", "--test", "live", "--test", "hostile_guest"],
 ];
 
 /// Those with a schedule of their own, and those that mostly wait.
