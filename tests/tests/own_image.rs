@@ -83,7 +83,7 @@ const ROWS: [Row; 8] = [
         domain: "devices: {}",
         probe: "",
         user_data: "bootcmd: [systemctl mask --now --runtime qemu-guest-agent.service]\n",
-        scenario: "bootDeadline: 30s",
+        scenario: "bootDeadline: 60s",
         expected: Err("the guest's agent did not appear within"),
     },
     Row {
