@@ -1,6 +1,6 @@
 //! What this host can do, and the command that fixes what it cannot.
 
-use crate::host;
+use crate::host::{self, Tool};
 use crate::prepare::recipe;
 use crate::run::HostError;
 use vmhealth_guests::accel::{self, AccelChoice};
@@ -57,19 +57,23 @@ impl Report<'_> {
 
     async fn guests_of(&self, architecture: Architecture, images: &[Entry]) -> Result<bool, HostError> {
         let mut fine = true;
-        for tool in host::tools(architecture) {
-            let text = format!("{} ({})", tool.name(), tool.purpose);
-            let path = tool.path().map(|p| format!("{text}: {}", p.display()));
-            fine &= self.line(path.ok_or(text));
-        }
-        let missing = host::missing(architecture);
-        if !missing.is_empty() {
-            (self.print)(&format!("        fix: sudo {}", host::install_command(&missing)));
-        }
         let stored = images
             .iter()
             .find(|e| e.current.is_some_and(|r| r.architecture == architecture.as_str()))
             .map(|e| &e.image);
+        let mut tools = host::tools(architecture);
+        if !matches!(stored, Some(Ok(_))) {
+            tools.extend(host::tools_to_build());
+        }
+        for tool in &tools {
+            let text = format!("{} ({})", tool.name(), tool.purpose);
+            let path = tool.path().map(|p| format!("{text}: {}", p.display()));
+            fine &= self.line(path.ok_or(text));
+        }
+        let missing: Vec<Tool> = tools.into_iter().filter(|tool| tool.path().is_none()).collect();
+        if !missing.is_empty() {
+            (self.print)(&format!("        fix: sudo {}", host::install_command(&missing)));
+        }
         self.line(Ok(match stored {
             Some(Ok(image)) => format!("guest image {}", image.digest),
             Some(Err(problem)) => format!("guest image damaged ({problem}); the next run builds it again"),

@@ -46,6 +46,8 @@ const OVMF: Tool = tool(
     &["ovmf"],
     "firmware of guests with UEFI",
 );
+/// mmdebstrap makes a user namespace for an ordinary user.
+const NEWUIDMAP: Tool = tool(&["newuidmap"], &["uidmap"], "lets an ordinary user build guest images");
 const STRACE: Tool = tool(&["strace"], &["strace"], "makes a guest's disk slow, in a test");
 
 impl Tool {
@@ -87,6 +89,16 @@ pub fn tools(architecture: Architecture) -> Vec<Tool> {
 /// The tools that are missing for guests of an architecture.
 pub fn missing(architecture: Architecture) -> Vec<Tool> {
     tools(architecture).into_iter().filter(|t| t.path().is_none()).collect()
+}
+
+/// What it takes to build a guest image besides its guests' tools.
+pub fn tools_to_build() -> Vec<Tool> {
+    if is_root() { Vec::new() } else { vec![NEWUIDMAP] }
+}
+
+/// What is missing of it.
+pub fn missing_to_build() -> Vec<Tool> {
+    tools_to_build().into_iter().filter(|t| t.path().is_none()).collect()
 }
 
 /// The firmware of guests with UEFI, if it is missing.

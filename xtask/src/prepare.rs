@@ -12,6 +12,7 @@ use crate::run::{HostError, Reality, words};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::time::Instant;
 use vmhealth_guests::accel::{self, AccelChoice};
 use vmhealth_guests::confine;
@@ -25,6 +26,9 @@ use vmhealth_guests::scratch::{self, Scratch};
 use vmhealth_images::{Recipe, Store};
 use vmhealth_sim::manifest::Architecture;
 
+/// The images that an ordinary user could not build before the user namespace was entered, in which none can be built, and why.
+static NOT_BUILT: OnceLock<BTreeMap<Architecture, HostError>> = OnceLock::new();
+
 /// An ordinary user may make network namespaces inside a user namespace, where the user is mapped to root. Must be called
 /// before any thread exists, and builds the images of these architectures first: mmdebstrap makes a user namespace of its own.
 pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
@@ -33,11 +37,9 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
     }
     // Whose cache and containers these are is asked before the user is called root.
     container::set_owner();
-    for architecture in images {
-        if let Err(e) = build_image_as_user(*architecture) {
-            say(&format!("warning: {e}"));
-        }
-    }
+    let failed = |architecture: &Architecture| Some((*architecture, build_image_as_user(*architecture).err()?));
+    // Each guest's own error will say it.
+    let _ = NOT_BUILT.set(images.iter().filter_map(failed).collect());
     let (uid, gid) = (geteuid(), getegid());
     let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
         std::fs::write("/proc/self/setgroups", "deny")?;
@@ -74,6 +76,10 @@ fn image(architecture: Architecture) -> Result<vmhealth_images::Image, HostError
     if store.seems_built(recipe) {
         return store.ensure(recipe, &tell).map_err(not_ready);
     }
+    if let Some(why) = NOT_BUILT.get().and_then(|images| images.get(&architecture)) {
+        return Err(why.clone());
+    }
+    install(host::missing_to_build)?;
     let (mut durations, name) = (Durations::open(), format!("guest image, {architecture}"));
     if let Some(last) = durations.last(&name) {
         tell(&format!("the {architecture} guest image has to be built, which took {} last time", words(last)));
