@@ -141,6 +141,23 @@ pub struct TemplateEdit {
     /// Another grace period.
     #[serde(default)]
     pub termination_grace_period_seconds: Option<u32>,
+    /// More sockets or memory, which no scenario can ask for.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub domain: Option<LiveUpdate>,
+}
+
+/// What a running VMI takes only by migrating (kubevirt-health.md 2.8): there is no value of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LiveUpdate {}
+
+impl<'de> Deserialize<'de> for LiveUpdate {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<LiveUpdate, D::Error> {
+        Err(D::Error::custom(
+            "CPU sockets and memory that grow while the VM runs are a live migration to its probes and its watchdog: write \
+             user: {migrate: {for: 30s}}; any other change of the domain waits for a restart: write user: restart",
+        ))
+    }
 }
 
 impl TemplateEdit {
