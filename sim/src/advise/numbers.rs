@@ -2,6 +2,7 @@
 
 use super::goal::Boots;
 use crate::manifest::{RunStrategy, Timings, VirtualMachine, WatchdogAction};
+use crate::scenario::GuestProfile;
 
 /// All that may be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,15 @@ impl Numbers {
         }
         vm.run_strategy = self.strategy;
         vm
+    }
+
+    /// The guest with these in the place of its own.
+    pub fn put_into_guest(&self, guest: &GuestProfile) -> GuestProfile {
+        let mut guest = GuestProfile { kernel_panic_seconds: self.panic_timer, ..guest.clone() };
+        if let (Some(daemon), Some(heartbeat)) = (guest.watchdog_daemon.as_mut(), self.heartbeat) {
+            daemon.heartbeat_seconds = heartbeat;
+        }
+        guest
     }
 
     /// How often the probes ask, both together.

@@ -178,11 +178,6 @@ impl Bench<'_> {
     }
 
     pub(super) fn spec(&self, vm: &VirtualMachine, numbers: &Numbers, steps: Vec<Step>) -> Spec {
-        let mut guest = self.guest.clone();
-        guest.kernel_panic_seconds = numbers.panic_timer;
-        if let (Some(daemon), Some(heartbeat)) = (guest.watchdog_daemon.as_mut(), numbers.heartbeat) {
-            daemon.heartbeat_seconds = heartbeat;
-        }
         let start = Step {
             after: None,
             guarded_within: None,
@@ -196,7 +191,7 @@ impl Bench<'_> {
             manifest: String::new(),
             kubevirt_version: self.version,
             seed: 0,
-            guest,
+            guest: numbers.put_into_guest(self.guest),
             boot_deadline: Some(Span(BOOT_DEADLINE)),
             traffic: None,
             steps,

@@ -176,6 +176,15 @@ impl Plan {
         self.groups.iter().map(|g| self.share(g, node)).sum()
     }
 
+    /// Of a group's VMs: from a quick boot by itself to a slow one beside those of all others of the fullest node.
+    pub fn boots(&self, group: usize) -> Option<(Duration, Duration)> {
+        let (quick, slow) = self.groups.get(group)?.boots.usual();
+        // The first node has the most VMs.
+        let slower =
+            self.capacity.map_or(1.0, |at_full_speed| f64::from(self.vms_on(0)) / f64::from(at_full_speed.max(1)));
+        Some((quick, slow.mul_f64(slower.max(1.0))))
+    }
+
     /// Causes from this one on are incidents.
     pub(super) fn first_incident(&self) -> usize {
         self.first_incident

@@ -25,6 +25,17 @@ pub enum BootTimes {
 const FARTHEST: f64 = 4.9;
 
 impl BootTimes {
+    /// From a quick boot to a slow one: all of them, or those within two deviations, which are 19 of 20.
+    pub fn usual(self) -> (Duration, Duration) {
+        match self {
+            BootTimes::Exactly(boot) => (boot, boot),
+            BootTimes::Between(quickest, slowest) => (quickest, slowest),
+            BootTimes::LogNormal { median, sigma } => {
+                (scaled(median, (-2.0 * sigma).exp()), scaled(median, (2.0 * sigma).exp()))
+            }
+        }
+    }
+
     /// No boot takes longer.
     pub fn longest(self) -> Duration {
         match self {

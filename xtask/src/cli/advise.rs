@@ -18,11 +18,13 @@ use vmhealth_sim::cluster::KubevirtVersion;
 const EXAMPLES: &str = "Examples:
   advise vm.yaml --recover-within 3m --boot 45s..90s --hiccup 8s
   advise vm.yaml --recover-within 2m --fault kernelPanic --format patch
+  advise vm.yaml --recover-within 15m --fleet fleet.yaml
   advise vm.yaml --maintenance reboot=5m --maintenance migration=90s --maintenance freeze=10s
 
-The formulas of `check --budgets` give candidates. At most 16 are tried, each fault just after every attempt and pet of the probes'
-common period (at most a minute) and on a grid between, with the quickest boot and the slowest. Exit status 1: it cannot be had, or a
-maintenance is not survived.";
+The formulas of `check --budgets` give candidates. At most 16 are tried, each fault just after every attempt and pet of the probes' \
+common period (at most a minute) and on a grid between, with the quickest boot and the slowest.
+
+Exit status 1: it cannot be had, the fleet does not come to rest with it, or a maintenance is not survived.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -33,9 +35,13 @@ pub(super) struct Advise {
     /// How soon after a fault the VM is to be Ready and answering again, whenever the fault comes
     #[arg(long, value_parser = parse_short, required_unless_present = "maintenance")]
     pub(super) recover_within: Option<Duration>,
-    /// From the guest's start until its service answers: 60s, or from the quickest to the slowest, 45s..90s
-    #[arg(long, value_parser = parse_boots, default_value = "60s")]
-    pub(super) boot: Boots,
+    /// From the guest's start until its service answers: 60s, or from the quickest to the slowest, 45s..90s. If absent: from one by
+    /// itself to one beside all others of its node, as the fleet says, or 60s
+    #[arg(long, value_parser = parse_boots)]
+    pub(super) boot: Option<Boots>,
+    /// A fleet file with groups of this manifest: what is advised lets it come to rest after its incidents
+    #[arg(long, value_name = "FLEET.yaml", requires = "recover_within")]
+    pub(super) fleet: Option<PathBuf>,
     /// For so long a guest that is well may not answer, and is not to be restarted
     #[arg(long, value_parser = parse_short, default_value = "5s")]
     pub(super) hiccup: Duration,
@@ -79,6 +85,7 @@ impl Advise {
             file: self.manifest,
             within: self.recover_within,
             boots: self.boot,
+            fleet: self.fleet,
             hiccup: self.hiccup,
             faults: self.faults,
             maintenance: self.maintenance,

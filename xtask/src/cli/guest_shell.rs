@@ -12,8 +12,8 @@ use vmhealth_guests::reality::{Answer, Ask, DOOR, DoorPlace, Ran, ask};
 
 /// Shown below the options.
 const EXAMPLES: &str = "\
-Each line is a command of its own, run as root by the guest agent: the folder is kept from line to line, variables are not, and
-nothing can be typed into a program that runs. A line may take a minute of the guest's time. In a guest that is held time goes on
+Each line is a command of its own, run as root by the guest agent: the folder is kept from line to line, variables are not, and \
+nothing can be typed into a program that runs. A line may take a minute of the guest's time. In a guest that is held time goes on \
 only while a line runs; one whose kernel has panicked, or whose agent is gone, cannot be asked: its console, QMP and gdb can.
 
 Examples:

@@ -17,8 +17,10 @@ const EXAMPLES: &str = "Example:
   ...; kill $(jobs -p)                                                                       (when all is over)
   judge pinned/kernel-panic.yaml vm.json vmi.json events.json
 
-kubectl watches one kind at a time; the recordings are joined by the objects' times. They are compared with the model in the order of events of each object; times in a cluster's objects are whole seconds, and are not
-compared. Exit status 1: they differ.";
+kubectl watches one kind at a time; the recordings are joined by the objects' times. They are compared with the model in the order of events of each object; times in a cluster's objects are whole seconds, and are not \
+compared.
+
+Exit status 1: they differ.";
 
 /// Of a recording, bytes.
 const LARGEST: u64 = 64 << 20;

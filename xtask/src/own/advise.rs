@@ -1,5 +1,6 @@
 //! `advise`: the numbers for the user's own manifest, found and tried in virtual time.
 
+use super::advise_fleet::InFleet;
 use super::error::OwnError;
 use super::fault::NamedFault;
 use super::guest::{Chosen, OwnGuest};
@@ -21,6 +22,9 @@ use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
 
+/// Where neither the user nor a fleet says how long a boot takes.
+const USUAL_BOOT: Boots = Boots { fastest: Duration::from_secs(60), slowest: Duration::from_secs(60) };
+
 /// A manifest, and what is wanted of it.
 #[derive(Debug, Clone)]
 pub struct OwnAdvise {
@@ -28,8 +32,10 @@ pub struct OwnAdvise {
     pub file: PathBuf,
     /// How soon after any fault the VM is to be back; `None`: only the maintenance is asked about.
     pub within: Option<Duration>,
-    /// From the guest's start until it answers.
-    pub boots: Boots,
+    /// From the guest's start until it answers; `None`: as the fleet says, or a minute.
+    pub boots: Option<Boots>,
+    /// A fleet file with groups of this manifest.
+    pub fleet: Option<PathBuf>,
     /// How long nothing may answer without a restart.
     pub hiccup: Duration,
     /// What breaks; none: every fault that concerns the manifest and that only a restart heals.
@@ -54,23 +60,31 @@ impl OwnAdvise {
         let own = OwnGuest::of(&vm, chosen);
         let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
         let guest: GuestProfile = yaml::read(&format!("{{{}}}", own.profile)).map_err(|e| invalid(e.message))?;
+        let fleet = self.fleet.as_deref().map(|fleet| InFleet::read(fleet, &self.file)).transpose()?;
+        let boots = self.boots.or(fleet.as_ref().map(InFleet::boots)).unwrap_or(USUAL_BOOT);
         let given =
-            Given { boot: Some(self.boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };
+            Given { boot: Some(boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };
         let basis = Basis::of(&vm, &given);
         own.assumptions.iter().for_each(|line| tell(line));
         tell(&format!("assumed, since nothing says otherwise: {}", basis.assumed.join("; ")));
         let bench = Bench { vm: &vm, guest: &guest, assumptions: basis.assumptions, version: self.kubevirt_version };
-        let goal = self.within.map(|within| Goal { within, boots: self.boots, hiccup: self.hiccup });
-        let found = goal.map(|goal| self.search(&vm, &bench, goal).map_err(invalid)).transpose()?;
+        let goal = self.within.map(|within| Goal { within, boots, hiccup: self.hiccup });
+        let found = goal.map(|goal| self.search(&vm, &bench, goal, fleet.as_ref()).map_err(invalid)).transpose()?;
         let (advised, best) = found.unzip();
         let lives = |(what, lasting): &(Maintenance, Duration)| {
-            maintain(&bench, *what, *lasting, self.boots.slowest).map(|l| LivesReport::of(&l, &vm)).map_err(invalid)
+            maintain(&bench, *what, *lasting, boots.slowest).map(|l| LivesReport::of(&l, &vm)).map_err(invalid)
         };
         let maintenance = self.maintenance.iter().map(lives).collect::<Result<_, _>>()?;
         Ok((AdviseReport::new(&vm, advised, maintenance), best.flatten()))
     }
 
-    fn search(&self, vm: &VirtualMachine, bench: &Bench<'_>, goal: Goal) -> Result<(Advised, Option<Answer>), String> {
+    fn search(
+        &self,
+        vm: &VirtualMachine,
+        bench: &Bench<'_>,
+        goal: Goal,
+        fleet: Option<&InFleet>,
+    ) -> Result<(Advised, Option<Answer>), String> {
         let named = self.faults.iter().map(|f| Broken { text: f.text.clone(), fault: f.fault.clone() });
         let faults = if self.faults.is_empty() { breaking(vm, bench.guest) } else { named.collect() };
         for broken in &faults {
@@ -95,7 +109,8 @@ impl OwnAdvise {
                 ));
             }
         }
-        let advice = advise(bench, &goal, &faults)?;
+        let mut advice = advise(bench, &goal, &faults)?;
+        let fleet = fleet.map(|fleet| fleet.choose(&mut advice)).transpose()?;
         let changes = advice.best.as_ref().map(|b| b.changes.as_slice()).unwrap_or_default();
         let (patch, in_user_data) = self.patch(changes);
         let asked = Asked {
@@ -104,7 +119,7 @@ impl OwnAdvise {
             hiccup_s: goal.hiccup.as_secs_f64(),
             faults: faults.into_iter().map(|f| f.text).collect(),
         };
-        Ok((Advised::new(asked, &advice, patch, &in_user_data), advice.best))
+        Ok((Advised::new(asked, &advice, patch, &in_user_data).with_fleet(fleet), advice.best))
     }
 
     /// The merge patch, and the guest's numbers that it sets in the user data.

@@ -70,15 +70,24 @@ impl OwnFleet {
         Ok(in_shards(prepared.nodes(), prepared.plans.len(), shards))
     }
 
-    pub(super) fn prepare(&self) -> Result<Prepared, OwnError> {
+    /// The file, with the guests of each of its groups.
+    pub(super) fn read(&self) -> Result<(FleetFile, Vec<Resolved>), OwnError> {
         let name = self.file.display().to_string();
         let text = bounded::text(&self.file, LARGEST).map_err(OwnError::Invalid)?;
         let mut file = FleetFile::read(&name, &text).map_err(|problems| OwnError::Invalid(problems.to_string()))?;
         file.spec.seed = self.seed.unwrap_or(file.spec.seed);
-        let folder = self.file.parent().unwrap_or(Path::new(""));
         let resolved: Result<Vec<Resolved>, OwnError> =
-            file.spec.groups.iter().map(|group| resolve(folder, group)).collect();
-        let resolved = resolved?;
+            file.spec.groups.iter().map(|group| resolve(&self.manifest(group), group)).collect();
+        Ok((file, resolved?))
+    }
+
+    /// The file of a group's manifest.
+    pub(super) fn manifest(&self, group: &Group) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(&group.manifest)
+    }
+
+    pub(super) fn prepare(&self) -> Result<Prepared, OwnError> {
+        let (name, (file, resolved)) = (self.file.display(), self.read()?);
         let cells = cells(&self.sweep)?;
         let mut plans =
             vec![Plan::new(&file, resolved.clone()).map_err(|e| OwnError::Invalid(format!("{name}: {e}")))?];
@@ -135,10 +144,9 @@ fn cells(sweep: &[Axis]) -> Result<Vec<Vec<u32>>, OwnError> {
 }
 
 /// A group's manifest, and the guest that it sets up.
-fn resolve(folder: &Path, group: &Group) -> Result<Resolved, OwnError> {
-    let path = folder.join(&group.manifest);
+fn resolve(path: &Path, group: &Group) -> Result<Resolved, OwnError> {
     let invalid = |e: String| OwnError::Invalid(format!("group {}: {e}", group.name));
-    let vm = read_manifest(&path, None, manifest::read).map_err(|e| invalid(e.to_string()))?;
+    let vm = read_manifest(path, None, manifest::read).map_err(|e| invalid(e.to_string()))?;
     refuse_heartbeat(group.heartbeat, &vm).map_err(|e| invalid(e.to_string()))?;
     let own = OwnGuest::of(&vm, Chosen { heartbeat: group.heartbeat, in_model: true, ..Chosen::default() });
     own.assumptions.iter().for_each(|line| say(&format!("group {}: {line}", group.name)));

@@ -1,6 +1,7 @@
 //! The user's own manifest: run on QEMU, or explored in virtual time; a fleet of them.
 
 mod advise;
+mod advise_fleet;
 mod error;
 mod explore;
 mod fault;

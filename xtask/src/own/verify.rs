@@ -88,7 +88,8 @@ mod tests {
         let own = OwnAdvise {
             file,
             within: Some(within),
-            boots: Boots { fastest: boot, slowest: boot },
+            boots: Some(Boots { fastest: boot, slowest: boot }),
+            fleet: None,
             hiccup: Duration::from_secs(5),
             faults,
             maintenance: Vec::new(),

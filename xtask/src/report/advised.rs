@@ -1,5 +1,6 @@
 //! What `cargo xtask advise` shows: the goal, the answers beside each other, each answer's worst case, the patch.
 
+use super::advised_fleet::FleetAdvice;
 use super::in_guest::{in_cloud_config, in_guest};
 use serde::Serialize;
 use serde_json::Value;
@@ -50,6 +51,9 @@ pub struct Advised {
     tried: usize,
     /// A merge patch; `null`: nothing of the manifest changes.
     patch: Option<Value>,
+    /// If one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<FleetAdvice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -173,7 +177,18 @@ impl Advised {
             looked_at: advice.looked_at.0,
             tried: advice.looked_at.1,
             patch,
+            fleet: None,
         }
+    }
+
+    /// With what comes of a fleet.
+    pub fn with_fleet(self, fleet: Option<FleetAdvice>) -> Advised {
+        Advised { fleet, ..self }
+    }
+
+    /// The goal can be had, and the fleet comes to rest.
+    fn is_good(&self) -> bool {
+        self.best.is_some() && self.fleet.as_ref().is_none_or(|fleet| fleet.settles)
     }
 }
 
@@ -253,7 +268,7 @@ impl AdviseReport {
 
     /// The goal can be had, and every maintenance is survived.
     pub fn is_good(&self) -> bool {
-        self.advice.as_ref().is_none_or(|a| a.best.is_some()) && self.maintenance.iter().all(|l| l.lives)
+        self.advice.as_ref().is_none_or(Advised::is_good) && self.maintenance.iter().all(|l| l.lives)
     }
 
     /// The merge patch alone; `None`: there is none.
@@ -369,6 +384,10 @@ impl Advised {
                     out += &worst(instead);
                 }
             }
+        }
+        if let Some(fleet) = &self.fleet {
+            let labels: Vec<String> = rows.into_iter().map(|(label, _)| label).skip(1).collect();
+            out += &fleet.render(&labels);
         }
         out
     }

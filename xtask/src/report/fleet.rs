@@ -300,7 +300,7 @@ fn seconds(nanos: u128) -> f64 {
 }
 
 /// To what a float of a report needs.
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }
 

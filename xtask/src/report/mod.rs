@@ -2,6 +2,7 @@
 
 mod about;
 mod advised;
+mod advised_fleet;
 mod annotations;
 mod chrome;
 mod evidence;
@@ -26,6 +27,7 @@ mod table;
 
 pub use about::About;
 pub use advised::{AdviseReport, Advised, Asked, LivesReport, yaml};
+pub use advised_fleet::{AsFleet, FleetAdvice};
 pub use annotations::annotations;
 pub(crate) use evidence::{console_end, lines as timeline_lines};
 pub use explored::ExploreReport;
