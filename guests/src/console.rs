@@ -20,6 +20,8 @@ const KEPT: u64 = 16 << 20;
 /// Given back at once.
 const CHUNK: u64 = 4 << 20;
 const PANIC: &str = "Kernel panic - not syncing: ";
+/// What ends its report: of a kernel that waits for ever, of one that reboots by itself.
+const REPORTED: [&str; 2] = ["---[ end Kernel panic - not syncing", "Rebooting in "];
 /// The panic that `/proc/sysrq-trigger` makes.
 pub(crate) const SYSRQ: &str = "sysrq triggered crash";
 /// The panic that a non-maskable interrupt makes where `kernel.unknown_nmi_panic` is set.
@@ -51,6 +53,12 @@ pub(crate) fn panics(console: &[u8]) -> impl Iterator<Item = String> {
         (!before.contains("end ")).then(|| reason.trim().to_owned())
     };
     text.lines().filter_map(reason).collect::<Vec<_>>().into_iter()
+}
+
+/// Whether its kernel has said all that it says of a panic (Linux `kernel/panic.c`): before that line it has stopped its other
+/// CPUs.
+pub(crate) fn has_reported_panic(console: &[u8]) -> bool {
+    REPORTED.iter().any(|words| said(console, words).is_some())
 }
 
 /// The rest of the first whole line that has `words` in it.
@@ -222,6 +230,20 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         shorten(&path);
         assert!(path.metadata().unwrap().len() < 2 * KEPT + 200, "once more changes little");
+    }
+
+    #[test]
+    fn a_panic_is_reported_when_its_last_line_is_there() {
+        let report = "[   27.9] Kernel panic - not syncing: sysrq triggered crash\r\n[   27.9] Call Trace:\r\n";
+        for (more, expected) in [
+            ("", false),
+            ("[   38.2] Kernel Offset: disabled\r\n", false),
+            ("[   38.2] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---", false),
+            ("[   38.2] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n", true),
+            ("[   38.2] Rebooting in 10 seconds..\r\n", true),
+        ] {
+            assert_eq!(has_reported_panic(format!("{report}{more}").as_bytes()), expected, "{more:?}");
+        }
     }
 
     #[test]

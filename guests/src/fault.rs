@@ -154,10 +154,11 @@ async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, N
 /// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
 async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
     let agent = live.agent.present()?;
+    let from = live.said();
     let trigger = agent.start(live.os.panic_kernel(), left(deadline));
     let panicked = |console: &[u8]| console::panics(console).any(|p| p == console::SYSRQ).then_some(());
     on_console(live, trigger, "panic", deadline, panicked).await?;
-    live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
+    live.panicked(from);
     Ok("the console shows the panic".into())
 }
 
@@ -209,7 +210,7 @@ async fn on_console<T>(
     deadline: Instant,
     look: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<T, NotInjected> {
-    let from = std::fs::metadata(&live.serial).map_or(0, |m| m.len());
+    let from = live.said();
     tokio::pin!(trigger);
     let mut triggered = false;
     loop {
@@ -248,6 +249,7 @@ async fn nmi(live: &Live, fault: &Fault, panics: bool, deadline: Instant) -> Res
     if let Some(Breakage::Script(script)) = live.os.break_within(fault) {
         shell(live, &script, deadline).await?;
     }
+    let from = live.said();
     let trigger = live.qmp.execute(qmp::inject_nmi {}, left(deadline));
     let expected = if panics { console::NMI } else { console::NMI_IGNORED };
     let shown = |console: &[u8]| match panics {
@@ -261,7 +263,7 @@ async fn nmi(live: &Live, fault: &Fault, panics: bool, deadline: Instant) -> Res
     };
     let how = on_console(live, trigger, expected, deadline, taken).await?;
     if panics {
-        live.vcpus_at(Moment::Panicked { counts: live.counts_in_panic });
+        live.panicked(from);
     }
     Ok(how)
 }

@@ -1,14 +1,18 @@
 //! How fast a guest's vCPUs are to go: by what their host gives them, or by how their clock counts it.
 
 use super::threads::{Moment, VcpuThreads, Waited};
+use crate::console::{has_reported_panic, since};
 use crate::guest_time::GuestClock;
 use crate::qemu::Machine;
+use crate::time;
 use crate::wire::Qmp;
 use qapi::qmp;
+use std::cell::RefCell;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::AbortHandle;
 use vmhealth_sim::manifest::WatchdogAction;
 
 const QMP_LIMIT: Duration = Duration::from_secs(10);
@@ -17,6 +21,9 @@ const SPINNING: f64 = 1000.0;
 /// One that counts to its own reboot spins, too, and then has some milliseconds' work, for which the guest is not to take a
 /// second.
 const COUNTING: f64 = 20.0;
+/// A kernel that says no more of its panic, because its console is told to be quiet, say.
+const LONGEST_REPORT: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The vCPUs of one QEMU.
 #[derive(Debug)]
@@ -54,6 +61,14 @@ impl Cpus {
         }
     }
 
+    /// At [`Moment::Panicked`], which the kernel reports on this console from there on.
+    pub(super) fn panicked(&self, moment: Moment, console: &Path, from: u64) {
+        match self {
+            Cpus::InGuestTime(clock) => clock.once_reported(moment, console.to_owned(), from),
+            _ => self.at(moment),
+        }
+    }
+
     /// How long they were kept from a core; `None`: nobody knows, or it makes no difference.
     pub(super) fn waited_for_core(&self) -> Option<Waited> {
         match self {
@@ -87,11 +102,13 @@ fn on_host(pid: u32, inside: i64) -> i64 {
 pub(crate) struct ClockSpeed {
     clock: Arc<GuestClock>,
     normal: f64,
+    /// Waits for the end of a panic's report.
+    report: RefCell<Option<AbortHandle>>,
 }
 
 impl ClockSpeed {
     pub(super) fn new(clock: Arc<GuestClock>, normal: f64) -> ClockSpeed {
-        ClockSpeed { clock, normal }
+        ClockSpeed { clock, normal, report: RefCell::new(None) }
     }
 
     pub(super) fn environment(&self, object: &Path) -> [(&'static str, OsString); 3] {
@@ -99,11 +116,34 @@ impl ClockSpeed {
     }
 
     fn at(&self, moment: Moment) {
+        if let Some(speed) = self.speed(moment) {
+            self.report.take().inspect(AbortHandle::abort);
+            self.clock.set_speed(speed);
+        }
+    }
+
+    /// The kernel works until it has reported its panic, and so do its other CPUs, one of which may pet the watchdog: their time
+    /// goes on as before until then.
+    fn once_reported(&self, moment: Moment, console: PathBuf, from: u64) {
+        let Some(speed) = self.speed(moment) else { return };
+        let clock = self.clock.clone();
+        let report = tokio::task::spawn_local(async move {
+            let deadline = time::now() + LONGEST_REPORT;
+            while !has_reported_panic(&since(&console, from)) && time::now() < deadline {
+                time::sleep(LOOK).await;
+            }
+            clock.set_speed(speed);
+        });
+        self.report.replace(Some(report.abort_handle())).inspect(AbortHandle::abort);
+    }
+
+    /// `None`: it stays as it is.
+    fn speed(&self, moment: Moment) -> Option<f64> {
         match moment {
-            Moment::Panicked { counts: false } => self.clock.set_speed(SPINNING),
-            Moment::Panicked { counts: true } => self.clock.set_speed(COUNTING),
-            Moment::Boots | Moment::WatchdogEnds => self.clock.set_speed(self.normal),
-            Moment::Settled | Moment::Signalled => {}
+            Moment::Panicked { counts: false } => Some(SPINNING),
+            Moment::Panicked { counts: true } => Some(COUNTING),
+            Moment::Boots | Moment::WatchdogEnds => Some(self.normal),
+            Moment::Settled | Moment::Signalled => None,
         }
     }
 }

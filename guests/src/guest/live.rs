@@ -95,6 +95,16 @@ impl Live {
         self.cpus.at(moment);
     }
 
+    /// How much its console has said so far, bytes.
+    pub(crate) fn said(&self) -> u64 {
+        std::fs::metadata(&self.serial).map_or(0, |console| console.len())
+    }
+
+    /// Its kernel has panicked, and reports it on the console from there on.
+    pub(crate) fn panicked(&self, from: u64) {
+        self.cpus.panicked(Moment::Panicked { counts: self.counts_in_panic }, &self.serial, from);
+    }
+
     /// How long its vCPUs were kept from a core; `None`: nobody knows, or it makes no difference.
     pub(crate) fn waited_for_core(&self) -> Option<Waited> {
         self.cpus.waited_for_core()
