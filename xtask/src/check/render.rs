@@ -77,6 +77,9 @@ fn summary(checked: &Checked) -> String {
         (Verdict::Refused, false) => "refused: it cannot be created",
         (Verdict::Refused, true) => "refused: it is created and never runs",
         (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot work as written",
+        (Verdict::Accepted, _) if checked.kind.is_brought() => {
+            &format!("accepted: a {}, its fields and what KubeVirt's webhook for it refuses", checked.kind.as_str())
+        }
         (Verdict::Accepted, _) => "accepted",
     };
     if found.is_empty() { what.to_owned() } else { format!("{what} ({found})") }
