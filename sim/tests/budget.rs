@@ -318,6 +318,25 @@ fn what_a_table_rests_on() {
     let (timer, ..) = basis("runcmd: [sysctl -w kernel.panic=10]", Given { panic_timer: Some(3), ..Given::default() });
     assert_eq!(timer.assumptions.panic_timer, 10);
     assert!(timer.read.contains(&"kernel.panic 10".to_owned()), "{:?}", timer.read);
+    // The kernel's own number counts where user data sets none, and one that may never be set is no fact.
+    let if_so = "runcmd: [\"if a\\nthen\\nsysctl -w kernel.panic=7\\nfi\"]";
+    for (args, data, number, read, assumed) in [
+        ("panic=5", "x", 5, "kernel.panic 5 of kernelArgs", ""),
+        ("panic=0", "x", 0, "kernel.panic 0 of kernelArgs", ""),
+        ("panic=-1", "x", -1, "kernel.panic -1 of kernelArgs", ""),
+        ("panic=5", "runcmd: [sysctl -w kernel.panic=7]", 7, "kernel.panic 7, 5 of kernelArgs before", ""),
+        ("quiet", if_so, 7, "", "kernel.panic 7, if that part of the script runs"),
+    ] {
+        let boot = format!("firmware: {{kernelBoot: {{kernelArgs: {args:?}}}}}");
+        let seed = format!("volumes: [{{name: c, cloudInitNoCloud: {{userData: {data:?}}}}}]");
+        let vm = fixture::vm().domain(&boot).spec(&seed).build();
+        let found = Basis::of(&vm, &Given { panic_timer: Some(3), ..Given::default() });
+        assert_eq!(found.assumptions.panic_timer, number, "{args} {data}");
+        let said = |all: &[String], word: &str| word.is_empty() || all.iter().any(|said| said == word);
+        assert!(said(&found.read, read) && said(&found.assumed, assumed), "{args} {data}: {found:?}");
+        let reboots = rows(&vm, &found.assumptions).iter().any(|row| row.detector == Detector::PanicTimer);
+        assert_eq!(reboots, number != 0, "{args} {data}");
+    }
     let (none, ..) = basis("x", Given::default());
     for word in ["boot 60 s", "shutdown 10 s", "heartbeat 60 s", "kernel.panic 0"] {
         assert!(none.assumed.iter().any(|a| a.starts_with(word)), "{word}: {:?}", none.assumed);

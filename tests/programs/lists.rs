@@ -96,7 +96,39 @@ fn directories() {
     let (_, err) = check(folder.path(), &["empty"], 2);
     assert!(err.contains("no *.yaml, *.yml or *.json in it"), "{err}");
     let (_, err) = check(folder.path(), &["vms/service.yaml"], 2);
-    assert!(err.contains("no VirtualMachine, and nothing that makes one, in vms/service.yaml"), "{err}");
+    assert!(
+        err.contains("no VirtualMachine, nothing that makes one and nothing that one names in vms/service.yaml"),
+        "{err}"
+    );
+}
+
+/// Instance types are looked at without a VM, too: what was looked at is said.
+#[test]
+fn instance_types_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = "apiVersion: instancetype.kubevirt.io/v1beta1\nkind: VirtualMachineInstancetype\nmetadata: {name: small}\nspec: {cpu: {guest: 1}, memory: {guest: 1Gi}}\n";
+    std::fs::write(folder.path().join("good.yaml"), good).unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), good.replace("1Gi", "-1Gi")).unwrap();
+    let (out, _) = check(folder.path(), &["good.yaml"], 0);
+    let said = "accepted: a VirtualMachineInstancetype, its fields and what KubeVirt's webhook for it refuses\n";
+    assert_eq!(out, format!("good.yaml: small: {said}"));
+    let (out, _) = check(folder.path(), &["good.yaml", "--format", "json"], 0);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["manifests"][0]["kind"], "VirtualMachineInstancetype", "{out}");
+    check(folder.path(), &["bad.yaml"], 1);
+}
+
+/// One object is in two files: to a cluster it is one.
+#[test]
+fn one_name_in_two_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("a.yaml", FINE.to_owned()), ("b.yaml", format!("# b\n{FINE}"))] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let (out, _) = check(folder.path(), &["a.yaml", "b.yaml"], 0);
+    assert!(out.contains("the VM \"fine\" is in a.yaml:1 already: "), "{out}");
+    let (out, _) = check(folder.path(), &["a.yaml", "./a.yaml"], 0);
+    assert!(!out.contains("already"), "{out}");
 }
 
 /// A file that cannot be read is named, and what is printed of the others is whole.

@@ -49,7 +49,7 @@ fn with(text: &str, names: &[&str], to: &str) -> Option<String> {
         })
     };
     let changed: String = text.split_inclusive('\n').map(line).collect();
-    let read = UserData::of(&changed);
+    let read = UserData::of(&changed, "");
     let says = match names {
         [KERNEL] => read.panic_timer.map(|seconds| seconds.to_string()),
         _ => read.heartbeat.map(|heartbeat| heartbeat.as_secs().to_string()),

@@ -1,4 +1,4 @@
-//! What a table's numbers rest on: what was given, what was read in the user data, and what nobody said.
+//! What a table's numbers rest on: what was given, what was read in the user data and in the kernel's command line, and what nobody said.
 
 use super::assumptions::{Assumptions, Pets};
 use crate::manifest::{Petter, UserData, VirtualMachine};
@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Of what is written when it has been read already (qemu-watchdog.md 8.5).
 const NEXT_BOOT: &str = ", from the next boot on";
+/// Of what stands in a condition, a loop or a function.
+const IF_IT_RUNS: &str = ", if that part of the script runs";
 
 /// What is known beside the manifest; `None`: nobody said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,14 +27,14 @@ pub struct Given {
 pub struct Basis {
     /// The numbers.
     pub assumptions: Assumptions,
-    /// What the user data says, in words.
+    /// What the user data and the kernel's command line say, in words.
     pub read: Vec<String>,
     /// What neither it nor anybody else says, in words.
     pub assumed: Vec<String>,
 }
 
 impl Basis {
-    /// What the user data sets counts; then what is given; then a default, which is an assumption.
+    /// What the user data sets counts; then the kernel's command line; then what is given; then a default, which is an assumption.
     pub fn of(vm: &VirtualMachine, given: &Given) -> Basis {
         let (data, ours) = (&vm.vmi.user_data, Assumptions::default());
         let mut basis = Basis { assumptions: ours, read: Vec::new(), assumed: Vec::new() };
@@ -77,6 +79,9 @@ impl Basis {
         let every = self.assumptions.pets.interval(heartbeat).as_secs_f64();
         let pets = format!("{who} pets every {every} s");
         match (read, given.heartbeat, data.petter) {
+            (Some(_), ..) if data.heartbeat_may_not_be => {
+                self.assumed.push(format!("heartbeat {heartbeat} s: {pets}{IF_IT_RUNS}"));
+            }
             (Some(_), ..) => {
                 let late = data.petter == Some(Petter::Systemd) && !data.systemd_reads_again;
                 self.read.push(format!("heartbeat {heartbeat} s: {pets}{}", if late { NEXT_BOOT } else { "" }));
@@ -92,14 +97,22 @@ impl Basis {
     }
 
     fn panic_timer(&mut self, data: &UserData, given: &Given) {
-        self.assumptions.panic_timer = data.panic_timer.or(given.panic_timer).unwrap_or_default();
-        match (data.panic_timer, given.panic_timer) {
-            (Some(seconds), _) => {
+        let kernels = data.kernels_panic_timer;
+        self.assumptions.panic_timer = data.panic_timer.or(kernels).or(given.panic_timer).unwrap_or_default();
+        match (data.panic_timer, kernels, given.panic_timer) {
+            (Some(seconds), ..) => {
                 let late = data.panic_timer_in_a_file && !data.sysctl_reads_again;
-                self.read.push(format!("kernel.panic {seconds}{}", if late { NEXT_BOOT } else { "" }));
+                let before = kernels.filter(|kernels| *kernels != seconds);
+                let before = before.map(|s| format!(", {s} of kernelArgs before")).unwrap_or_default();
+                let word = format!("kernel.panic {seconds}{}{before}", if late { NEXT_BOOT } else { "" });
+                match data.panic_timer_may_not_be {
+                    true => self.assumed.push(word + IF_IT_RUNS),
+                    false => self.read.push(word),
+                }
             }
-            (None, Some(_)) => {}
-            (None, None) => {
+            (None, Some(seconds), _) => self.read.push(format!("kernel.panic {seconds} of kernelArgs")),
+            (None, None, Some(_)) => {}
+            (None, None, None) => {
                 self.assumed.push("kernel.panic 0, Linux's default: a panicked kernel waits for ever".to_owned());
             }
         }

@@ -1,8 +1,7 @@
 //! Instance types and preferences that stand in the same text as the VMs that name them, also in other pieces of a long one.
 
-use crate::yaml::{self, Cursor, Node, Piece, Pos, Value};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::yaml::{self, Cursor, Node, Piece, Value};
+use std::collections::BTreeMap;
 
 /// What a VM is told to take more from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,37 +78,28 @@ impl Remembered {
 /// The specs by matcher, namespace (none if it is not namespaced) and name.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
-    given: BTreeMap<(Matcher, Option<&'a str>, &'a str), Given<'a>>,
-    /// Where those objects stand that a VM has named.
-    taken: RefCell<BTreeSet<Pos>>,
-}
-
-struct Given<'a> {
-    /// Where it stands in this piece of the text, if it does.
-    object: Option<Pos>,
-    spec: &'a Node,
+    given: BTreeMap<(Matcher, Option<&'a str>, &'a str), &'a Node>,
 }
 
 impl<'a> Beside<'a> {
     /// What stands in these documents, lists of at most some levels included.
     pub(super) fn of(documents: &'a [Node], remembered: &'a Remembered, depth: usize) -> Beside<'a> {
         let mut beside = Beside::default();
-        remembered.nodes.iter().for_each(|node| beside.collect(node, depth, false));
-        documents.iter().for_each(|node| beside.collect(node, depth, true));
+        remembered.nodes.iter().for_each(|node| beside.collect(node, depth));
+        documents.iter().for_each(|node| beside.collect(node, depth));
         beside
     }
 
-    fn collect(&mut self, node: &'a Node, depth: usize, is_here: bool) {
+    fn collect(&mut self, node: &'a Node, depth: usize) {
         let kind = node.text_at("kind");
         if let Some(Node { value: Value::Seq(items), .. }) = node.get("items").filter(|_| depth > 0) {
-            items.iter().for_each(|item| self.collect(item, depth - 1, is_here));
+            items.iter().for_each(|item| self.collect(item, depth - 1));
         }
         let Some(spec) = node.get("spec") else { return };
         for matcher in Matcher::ALL.into_iter().filter(|_| kind.starts_with("VirtualMachine")) {
             if let Some(is_namespaced) = matcher.is_namespaced(kind) {
                 let namespace = is_namespaced.then(|| node.text_at("metadata.namespace"));
-                let given = Given { object: is_here.then_some(node.pos), spec };
-                self.given.insert((matcher, namespace, node.text_at("metadata.name")), given);
+                self.given.insert((matcher, namespace, node.text_at("metadata.name")), spec);
             }
         }
     }
@@ -122,13 +112,6 @@ impl<'a> Beside<'a> {
             kind => matcher.is_namespaced(kind)?,
         };
         let namespace = is_namespaced.then(|| vm.text_at("metadata.namespace").unwrap_or_default());
-        let given = self.given.get(&(matcher, namespace, at.text_at("name")?))?;
-        self.taken.borrow_mut().extend(given.object);
-        Some(given.spec)
-    }
-
-    /// Whether a VM has named the object that begins there.
-    pub(super) fn is_taken(&self, object: Pos) -> bool {
-        self.taken.borrow().contains(&object)
+        self.given.get(&(matcher, namespace, at.text_at("name")?)).copied()
     }
 }

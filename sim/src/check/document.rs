@@ -25,7 +25,7 @@ const DEPTH: usize = 8;
 /// What was found in a text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checks {
-    /// Its VMs and VMIs, and what makes some.
+    /// Its VMs and VMIs, what makes some, and what is brought to them.
     pub manifests: Vec<Checked>,
     /// Its other objects, which vmhealth has nothing to say about.
     pub skipped: Vec<Skipped>,
@@ -42,7 +42,7 @@ pub struct Skipped {
     pub pos: Pos,
 }
 
-/// One object that is a VM or a VMI, or makes some.
+/// One object that is a VM or a VMI, makes some or is named by them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// `metadata.name`, empty if absent.
@@ -84,8 +84,6 @@ pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembere
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
-    // An instance type that was used was not passed over.
-    checks.skipped.retain(|skipped| !with.beside.is_taken(skipped.pos));
     Ok(checks)
 }
 
@@ -123,10 +121,11 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
             None => match (Kind::brought(kind), Kind::meant(object)) {
                 (Some(brought), _) => {
                     let checked = check_brought(object.object(), brought, with, around);
-                    // One that nobody refuses is there for the VMs that name it.
+                    let version = object.text_at("apiVersion").unwrap_or_default();
+                    // Of an older version's fields nothing is known: nobody has refused it, and nobody has looked.
                     match checked.verdict {
-                        Verdict::Accepted if unrendered::open(object, around.in_template).is_none() => {
-                            checks.skipped.push(skipped(kind.to_owned()));
+                        Verdict::Accepted if brought.is_former(version) => {
+                            checks.skipped.push(skipped(format!("{kind} of {version}")));
                         }
                         _ => judge(checked, object, around, checks),
                     }

@@ -54,7 +54,7 @@ impl Kind {
     }
 
     /// It holds no VM: a VM names it.
-    pub(super) fn is_brought(self) -> bool {
+    pub fn is_brought(self) -> bool {
         Kind::BROUGHT.contains(&self)
     }
 

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
     let mut checks = check_beside(text, options, &Remembered::default())?;
-    Names::default().compare(&mut checks);
+    Names::default().compare("", &mut checks);
     Ok(checks)
 }
 

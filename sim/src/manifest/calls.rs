@@ -2,12 +2,40 @@
 //! argument, only mentions it.
 //!
 //! This is no shell: it knows quotes, `;`, `&`, `|` and a few programs that run another one. What stands behind `then`, `do` and the
-//! like may never run, and is left alone.
+//! like may never run, and is left alone; [`may_not_run`] says which lines are so.
 
 /// What stands before another program's name and runs it.
 const RUNS_ANOTHER: [&str; 10] =
     ["busybox", "sudo", "doas", "exec", "command", "nohup", "setsid", "env", "time", "nice"];
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
+
+/// What opens a part of a script that may never run, or ends it: conditions, loops, functions.
+const OPENS: [&str; 8] = ["if", "case", "while", "until", "for", "select", "function", "{"];
+const ENDS: [&str; 4] = ["fi", "esac", "done", "}"];
+/// What may stand in front of those.
+const BEFORE: [&str; 5] = ["then", "else", "do", "!", "time"];
+
+/// For each line of a text whether a condition, a loop or a function is around it, as a shell would read it. Where not all of them end,
+/// the text is no script, and none is.
+pub(super) fn may_not_run(lines: &[&str]) -> Vec<bool> {
+    let mut depth = 0_usize;
+    let mut inside = Vec::with_capacity(lines.len());
+    for line in lines {
+        let mut is_inside = depth > 0;
+        for words in commands(line) {
+            let mut words = words.iter().map(String::as_str).skip_while(|word| BEFORE.contains(word));
+            let Some(first) = words.next() else { continue };
+            // `name() {`; behind `function name` stands a brace as well.
+            let is_function = first.ends_with("()") || words.clone().next() == Some("()");
+            let braces = first == "function" || is_function;
+            let opens = if braces { words.any(|word| word == "{") } else { OPENS.contains(&first) };
+            depth = if ENDS.contains(&first) { depth.saturating_sub(1) } else { depth + usize::from(opens) };
+            is_inside |= depth > 0;
+        }
+        inside.push(is_inside);
+    }
+    if depth > 0 { vec![false; lines.len()] } else { inside }
+}
 
 /// The arguments of each call of `program` in the line.
 pub(super) fn calls(line: &str, program: &str) -> Vec<Vec<String>> {
@@ -92,6 +120,29 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_conditions_loops_and_functions() {
+        for (text, expected) in [
+            ("a\nb", ".."),
+            ("a\nif false; then\n  b\nfi\nc", ".iii."),
+            ("if a\nthen\nif b; then c; fi\nd\nelse if e; then\nf\nfi\nfi\ng", "iiiiiiii."),
+            ("if a; then b; fi\nc", "i."),
+            ("case $1 in\na) b ;;\nesac\nc", "iii."),
+            ("for a in b; do\nc\ndone < d\nwhile a; do b; done\nc", "iiii."),
+            ("f() {\na\n}\nf", "iii."),
+            ("f () {\na\n}\nfunction g {\na\n}\ng()\n{\na\n}\nf", "iiiiii.iii."),
+            ("echo if\necho 'if a; then'\nx; fi\na", "...."),
+            // No script, but a text: what does not end was none.
+            ("if you read this\na", ".."),
+            ("fi\nif a; then\nb\nfi", ".iii"),
+            ("", ""),
+        ] {
+            let lines: Vec<&str> = text.lines().collect();
+            let found: String = may_not_run(&lines).into_iter().map(|inside| if inside { 'i' } else { '.' }).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_call_stands_where_a_command_does() {

@@ -4,6 +4,7 @@
 //! that is no YAML stays one part, and whoever reads it looks at its lines.
 
 use super::base64::go_base64;
+use super::calls::may_not_run;
 use crate::yaml::{self, Cursor, Document, Value};
 
 /// One file, all commands, or a whole text.
@@ -12,14 +13,27 @@ pub(super) struct Part {
     /// Of a file that is written; empty for the rest.
     pub(super) path: String,
     /// Its text without the lines that are comments.
-    pub(super) lines: Vec<String>,
+    pub(super) lines: Vec<Line>,
+}
+
+/// A line of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Line {
+    pub(super) text: String,
+    /// A condition, a loop or a function of a script is around it.
+    pub(super) may_not_run: bool,
 }
 
 impl Part {
     fn of(path: &str, text: &str) -> Part {
-        let lines = text.lines().filter(|l| !l.trim_start().starts_with(['#', ';'])).map(str::to_owned);
-        Part { path: path.to_owned(), lines: lines.collect() }
+        Part { path: path.to_owned(), lines: lines(text) }
     }
+}
+
+fn lines(text: &str) -> Vec<Line> {
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with(['#', ';'])).collect();
+    let line = |(text, may_not_run): (&&str, bool)| Line { text: (*text).to_owned(), may_not_run };
+    lines.iter().zip(may_not_run(&lines)).map(line).collect()
 }
 
 /// What is taken apart; a mapping without any of it is a text as any other.
@@ -44,7 +58,8 @@ pub(super) fn parts(text: &str) -> Vec<Part> {
     if root.text_at("power_state.mode") == Some("reboot") {
         commands.push("reboot".to_owned());
     }
-    parts.push(Part::of("", &commands.join("\n")));
+    // Each has a shell of its own, or its lines to itself.
+    parts.push(Part { path: String::new(), lines: commands.iter().flat_map(|command| lines(command)).collect() });
     parts
 }
 
@@ -76,7 +91,7 @@ mod tests {
     fn user_data_has_parts() {
         let part = |path: &str, lines: &[&str]| Part {
             path: path.to_owned(),
-            lines: lines.iter().map(|l| (*l).to_owned()).collect(),
+            lines: lines.iter().map(|l| Line { text: (*l).to_owned(), may_not_run: l.contains("maybe") }).collect(),
         };
         let config = "#cloud-config\nwrite_files:\n- {path: /a, content: \"x\\n# y\\nz\\n\"}\n- {path: /b, encoding: b64, content: aGkK}\n\
                       runcmd: [[watchdog, -t, 1], \"echo a\"]\nbootcmd: [b]\npackages: [c]\npower_state: {mode: reboot}\n";
@@ -90,6 +105,11 @@ mod tests {
                 ],
             ),
             ("#!/bin/sh\na: b\n", vec![part("", &["a: b"])]),
+            // What does not end in one command ends with it.
+            (
+                "runcmd: [\"if maybe\\nthen maybe\\nfi # maybe\\na\", \"if a\", \"fi\"]\n",
+                vec![part("", &["if maybe", "then maybe", "fi # maybe", "a", "if a", "fi"])],
+            ),
             ("no: [yaml\n# x\n", vec![part("", &["no: [yaml"])]),
             ("a: b\n", vec![part("", &["a: b"])]),
             ("", vec![part("", &[])]),

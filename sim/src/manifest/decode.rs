@@ -17,6 +17,8 @@ const RUN_STRATEGIES: &[(&str, RunStrategy)] = &[
     ("Once", RunStrategy::Once),
 ];
 
+/// The command line of a kernel that does not come from the guest's disk.
+const KERNEL_ARGS: &str = "domain.firmware.kernelBoot.kernelArgs";
 /// Lists in lists end here.
 const LISTS_IN_LISTS: usize = 8;
 /// So many VMs are named where one was expected.
@@ -205,6 +207,12 @@ fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
     let architectures = Architecture::ALL.map(|a| (a.as_str(), a));
     let named = spec.get("architecture").filter(|c| c.text() != Some(""));
     let architecture = named.and_then(|c| c.word(&architectures)).unwrap_or(used.architecture);
+    let kernel_args = spec.quiet().text_at(KERNEL_ARGS).unwrap_or_default().to_owned();
+    let user_data = UserData::read(spec, &kernel_args);
+    if user_data.kernels_panic_timer.is_some() {
+        // It is acted on.
+        spec.text_at(KERNEL_ARGS);
+    }
     VmiSpec {
         architecture,
         readiness: spec.get("readinessProbe").and_then(probe::decode),
@@ -228,7 +236,8 @@ fn vmi_spec(spec: Cursor<'_>, used: Use) -> VmiSpec {
         memory: memory(spec),
         vcpus: vcpus.iter().any(Option::is_some).then(|| vcpu_count(spec, &vcpus)),
         cloud_init: cloud_init(spec, used.own_image),
-        user_data: UserData::read(spec),
+        user_data,
+        kernel_args,
         boot: boot::boot(spec, architecture, used.own_image),
         ports: interface_ports(spec, |_| true).into_iter().map(|p| (p.name, p.number)).collect(),
         forwarded: forwarded(spec),

@@ -4,6 +4,7 @@
 //! `Documentation/admin-guide/sysctl/kernel.rst` (qemu-watchdog.md 8.1, 8.4 and 8.5).
 
 use super::calls::calls;
+use super::cloud_config::Line;
 use crate::devices::WatchdogModel;
 use std::time::Duration;
 
@@ -14,9 +15,12 @@ const BUSYBOX_DEFAULT: Duration = Duration::from_secs(60);
 
 /// `RuntimeWatchdogSec=1min 30s` or `systemd.watchdog_sec=90` of the kernel's command line. The inner `None`: off.
 pub(super) fn runtime_watchdog(line: &str) -> Option<Option<Duration>> {
-    let value = ["RuntimeWatchdogSec", "systemd.watchdog_sec", "systemd.watchdog-sec"]
-        .iter()
-        .find_map(|key| setting(line, key))?;
+    // On the command line the next word is another setting.
+    let of_kernel = || {
+        let value = ["systemd.watchdog_sec", "systemd.watchdog-sec"].iter().find_map(|key| setting(line, key))?;
+        Some(value.split_whitespace().next().unwrap_or_default())
+    };
+    let value = setting(line, "RuntimeWatchdogSec").or_else(of_kernel)?;
     match value {
         "off" | "0" | "" => Some(None),
         "default" | "infinity" => Some(Some(DRIVERS_DEFAULT)),
@@ -30,11 +34,14 @@ pub(super) fn watchdog_timeout(line: &str) -> Option<Duration> {
     span(setting(line, "watchdog-timeout")?)
 }
 
-/// `interval = 5` of a file that also has the daemon's device; of several the last one counts.
-pub(super) fn pet_interval(lines: &[String]) -> Option<Duration> {
-    let is_conf = lines.iter().any(|l| l.contains("watchdog-device") || l.contains("watchdog-timeout"));
-    let intervals = lines.iter().filter(|l| is_conf && l.trim_start().starts_with("interval"));
-    intervals.filter_map(|l| setting(l, "interval")?.parse().ok()).next_back().map(Duration::from_secs)
+/// `interval = 5` of a file that also has the daemon's device; of several the last one counts. The inner `None`: whether that one is
+/// written cannot be told.
+pub(super) fn pet_interval(lines: &[Line]) -> Option<Option<Duration>> {
+    let is_conf = lines.iter().any(|l| l.text.contains("watchdog-device") || l.text.contains("watchdog-timeout"));
+    let intervals = lines.iter().filter(|l| is_conf && l.text.trim_start().starts_with("interval"));
+    let interval =
+        |l: &Line| Some((!l.may_not_run).then_some(Duration::from_secs(setting(&l.text, "interval")?.parse().ok()?)));
+    intervals.filter_map(interval).next_back()
 }
 
 /// busybox's `watchdog -t 1 -T 4 /dev/watchdog`.
@@ -92,11 +99,29 @@ pub(super) fn panic_timer(line: &str) -> Option<i32> {
         return before.split(|c: char| c.is_whitespace() || "'\">".contains(c)).find_map(|w| w.parse().ok());
     }
     let of_sysctl = ["kernel.panic", "kernel/panic"].iter().find_map(|key| setting(line, key));
-    let of_cmdline = || {
-        let words = line.split(|c: char| c.is_whitespace() || "'\"".contains(c));
-        words.filter_map(|w| w.strip_prefix("panic=")).next_back()
+    match of_sysctl {
+        Some(value) => value.split_whitespace().next()?.parse().ok(),
+        None => {
+            let words = line.split(|c: char| c.is_whitespace() || "'\"".contains(c));
+            words.filter_map(|word| kernel_number(word.strip_prefix("panic=")?)).next_back()
+        }
+    }
+}
+
+/// The part of a kernel's command line that the kernel reads itself: what stands behind `--` is init's.
+pub(super) fn of_the_kernel(command_line: &str) -> &str {
+    command_line.split_once(" -- ").map_or(command_line, |(kernel, _)| kernel)
+}
+
+/// As the kernel reads one: hexadecimal behind 0x, octal behind 0 (Linux lib/kstrtox.c).
+fn kernel_number(text: &str) -> Option<i32> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (digits, radix) = match digits.strip_prefix('0') {
+        Some(rest) if rest.starts_with(['x', 'X']) => (&rest[1..], 16),
+        Some(rest) if !rest.is_empty() => (rest, 8),
+        _ => (digits, 10),
     };
-    of_sysctl.or_else(of_cmdline)?.split_whitespace().next()?.parse().ok()
+    i32::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }
 
 /// Of modprobe.d, the kernel's command line and udev: what leaves one of q35's two drivers out, or names the device by it.
@@ -138,6 +163,7 @@ mod tests {
             ("echo 'RuntimeWatchdogSec=1min' >> f", Some(Some(seconds(60)))),
             ("echo RuntimeWatchdogSec=15 >> /etc/systemd/system.conf", Some(Some(seconds(15)))),
             ("GRUB_CMDLINE_LINUX=\"quiet systemd.watchdog_sec=30\"", Some(Some(seconds(30)))),
+            ("systemd.watchdog_sec=30 quiet", Some(Some(seconds(30)))),
             ("RebootWatchdogSec=20", None),
         ] {
             assert_eq!(runtime_watchdog(line), expected, "{line}");
@@ -175,12 +201,28 @@ mod tests {
             ("echo 1 > /proc/sys/kernel/panic_on_oops", None),
             ("GRUB_CMDLINE_LINUX=\"quiet panic=30\"", Some(30)),
             ("kernel.panic = never", None),
+            // As Linux takes its command line.
+            ("console=ttyS0 panic=5 quiet", Some(5)),
+            ("panic=0", Some(0)),
+            ("panic=-1", Some(-1)),
+            ("panic=5 panic=10 panic=never", Some(10)),
+            ("panic=0x10", Some(16)),
+            ("panic=010", Some(8)),
+            ("panic=5s oops=panic panic_on_oops=1 nopanic=1", None),
+            ("panic=5 sysctl.kernel.panic=7", Some(7)),
         ] {
             assert_eq!(panic_timer(line), expected, "{line}");
         }
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(pet_interval(&lines("watchdog-device=/dev/w\n interval = 5")), Some(seconds(5)));
-        assert_eq!(pet_interval(&lines("interval = 60\nwatchdog-timeout = 30\ninterval = 5")), Some(seconds(5)));
-        assert_eq!(pet_interval(&lines("interval = 5")), None);
+        for (text, expected) in [
+            ("watchdog-device=/dev/w\n interval = 5", Some(Some(seconds(5)))),
+            ("interval = 60\nwatchdog-timeout = 30\ninterval = 5", Some(Some(seconds(5)))),
+            ("interval = 60\nwatchdog-timeout = 30\ninterval = 5 # maybe", Some(None)),
+            ("interval = 5", None),
+        ] {
+            let line = |text: &str| Line { text: text.to_owned(), may_not_run: text.contains("maybe") };
+            assert_eq!(pet_interval(&text.lines().map(line).collect::<Vec<_>>()), expected, "{text}");
+        }
+        assert_eq!(of_the_kernel("panic=5 -- panic=6"), "panic=5");
+        assert_eq!(of_the_kernel("panic=5"), "panic=5");
     }
 }

@@ -61,7 +61,9 @@ pub struct VmiSpec {
     pub vcpus: Option<u32>,
     /// The cloudInitNoCloud volume.
     pub cloud_init: CloudInit,
-    /// What the user data of all volumes sets up in the guest.
+    /// `domain.firmware.kernelBoot.kernelArgs`.
+    pub kernel_args: String,
+    /// What the user data of all volumes and the kernel's command line set up in the guest.
     pub user_data: UserData,
     /// What firmware there is and what it boots.
     pub boot: Boot,
@@ -111,7 +113,7 @@ impl VmiSpec {
         if !self.user_data.hidden || self.cloud_init.user_data.is_some() {
             return Err("none of the manifest's user data is in a Secret (cloudInitNoCloud.secretRef)".to_owned());
         }
-        self.user_data = UserData::of(&String::from_utf8_lossy(data));
+        self.user_data = UserData::of(&String::from_utf8_lossy(data), &self.kernel_args);
         self.cloud_init.user_data = Some(data.to_vec());
         Ok(())
     }

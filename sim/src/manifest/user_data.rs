@@ -1,13 +1,14 @@
-//! What a manifest's user data sets up in the guest, as far as its text tells: the one reader of it, for `check`, the budgets and
-//! whoever runs the guest.
+//! What a manifest's user data sets up in the guest, as far as its text tells, and what its kernel's command line does: the one reader
+//! of both, for `check`, the budgets and whoever runs the guest.
 //!
 //! User data is a program; this only looks for names and settings (qemu-watchdog.md 8.1, 8.4 and 8.5). What it does not find may still
 //! be in the image.
 
 use super::base64::go_base64;
-use super::cloud_config::{Part, parts};
+use super::cloud_config::{Line, Part, parts};
 use super::settings::{
-    Busybox, busybox, daemon_forced, driver_kept_away, panic_timer, pet_interval, runtime_watchdog, watchdog_timeout,
+    Busybox, busybox, daemon_forced, driver_kept_away, of_the_kernel, panic_timer, pet_interval, runtime_watchdog,
+    watchdog_timeout,
 };
 use crate::yaml::Cursor;
 use std::time::Duration;
@@ -56,12 +57,18 @@ pub struct UserData {
     pub tells_watchdogs_apart: bool,
     /// The petter's timeout for the device: whole seconds that some device takes.
     pub heartbeat: Option<Duration>,
-    /// Between two pets, where it is said: the daemon's `interval`, busybox's `-t`.
+    /// A condition, a loop or a function is around what sets it: it may never be set.
+    pub heartbeat_may_not_be: bool,
+    /// Between two pets, where it is said for sure: the daemon's `interval`, busybox's `-t`.
     pub pet_interval: Option<Duration>,
     /// The daemon is told to start whatever its interval is.
     pub daemon_forced: bool,
     /// `kernel.panic`, seconds; 0: never, negative: at once.
     pub panic_timer: Option<i32>,
+    /// As [`UserData::heartbeat_may_not_be`].
+    pub panic_timer_may_not_be: bool,
+    /// The same of the kernel's command line (`kernelArgs`), which counts until user data sets another.
+    pub kernels_panic_timer: Option<i32>,
     /// Something loads the watchdog's driver by its name.
     pub loads_driver: bool,
     /// systemd is told to read its configuration again, or the guest to reboot: what is written for systemd counts in the first
@@ -81,13 +88,19 @@ impl UserData {
         !self.hidden && !self.absent && self.watchdog != WatchdogHolder::Configured
     }
 
-    /// Of a text that is all there is.
-    pub(crate) fn of(text: &str) -> UserData {
-        UserData { hidden: text.contains("\"ignition\""), ..UserData::in_texts(&[text.to_owned()]) }
+    /// `kernel.panic` of the first boot, after user data has been carried out.
+    pub fn panic_timer_in_first_boot(&self) -> Option<i32> {
+        let counts = !self.panic_timer_in_a_file || self.sysctl_reads_again;
+        self.panic_timer.filter(|_| counts).or(self.kernels_panic_timer)
     }
 
-    /// Of all volumes of a VMI's spec.
-    pub(super) fn read(spec: Cursor<'_>) -> UserData {
+    /// Of a text that is all there is, and of the kernel's command line.
+    pub(crate) fn of(text: &str, kernel_args: &str) -> UserData {
+        UserData { hidden: text.contains("\"ignition\""), ..UserData::in_texts(&[text.to_owned()], kernel_args) }
+    }
+
+    /// Of all volumes of a VMI's spec, and of its kernel's command line.
+    pub(super) fn read(spec: Cursor<'_>, kernel_args: &str) -> UserData {
         let spec = spec.quiet();
         let (mut hidden, mut texts) = (false, Vec::new());
         for volume in spec.items_at("volumes") {
@@ -101,40 +114,45 @@ impl UserData {
         }
         // Ignition keeps its files in URLs.
         hidden |= texts.iter().any(|text| text.contains("\"ignition\""));
-        UserData { hidden, absent: !hidden && texts.is_empty(), ..UserData::in_texts(&texts) }
+        UserData { hidden, absent: !hidden && texts.is_empty(), ..UserData::in_texts(&texts, kernel_args) }
     }
 
-    fn in_texts(texts: &[String]) -> UserData {
+    fn in_texts(texts: &[String], kernel_args: &str) -> UserData {
         let written = |l: &&str| !l.trim_start().starts_with('#');
         let raw: Vec<String> = texts.iter().flat_map(|t| t.lines()).filter(written).map(str::to_lowercase).collect();
         let parts: Vec<Part> = texts.iter().flat_map(|text| parts(text)).collect();
-        let lines = || parts.iter().flat_map(|part| &part.lines);
+        let all_lines = || parts.iter().flat_map(|part| &part.lines);
+        let lines = || all_lines().map(|line| &line.text);
+        let kernel = of_the_kernel(kernel_args);
         let mentions = |words: &[&str]| raw.iter().any(|l| words.iter().any(|w| l.contains(w)));
         let any =
             |words: &[&str]| mentions(words) || lines().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
 
-        // Of several settings the last one counts.
-        let systemd = lines().filter_map(|l| runtime_watchdog(l)).next_back();
-        let calls: Vec<Busybox> = lines().flat_map(|l| busybox(l)).collect();
+        // Of several settings the last one counts; systemd's of the kernel's command line before all.
+        let of_kernel = runtime_watchdog(kernel).map(|setting| (setting, false));
+        let systemd = of_kernel.or_else(|| last(all_lines(), runtime_watchdog));
+        let systemd_off = systemd == Some((None, false));
+        let systemd = systemd.map(|(setting, maybe)| Some((setting?, maybe)));
+        let sure = |l: &&Line| !l.may_not_run;
+        let calls: Vec<Busybox> = all_lines().filter(sure).flat_map(|l| busybox(&l.text)).collect();
         let busybox = calls.first();
         let daemon = any(&["watchdog-device", "watchdog-timeout"])
             || (systemd.is_none() && busybox.is_none() && any(&["/dev/watchdog"]));
         let has_device = daemon && any(&["watchdog-device", "/dev/watchdog"]);
         let mut petters = [
-            systemd.and_then(|s| s).map(|heartbeat| (Petter::Systemd, Some(heartbeat))),
-            busybox.map(|b| (Petter::Busybox, Some(b.heartbeat))),
-            daemon.then(|| (Petter::Daemon, lines().filter_map(|l| watchdog_timeout(l)).next_back())),
+            systemd.flatten().map(|heartbeat| (Petter::Systemd, Some(heartbeat))),
+            busybox.map(|b| (Petter::Busybox, Some((b.heartbeat, false)))),
+            daemon.then(|| (Petter::Daemon, last(all_lines(), watchdog_timeout))),
         ]
         .into_iter()
         .flatten();
         let first = petters.next();
         let (petter, heartbeat) = first.map_or((None, None), |(petter, heartbeat)| (Some(petter), heartbeat));
+        let (heartbeat, heartbeat_may_not_be) = heartbeat.map_or((None, false), |(span, maybe)| (Some(span), maybe));
         let configured = has_device || petter.is_some_and(|p| p != Petter::Daemon);
-        let timers: Vec<(bool, i32)> = parts
-            .iter()
-            .flat_map(|part| part.lines.iter().map(move |l| (part.path.contains("sysctl"), l)))
-            .filter_map(|(in_file, line)| Some((in_file, panic_timer(line)?)))
-            .collect();
+        let in_file = |part: &&Part| part.path.contains("sysctl");
+        let has_timer = |part: &&Part| part.lines.iter().any(|line| panic_timer(&line.text).is_some());
+        let timer = last(all_lines(), panic_timer);
         UserData {
             hidden: false,
             absent: false,
@@ -146,22 +164,29 @@ impl UserData {
             },
             petter: petter.filter(|_| configured),
             rival: petters.next().map(|(petter, _)| petter).filter(|p| *p != Petter::Daemon || has_device),
-            systemd_off: systemd == Some(None),
+            systemd_off,
             tells_watchdogs_apart: any(&["i6300esb timer"])
-                || raw.iter().chain(lines()).any(|line| driver_kept_away(line)),
+                || raw.iter().chain(lines()).any(|line| driver_kept_away(line))
+                || driver_kept_away(kernel),
             heartbeat,
+            heartbeat_may_not_be,
             pet_interval: match petter {
+                _ if heartbeat_may_not_be => None,
                 // Which of several calls runs cannot be told.
                 Some(Petter::Busybox) => busybox.filter(|first| calls.iter().all(|b| b == *first)).map(|b| b.interval),
-                Some(Petter::Daemon) => parts.iter().filter_map(|part| pet_interval(&part.lines)).next_back(),
+                Some(Petter::Daemon) => parts.iter().filter_map(|part| pet_interval(&part.lines)).next_back().flatten(),
                 Some(Petter::Systemd) | None => None,
             },
             daemon_forced: lines().any(|l| daemon_forced(l)),
-            panic_timer: timers.last().map(|(_, seconds)| *seconds),
+            panic_timer: timer.map(|(seconds, _)| seconds),
+            panic_timer_may_not_be: timer.is_some_and(|(_, maybe)| maybe),
+            kernels_panic_timer: panic_timer(kernel),
             loads_driver: any(&["modprobe i6300esb", "modprobe -b i6300esb", "watchdog_module=", "insmod "]),
-            systemd_reads_again: lines().any(|l| reads_again(l, &["daemon-reexec", "daemon-reload"])),
+            // What stands on the command line has been read at once.
+            systemd_reads_again: of_kernel.is_some()
+                || lines().any(|l| reads_again(l, &["daemon-reexec", "daemon-reload"])),
             sysctl_reads_again: lines().any(|l| reads_again(l, &["sysctl --system", "sysctl -p", "systemd-sysctl"])),
-            panic_timer_in_a_file: !timers.is_empty() && timers.iter().all(|(in_file, _)| *in_file),
+            panic_timer_in_a_file: timer.is_some() && parts.iter().filter(has_timer).all(|part| in_file(&part)),
             changes_agent_commands: any(&[
                 "sysconfig/qemu-ga",
                 "qemu-ga.conf",
@@ -171,6 +196,11 @@ impl UserData {
             ]),
         }
     }
+}
+
+/// The last setting, and whether its line may never be carried out.
+fn last<'p, T>(lines: impl DoubleEndedIterator<Item = &'p Line>, setting: fn(&str) -> Option<T>) -> Option<(T, bool)> {
+    lines.filter_map(|line| Some((setting(&line.text)?, line.may_not_run))).next_back()
 }
 
 /// A line that has the daemon's name as a word of its own: its package, its unit, its file.
@@ -192,7 +222,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> UserData {
-        UserData::in_texts(&[text.to_owned()])
+        UserData::in_texts(&[text.to_owned()], "")
     }
 
     #[test]
@@ -263,6 +293,53 @@ mod tests {
             assert_eq!(seen, (petter, heartbeat, interval, rival), "{text}");
             assert_eq!(found.watchdog == WatchdogHolder::Configured, petter.is_some(), "{text}");
         }
+    }
+
+    /// What a condition is around is read, and is no fact; no error rests on it.
+    #[test]
+    fn what_may_never_run() {
+        let script = |line: &str| format!("#!/bin/sh\nif grep -q a /proc/cpuinfo\nthen\n  {line}\nfi\n");
+        let conf =
+            "cat > /etc/watchdog.conf <<E\nwatchdog-device = /dev/watchdog\nwatchdog-timeout = 9\ninterval = 20\nE";
+        for (text, heartbeat, interval, timer) in [
+            (script("sysctl -w kernel.panic=7"), None, None, Some((7, true))),
+            (script("true") + "sysctl -w kernel.panic=7", None, None, Some((7, false))),
+            (script("echo RuntimeWatchdogSec=9 >> /etc/systemd/system.conf"), Some((9, true)), None, None),
+            (conf.to_owned(), Some((9, false)), Some(20), None),
+            (script(conf), Some((9, true)), None, None),
+            (script("busybox watchdog -t 20 -T 9 /dev/watchdog"), None, None, None),
+            (script("true") + "busybox watchdog -t 20 -T 9 /dev/watchdog", Some((9, false)), Some(20), None),
+        ] {
+            let found = read(&text);
+            let beat = found.heartbeat.map(|h| (h.as_secs(), found.heartbeat_may_not_be));
+            let interval_found = found.pet_interval.map(|i| i.as_secs());
+            let timer_found = found.panic_timer.map(|t| (t, found.panic_timer_may_not_be));
+            assert_eq!((beat, interval_found, timer_found), (heartbeat, interval, timer), "{text}");
+        }
+        assert!(!read(&script("echo RuntimeWatchdogSec=off >> /etc/systemd/system.conf")).systemd_off);
+    }
+
+    /// What stands on the kernel's command line counts from the first boot on; user data may set another number later.
+    #[test]
+    fn the_kernels_command_line() {
+        let file = "write_files: [{path: /etc/sysctl.d/p.conf, content: kernel.panic = 10}]\n";
+        let call = "runcmd: [sysctl -w kernel.panic=7]\n";
+        for (args, text, kernels, later, first) in [
+            ("panic=5 quiet", "", Some(5), None, Some(5)),
+            ("panic=0", "", Some(0), None, Some(0)),
+            ("panic=-1", "", Some(-1), None, Some(-1)),
+            ("panic=5", file, Some(5), Some(10), Some(5)),
+            ("panic=5", call, Some(5), Some(7), Some(7)),
+            ("quiet -- panic=5", "", None, None, None),
+            ("", file, None, Some(10), None),
+        ] {
+            let found = UserData::in_texts(&[text.to_owned()], args);
+            let seen = (found.kernels_panic_timer, found.panic_timer, found.panic_timer_in_first_boot());
+            assert_eq!(seen, (kernels, later, first), "{args} {text}");
+        }
+        let found = UserData::in_texts(&[], "systemd.watchdog_sec=20 modprobe.blacklist=iTCO_wdt");
+        assert_eq!((found.petter, found.heartbeat), (Some(Petter::Systemd), Some(Duration::from_secs(20))));
+        assert!(found.systemd_reads_again && found.tells_watchdogs_apart);
     }
 
     /// `kernel.panic`, whether only files have it, and whether they are read in the first boot.

@@ -1,5 +1,6 @@
 //! Instance types and preferences that stand beside VMs: what the API server and KubeVirt refuse of them.
 
+use crate::manifest::In::{Domain, Vm};
 use crate::manifest::{errors, manifest};
 use vmhealth_sim::check::{Options, Verdict, check};
 
@@ -57,6 +58,34 @@ fn instance_types() {
     assert_eq!(found(&older), ["unknown-api-version apiVersion"]);
     let slip = object("VirtualMachineInstanceType", GOOD);
     assert_eq!(found(&slip), ["unknown-kind kind"]);
+}
+
+/// A good one is accepted, whether a VM names it or not; one of which nobody has looked at the fields is passed over.
+#[test]
+fn good_by_themselves() {
+    let options = Options { kubevirt: "v1.5.0".parse().expect("a release"), ..Options::default() };
+    let good = object("VirtualMachineInstancetype", GOOD);
+    let preference = object("VirtualMachineClusterPreference", "preferredTerminationGracePeriodSeconds: 5");
+    let former = good.replace("v1beta1", "v1alpha1");
+    let named = manifest(&[(Vm, "instancetype: {name: small, kind: VirtualMachineInstancetype}"), (Domain, "none:")]);
+    const FORMER: &str = "VirtualMachineInstancetype of instancetype.kubevirt.io/v1alpha1";
+    for (text, manifests, skipped) in [
+        (good.clone(), 1, &[][..]),
+        (preference.clone(), 1, &[]),
+        (format!("{good}---\n{preference}"), 2, &[]),
+        (format!("{good}---\n{named}"), 2, &[]),
+        (former.clone(), 0, &[FORMER]),
+        (format!("{former}---\n{named}"), 1, &[FORMER]),
+    ] {
+        let checks = check(&text, &options).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let verdicts: Vec<Verdict> = checks.manifests.iter().map(|checked| checked.verdict).collect();
+        assert_eq!(verdicts, vec![Verdict::Accepted; manifests], "{text}");
+        let kinds: Vec<&str> = checks.skipped.iter().map(|skipped| skipped.kind.as_str()).collect();
+        assert_eq!(kinds, skipped, "{text}");
+    }
+    let open = good.replace("small", "\"${NAME}\"");
+    let checks = check(&open, &options).unwrap_or_else(|e| panic!("{e}\n{open}"));
+    assert_eq!((checks.manifests.len(), checks.skipped.len(), checks.unjudged.len()), (0, 0, 1), "{open}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a text may hold: several documents, lists, templates, other kinds, and nothing that is YAML.
 
 use crate::manifest::{errors, manifest, one};
-use vmhealth_sim::check::{Checks, Options, Verdict, check};
+use vmhealth_sim::check::{Checks, Names, Options, Verdict, check};
 
 fn checks(text: &str) -> Checks {
     check(text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -347,6 +347,24 @@ fn two_of_one_name() {
         let found = told(1).map(|f| (f.pos.line, f.message.as_str()));
         assert_eq!(found.is_some(), expected.is_some(), "{second}{found:?}");
         assert!(expected.zip(found).is_none_or(|(e, (line, m))| line == 8 && m.starts_with(e)), "{found:?}");
+    }
+    // In another file the place has its name; a file that is given twice is one.
+    for (second, text, expected) in [
+        ("b.yaml", one.clone(), "the VM \"a\" is in a.yaml:1 already: "),
+        ("a.yaml", one.clone(), ""),
+        ("a.yaml", format!("---\n{one}"), "the VM \"a\" is in line 1 already: "),
+        ("b.yaml", vm("VirtualMachineInstance", "name: a"), ""),
+        ("b.yaml", vm("VirtualMachine", "name: a, namespace: b"), ""),
+    ] {
+        let mut names = Names::default();
+        let found = [("a.yaml", &one), (second, &text)].map(|(file, text)| {
+            let mut checks = checks(text);
+            checks.manifests.iter_mut().for_each(|checked| checked.findings.clear());
+            names.compare(file, &mut checks);
+            checks.manifests.remove(0).findings.pop().map(|finding| finding.message).unwrap_or_default()
+        });
+        assert!(found[0].is_empty() && found[1].starts_with(expected), "{second} {text}{found:?}");
+        assert_eq!(found[1].is_empty(), expected.is_empty(), "{second} {text}{found:?}");
     }
     let open = vm("VirtualMachine", "name: \"${NAME}\"");
     let checks = check(&format!("{open}---\n{open}"), &Options::default()).unwrap();

@@ -81,7 +81,7 @@ fn in_pieces(text: &str, whole: usize, step: usize) -> (Vec<Checked>, Vec<YamlEr
         for piece in found {
             match check_piece(&piece, &Options::default(), &Remembered::default()) {
                 Ok(mut checks) => {
-                    names.compare(&mut checks);
+                    names.compare("", &mut checks);
                     manifests.extend(checks.manifests);
                 }
                 Err(error) => refused.push(error),

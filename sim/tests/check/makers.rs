@@ -1,7 +1,7 @@
 //! Instance types, preferences, and what makes VMs: pools, replica sets, VirtualMachineTemplates.
 
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
-use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
+use crate::manifest::{NET, NIC, Parts, errors, first, manifest, one};
 use crate::row::{Row, found, hold, later, row};
 use vmhealth_sim::check::{Options, Verdict, check};
 
@@ -237,20 +237,20 @@ fn beside(row: &Beside) -> String {
 fn what_stands_beside_is_used() {
     for row in BESIDE {
         let checks = check(&beside(row), &Options::default()).unwrap();
-        assert_eq!(checks.skipped, [], "what is used is not passed over: {} {}", row.instancetype, row.preference);
+        assert_eq!(checks.skipped, [], "nothing is passed over: {} {}", row.instancetype, row.preference);
         let checked = &checks.manifests[0];
         assert_eq!(errors(checked), row.finds, "{} {}", row.instancetype, row.preference);
         let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
         assert!(!unseen, "{} {}", row.instancetype, row.preference);
     }
-    let vm = |row: &Beside| one(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
+    let vm = |row: &Beside| first(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
     let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
     assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
     // The VM's own annotation is in the way of an instance type's, and not of a preference's.
     let annotated = |instancetype, preference| {
         let row = Beside { instancetype, preference, ..copy(&BESIDE[0]) };
         let own = "  template:\n    metadata: {annotations: {a: w, b: x}}\n";
-        errors(&one(&beside(&row).replacen("  template:\n", own, 1)))
+        errors(&first(&beside(&row).replacen("  template:\n", own, 1)))
     };
     const ANNOTATED: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}, annotations: {a: x, b: x}";
     assert_eq!(annotated(TWO_CPUS, "annotations: {a: z}"), [""; 0]);
@@ -275,7 +275,7 @@ fn what_is_not_seen_is_said() {
         let text = format!(
             "{vm}---\napiVersion: instancetype.kubevirt.io/v1beta1\nkind: VirtualMachineInstancetype\nmetadata: {{name: i}}\nspec: {{cpu: {{guest: 1}}, memory: {{guest: 1Gi}}}}\n"
         );
-        let checked = one(&text);
+        let checked = first(&text);
         let found = checked.findings.iter().filter(|f| f.rule.code == "instancetype-not-seen").count();
         assert_eq!((found, checked.verdict), (notes, Verdict::Accepted), "{text}{:?}", checked.findings);
     }

@@ -38,6 +38,11 @@ pub(crate) fn manifest(parts: &[(In, &str)]) -> String {
     )
 }
 
+/// The first of several.
+pub(crate) fn first(text: &str) -> Checked {
+    check(text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}")).manifests.remove(0)
+}
+
 pub(crate) fn one(text: &str) -> Checked {
     with(text, &Options::default())
 }

@@ -144,6 +144,27 @@ const ROWS: &[Row] = &[
         part: "there is no shell that would act on it",
     },
     Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [\"${CMD}\"]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [sh, -c, \"${CMD}\"]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "looks for a program called \"${CMD}\"",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "readinessProbe: {exec: {command: [$(CHECK), a]}}")], NO_EDIT),
+        good: (&[(Vmi, "readinessProbe: {exec: {command: [/opt/$/check, a]}}")], NO_EDIT),
+        field: "spec.template.spec.readinessProbe.exec.command[0]",
+        part: "there is no shell",
+    },
+    Row {
+        code: "shell-words-without-a-shell",
+        bad: (&[(Vmi, "livenessProbe: {exec: {command: [~/check]}}")], NO_EDIT),
+        good: (&[(Vmi, "livenessProbe: {exec: {command: [/opt/a~b/check]}}")], NO_EDIT),
+        field: "spec.template.spec.livenessProbe.exec.command[0]",
+        part: "a program called \"~/check\"",
+    },
+    Row {
         code: "agent-has-one-second",
         bad: (&[(Vmi, "readinessProbe: {exec: {command: [virt-probes, a]}, timeoutSeconds: 1}")], NO_EDIT),
         good: (

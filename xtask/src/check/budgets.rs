@@ -28,7 +28,7 @@ pub(super) struct BasisReport {
     heartbeat_s: u32,
     /// `kernel.panic`; 0: never, negative: at once.
     panic_timer_s: i32,
-    /// What was read in the user data.
+    /// What was read in the user data and in kernelArgs.
     read: Vec<String>,
     /// What nobody said.
     assumed: Vec<String>,
@@ -62,7 +62,7 @@ fn render_basis(basis: &Basis, ready: Option<Span>, has_probe: bool) -> String {
         (Some(_), false) => "as soon as the VMI runs, while the guest boots: it has no readiness probe".to_owned(),
         (Some(s), true) => format!("{:.0}-{:.0} s", s.best.as_secs_f64(), s.worst.as_secs_f64()),
     };
-    list("read in the user data", &basis.read)
+    list("read in user data and kernelArgs", &basis.read)
         + &list("assumed, since nothing says otherwise", &basis.assumed)
         + &format!("from the VMI's start to Ready: {ready}\n")
 }

@@ -32,17 +32,18 @@ pub enum ReadError {
     },
 }
 
-/// Reads `input`, which is called `file`, and hands out each piece with what was found in it.
+/// Reads `input`, which is called `file`, and hands out each piece with what was found in it; `names` are those of the files before.
 pub fn check_input<E: From<ReadError>>(
     file: &str,
     mut input: impl Read,
     options: &Options,
+    names: &mut Names,
     mut found: impl FnMut(&Piece<'_>, Result<Checks, YamlError>) -> Result<(), E>,
 ) -> Result<(), E> {
     let text_error =
         |pos, message: String| ReadError::Text { file: file.to_owned(), error: YamlError { pos, message } };
     let (mut bytes, mut pieces, mut all, mut lines) = (Vec::new(), Pieces::default(), 0_u64, 1_u64);
-    let (mut remembered, mut names) = (Remembered::default(), Names::default());
+    let mut remembered = Remembered::default();
     loop {
         let mut block = (&mut input).take(BLOCK);
         let read = block.read_to_end(&mut bytes).map_err(|error| ReadError::Io { file: file.to_owned(), error })?;
@@ -66,7 +67,7 @@ pub fn check_input<E: From<ReadError>>(
         let (cut, done) = pieces.cut(text, last).map_err(|e| text_error(e.pos, e.message))?;
         cut.iter().for_each(|piece| remembered.take(piece));
         for (piece, mut checks) in cut.iter().zip(check_all(&cut, options, &remembered)) {
-            checks.iter_mut().for_each(|checks| names.compare(checks));
+            checks.iter_mut().for_each(|checks| names.compare(file, checks));
             found(piece, checks)?;
         }
         lines += newlines(&bytes[..done]);
@@ -108,10 +109,11 @@ mod tests {
         let text: String = (0..40_000).map(document).collect();
         assert!(text.len() as u64 > BLOCK + BLOCK / 2);
         let mut names = Vec::new();
-        let all = check_input::<ReadError>("f", text.as_bytes(), &Options::default(), |_, checks| {
-            names.extend(checks.unwrap().manifests.into_iter().map(|m| m.name));
-            Ok(())
-        });
+        let all =
+            check_input::<ReadError>("f", text.as_bytes(), &Options::default(), &mut Names::default(), |_, checks| {
+                names.extend(checks.unwrap().manifests.into_iter().map(|m| m.name));
+                Ok(())
+            });
         all.unwrap();
         assert!(names.into_iter().eq((0..40_000).map(|i| format!("ü{i}"))));
     }
@@ -124,7 +126,7 @@ mod tests {
         let filler = format!("---\nkind: ConfigMap\ndata: {{text: {}}}\n", "x".repeat(700)).repeat(400);
         let unseen = |text: &str| {
             let (mut pieces, mut unseen) = (0, 0);
-            check_input::<ReadError>("f", text.as_bytes(), &Options::default(), |_, checks| {
+            check_input::<ReadError>("f", text.as_bytes(), &Options::default(), &mut Names::default(), |_, checks| {
                 pieces += 1;
                 let found = checks.unwrap().manifests;
                 let codes = found.iter().flat_map(|m| &m.findings).map(|f| f.rule.code);
@@ -143,7 +145,8 @@ mod tests {
     #[test]
     fn what_is_no_text() {
         let bytes = b"a: 1\nb: \xff\n".as_slice();
-        let error = check_input::<ReadError>("f", bytes, &Options::default(), |_, _| Ok(())).unwrap_err();
+        let error = check_input::<ReadError>("f", bytes, &Options::default(), &mut Names::default(), |_, _| Ok(()))
+            .unwrap_err();
         assert_eq!(error.to_string(), "f:2: not UTF-8");
     }
 }

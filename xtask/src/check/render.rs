@@ -73,10 +73,14 @@ fn summary(checked: &Checked) -> String {
         .filter(|(rank, _)| count(*rank) > 0)
         .map(|(rank, word)| format!("{} {word}{}", count(rank), if count(rank) == 1 { "" } else { "s" }));
     let found = found.collect::<Vec<_>>().join(", ");
+    // Without a VM beside it that is all that can be said: say what was looked at.
+    let brought =
+        format!("accepted: a {}, its fields and what KubeVirt's webhook for it refuses", checked.kind.as_str());
     let what = match (checked.verdict, checked.created) {
         (Verdict::Refused, false) => "refused: it cannot be created",
         (Verdict::Refused, true) => "refused: it is created and never runs",
         (Verdict::AcceptedButBroken, _) => "accepted, but broken: it cannot work as written",
+        (Verdict::Accepted, _) if checked.kind.is_brought() => brought.as_str(),
         (Verdict::Accepted, _) => "accepted",
     };
     if found.is_empty() { what.to_owned() } else { format!("{what} ({found})") }

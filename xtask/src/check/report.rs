@@ -15,7 +15,8 @@ const EXCERPT: usize = 200;
 pub struct CheckReport {
     /// The version of this format: 1.
     pub(super) schema: u32,
-    /// Every VirtualMachine and VirtualMachineInstance in the order of files and documents.
+    /// Every VirtualMachine and VirtualMachineInstance, what makes some, and the instance types and preferences that they name, in the
+    /// order of files and documents.
     pub(super) manifests: Vec<ManifestReport>,
     /// Objects of other kinds, which are not checked.
     pub(super) skipped: Vec<SkippedReport>,
@@ -45,6 +46,8 @@ pub(super) struct SkippedReport {
 pub(super) struct ManifestReport {
     /// As it was named on the command line; `-` is standard input.
     file: String,
+    /// `VirtualMachine`, `VirtualMachineClusterInstancetype`, ...
+    kind: &'static str,
     /// `metadata.name`, empty if absent.
     name: String,
     /// `accepted`, `refused` or `accepted-but-broken`.
@@ -193,6 +196,7 @@ fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Op
     let running = checked.vm.as_ref().zip(budgets).map(|(vm, given)| (vm, Basis::of(vm, given)));
     ManifestReport {
         file: file.to_owned(),
+        kind: checked.kind.as_str(),
         name: checked.name.clone(),
         verdict: checked.verdict.as_str().into(),
         created: checked.created,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
-use vmhealth_sim::check::{Checked, Checks, Finding, Kind, Layer, Options, Rank, Verdict, explain, rules};
+use vmhealth_sim::check::{Checked, Checks, Finding, Kind, Layer, Names, Options, Rank, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::yaml::{Pos, YamlError};
@@ -166,7 +166,7 @@ impl Check {
         let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
         let mut parts = self.report.as_ref().map(|_| pictures::Parts::default());
         let (mut fine, mut manifests, mut aside) = (true, 0, 0);
-        let (mut without, mut unreadable) = (Vec::new(), Vec::new());
+        let (mut without, mut unreadable, mut names) = (Vec::new(), Vec::new(), Names::default());
         let mut refuse = |output: &mut Output, file: &str, error: &YamlError| {
             unreadable.push(format!("{file}:{error}"));
             output.add_unreadable(file, error)
@@ -185,7 +185,7 @@ impl Check {
                     continue;
                 }
             };
-            let read = check_input::<Stop>(&file, input, &options, |piece, checks| {
+            let read = check_input::<Stop>(&file, input, &options, &mut names, |piece, checks| {
                 let text = match checks {
                     Ok(Checks { manifests: found, skipped, unjudged }) => {
                         manifests += found.len();
@@ -257,7 +257,10 @@ impl Check {
             without = self.files.iter().map(|path| path.display().to_string()).collect();
         }
         if !without.is_empty() {
-            return Err(usage(anyhow!("no VirtualMachine, and nothing that makes one, in {}", without.join(", "))));
+            return Err(usage(anyhow!(
+                "no VirtualMachine, nothing that makes one and nothing that one names in {}",
+                without.join(", ")
+            )));
         }
         Ok(if fine { Status::Passed } else { Status::Failed })
     }

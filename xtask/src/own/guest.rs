@@ -72,12 +72,19 @@ impl OwnGuest {
         format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
     }
 
-    /// What counts in the first boot.
+    /// What counts in the first boot. An image of the user's own carries out its user data itself; the kernel's command line is
+    /// nobody's there.
     fn panic_timer(&mut self, data: &UserData, chosen: Chosen) -> String {
-        let counts = !data.panic_timer_in_a_file || data.sysctl_reads_again;
-        let own = data.panic_timer.filter(|_| counts && !chosen.users_image);
-        let seconds = chosen.panic_timer.map(i64::from).or(own.map(i64::from)).filter(|s| *s > 0);
-        seconds.map_or(String::new(), |seconds| format!("kernelPanicSeconds: {seconds}, "))
+        let own = match chosen.users_image {
+            true => data.kernels_panic_timer.filter(|_| data.panic_timer.is_none()),
+            false => data.panic_timer_in_first_boot(),
+        };
+        let asked = chosen.panic_timer.map(i64::from).or(own.map(i64::from)).filter(|s| *s != 0);
+        let Some(asked) = asked else { return String::new() };
+        if asked < 0 {
+            self.assumptions.push(format!("kernel.panic {asked}, at once, is played as 1 s"));
+        }
+        format!("kernelPanicSeconds: {}, ", asked.max(1))
     }
 
     fn health_server(&mut self, vm: &VirtualMachine, chosen: Chosen) -> String {
@@ -133,8 +140,16 @@ mod tests {
         );
         let timer = "#cloud-config\nruncmd:\n- sysctl -w kernel.panic=7\n";
         check(with_data(vm(), timer), plain, "kernelPanicSeconds: 7, healthServer: false");
+        let kernel = |args: &str| vm().domain(&format!("firmware: {{kernelBoot: {{kernelArgs: {args:?}}}}}"));
+        check(kernel("panic=5").build(), plain, "kernelPanicSeconds: 5, healthServer: false");
+        check(kernel("panic=0").build(), plain, "healthServer: false");
+        check(kernel("panic=-1").build(), plain, "kernelPanicSeconds: 1, healthServer: false");
+        check(with_data(kernel("panic=5"), timer), plain, "kernelPanicSeconds: 7, healthServer: false");
         check(vm().readiness("httpGet: {port: 80}").build(), plain, "healthServer: true, servesProbes: true");
         let users = Chosen { users_image: true, ..plain };
+        let of_kernel = "ownWatchdogDaemon: false, kernelPanicSeconds: 5, healthServer: false";
+        check(kernel("panic=5").build(), users, of_kernel);
+        check(with_data(kernel("panic=5"), timer), users, "ownWatchdogDaemon: false, healthServer: false");
         check(vm().readiness("httpGet: {port: 80}").build(), users, "ownWatchdogDaemon: false, healthServer: false");
     }
 }

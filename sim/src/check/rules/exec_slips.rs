@@ -94,7 +94,9 @@ pub(super) static RULES: &[&Rule] = &[
         layer: Layer::Hazard,
         rank: Rank::Warning,
         story: "The guest agent starts the program directly. A pipe, a redirection, a variable or a `&&` is handed to it \
-            as an argument, and so is a pattern like /tmp/*.ok or a path below ~: what the command then says has little to do with what was meant.",
+            as an argument, and so is a pattern like /tmp/*.ok or a path below ~: what the command then says has little to do with what was meant. \
+            A program that is such a word is looked for by that very name. The kubelet puts values only for $(NAME), and only those of \
+            virt-launcher's own container: nothing of the guest.",
         source: "sim/docs/kubevirt-health.md 3.3",
         shown_by: &[],
         check: Check::RunningProbe(|running, report| {
@@ -106,11 +108,23 @@ pub(super) static RULES: &[&Rule] = &[
             let reader = words.iter().position(|(_, word)| PATTERNS.contains(&base_name(word).as_str()));
             let globs = |index: usize| reader.is_none_or(|reader| index < reader);
             let is_for_shell = |index: usize, word: &str| is_of_shell(word) || (globs(index) && is_glob(word));
-            let found = direct.enumerate().skip(1).find(|(index, (_, word))| is_for_shell(*index, word));
-            if let Some((_, (at, word))) = found {
-                let message =
-                    format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
-                report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
+            // Of a program with blanks others speak.
+            let mut meant = direct.enumerate().filter(|(index, (_, word))| *index > 0 || !has_blank(word));
+            match meant.find(|(index, (_, word))| is_for_shell(*index, word)) {
+                Some((0, (at, _))) => {
+                    let message = format!(
+                        "the guest agent looks for a program called {program:?}: there is no shell that would act on it"
+                    );
+                    let help = "write the program's own name, or [sh, -c, \"the whole line\"]; of a template check what `envsubst` \
+                        makes of it";
+                    report.add(*at, message, help);
+                }
+                Some((_, (at, word))) => {
+                    let message =
+                        format!("{program} receives {word:?} as an argument: there is no shell that would act on it");
+                    report.add(*at, message, "write [sh, -c, \"the whole line\"], or call a script in the guest");
+                }
+                None => {}
             }
         }),
     },

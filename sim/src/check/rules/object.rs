@@ -37,7 +37,7 @@ pub(in crate::check) static SAME_NAME: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Warning,
     story: "To a cluster two manifests of one kind, name and namespace are one object. `kubectl apply` makes it as the first says \
-        and then changes it to what the second says, so one VM is there and not two; `kubectl create` refuses the second. Only what stands in one text is compared, and namespaces as they \
+        and then changes it to what the second says, so one VM is there and not two; `kubectl create` refuses the second. All files of one call are compared, and namespaces as they \
         are written: no namespace is another one here than `default`, for kubectl fills in its own.",
     source: "Kubernetes documentation, object names and IDs",
     shown_by: &[],

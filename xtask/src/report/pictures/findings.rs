@@ -52,7 +52,7 @@ impl Parts {
         if let Some((vm, basis)) = table {
             let list =
                 |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what}: {}", words.join("; ")));
-            part.lines.extend(list("read in the user data", &basis.read));
+            part.lines.extend(list("read in user data and kernelArgs", &basis.read));
             part.lines.extend(list("assumed, since nothing says otherwise", &basis.assumed));
             match rows(vm, &basis.assumptions).as_slice() {
                 [] => part.lines.push(
