@@ -158,7 +158,7 @@ fn many_runs_end_between_two_when_asked() {
 }
 
 #[test]
-fn a_quick_look_has_one_of_each_fault() {
+fn a_quick_look_is_a_few_scenarios() {
     let folder = tempfile::tempdir().unwrap();
     check(folder.path(), &["e2e", "--quick", "--world", "model", "--out", "out"], 0, "", " 0 fail");
     let names =
