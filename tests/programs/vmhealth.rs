@@ -137,6 +137,26 @@ fn ones_own_vm_in_the_model() {
 }
 
 /// SIGTERM is listened to as Ctrl-C is, which a test's own caller may have had ignored.
+/// Root's machine is not changed by whoever asked for that.
+#[test]
+fn nothing_is_installed_where_nobody_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
+    // It is the first of all that would be run.
+    let apt = bin.join("apt-get");
+    std::fs::write(&apt, "#!/bin/sh\n: >ran\nexit 1\n").unwrap();
+    std::fs::set_permissions(&apt, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+    command.args(["e2e", "killed-daemon/watchdog/reset", "--world", "qemu"]).current_dir(folder.path());
+    let output = command.env("PATH", &bin).env("VMHEALTH_NO_INSTALL", "1").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains("type: sudo apt-get install"), "{err}");
+    assert!(!folder.path().join("ran").exists(), "{err}");
+}
+
 #[test]
 fn many_runs_end_between_two_when_asked() {
     let folder = tempfile::tempdir().unwrap();
