@@ -157,6 +157,30 @@ fn nothing_is_installed_where_nobody_wants_it() {
     assert!(!folder.path().join("ran").exists(), "{err}");
 }
 
+/// What a job says of a pinned manifest: nothing, or what comes to something else, at the manifest.
+#[test]
+fn a_job_says_what_a_pinned_manifest_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let write = |period: &str| {
+        let probe = format!("{{spec: {{livenessProbe: {{tcpSocket: {{port: 80}}, periodSeconds: {period}}}, domain:");
+        std::fs::write(here.join("vm.yaml"), MANIFEST.replace("{spec: {domain:", &probe)).unwrap();
+    };
+    for (period, more, status, says) in [
+        ("20", &[][..], 0, Some("::warning file=vm.yaml,line=1,")),
+        ("20", &[], 0, None),
+        ("50", &[], 1, Some("::error file=vm.yaml,line=1,col=1,title=pinned::kernel-panic: recovers in ")),
+        ("50", &["--accept"], 0, Some("::notice file=vm.yaml,line=1,")),
+        ("50", &[], 0, None),
+    ] {
+        write(period);
+        let output = vmhealth(here, &[&["pin", "vm.yaml", "--format", "github"], more].concat());
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = says.map_or(out.is_empty(), |says| out.contains(says));
+        assert!(output.status.code() == Some(status) && said, "{period} {more:?}: {:?}\n{out}{err}", output.status);
+    }
+}
+
 #[test]
 fn many_runs_end_between_two_when_asked() {
     let folder = tempfile::tempdir().unwrap();
