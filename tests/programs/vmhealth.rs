@@ -137,6 +137,50 @@ fn ones_own_vm_in_the_model() {
 }
 
 /// SIGTERM is listened to as Ctrl-C is, which a test's own caller may have had ignored.
+/// Root's machine is not changed by whoever asked for that.
+#[test]
+fn nothing_is_installed_where_nobody_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
+    // It is the first of all that would be run.
+    let apt = bin.join("apt-get");
+    std::fs::write(&apt, "#!/bin/sh\n: >ran\nexit 1\n").unwrap();
+    std::fs::set_permissions(&apt, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmhealth"));
+    command.args(["e2e", "killed-daemon/watchdog/reset", "--world", "qemu"]).current_dir(folder.path());
+    let output = command.env("PATH", &bin).env("VMHEALTH_NO_INSTALL", "1").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains("type: sudo apt-get install"), "{err}");
+    assert!(!folder.path().join("ran").exists(), "{err}");
+}
+
+/// What a job says of a pinned manifest: nothing, or what comes to something else, at the manifest.
+#[test]
+fn a_job_says_what_a_pinned_manifest_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let write = |period: &str| {
+        let probe = format!("{{spec: {{livenessProbe: {{tcpSocket: {{port: 80}}, periodSeconds: {period}}}, domain:");
+        std::fs::write(here.join("vm.yaml"), MANIFEST.replace("{spec: {domain:", &probe)).unwrap();
+    };
+    for (period, more, status, says) in [
+        ("20", &[][..], 0, Some("::warning file=vm.yaml,line=1,")),
+        ("20", &[], 0, None),
+        ("50", &[], 1, Some("::error file=vm.yaml,line=1,col=1,title=pinned::kernel-panic: recovers in ")),
+        ("50", &["--accept"], 0, Some("::notice file=vm.yaml,line=1,")),
+        ("50", &[], 0, None),
+    ] {
+        write(period);
+        let output = vmhealth(here, &[&["pin", "vm.yaml", "--format", "github"], more].concat());
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = says.map_or(out.is_empty(), |says| out.contains(says));
+        assert!(output.status.code() == Some(status) && said, "{period} {more:?}: {:?}\n{out}{err}", output.status);
+    }
+}
+
 #[test]
 fn many_runs_end_between_two_when_asked() {
     let folder = tempfile::tempdir().unwrap();
@@ -158,7 +202,7 @@ fn many_runs_end_between_two_when_asked() {
 }
 
 #[test]
-fn a_quick_look_has_one_of_each_fault() {
+fn a_quick_look_is_a_few_scenarios() {
     let folder = tempfile::tempdir().unwrap();
     check(folder.path(), &["e2e", "--quick", "--world", "model", "--out", "out"], 0, "", " 0 fail");
     let names =

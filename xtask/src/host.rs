@@ -118,9 +118,10 @@ pub fn missing_beside_qemu(architecture: Architecture) -> Vec<Tool> {
     missing
 }
 
-/// Whether vmhealth may install packages: on Debian, as root.
+/// Whether vmhealth may install packages: on Debian, as root, unless the user does not want it.
 pub fn can_install() -> bool {
-    is_root() && find("apt-get").is_some()
+    let unwanted = std::env::var_os("VMHEALTH_NO_INSTALL").is_some_and(|value| !value.is_empty());
+    !unwanted && is_root() && find("apt-get").is_some()
 }
 
 /// Not an ordinary user who is mapped to root in a user namespace.

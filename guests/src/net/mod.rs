@@ -30,7 +30,7 @@ pub const PREFIX_LENGTH: u8 = 24;
 pub enum NetError {
     /// A namespace needs CAP_SYS_ADMIN, ours or in a user namespace.
     #[error(
-        "cannot make a network namespace: {0}; run as root, or allow user namespaces: sudo sysctl user.max_user_namespaces=10000"
+        "cannot make a network namespace: {0}; run as root, or allow user namespaces: sudo sysctl user.max_user_namespaces=10000; in a container: --privileged"
     )]
     Namespace(#[source] nix::Error),
     /// /dev/net/tun.

@@ -17,8 +17,8 @@ use vmhealth_sim::manifest::Architecture;
 pub(super) struct E2e {
     /// Which scenarios: ids, parts of ids, or tags. If absent: all that are not tagged slow
     pub(super) filters: Vec<String>,
-    /// A first look: of the chosen scenarios, for each kind of fault the one that boots a guest anew the least often and is then
-    /// over the soonest, and only amd64's. --list shows which these are
+    /// A first look: of the chosen scenarios few that together show each kind of fault, each detector and each action, without
+    /// those that need several boots, and only amd64's. --list shows which these are
     #[arg(long, conflicts_with = "architecture")]
     pub(super) quick: bool,
     /// Where the scenarios run: on QEMU, in the model, or both, compared

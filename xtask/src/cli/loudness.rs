@@ -7,7 +7,8 @@ use clap::Args;
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
   NO_COLOR   not empty: no colours (no-color.org)
-  TERM=dumb  a terminal that takes lines and nothing else: no live view, no line that is drawn anew";
+  TERM=dumb  a terminal that takes lines and nothing else: no live view, no line that is drawn anew
+  VMHEALTH_NO_INSTALL  not empty: as root, too, nothing is installed; what is missing is said, with the command";
 
 /// How much is said on stderr. What a command prints on stdout is the same.
 #[derive(Debug, Args)]

@@ -2,12 +2,14 @@
 
 use super::arguments::{UserDataArg, parse_boot};
 use super::exit::{Failure, Status};
+use crate::check::github;
 use crate::own::Pin as OwnPin;
 use crate::prepare::say;
 use crate::program;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use vmhealth_sim::yaml::Pos;
 
 #[derive(Debug, Args)]
 pub(super) struct Pin {
@@ -27,22 +29,45 @@ pub(super) struct Pin {
     pub(super) boot: Option<Duration>,
     #[command(flatten)]
     pub(super) user_data: UserDataArg,
+    /// How to say what is different
+    #[arg(long, value_enum, default_value_t = PinFormat::Human)]
+    pub(super) format: PinFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PinFormat {
+    /// A line each
+    Human,
+    /// Annotations for a GitHub job, at the manifest
+    Github,
 }
 
 impl Pin {
     pub(super) fn run(self) -> Result<Status, Failure> {
         let user_data = self.user_data.read()?;
+        let manifest = self.manifest.display().to_string();
         let pin = OwnPin { file: self.manifest, boot: self.boot, heartbeat: self.heartbeat, user_data };
+        let folder = self.out.display().to_string();
+        let annotate = |command, text: &str| {
+            print!("{}", github::line(command, &manifest, Pos { line: 1, column: 1 }, "pinned", text));
+        };
+        let new = !self.out.exists();
         let changed = pin.write(&self.out, self.accept)?;
         for line in &changed {
-            println!("{line}");
+            match self.format {
+                PinFormat::Human => println!("{line}"),
+                PinFormat::Github => annotate(if self.accept { "notice" } else { "error" }, line),
+            }
         }
-        let folder = self.out.display().to_string();
+        // Of a job that names another folder than the one it keeps, nothing would ever be red.
+        if new && self.format == PinFormat::Github {
+            annotate("warning", &format!("nothing was pinned in {folder} before: nothing was compared"));
+        }
         if !changed.is_empty() && !self.accept {
             say(&format!("not what is pinned in {folder}; --accept writes it"));
             return Ok(Status::Failed);
         }
-        if changed.is_empty() {
+        if changed.is_empty() && self.format == PinFormat::Human {
             for (name, outcome) in pin.outcomes()? {
                 println!("{name}: {outcome}");
             }

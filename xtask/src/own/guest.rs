@@ -1,6 +1,7 @@
 //! What the guest of a user's manifest is set up with, from what its user data says: the same for `run`, `explore` and `pin`.
 
 use super::heartbeat::heartbeat;
+use super::image::downloads;
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::manifest::{Petter, UserData, VirtualMachine};
 
@@ -40,6 +41,13 @@ impl OwnGuest {
         let daemon = guest.watchdog(vm, chosen);
         let timer = guest.panic_timer(&vm.vmi.user_data, chosen);
         let health = guest.health_server(vm, chosen);
+        // Of the user's own image the user is told when it is opened.
+        let ours = !chosen.users_image && !chosen.in_model;
+        if ours && downloads(vm.vmi.cloud_init.user_data.as_deref().unwrap_or_default()) {
+            guest
+                .assumptions
+                .push("the user data's packages are not installed: guests here have no way out".to_owned());
+        }
         guest.profile = daemon + &timer + &health;
         guest
     }
@@ -113,6 +121,19 @@ mod tests {
 
     fn with_data(vm: Vm, user_data: &str) -> VirtualMachine {
         vm.spec(&format!("volumes: [{{name: c, cloudInitNoCloud: {{userData: {user_data:?}}}}}]")).build()
+    }
+
+    #[test]
+    fn what_is_not_installed_is_said() {
+        let check = |user_data: &str, chosen: Chosen, expected: bool| {
+            let said = OwnGuest::of(&with_data(vm(), user_data), chosen).assumptions;
+            assert_eq!(said.iter().any(|line| line.contains("are not installed")), expected, "{user_data} {said:?}");
+        };
+        let (plain, nginx) = (Chosen::default(), "#cloud-config\npackages: [nginx]\n");
+        check(nginx, plain, true);
+        check("#cloud-config\nruncmd: [nginx]\n", plain, false);
+        check(nginx, Chosen { users_image: true, ..plain }, false);
+        check(nginx, Chosen { in_model: true, ..plain }, false);
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl ImageChoice {
 }
 
 /// cloud-init's own key for it, at the beginning of a line.
-fn downloads(user_data: &[u8]) -> bool {
+pub(super) fn downloads(user_data: &[u8]) -> bool {
     let packages = |line: &str| line.strip_prefix("packages:").is_some_and(|rest| rest.trim() != "[]");
     String::from_utf8_lossy(user_data).lines().any(packages)
 }

@@ -4,6 +4,7 @@ use super::catalogue::Case;
 use super::schedule::Forecast;
 use vmhealth_guests::guest::memory_mib;
 use vmhealth_sim::engine::Config;
+use vmhealth_sim::trace::Trace;
 use vmhealth_sim::world::{self, Timings};
 
 /// What QEMU's own process takes beside the guest's memory, MiB.
@@ -24,6 +25,11 @@ pub(super) enum Start {
 
 /// `on_disk`: what its guest writes to its disk takes no memory.
 pub(super) fn forecast(case: &Case, start: Start, on_disk: bool) -> Forecast {
+    foreseen(case, start, on_disk).1
+}
+
+/// With what happens to it in the model.
+pub(super) fn foreseen(case: &Case, start: Start, on_disk: bool) -> (Trace, Forecast) {
     let timings = Timings::default();
     let (_, trace, _) = world::run(&case.manifest, &case.scenario.spec, Config::default(), timings);
     let guest_mib = memory_mib(&case.manifest);
@@ -38,7 +44,7 @@ pub(super) fn forecast(case: &Case, start: Start, on_disk: bool) -> Forecast {
     if !on_disk {
         forecast.memory_mib += OVERLAY_MIB;
     }
-    forecast
+    (trace, forecast)
 }
 
 #[cfg(test)]

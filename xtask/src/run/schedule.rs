@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use vmhealth_sim::cluster::DomainEvent;
+use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::trace::{Entry, Event, Trace};
 use vmhealth_sim::world::Timings;
 
@@ -43,11 +44,14 @@ impl Forecast {
     pub(crate) fn of(trace: &Trace, timings: &Timings, forked: bool, memory_mib: u64) -> Forecast {
         let saved = if forked { timings.settled.saturating_sub(START) } else { Duration::ZERO };
         let (mut skipped, mut boots, mut last) = (Duration::ZERO, Vec::new(), Duration::ZERO);
+        // A boot that is spoilt is another one than the template's.
+        let mut forked = forked;
         for entry in trace.sorted() {
             let at = entry.at.since_origin();
             match entry.event {
+                Event::FaultConfirmed(FaultKind::SlowBoot | FaultKind::BootLoop) => forked = false,
                 Event::Qemu(DomainEvent::Started) if forked => skipped += saved,
-                Event::Qemu(DomainEvent::Started) => boots.push(at),
+                Event::Qemu(DomainEvent::Started) => boots.push(at.saturating_sub(skipped)),
                 Event::Qemu(DomainEvent::Reset { .. }) => boots.push(at.saturating_sub(skipped)),
                 _ => {}
             }
