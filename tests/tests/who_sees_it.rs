@@ -163,10 +163,10 @@ fn cells(case: &Case, fault: &Fault, trace: &Trace, end: Time) -> Vec<(String, S
             cell(probe_column(kind, probe), seen(&|event| *event == failed), needs);
         }
     }
-    let daemon = profile.watchdog_daemon.as_ref().filter(|daemon| vmi.watchdog_in_guest(daemon.device).is_some());
-    if let Some(daemon) = daemon {
+    let petting = profile.petting().filter(|petting| vmi.watchdog_in_guest(petting.device).is_some());
+    if let Some(petting) = petting {
         let fired = seen(&|event| matches!(event, Event::Qemu(DomainEvent::Watchdog(_))));
-        cell("watchdog".into(), fired, Duration::from_secs(2 * u64::from(daemon.heartbeat_seconds)));
+        cell("watchdog".into(), fired, Duration::from_secs(2 * u64::from(petting.heartbeat_seconds)));
     }
     if profile.kernel_panic_seconds > 0 {
         let reset = seen(&|event| matches!(event, Event::Qemu(DomainEvent::Reset { .. })));

@@ -75,7 +75,7 @@ impl Proof {
 impl Bench<'_> {
     /// The numbers that the VM and its guest have.
     pub fn own(&self) -> Numbers {
-        let heartbeat = self.guest.watchdog_daemon.as_ref().map(|d| d.heartbeat_seconds);
+        let heartbeat = self.guest.petting().map(|p| p.heartbeat_seconds);
         Numbers::of(self.vm, heartbeat, self.guest.kernel_panic_seconds)
     }
 
@@ -180,8 +180,8 @@ impl Bench<'_> {
     pub(super) fn spec(&self, vm: &VirtualMachine, numbers: &Numbers, steps: Vec<Step>) -> Spec {
         let mut guest = self.guest.clone();
         guest.kernel_panic_seconds = numbers.panic_timer;
-        if let (Some(daemon), Some(heartbeat)) = (guest.watchdog_daemon.as_mut(), numbers.heartbeat) {
-            daemon.heartbeat_seconds = heartbeat;
+        if let Some(heartbeat) = numbers.heartbeat {
+            guest.set_heartbeat(heartbeat);
         }
         let start = Step {
             after: None,

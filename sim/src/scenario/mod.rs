@@ -5,6 +5,7 @@
 
 mod alive;
 mod file;
+mod guest;
 mod judge;
 mod pattern;
 mod reading;
@@ -19,9 +20,9 @@ pub use crate::fault::{
 pub use crate::time::Span;
 pub use alive::Alive;
 pub use file::{
-    Expectation, Final, FinalVmi, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, Spec, Step,
-    Traffic, WatchdogDaemon, json_schema,
+    Expectation, Final, FinalVmi, KnownDifference, Metadata, Never, Scenario, Spec, Step, Traffic, json_schema,
 };
+pub use guest::{GuestProfile, Keepalive, Petting, WatchdogByBusybox, WatchdogBySystemd, WatchdogDaemon};
 pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;
 pub use reading::{ScenarioError, ScenarioProblem};

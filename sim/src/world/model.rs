@@ -152,8 +152,8 @@ impl Model {
     fn obey(&mut self, now: Time, vmi: u32, command: VmiCommand) {
         match command {
             VmiCommand::StartDomain { paused } => {
-                let daemon = self.spec.guest.watchdog_daemon.as_ref();
-                let model = self.vmi.watchdog_in_guest(daemon.and_then(|d| d.device));
+                let petting = self.spec.guest.petting();
+                let model = self.vmi.watchdog_in_guest(petting.and_then(|p| p.device));
                 self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
@@ -259,12 +259,13 @@ impl Model {
                 }
             }
             InGuest::HealthUp => guest.health = true,
-            InGuest::DaemonUp | InGuest::KeepaliveUp => {
+            InGuest::PetterUp | InGuest::KeepaliveUp => {
                 let keepalive = what == InGuest::KeepaliveUp;
-                guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Daemon };
+                guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Petter };
                 guest.open_watchdog(now);
+                let next_pet = guest.pet_interval(t.pet_interval);
                 self.watch_device(vmi);
-                self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                self.later(now, next_pet, vmi, InGuest::Pet);
                 if keepalive {
                     let name = "wd_keepalive".to_owned();
                     self.tell(now, vmi, VmiInput::WatchdogHolder { name });
@@ -277,8 +278,9 @@ impl Model {
                     if let Some(watchdog) = &mut guest.watchdog {
                         watchdog.write(now, b"\0");
                     }
+                    let next_pet = guest.pet_interval(t.pet_interval);
                     self.watch_device(vmi);
-                    self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                    self.later(now, next_pet, vmi, InGuest::Pet);
                 }
             }
             InGuest::Settled => self.verify(now, vmi),
