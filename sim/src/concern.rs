@@ -25,8 +25,8 @@ pub fn concerning(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Concern> {
     };
     let http = probes.iter().any(|p| asks_guest(p) && matches!(p.handler, Handler::HttpGet(_)));
     let service = probes.iter().any(|p| asks_guest(p));
-    let exec = probes.iter().any(|p| matches!(p.handler, Handler::Exec { .. }));
-    let agent = exec || probes.iter().any(|p| p.handler == Handler::GuestAgentPing);
+    let exec = !guest.no_agent && probes.iter().any(|p| matches!(p.handler, Handler::Exec { .. }));
+    let agent = exec || !guest.no_agent && probes.iter().any(|p| p.handler == Handler::GuestAgentPing);
     // Each of its requests or commands is a process of its own there.
     let starts_processes = http || exec;
     let liveness = vm.vmi.liveness.is_some();

@@ -4,7 +4,7 @@ mod boots;
 mod faults;
 mod watchdog;
 
-use super::interface::{Additions, Breakage, GuestOs};
+use super::interface::{Additions, Breakage, GuestOs, OWN_CHANNEL};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vmhealth_sim::manifest::VmiSpec;
@@ -13,6 +13,8 @@ use vmhealth_sim::scenario::{Fault, GuestProfile, HEALTH_UNIT, Health};
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const TLS_FRONT: &str = include_str!("../../assets/tls.py");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
+/// Serves vmhealth's own channel.
+const CHANNEL_UNIT: &str = "vmhealth-channel.service";
 /// Where it always listens.
 const HEALTH_PORT: u16 = 1500;
 
@@ -26,6 +28,20 @@ pub static DEBIAN: Debian = Debian;
 impl GuestOs for Debian {
     fn watchdog(&self, profile: &GuestProfile, vmi: &VmiSpec) -> Additions {
         watchdog::additions(profile, vmi)
+    }
+
+    fn own_channel(&self) -> Additions {
+        Additions {
+            files: vec![json!({
+                "path": format!("/etc/systemd/system/{CHANNEL_UNIT}"),
+                "content": format!(
+                    "[Unit]\nDescription=vmhealth's own channel\n[Service]\nExecStart=/usr/sbin/qemu-ga -p /dev/virtio-ports/{OWN_CHANNEL}\n\
+                     Restart=always\nRestartSec=200ms\n[Install]\nWantedBy=multi-user.target\n"
+                ),
+            })],
+            commands: Vec::new(),
+            services: vec![CHANNEL_UNIT],
+        }
     }
 
     fn health_server(&self, ports: &[u16], by_https: &[u16]) -> Additions {

@@ -28,6 +28,9 @@ pub enum Breakage {
     Unit(String),
 }
 
+/// The port of vmhealth's own channel, by its name in the guest.
+pub const OWN_CHANNEL: &str = "vmhealth.control.0";
+
 /// Begins a line on the console that says how a fault was seen.
 pub const SAYS: &str = "vmhealth sees: ";
 /// Begins a line on the console that says why a fault did not take effect.
@@ -38,6 +41,9 @@ pub const LACKS: &str = "vmhealth lacks: ";
 pub trait GuestOs: Debug + Send + Sync {
     /// Sets up who is to pet the watchdog by the profile; nothing where nobody is.
     fn watchdog(&self, profile: &GuestProfile, vmi: &VmiSpec) -> Additions;
+
+    /// Has the agent's program serve vmhealth's own channel at the port [`OWN_CHANNEL`], in a guest whose agent's port nobody serves.
+    fn own_channel(&self) -> Additions;
 
     /// Installs and starts the health server on port 1500. `ports`: it listens there too, and has every path; on those of
     /// `by_https` it speaks TLS.

@@ -23,6 +23,10 @@ pub struct GuestProfile {
     /// busybox's `watchdog` pets it; absent: it does not.
     #[serde(default)]
     pub watchdog_by_busybox: Option<WatchdogByBusybox>,
+    /// No agent is at the port that KubeVirt gives a guest for one: nobody answers pings or runs an exec probe's command. What vmhealth
+    /// itself does in the guest it does over a channel of its own, of which the cluster knows nothing.
+    #[serde(default)]
+    pub no_agent: bool,
     /// A health server on port 1500.
     #[serde(default)]
     pub health_server: bool,
@@ -90,7 +94,8 @@ impl GuestProfile {
         match fault.needs() {
             Needs::WatchdogDaemon if !self.has_watchdog_daemon() => Some("watchdogDaemon or watchdogByBusybox"),
             Needs::HealthServer if !self.health_server => Some("healthServer"),
-            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Nothing => None,
+            Needs::Agent if self.no_agent => Some("noAgent: false, for there is no agent to break"),
+            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Agent | Needs::Nothing => None,
         }
     }
 

@@ -323,7 +323,7 @@ impl Guest {
         let late = (timeout, attempt(Verdict::Failure, "context deadline exceeded"));
         match request {
             ProbeRequest::Answer { after, attempt } => (*after, attempt.clone()),
-            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent => {
+            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent || self.profile.no_agent => {
                 (answer, attempt(Verdict::Failure, "guest agent is not connected"))
             }
             ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent_answers() => {

@@ -380,7 +380,9 @@ impl Model {
 
     fn ask_to_shut_down(&mut self, now: Time, vmi: u32) {
         let Some(guest) = self.guests.get(&vmi) else { return };
-        if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
+        if guest.profile.no_agent {
+            self.power_button(now, vmi);
+        } else if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
             self.shut_down(now, vmi);
         } else if guest.agent && !guest.agent_answers() && guest.paused_at.is_none() {
             // libvirt does not ask the agent of a domain that is paused.
