@@ -49,10 +49,25 @@ pub fn concerning(vm: &VirtualMachine, guest: &GuestProfile) -> Vec<Concern> {
         (liveness, "guest-reboot", "guestReboot", "the guest reboots: liveness is to be patient enough"),
         (liveness, "long-reboot", "{longReboot: {reboots: 2, each: 2m}}", "an update reboots it twice, slowly"),
         (petted || http, "cpu-hog", "{cpuHog: {for: 2m}}", "nothing else gets the CPU for two minutes"),
-        (softlockup, "soft-lockup", "{softLockup: {for: 2m, softlockupPanic: true}}", "the kernel loops, and panics of it"),
-        (hung_task, "hung-task", "{hungTask: {for: 5m, hungTaskPanic: true}}", "a program hangs, and the kernel panics of it"),
+        (
+            softlockup,
+            "soft-lockup",
+            "{softLockup: {for: 2m, softlockupPanic: true}}",
+            "the kernel loops, and panics of it",
+        ),
+        (
+            hung_task,
+            "hung-task",
+            "{hungTask: {for: 5m, hungTaskPanic: true}}",
+            "a program hangs, and the kernel panics of it",
+        ),
         (starts_processes, "fork-bomb", "{forkBomb: {for: 2m}}", "a fork bomb, at its own unit's limit"),
-        (starts_processes, "fork-bomb-slice", "{forkBomb: {for: 2m, limit: slice}}", "a fork bomb: no service can fork"),
+        (
+            starts_processes,
+            "fork-bomb-slice",
+            "{forkBomb: {for: 2m, limit: slice}}",
+            "a fork bomb: no service can fork",
+        ),
         (agent, "agent-stopped", "{stopAgent: {for: 2m}}", "the guest agent is gone for two minutes"),
         (agent, "agent-hung", "{hangAgent: {for: 2m}}", "the guest agent hangs for two minutes"),
         (agent, "oom-killed-agent", "{oomKill: {of: agent}}", "the guest agent is killed for its memory"),
@@ -122,8 +137,11 @@ mod tests {
         ] {
             let vm = vm.build();
             let found: Vec<&str> = concerning(&vm, &guest).iter().map(|c| c.name).collect();
-            let expected =
-                ["kernel-panic"].into_iter().chain(expected.split_whitespace()).chain(["io-error", "no-space", "qemu-killed"]);
+            let expected = ["kernel-panic"].into_iter().chain(expected.split_whitespace()).chain([
+                "io-error",
+                "no-space",
+                "qemu-killed",
+            ]);
             assert_eq!(found, expected.collect::<Vec<_>>(), "{:?}", vm.vmi);
         }
     }

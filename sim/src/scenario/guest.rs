@@ -60,9 +60,10 @@ impl GuestProfile {
     pub fn petting(&self) -> Option<Petting> {
         let half = |seconds: u32| Duration::from_secs(seconds.into()) / 2;
         let daemon = self.watchdog_daemon.as_ref().map(|d| (Petter::Daemon, d.heartbeat_seconds, None, d.device));
-        let systemd = self.watchdog_by_systemd.as_ref().map(|s| {
-            (Petter::Systemd, s.heartbeat_seconds, Some(half(s.heartbeat_seconds)), s.device)
-        });
+        let systemd = self
+            .watchdog_by_systemd
+            .as_ref()
+            .map(|s| (Petter::Systemd, s.heartbeat_seconds, Some(half(s.heartbeat_seconds)), s.device));
         let busybox = self.watchdog_by_busybox.as_ref().map(|b| {
             let every = b.every.map_or(half(b.heartbeat_seconds), |every| every.0);
             (Petter::Busybox, b.heartbeat_seconds, Some(every), b.device)
@@ -109,7 +110,8 @@ impl GuestProfile {
         ];
         for (field, heartbeat, shortest) in fields {
             if heartbeat.is_some_and(|seconds| !(shortest..=longest_heartbeat).contains(&seconds)) {
-                let who = if field == "watchdogDaemon" { "the daemon and the devices take" } else { "the devices take" };
+                let who =
+                    if field == "watchdogDaemon" { "the daemon and the devices take" } else { "the devices take" };
                 wrong.push(format!("spec.guest.{field}.heartbeatSeconds: {who} {shortest} to {longest_heartbeat}"));
             }
         }
@@ -117,11 +119,17 @@ impl GuestProfile {
             && let Some(every) = busybox.every
             && (every.0 < SHORTEST_INTERVAL || every.0 >= Duration::from_secs(busybox.heartbeat_seconds.into()))
         {
-            wrong.push("spec.guest.watchdogByBusybox.every: expected 1ms or more, and less than heartbeatSeconds".into());
+            wrong.push(
+                "spec.guest.watchdogByBusybox.every: expected 1ms or more, and less than heartbeatSeconds".into(),
+            );
         }
         let own = self.own_watchdog_daemon.then_some("ownWatchdogDaemon");
-        let set: Vec<&str> =
-            fields.iter().filter(|(_, heartbeat, _)| heartbeat.is_some()).map(|(field, ..)| *field).chain(own).collect();
+        let set: Vec<&str> = fields
+            .iter()
+            .filter(|(_, heartbeat, _)| heartbeat.is_some())
+            .map(|(field, ..)| *field)
+            .chain(own)
+            .collect();
         if set.len() > 1 {
             wrong.push(format!("spec.guest: {} are set together: one pets the watchdog; keep one", set.join(" and ")));
         }

@@ -54,7 +54,9 @@ impl OwnExplore {
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
         for fault in &faults {
             let why = match spec.guest.lacks(fault) {
-                Some(_) if fault.needs() == Needs::WatchdogDaemon && spec.guest.is_petted() => "systemd itself pets the watchdog of this guest: there is no daemon",
+                Some(_) if fault.needs() == Needs::WatchdogDaemon && spec.guest.is_petted() => {
+                    "systemd itself pets the watchdog of this guest: there is no daemon"
+                }
                 Some(_) if fault.needs() == Needs::WatchdogDaemon => {
                     "no watchdog daemon runs in this guest (--heartbeat sets one up, for a VM with a watchdog)"
                 }

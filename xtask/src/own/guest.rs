@@ -138,7 +138,9 @@ mod tests {
         // The same holder with another timeout: it has the device.
         let asked = Chosen { heartbeat: Some(30), ..plain };
         check(with_data(watched(), systemd), asked, "watchdogBySystemd: {heartbeatSeconds: 30}, healthServer: false");
-        for (call, every) in [("-t 1 -T 4", ", every: 1s"), ("-T 4", ", every: 2s"), ("-t 500ms -T 4", ", every: 500ms")] {
+        for (call, every) in
+            [("-t 1 -T 4", ", every: 1s"), ("-T 4", ", every: 2s"), ("-t 500ms -T 4", ", every: 500ms")]
+        {
             let data = format!("#cloud-config\nruncmd:\n- busybox watchdog {call} /dev/watchdog\n");
             let expected = format!("watchdogByBusybox: {{heartbeatSeconds: 4{every}}}, healthServer: false");
             check(with_data(watched(), &data), plain, &expected);

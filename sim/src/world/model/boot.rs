@@ -169,7 +169,7 @@ fn boots(guest: &Guest) -> bool {
 }
 
 fn is_milestone(what: &InGuest) -> bool {
-    use InGuest::{AgentUp, PetterUp, HealthUp, RebootsAgain, Settled};
+    use InGuest::{AgentUp, HealthUp, PetterUp, RebootsAgain, Settled};
     matches!(what, AgentUp | HealthUp | PetterUp | RebootsAgain | Settled)
 }
 
