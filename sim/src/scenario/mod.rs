@@ -14,7 +14,7 @@ mod user;
 mod window;
 
 pub use crate::fault::{
-    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LockedCpus, LongReboot, NodeLoss,
+    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LongReboot, NodeLoss,
     OomVictim, PidsLimit, UnitFault, UnitName,
 };
 pub use crate::time::Span;
