@@ -1,5 +1,5 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
-# In: SEEDED DEVICE HEALTH FORKED (0 or 1), DAEMON (ours, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT,
+# In: SEEDED DEVICE HEALTH FORKED (0 or 1), PETTER (daemon, systemd, busybox, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT,
 # PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or "reason ...". An active watchdog.service proves nothing (it
 # runs for ever without its device): the device must be armed, held, with the right timeout, and written to again and again. What a
 # fork's template has shown is not looked at again.
@@ -35,7 +35,8 @@ find_armed() {
     return 1
 }
 # Before cloud-init, whose commands need it.
-[ "$DAEMON" != ours ] || [ -x /usr/sbin/watchdog ] || give_up "the guest has no watchdog daemon: install the package watchdog in the image"
+[ "$PETTER" != daemon ] || [ -x /usr/sbin/watchdog ] || give_up "the guest has no watchdog daemon: install the package watchdog in the image"
+[ "$PETTER" != busybox ] || has busybox || give_up "the guest has no busybox: install the package busybox in the image"
 if [ "$FORKED$SEEDED" = 01 ]; then
     has cloud-init || give_up "the image has no cloud-init: nothing of the user data was done; install cloud-init in the image"
     [ -e /run/cloud-init/disabled ] && give_up "cloud-init is disabled in the image: nothing of the user data was done; remove /etc/cloud/cloud-init.disabled, or let its datasource_list have NoCloud"
@@ -57,7 +58,7 @@ if [ "$FORKED$DEVICE" = 01 ]; then
         fi
     fi
     # Nothing loads the driver of a device that is on no bus: without a daemon it may be absent.
-    if [ "$MODULE" = i6300esb ] || [ "$DAEMON" != none ]; then
+    if [ "$MODULE" = i6300esb ] || [ "$PETTER" != none ]; then
         until find_wd; do
             kernel=$(uname -r)
             find /lib/modules/"$kernel" -name "$MODULE.ko*" 2>/dev/null | grep -q . ||
@@ -70,7 +71,7 @@ if [ "$FORKED$DEVICE" = 01 ]; then
     fi
 fi
 
-if [ "$DEVICE$DAEMON" = 1theirs ]; then
+if [ "$DEVICE$PETTER" = 1theirs ]; then
     until find_armed; do
         { late || settled; } && give_up "nothing in the guest has armed its watchdog: it will never fire; let something pet it. With Debian's package watchdog, in the user data's \`runcmd\`: \"sed -i 's|^#watchdog-device|watchdog-device|' /etc/watchdog.conf\", \"systemctl mask wd_keepalive\" (it would take over from the restart, and from a daemon that is killed) and \"systemctl restart watchdog\"; or RuntimeWatchdogSec= in /etc/systemd/system.conf"
         sleep 0.5
@@ -82,15 +83,22 @@ if [ "$DEVICE$DAEMON" = 1theirs ]; then
     echo "fact armed: ${wd##*/}, $identity$own, timeout $timeout s, held by ${value:-nobody}"
 fi
 
-if [ "$DEVICE$DAEMON" = 1ours ]; then
+case $DEVICE$PETTER in 1daemon | 1busybox | 1systemd)
+    case $PETTER in
+        daemon) names="watchdog" unit=watchdog.service mend="set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog";;
+        # The user's own call of it may have been the first.
+        busybox) names="watchdog busybox" unit=vmhealth-watchdog.service mend="\`busybox watchdog DEVICE\` in the guest says why";;
+        systemd) names="systemd" unit= mend="RuntimeWatchdogSec= in /etc/systemd/system.conf counts after \`systemctl daemon-reexec\`";;
+    esac
     until find_wd && value $wd/state && [ "$value" = active ] && pid=$(holder) && [ -n "$pid" ]; do
-        systemctl -q is-failed watchdog.service && give_up "watchdog.service has failed: $(systemctl show -P Result watchdog.service)"
-        late && give_up "the device is not armed although watchdog.service is $(systemctl is-active watchdog.service): set watchdog-device in /etc/watchdog.conf and watchdog_module in /etc/default/watchdog"
+        [ -n "$unit" ] && systemctl -q is-failed $unit && give_up "$unit has failed: $(systemctl show -P Result $unit)"
+        late && give_up "the device is not armed${unit:+ although $unit is $(systemctl is-active $unit)}: $mend"
         sleep 0.2
     done
+    # systemd writes for other reasons, too: it has petted the device when it set its timeout.
     writes "$pid"; before=$writes
     # Twice after a boot; a fork's template has shown it already, and it goes on.
-    until writes "$pid" && [ "$writes" -gt $((before + 1 - FORKED)) ]; do
+    until [ $PETTER = systemd ] || { writes "$pid" && [ "$writes" -gt $((before + 1 - FORKED)) ]; }; do
         late && give_up "process $pid holds the device and does not pet it"
         # A daemon that has just forked itself into the background.
         { [ -n "$pid" ] && [ -e "/proc/$pid" ]; } || { pid=$(holder); writes "$pid"; before=$writes; }
@@ -100,9 +108,9 @@ if [ "$DEVICE$DAEMON" = 1ours ]; then
     value $wd/timeout; timeout=$value
     value $wd/bootstatus
     [ "$timeout" = "$HEARTBEAT" ] || give_up "the device's timeout is $timeout s, the profile says $HEARTBEAT s"
-    [ "$name" = watchdog ] || give_up "the device is held by $name, not by the watchdog daemon"
+    case " $names " in *" $name "*) ;; *) give_up "the device is held by $name, not by ${names% *}";; esac
     echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $value"
-fi
+esac
 
 if [ "$PANIC" != 0 ]; then
     # Not by `read`: byte by byte a number of sysctl has no end.

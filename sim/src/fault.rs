@@ -27,6 +27,8 @@ pub enum Needs {
     WatchdogDaemon,
     /// The health server.
     HealthServer,
+    /// The guest agent.
+    Agent,
 }
 
 /// `Kind [argument] = "name", effect, needs, "how it is written";`: the doc comment is the summary that users see. After
@@ -115,25 +117,25 @@ faults! {
     /// SIGSTOP to the daemon; systemd does not notice.
     StopWatchdog = "stopWatchdog", TakesAWhile, WatchdogDaemon, "stopWatchdog";
     /// `pkill -9 qemu-ga`: systemd heals it in about 0.2 s.
-    KillAgent = "killAgent", TakesAWhile, Nothing, "killAgent";
+    KillAgent = "killAgent", TakesAWhile, Agent, "killAgent";
     /// `systemctl stop qemu-guest-agent`, started again after the given span.
     StopAgent {
         /// How long it stays stopped.
         #[serde(rename = "for")]
         lasting: Span,
-    } = "stopAgent", TakesAWhile, Nothing, "{stopAgent: {for: 15s}}";
+    } = "stopAgent", TakesAWhile, Agent, "{stopAgent: {for: 15s}}";
     /// SIGSTOP to the agent for the given span: its port stays open and nothing answers, neither a ping nor a program.
     HangAgent {
         /// How long it hangs.
         #[serde(rename = "for")]
         lasting: Span,
-    } = "hangAgent", TakesAWhile, Nothing, "{hangAgent: {for: 15s}}";
+    } = "hangAgent", TakesAWhile, Agent, "{hangAgent: {for: 15s}}";
     /// The agent freezes the filesystems for the given span, as a backup does: it answers pings and refuses to run programs.
     FsFreeze {
         /// How long until they are thawed.
         #[serde(rename = "for")]
         lasting: Span,
-    } = "fsFreeze", TakesAWhile, Nothing, "{fsFreeze: {for: 15s}}";
+    } = "fsFreeze", TakesAWhile, Agent, "{fsFreeze: {for: 15s}}";
     /// The kernel's OOM killer (sysrq f) takes it before all others; systemd starts again what it is told to. Of the node's kernel:
     /// the VM's whole container.
     OomKill {
@@ -320,6 +322,7 @@ impl Fault {
     pub fn needs(&self) -> Needs {
         match self {
             Fault::OomKill { of: OomVictim::Watchdog } => Needs::WatchdogDaemon,
+            Fault::OomKill { of: OomVictim::Agent } => Needs::Agent,
             Fault::OomKill { of: OomVictim::Service } | Fault::BootLoop(BootLoop::NoService) => Needs::HealthServer,
             other => other.kind().needs(),
         }

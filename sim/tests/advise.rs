@@ -102,8 +102,8 @@ fn holds_patched(vm: &Vm, goal: &Goal, answer: &Answer) {
     assert_eq!((&before.vmi.user_data, &before.vmi.ports), (&after.user_data, &after.ports), "the rest is as it was");
     let mut guest = profile(&changed);
     guest.kernel_panic_seconds = answer.numbers.panic_timer;
-    if let (Some(daemon), Some(heartbeat)) = (guest.watchdog_daemon.as_mut(), answer.numbers.heartbeat) {
-        daemon.heartbeat_seconds = heartbeat;
+    if let Some(heartbeat) = answer.numbers.heartbeat {
+        guest.set_heartbeat(heartbeat);
     }
     with_bench(&changed, &guest, |bench| {
         assert_eq!(bench.own(), answer.numbers, "the patch brings the numbers");

@@ -187,14 +187,65 @@ fn which_steps_cannot_be() {
     }
 }
 
-/// Which device there is, the manifest says: here the longest that any of them takes is the limit.
+/// What `spec.guest` says, and what is said about it; empty: it is taken. Which device there is, the manifest says: here the longest
+/// heartbeat that any of them takes is the limit.
+const GUESTS: &[(&str, &str)] = &[
+    ("watchdogDaemon: {heartbeatSeconds: 2, keepalive: masked}", "watchdogDaemon.heartbeatSeconds: the daemon and the"),
+    ("watchdogDaemon: {heartbeatSeconds: 3, keepalive: masked}", ""),
+    ("watchdogDaemon: {heartbeatSeconds: 3600, keepalive: masked}", ""),
+    ("watchdogDaemon: {heartbeatSeconds: 3601, keepalive: masked}", "the daemon and the devices take 3 to 3600"),
+    ("watchdogBySystemd: {heartbeatSeconds: 0}", "watchdogBySystemd.heartbeatSeconds: the devices take 1 to 3600"),
+    ("watchdogBySystemd: {heartbeatSeconds: 1}", ""),
+    ("watchdogBySystemd: {heartbeatSeconds: 20, keepalive: masked}", "unknown field `keepalive`"),
+    ("watchdogByBusybox: {heartbeatSeconds: 4}", ""),
+    ("watchdogByBusybox: {heartbeatSeconds: 4, every: 3999ms}", ""),
+    ("watchdogByBusybox: {heartbeatSeconds: 4, every: 4s}", "watchdogByBusybox.every: expected 1ms or more, and less"),
+    ("watchdogByBusybox: {heartbeatSeconds: 4, every: 0s}", "watchdogByBusybox.every: expected 1ms or more"),
+    (
+        "watchdogBySystemd: {heartbeatSeconds: 20}, watchdogByBusybox: {heartbeatSeconds: 4}",
+        "watchdogBySystemd and watchdogByBusybox are set together: one pets the watchdog; keep one",
+    ),
+    (
+        "watchdogBySystemd: {heartbeatSeconds: 20}, ownWatchdogDaemon: true",
+        "watchdogBySystemd and ownWatchdogDaemon are set together",
+    ),
+    // Its last step stops the agent.
+    ("noAgent: true", "spec.steps[1]: stopAgent needs spec.guest.noAgent: false, for there is no agent to break"),
+    ("noAgent: false", ""),
+    ("servesProbes: true", "servesProbes is about the health server"),
+];
+
 #[test]
-fn heartbeats() {
-    for (seconds, fine) in [(2, false), (3, true), (2047, true), (3600, true), (3601, false)] {
-        let guest =
-            format!("  guest: {{watchdogDaemon: {{heartbeatSeconds: {seconds}, keepalive: masked}}}}\n  steps:");
-        let read = Scenario::read(&GOOD.replace("  steps:", &guest));
-        assert_eq!(read.is_ok(), fine, "{seconds}: {:?}", read.err());
+fn what_a_guest_may_be() {
+    for (guest, expected) in GUESTS {
+        let file = GOOD.replace("  steps:", &format!("  guest: {{{guest}}}\n  steps:"));
+        let said = Scenario::read(&file).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{guest}: {said}");
+    }
+}
+
+/// A fault needs what it breaks, whoever pets the watchdog.
+#[test]
+fn which_faults_need_what() {
+    let daemon = "needs spec.guest.watchdogDaemon or watchdogByBusybox";
+    let agent = "needs spec.guest.noAgent: false";
+    for (guest, fault, expected) in [
+        ("", "killWatchdog", daemon),
+        ("watchdogBySystemd: {heartbeatSeconds: 20}", "killWatchdog", daemon),
+        ("watchdogBySystemd: {heartbeatSeconds: 20}", "{oomKill: {of: watchdog}}", daemon),
+        ("watchdogBySystemd: {heartbeatSeconds: 20}", "kernelPanic", ""),
+        ("watchdogByBusybox: {heartbeatSeconds: 4}", "stopWatchdog", ""),
+        ("noAgent: true", "killAgent", agent),
+        ("noAgent: true", "{hangAgent: {for: 5s}}", agent),
+        ("noAgent: true", "{fsFreeze: {for: 5s}}", agent),
+        ("noAgent: true", "{oomKill: {of: agent}}", agent),
+        ("noAgent: true", "{nmi: {unknownNmiPanic: true}}", ""),
+        ("noAgent: true", "powerButton", ""),
+    ] {
+        let file = GOOD.replace("  steps:", &format!("  guest: {{{guest}}}\n  steps:"));
+        let file = file.replace("fault: {stopAgent: {for: 15s}}", &format!("fault: {fault}"));
+        let said = Scenario::read(&file).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{guest} {fault}: {said}");
     }
 }
 

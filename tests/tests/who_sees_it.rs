@@ -11,7 +11,7 @@ use vmhealth_sim::budget::{Answer, detection};
 use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
-use vmhealth_sim::manifest::{Handler, PodProbe, Probe};
+use vmhealth_sim::manifest::{Handler, Petter, PodProbe, Probe};
 use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim, PidsLimit};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
@@ -33,6 +33,9 @@ looks at the next boot sees it as long as it takes (the scenarios `slow-boot`, `
 
 A soft lockup lasts as long as it is told to, and is seen by its panic only with `kernel.softlockup_panic`; a hung task without `kernel.hung_task_panic` is seen by
 nobody but whoever reads the console.
+
+The watchdog is one of 10 s that Debian's daemon pets each second. One that systemd pets fires half of its time to all of it after the fault, and there is no daemon to
+be killed (the scenarios `watchdog-by-systemd`).
 
 ";
 
@@ -163,10 +166,10 @@ fn cells(case: &Case, fault: &Fault, trace: &Trace, end: Time) -> Vec<(String, S
             cell(probe_column(kind, probe), seen(&|event| *event == failed), needs);
         }
     }
-    let daemon = profile.watchdog_daemon.as_ref().filter(|daemon| vmi.watchdog_in_guest(daemon.device).is_some());
-    if let Some(daemon) = daemon {
+    let petting = profile.petting().filter(|petting| vmi.watchdog_in_guest(petting.device).is_some());
+    if let Some(petting) = petting {
         let fired = seen(&|event| matches!(event, Event::Qemu(DomainEvent::Watchdog(_))));
-        cell("watchdog".into(), fired, Duration::from_secs(2 * u64::from(daemon.heartbeat_seconds)));
+        cell("watchdog".into(), fired, Duration::from_secs(2 * u64::from(petting.heartbeat_seconds)));
     }
     if profile.kernel_panic_seconds > 0 {
         let reset = seen(&|event| matches!(event, Event::Qemu(DomainEvent::Reset { .. })));
@@ -179,12 +182,14 @@ fn cells(case: &Case, fault: &Fault, trace: &Trace, end: Time) -> Vec<(String, S
     cells
 }
 
-/// Nothing but its fault decides what comes of it: no user, no older release, nobody who takes over.
+/// Nothing but its fault decides what comes of it: no user, no older release, nobody who takes over or pets in the daemon's place, and
+/// an agent.
 fn is_plain(case: &Case) -> bool {
     let (spec, vmi) = (&case.scenario.spec, &case.manifest.vmi);
     let takes_over = spec.guest.watchdog_daemon.as_ref().is_some_and(|d| d.keepalive == Keepalive::Takeover);
     let by_user = spec.steps.iter().any(|step| step.user.is_some());
-    !takes_over && !by_user && !vmi.agent_probes_paused && spec.kubevirt_version == KubevirtVersion::default()
+    let usual = spec.guest.petting().is_none_or(|petting| petting.by == Petter::Daemon) && !spec.guest.no_agent;
+    usual && !takes_over && !by_user && !vmi.agent_probes_paused && spec.kubevirt_version == KubevirtVersion::default()
 }
 
 /// A cell's best proof: one that the detector sees it, before one that it never does.

@@ -7,7 +7,8 @@ use vmhealth_sim::scenario::GuestProfile;
 
 /// The cloud-config of a profile; `None` if it asks for nothing.
 pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec, os: &dyn GuestOs) -> Option<String> {
-    let daemon = profile.watchdog_daemon.as_ref().map(|daemon| os.watchdog_daemon(daemon, vmi));
+    let watchdog = Some(os.watchdog(profile, vmi));
+    let channel = profile.no_agent.then(|| os.own_channel());
     let (ports, by_https) = match profile.serves_probes {
         true => (vmi.asked_ports(), vmi.asked_by_https()),
         false => (Vec::new(), Vec::new()),
@@ -15,7 +16,7 @@ pub fn cloud_config(profile: &GuestProfile, vmi: &VmiSpec, os: &dyn GuestOs) -> 
     let health = profile.health_server.then(|| os.health_server(&ports, &by_https));
     let panics = (profile.kernel_panic_seconds > 0).then(|| os.panic_reboot(profile.kernel_panic_seconds));
     let Additions { files, mut commands, services } =
-        [daemon, health, panics].into_iter().flatten().fold(Additions::default(), |mut all, mut more| {
+        [watchdog, channel, health, panics].into_iter().flatten().fold(Additions::default(), |mut all, mut more| {
             all.files.append(&mut more.files);
             all.commands.append(&mut more.commands);
             all.services.append(&mut more.services);

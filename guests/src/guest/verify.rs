@@ -5,7 +5,7 @@ use crate::time;
 use crate::wire::{Agent, AgentError};
 use std::time::{Duration, SystemTime};
 use vmhealth_sim::engine::GuestReport;
-use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
+use vmhealth_sim::manifest::{Petter, VmiSpec, WatchdogModel};
 use vmhealth_sim::scenario::GuestProfile;
 
 /// The script's own limit is this much shorter than ours, so that it is the one to say what it waited for.
@@ -58,21 +58,24 @@ pub async fn verify(
     limit: Duration,
 ) -> Result<GuestReport, NotReady> {
     let Expected { os, vmi, profile, seeded } = expected;
-    let model = vmi.watchdog_in_guest(profile.watchdog_daemon.as_ref().and_then(|d| d.device));
+    let petting = profile.petting();
+    let model = vmi.watchdog_in_guest(petting.and_then(|p| p.device));
     let module = model.map_or("", WatchdogModel::module);
     let identity = model.map_or("", WatchdogModel::identity);
-    let heartbeat = profile.watchdog_daemon.as_ref().map_or(0, |d| d.heartbeat_seconds);
+    let heartbeat = petting.map_or(0, |p| p.heartbeat_seconds);
     let (refresh, forked) = match mode {
         VerifyMode::Booted => (String::new(), 0),
         VerifyMode::Forked => (refresh(os, vmi.architecture.has_acpi()), 1),
     };
-    let daemon = match profile.watchdog_daemon {
-        Some(_) => "ours",
+    let petter = match petting.map(|p| p.by) {
+        Some(Petter::Daemon) => "daemon",
+        Some(Petter::Systemd) => "systemd",
+        Some(Petter::Busybox) => "busybox",
         None if profile.own_watchdog_daemon && vmi.watchdog.is_some() => "theirs",
         None => "none",
     };
     let script = format!(
-        "{refresh}SEEDED={} DEVICE={} MODULE={module} IDENTITY='{identity}' DAEMON={daemon} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{}",
+        "{refresh}SEEDED={} DEVICE={} MODULE={module} IDENTITY='{identity}' PETTER={petter} HEALTH={} HEARTBEAT={heartbeat} PANIC={} LIMIT={} FORKED={forked}\n{}",
         u8::from(seeded),
         u8::from(model.is_some()),
         u8::from(profile.health_server),

@@ -1,21 +1,20 @@
-//! Debian: systemd, the packages watchdog and qemu-guest-agent, the health server in Perl.
-//!
-//! Watchdog: the user's document enables `watchdog-device = /dev/watchdog` in its configuration and the service. The module is
-//! named in /etc/default/watchdog because the daemon never retries an open that came before udev (qemu-watchdog.md 8.1, trap 2),
-//! and because nothing else loads diag288_wdt: that is the document's `modprobe diag288_wdt`.
+//! Debian: systemd, the packages watchdog, busybox-static and qemu-guest-agent, the health server in Perl.
 
 mod boots;
 mod faults;
+mod watchdog;
 
-use super::interface::{Additions, Breakage, GuestOs};
+use super::interface::{Additions, Breakage, GuestOs, OWN_CHANNEL};
 use serde_json::{Value, json};
 use std::time::Duration;
-use vmhealth_sim::manifest::{VmiSpec, WatchdogModel};
-use vmhealth_sim::scenario::{Fault, HEALTH_UNIT, Health, Keepalive, WatchdogDaemon};
+use vmhealth_sim::manifest::VmiSpec;
+use vmhealth_sim::scenario::{Fault, GuestProfile, HEALTH_UNIT, Health};
 
 const HEALTH_SERVER: &str = include_str!("../../assets/health.pl");
 const TLS_FRONT: &str = include_str!("../../assets/tls.py");
 const HEALTH_FILE: &str = include_str!("../../assets/health.service");
+/// Serves vmhealth's own channel.
+const CHANNEL_UNIT: &str = "vmhealth-channel.service";
 /// Where it always listens.
 const HEALTH_PORT: u16 = 1500;
 
@@ -26,75 +25,23 @@ pub struct Debian;
 /// The one there is.
 pub static DEBIAN: Debian = Debian;
 
-/// Finds the daemon that holds the device; a guest without one is a set-up error.
-const DAEMON: &str = r#"pid=$(pidof -s watchdog) || { echo "no watchdog daemon runs" >&2; exit 9; }
-device=$(readlink /proc/$pid/fd/* | grep -m1 '^/dev/watchdog') || { echo "the daemon (pid $pid) does not hold the device" >&2; exit 9; }
-# The name without a number is that of the first one.
-[ "$device" = /dev/watchdog ] && device=/dev/watchdog0
-[ "$(cat /sys/class/watchdog/${device#/dev/}/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
-"#;
-
-/// As the user's document does it.
-const KILL_DAEMON: &str = "pkill -9 watchdog\n";
-/// Waits for the daemon's end, then looks who has the device: Debian's wd_keepalive takes over unless it is masked.
-const WHO_TAKES_OVER: &str = r#"while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
-echo "pid $pid is gone"
-if [ "$(systemctl is-enabled wd_keepalive.service 2>/dev/null)" = masked ]; then echo "petter nobody"; exit; fi
-n=0
-until readlink /proc/$(pidof -s wd_keepalive || echo none)/fd/* 2>/dev/null | grep -q '^/dev/watchdog'; do
-    n=$((n + 1)); [ $n -gt 40 ] && { echo "petter nobody"; exit; }
-    sleep 0.2
-done
-echo "petter wd_keepalive"
-"#;
-
-const STOP_DAEMON: &str = r#"kill -STOP $pid
-until grep -q '^State:.*T' /proc/$pid/status; do sleep 0.02; done
-echo "pid $pid is in state T"
-"#;
-
 impl GuestOs for Debian {
-    fn watchdog_daemon(&self, daemon: &WatchdogDaemon, vmi: &VmiSpec) -> Additions {
-        let mut added = Additions { services: vec!["watchdog.service"], ..Additions::default() };
-        let model = vmi.watchdog_in_guest(daemon.device).unwrap_or(WatchdogModel::I6300esb);
-        added.files.push(json!({
-            "path": "/etc/default/watchdog",
-            "content": format!(
-                "run_watchdog=1\nwatchdog_options=\"\"\nrun_wd_keepalive=1\nwatchdog_module=\"{}\"\n",
-                model.module()
-            ),
-        }));
-        let mut device = "/dev/watchdog".to_owned();
-        if vmi.has_itco() {
-            // Which of two is /dev/watchdog is a race of their drivers.
-            let name = format!("watchdog-{}", model.as_str());
-            let (identity, path) = (model.identity(), "/etc/udev/rules.d/90-vmhealth-watchdog.rules");
-            let rule = format!("SUBSYSTEM==\"watchdog\", ATTR{{identity}}==\"{identity}\", SYMLINK+=\"{name}\"\n");
-            added.files.push(json!({"path": path, "content": rule}));
-            // Its driver is loaded when the daemon starts; the name comes from udev a little later, and the daemon tries once.
-            let wait = format!(
-                "[Service]\nExecStartPre=/bin/sh -c 'n=0; until [ -e /dev/{name} ]; do n=$$((n + 1)); [ $$n -le 150 ] || exit 1; sleep 0.2; done'\n"
-            );
-            for unit in ["watchdog", "wd_keepalive"] {
-                let path = format!("/etc/systemd/system/{unit}.service.d/vmhealth.conf");
-                added.files.push(json!({"path": path, "content": wait}));
-            }
-            // The first boot has found its devices before that file came.
-            added
-                .commands
-                .push(json!("udevadm control --reload && udevadm trigger --settle --subsystem-match=watchdog"));
-            device = format!("/dev/{name}");
+    fn watchdog(&self, profile: &GuestProfile, vmi: &VmiSpec) -> Additions {
+        watchdog::additions(profile, vmi)
+    }
+
+    fn own_channel(&self) -> Additions {
+        Additions {
+            files: vec![json!({
+                "path": format!("/etc/systemd/system/{CHANNEL_UNIT}"),
+                "content": format!(
+                    "[Unit]\nDescription=vmhealth's own channel\n[Service]\nExecStart=/usr/sbin/qemu-ga -p /dev/virtio-ports/{OWN_CHANNEL}\n\
+                     Restart=always\nRestartSec=200ms\n[Install]\nWantedBy=multi-user.target\n"
+                ),
+            })],
+            commands: Vec::new(),
+            services: vec![CHANNEL_UNIT],
         }
-        let configure = format!(
-            "sed -i 's|^#watchdog-device.*|watchdog-device = {device}|' /etc/watchdog.conf && \
-             echo 'watchdog-timeout = {}' >> /etc/watchdog.conf",
-            daemon.heartbeat_seconds
-        );
-        added.commands.push(json!(configure));
-        if daemon.keepalive == Keepalive::Masked {
-            added.commands.push(json!(["systemctl", "--no-reload", "mask", "wd_keepalive.service"]));
-        }
-        added
     }
 
     fn health_server(&self, ports: &[u16], by_https: &[u16]) -> Additions {
@@ -141,11 +88,11 @@ impl GuestOs for Debian {
     }
 
     fn kill_watchdog_daemon(&self) -> String {
-        format!("{DAEMON}{KILL_DAEMON}{WHO_TAKES_OVER}")
+        watchdog::kill()
     }
 
     fn stop_watchdog_daemon(&self) -> String {
-        format!("{DAEMON}{STOP_DAEMON}")
+        watchdog::stop()
     }
 
     fn kill_agent(&self) -> &'static [&'static str] {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fmt::Debug;
 use std::time::Duration;
 use vmhealth_sim::manifest::VmiSpec;
-use vmhealth_sim::scenario::{Fault, Health, WatchdogDaemon};
+use vmhealth_sim::scenario::{Fault, GuestProfile, Health};
 
 /// What is added to a guest's user data.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,6 +28,9 @@ pub enum Breakage {
     Unit(String),
 }
 
+/// The port of vmhealth's own channel, by its name in the guest.
+pub const OWN_CHANNEL: &str = "vmhealth.control.0";
+
 /// Begins a line on the console that says how a fault was seen.
 pub const SAYS: &str = "vmhealth sees: ";
 /// Begins a line on the console that says why a fault did not take effect.
@@ -36,8 +39,11 @@ pub const LACKS: &str = "vmhealth lacks: ";
 /// A distribution of Linux with systemd, cloud-init and QEMU's guest agent. Scripts are POSIX shell, run by the agent as root; one
 /// that exits with another status than 0 says on stderr what the guest lacks.
 pub trait GuestOs: Debug + Send + Sync {
-    /// Sets up the watchdog daemon that the profile asks for.
-    fn watchdog_daemon(&self, daemon: &WatchdogDaemon, vmi: &VmiSpec) -> Additions;
+    /// Sets up who is to pet the watchdog by the profile; nothing where nobody is.
+    fn watchdog(&self, profile: &GuestProfile, vmi: &VmiSpec) -> Additions;
+
+    /// Has the agent's program serve vmhealth's own channel at the port [`OWN_CHANNEL`], in a guest whose agent's port nobody serves.
+    fn own_channel(&self) -> Additions;
 
     /// Installs and starts the health server on port 1500. `ports`: it listens there too, and has every path; on those of
     /// `by_https` it speaks TLS.
@@ -58,11 +64,11 @@ pub trait GuestOs: Debug + Send + Sync {
     /// Waits until nothing of the boot is left to do, and the disk has what the page cache has.
     fn quiesce_script(&self) -> &'static str;
 
-    /// Kills the watchdog daemon. Its first line says how that was seen; a line `petter NAME` who writes to the device now, or
+    /// Kills the program that pets the watchdog. Its first line says how that was seen; a line `petter NAME` who writes to the device now, or
     /// `petter nobody`.
     fn kill_watchdog_daemon(&self) -> String;
 
-    /// Stops the watchdog daemon with SIGSTOP, and says so once it has stopped.
+    /// Stops the program that pets the watchdog with SIGSTOP, and says so once it has stopped.
     fn stop_watchdog_daemon(&self) -> String;
 
     /// The command that kills the agent, which its supervisor starts again.

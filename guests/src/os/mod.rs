@@ -8,5 +8,5 @@ mod interface;
 mod registry;
 
 pub use debian::{DEBIAN, Debian};
-pub use interface::{Additions, Breakage, GuestOs, LACKS, SAYS};
+pub use interface::{Additions, Breakage, GuestOs, LACKS, OWN_CHANNEL, SAYS};
 pub use registry::of;

@@ -15,6 +15,8 @@ use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy};
 
 /// The id of the agent's port, named in VSERPORT_CHANGE.
 pub const AGENT_PORT: &str = "agent0";
+/// Its name in the guest, by which an agent finds it.
+pub(crate) const AGENTS_PORT: &str = "org.qemu.guest_agent.0";
 
 /// The id of the guest's network, for what is put between it and its NIC.
 pub(crate) const NETDEV: &str = "net";
@@ -95,7 +97,7 @@ impl QemuCommand {
         c.chardev("qmp", &sockets.qmp).option("-mon", "chardev=qmp,mode=control");
         c.keyed("-chardev", "file,id=serial,path=", &sockets.serial).option(board.console.0, board.console.1);
         c.option("-device", board.virtio("virtio-serial")).chardev("agent", &sockets.agent);
-        c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name=org.qemu.guest_agent.0"));
+        c.option("-device", format!("virtserialport,chardev=agent,id={AGENT_PORT},name={}", machine.agent_port));
         if machine.architecture.has_acpi() {
             // A fork's kernel is told so and reseeds its random numbers.
             c.option("-device", "vmgenid,guid=auto");
@@ -247,6 +249,7 @@ mod tests {
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: Some("/run/seed.img".into()),
             nic: Nic::Tap(7),
+            agent_port: AGENTS_PORT,
             names_threads: false,
         };
         let sockets =

@@ -107,6 +107,8 @@ pub struct Machine {
     pub seed: Option<PathBuf>,
     /// Its network.
     pub nic: Nic,
+    /// The name of the port that the agent's channel ends at in the guest.
+    pub agent_port: &'static str,
     /// Its threads say what they are, which a clock of ours needs.
     pub names_threads: bool,
 }

@@ -246,6 +246,7 @@ impl Running for QemuGuest {
                 probe::get(network, &HttpTarget { scheme: *scheme, host, port, path, headers }, timeout).await
             }
             ProbeRequest::Tcp { to } => probe::tcp(network, &host, to.port(), timeout).await,
+            ProbeRequest::Ping | ProbeRequest::Exec { .. } if self.spec.profile.no_agent => probe::no_agent(),
             ProbeRequest::Ping => probe::ping(agent, timeout).await,
             ProbeRequest::Exec { command, inner_timeout } => probe::exec(agent, command, *inner_timeout, timeout).await,
             ProbeRequest::Answer { attempt, .. } => attempt.clone(),
@@ -314,7 +315,7 @@ impl QemuGuest {
             let mode = qga::guest_shutdown { mode: Some(qga::GuestShutdownMode::Powerdown) };
             self.live.agent.present()?.send(mode, AGENT_SHUTDOWN_LIMIT, AGENT_REFUSAL).await
         };
-        if through_agent.await.is_err() {
+        if self.spec.profile.no_agent || through_agent.await.is_err() {
             // A QEMU that does not answer is destroyed when the grace period is over.
             let _ = self.live.qmp.execute(qmp::system_powerdown {}, AGENT_SHUTDOWN_LIMIT).await;
         }

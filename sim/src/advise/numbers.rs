@@ -65,8 +65,8 @@ impl Numbers {
     /// The guest with these in the place of its own.
     pub fn put_into_guest(&self, guest: &GuestProfile) -> GuestProfile {
         let mut guest = GuestProfile { kernel_panic_seconds: self.panic_timer, ..guest.clone() };
-        if let (Some(daemon), Some(heartbeat)) = (guest.watchdog_daemon.as_mut(), self.heartbeat) {
-            daemon.heartbeat_seconds = heartbeat;
+        if let Some(heartbeat) = self.heartbeat {
+            guest.set_heartbeat(heartbeat);
         }
         guest
     }

@@ -75,7 +75,7 @@ impl Proof {
 impl Bench<'_> {
     /// The numbers that the VM and its guest have.
     pub fn own(&self) -> Numbers {
-        let heartbeat = self.guest.watchdog_daemon.as_ref().map(|d| d.heartbeat_seconds);
+        let heartbeat = self.guest.petting().map(|p| p.heartbeat_seconds);
         Numbers::of(self.vm, heartbeat, self.guest.kernel_panic_seconds)
     }
 

@@ -120,6 +120,8 @@ pub struct Engine {
     now: Time,
     /// What happens now is a template's past.
     replaying: bool,
+    /// What is at the agent's port is vmhealth's own.
+    no_agent: bool,
 }
 
 impl Engine {
@@ -153,6 +155,7 @@ impl Engine {
             verdict: None,
             now: Time::ZERO,
             replaying: false,
+            no_agent: spec.guest.no_agent,
         };
         engine.timers.set(Timer::RunDeadline, Time::ZERO + engine.config.longest);
         engine.advance(Time::ZERO);
@@ -375,12 +378,16 @@ impl Engine {
 
     fn domain_event(&mut self, at: Time, event: DomainEvent) {
         let Some(vmi) = &mut self.vmi else { return };
-        if !vmi.domain_event(at, &event) {
+        // The cluster knows nothing of it.
+        let is_ours = self.no_agent && matches!(event, DomainEvent::AgentPort { .. });
+        if if is_ours { vmi.phase().is_final() } else { !vmi.domain_event(at, &event) } {
             return;
         }
         let boot = vmi.domain().boots();
         let (ended, paused) = (vmi.phase().is_final(), vmi.paused());
-        self.log(at, Event::Qemu(event), String::new());
+        if !is_ours {
+            self.log(at, Event::Qemu(event), String::new());
+        }
         match event {
             // Nothing boots while the vCPUs stand still.
             DomainEvent::Stop if paused => self.timers.clear(Timer::BootDeadline),

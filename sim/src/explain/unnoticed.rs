@@ -84,7 +84,7 @@ fn why_no_watchdog(spec: &Spec, episode: &Episode<'_>, noticed: bool) -> String 
     let is_stopped =
         episode.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace)));
     match (holder.last().filter(|name| *name != "nobody"), episode.fault.stops_pets()) {
-        _ if !spec.guest.has_watchdog_daemon() => "nothing in the guest has armed it".to_owned(),
+        _ if !spec.guest.is_petted() => "nothing in the guest has armed it".to_owned(),
         (Some(name), _) => format!("{name} took over and pets it"),
         (None, false) if is_stopped => "its time stands still while the guest is stopped".to_owned(),
         (None, false) => "it went on being petted".to_owned(),

@@ -145,7 +145,7 @@ fn watchdog(vm: &VirtualMachine, spec: &Spec) -> String {
     let place = at(vm, "domain.devices.watchdog");
     let model = vm.vmi.watchdog_in_guest(None).map_or("watchdog", |m| m.as_str());
     let action = vm.vmi.watchdog_action();
-    let told = spec.guest.watchdog_daemon.as_ref().map(|d| u64::from(d.heartbeat_seconds));
+    let told = spec.guest.petting().map(|p| u64::from(p.heartbeat_seconds));
     let heartbeat = told.or(vm.vmi.user_data.heartbeat.map(|h| h.as_secs()));
     let why = match heartbeat {
         Some(heartbeat) => format!("nobody had petted it for its timeout of {heartbeat} s"),

@@ -124,6 +124,15 @@ fn kernel_number(text: &str) -> Option<i32> {
     i32::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }
 
+/// A setting of the kernel's that is on or off: `kernel.softlockup_panic = 1` of sysctl.d and sysctl, `echo 1 > /proc/sys/...`.
+pub(super) fn kernel_switch(line: &str, name: &str) -> Option<bool> {
+    let by_file = || line.split_once(&format!("/proc/sys/kernel/{name}")).map(|(before, _)| before);
+    let by_echo = || by_file()?.split(|c: char| c.is_whitespace() || "'\">".contains(c)).find_map(|w| w.parse().ok());
+    let of_sysctl = ["kernel.", "kernel/"].iter().find_map(|prefix| setting(line, &format!("{prefix}{name}")));
+    let number: Option<i32> = of_sysctl.and_then(|value| value.split_whitespace().next()?.parse().ok());
+    number.or_else(by_echo).map(|number| number != 0)
+}
+
 /// Of modprobe.d, the kernel's command line and udev: what leaves one of q35's two drivers out, or names the device by it.
 pub(super) fn driver_kept_away(line: &str) -> bool {
     let line = line.to_lowercase();

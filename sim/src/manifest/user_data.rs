@@ -7,8 +7,8 @@
 use super::base64::go_base64;
 use super::cloud_config::{Line, Part, parts};
 use super::settings::{
-    Busybox, busybox, daemon_forced, driver_kept_away, of_the_kernel, panic_timer, pet_interval, runtime_watchdog,
-    watchdog_timeout,
+    Busybox, busybox, daemon_forced, driver_kept_away, kernel_switch, of_the_kernel, panic_timer, pet_interval,
+    runtime_watchdog, watchdog_timeout,
 };
 use crate::yaml::Cursor;
 use std::time::Duration;
@@ -69,6 +69,10 @@ pub struct UserData {
     pub panic_timer_may_not_be: bool,
     /// The same of the kernel's command line (`kernelArgs`), which counts until user data sets another.
     pub kernels_panic_timer: Option<i32>,
+    /// `kernel.softlockup_panic`: the kernel panics when one of its CPUs lets no program run.
+    pub softlockup_panics: bool,
+    /// `kernel.hung_task_panic`: it panics of a program that waits for too long.
+    pub hung_task_panics: bool,
     /// Something loads the watchdog's driver by its name.
     pub loads_driver: bool,
     /// systemd is told to read its configuration again, or the guest to reboot: what is written for systemd counts in the first
@@ -181,6 +185,8 @@ impl UserData {
             panic_timer: timer.map(|(seconds, _)| seconds),
             panic_timer_may_not_be: timer.is_some_and(|(_, maybe)| maybe),
             kernels_panic_timer: panic_timer(kernel),
+            softlockup_panics: lines().filter_map(|l| kernel_switch(l, "softlockup_panic")).next_back() == Some(true),
+            hung_task_panics: lines().filter_map(|l| kernel_switch(l, "hung_task_panic")).next_back() == Some(true),
             loads_driver: any(&["modprobe i6300esb", "modprobe -b i6300esb", "watchdog_module=", "insmod "]),
             // What stands on the command line has been read at once.
             systemd_reads_again: of_kernel.is_some()
@@ -357,6 +363,16 @@ mod tests {
             let found = read(&text);
             let seen = (found.panic_timer, found.panic_timer_in_a_file, found.sysctl_reads_again);
             assert_eq!(seen, (timer, in_a_file, again), "{text}");
+        }
+        for (text, softlockup, hung_task) in [
+            ("write_files: [{path: /etc/sysctl.d/p.conf, content: kernel.softlockup_panic = 1}]\n", true, false),
+            ("runcmd: [sysctl -w kernel.hung_task_panic=1]\n", false, true),
+            ("runcmd: [echo 1 > /proc/sys/kernel/hung_task_panic]\n", false, true),
+            ("runcmd: [sysctl -w kernel.hung_task_panic=0, sysctl -w kernel.softlockup_panic=0]\n", false, false),
+            ("kernel.hung_task_timeout_secs = 10\n# kernel.softlockup_panic = 1\n", false, false),
+        ] {
+            let found = read(text);
+            assert_eq!((found.softlockup_panics, found.hung_task_panics), (softlockup, hung_task), "{text}");
         }
         assert!(read("runcmd: [systemctl daemon-reexec]").systemd_reads_again);
         assert!(read("runcmd: [modprobe i6300esb]").loads_driver && !read("x").loads_driver);

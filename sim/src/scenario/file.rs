@@ -2,12 +2,12 @@
 //!
 //! Unknown keys are refused with line and column. No `flatten`, no untagged enums: both lose positions.
 
+use super::guest::GuestProfile;
 use super::pattern::Pattern;
 use super::user::UserRequest;
 use super::window::Window;
 use crate::cluster::KubevirtVersion;
-use crate::fault::{Fault, Needs};
-use crate::manifest::WatchdogModel;
+use crate::fault::Fault;
 use crate::time::Span;
 use crate::trace::{Phase, VmStatus};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -102,67 +102,6 @@ pub struct KnownDifference {
     pub host: Option<String>,
     /// Why that is right, for people.
     pub reason: String,
-}
-
-/// What the guest is set up with, on top of the manifest's own cloud-init data.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GuestProfile {
-    /// The watchdog daemon; absent: not configured.
-    #[serde(default)]
-    pub watchdog_daemon: Option<WatchdogDaemon>,
-    /// A health server on port 1500.
-    #[serde(default)]
-    pub health_server: bool,
-    /// `kernel.panic`: a panicked kernel reboots after so many seconds; 0: never, as Debian has it.
-    #[serde(default)]
-    pub kernel_panic_seconds: u32,
-    /// The manifest's own user data, or the user's own image, sets up what pets the watchdog: something must have armed it. The
-    /// model does not know it.
-    #[serde(default)]
-    pub own_watchdog_daemon: bool,
-    /// The health server also listens on every port that the manifest's probes ask, and has every path.
-    #[serde(default)]
-    pub serves_probes: bool,
-}
-
-impl GuestProfile {
-    /// Something pets the watchdog: Debian's daemon, or what the user has set up.
-    pub fn has_watchdog_daemon(&self) -> bool {
-        self.watchdog_daemon.is_some() || self.own_watchdog_daemon
-    }
-
-    /// The field without which this fault has nothing to break.
-    pub fn lacks(&self, fault: &Fault) -> Option<&'static str> {
-        match fault.needs() {
-            Needs::WatchdogDaemon if !self.has_watchdog_daemon() => Some("watchdogDaemon"),
-            Needs::HealthServer if !self.health_server => Some("healthServer"),
-            Needs::WatchdogDaemon | Needs::HealthServer | Needs::Nothing => None,
-        }
-    }
-}
-
-/// Debian's `watchdog` package.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WatchdogDaemon {
-    /// `watchdog-timeout`, seconds; the daemon's default is 60.
-    pub heartbeat_seconds: u32,
-    /// Whether wd_keepalive may take over.
-    pub keepalive: Keepalive,
-    /// Which of the machine's watchdogs it opens; absent: the manifest's, or the machine's own where the manifest has none.
-    #[serde(default)]
-    pub device: Option<WatchdogModel>,
-}
-
-/// `wd_keepalive.service`, which Debian starts when the daemon fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Keepalive {
-    /// As Debian ships it: after a kill it goes on petting and nothing fires.
-    Takeover,
-    /// Masked: a killed daemon is noticed by the device.
-    Masked,
 }
 
 /// A client that connects to the Service at an interval.

@@ -5,6 +5,7 @@
 
 mod alive;
 mod file;
+mod guest;
 mod judge;
 mod pattern;
 mod reading;
@@ -13,15 +14,15 @@ mod user;
 mod window;
 
 pub use crate::fault::{
-    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LongReboot, NodeLoss, OomVictim,
-    PidsLimit, UnitFault, UnitName,
+    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LongReboot, NodeLoss,
+    OomVictim, PidsLimit, UnitFault, UnitName,
 };
 pub use crate::time::Span;
 pub use alive::Alive;
 pub use file::{
-    Expectation, Final, FinalVmi, GuestProfile, Keepalive, KnownDifference, Metadata, Never, Scenario, Spec, Step,
-    Traffic, WatchdogDaemon, json_schema,
+    Expectation, Final, FinalVmi, KnownDifference, Metadata, Never, Scenario, Spec, Step, Traffic, json_schema,
 };
+pub use guest::{GuestProfile, Keepalive, Petting, WatchdogByBusybox, WatchdogBySystemd, WatchdogDaemon};
 pub use judge::{FinalState, Judge, Verdict};
 pub use pattern::Pattern;
 pub use reading::{ScenarioError, ScenarioProblem};

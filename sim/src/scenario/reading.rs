@@ -10,9 +10,6 @@ use crate::yaml::{self, Node, Pos, Value, YamlError};
 use std::fmt;
 use std::time::Duration;
 
-/// Debian's daemon wants more than its interval, seconds.
-const SHORTEST_HEARTBEAT: u32 = 3;
-
 /// Within it, what is sent and what is not answered could not be told from a slow host.
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 /// QEMU's filter counts microseconds in 32 bits.
@@ -149,22 +146,10 @@ fn problems(scenario: &Scenario) -> Vec<String> {
 }
 
 fn of_the_guest(spec: &Spec) -> Vec<String> {
-    let mut wrong = Vec::new();
     // Which device it is, the manifest says.
-    let heartbeats = SHORTEST_HEARTBEAT..=*WatchdogModel::any_heartbeat().end();
-    if let Some(daemon) = &spec.guest.watchdog_daemon
-        && !heartbeats.contains(&daemon.heartbeat_seconds)
-    {
-        wrong.push(format!(
-            "spec.guest.watchdogDaemon.heartbeatSeconds: the daemon and the devices take {SHORTEST_HEARTBEAT} to {}",
-            heartbeats.end()
-        ));
-    }
+    let mut wrong = spec.guest.problems_of_petting(*WatchdogModel::any_heartbeat().end());
     if spec.guest.serves_probes && !spec.guest.health_server {
         wrong.push("spec.guest: servesProbes is about the health server: add healthServer: true".into());
-    }
-    if spec.guest.own_watchdog_daemon && spec.guest.watchdog_daemon.is_some() {
-        wrong.push("spec.guest: watchdogDaemon and ownWatchdogDaemon are both set: keep one".into());
     }
     wrong
 }

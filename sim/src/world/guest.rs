@@ -16,13 +16,15 @@ use std::time::Duration;
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timings {
+    /// From power-on to systemd having opened the watchdog, when its files were there before.
+    pub watchdog: Duration,
     /// From power-on to the first of its services, before which a boot loop's kernel panics.
     pub basic: Duration,
     /// From power-on to the agent's port being open.
     pub agent: Duration,
     /// From power-on to the health server listening.
     pub health: Duration,
-    /// From power-on to the daemon petting.
+    /// From power-on to the watchdog being petted, by a daemon in each boot, by systemd in the first.
     pub daemon: Duration,
     /// From power-on to everything being verified.
     pub settled: Duration,
@@ -36,7 +38,7 @@ pub struct Timings {
     pub health_restart: Duration,
     /// From a killed daemon to wd_keepalive petting.
     pub takeover: Duration,
-    /// Between the daemon's pets.
+    /// Between the pets of Debian's daemon, and of wd_keepalive.
     pub pet_interval: Duration,
     /// Of anything asked over the agent or the network.
     pub answer: Duration,
@@ -51,6 +53,7 @@ impl Default for Timings {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Timings {
+            watchdog: ms(4_000),
             basic: ms(6_000),
             agent: ms(14_000),
             health: ms(16_000),
@@ -76,6 +79,7 @@ impl Timings {
         let times = boot.as_secs_f64() / ours.health.as_secs_f64();
         let longer = |span: Duration| span.mul_f64(times);
         Timings {
+            watchdog: longer(ours.watchdog),
             basic: longer(ours.basic),
             agent: longer(ours.agent),
             health: boot,
@@ -105,7 +109,8 @@ pub(super) enum Kernel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WatchdogHolder {
     Nobody,
-    Daemon,
+    /// Who is to hold it, by the profile.
+    Petter,
     /// SIGSTOPped: holds the device and does not pet.
     StoppedDaemon,
     Keepalive,
@@ -117,7 +122,7 @@ pub(super) enum InGuest {
     AgentUp,
     AgentClosed,
     HealthUp,
-    DaemonUp,
+    PetterUp,
     KeepaliveUp,
     Pet,
     Settled,
@@ -230,12 +235,12 @@ impl Guest {
         };
     }
 
-    /// The daemon, or wd_keepalive in its place, opens the device and sets its heartbeat.
+    /// Whoever is to pet the device, or wd_keepalive in the daemon's place, opens it and sets its heartbeat.
     pub(super) fn open_watchdog(&mut self, now: Time) {
-        if let (Some(watchdog), Some(daemon)) = (&mut self.watchdog, &self.profile.watchdog_daemon) {
+        if let (Some(watchdog), Some(petting)) = (&mut self.watchdog, self.profile.petting()) {
             // Whoever held it before is gone; a heartbeat that the driver refuses leaves it at the driver's own.
             let _ = watchdog.open(now);
-            let _ = watchdog.set_timeout(now, daemon.heartbeat_seconds);
+            let _ = watchdog.set_timeout(now, petting.heartbeat_seconds);
         }
     }
 
@@ -294,7 +299,12 @@ impl Guest {
 
     /// Someone pets the device whenever it gets the CPU.
     pub(super) fn petting(&self) -> bool {
-        matches!(self.holder, WatchdogHolder::Daemon | WatchdogHolder::Keepalive)
+        matches!(self.holder, WatchdogHolder::Petter | WatchdogHolder::Keepalive)
+    }
+
+    /// Between two pets; `daemon`: of Debian's daemon.
+    pub(super) fn pet_interval(&self, daemon: Duration) -> Duration {
+        self.profile.petting().and_then(|petting| petting.every).unwrap_or(daemon)
     }
 
     /// wd_keepalive takes over from a daemon that dies.
@@ -304,8 +314,8 @@ impl Guest {
 
     /// As the profile says.
     pub(super) fn is_as_profiled(&self) -> bool {
-        let daemon = self.profile.watchdog_daemon.is_none() || self.watchdog.is_none() || self.petting();
-        self.agent && daemon && (self.health || !self.profile.health_server)
+        let petted = self.profile.petting().is_none() || self.watchdog.is_none() || self.petting();
+        self.agent && petted && (self.health || !self.profile.health_server)
     }
 
     /// What a probe's attempt finds, and how long that takes.
@@ -313,7 +323,7 @@ impl Guest {
         let late = (timeout, attempt(Verdict::Failure, "context deadline exceeded"));
         match request {
             ProbeRequest::Answer { after, attempt } => (*after, attempt.clone()),
-            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent => {
+            ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent || self.profile.no_agent => {
                 (answer, attempt(Verdict::Failure, "guest agent is not connected"))
             }
             ProbeRequest::Exec { .. } | ProbeRequest::Ping if !self.agent_answers() => {

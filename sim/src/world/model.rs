@@ -4,12 +4,12 @@ mod bad_boots;
 mod boot;
 mod inside;
 mod outside;
+mod shutdown;
 mod steady;
 
 use super::driver::World;
 use super::guest::{Guest, HTTP_CROSSINGS, InGuest, Kernel, Timings, WatchdogHolder};
 use super::queue::Queue;
-use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::{DomainEvent, Exit, ProbeRequest, VmiCommand};
 use crate::devices::LinuxWatchdog;
 use crate::engine::{Command, Connection, FaultNews, GuestReport, Input, Request, VmiInput};
@@ -152,8 +152,8 @@ impl Model {
     fn obey(&mut self, now: Time, vmi: u32, command: VmiCommand) {
         match command {
             VmiCommand::StartDomain { paused } => {
-                let daemon = self.spec.guest.watchdog_daemon.as_ref();
-                let model = self.vmi.watchdog_in_guest(daemon.and_then(|d| d.device));
+                let petting = self.spec.guest.petting();
+                let model = self.vmi.watchdog_in_guest(petting.and_then(|p| p.device));
                 self.guests.insert(vmi, Guest::new(&self.spec.guest, model, now));
                 self.tell_domain(now, vmi, DomainEvent::Started);
                 self.power_on(now, vmi);
@@ -259,12 +259,13 @@ impl Model {
                 }
             }
             InGuest::HealthUp => guest.health = true,
-            InGuest::DaemonUp | InGuest::KeepaliveUp => {
+            InGuest::PetterUp | InGuest::KeepaliveUp => {
                 let keepalive = what == InGuest::KeepaliveUp;
-                guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Daemon };
+                guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Petter };
                 guest.open_watchdog(now);
+                let next_pet = guest.pet_interval(t.pet_interval);
                 self.watch_device(vmi);
-                self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                self.later(now, next_pet, vmi, InGuest::Pet);
                 if keepalive {
                     let name = "wd_keepalive".to_owned();
                     self.tell(now, vmi, VmiInput::WatchdogHolder { name });
@@ -277,8 +278,9 @@ impl Model {
                     if let Some(watchdog) = &mut guest.watchdog {
                         watchdog.write(now, b"\0");
                     }
+                    let next_pet = guest.pet_interval(t.pet_interval);
                     self.watch_device(vmi);
-                    self.later(now, t.pet_interval, vmi, InGuest::Pet);
+                    self.later(now, next_pet, vmi, InGuest::Pet);
                 }
             }
             InGuest::Settled => self.verify(now, vmi),
@@ -369,43 +371,6 @@ impl Model {
         guest.reset(now);
         self.tell_domain(now, vmi, DomainEvent::Reset { reason });
         self.power_on(now, vmi);
-    }
-
-    fn power_button(&mut self, now: Time, vmi: u32) {
-        self.tell_domain(now, vmi, DomainEvent::Powerdown);
-        self.shut_down(now, vmi);
-    }
-
-    fn ask_to_shut_down(&mut self, now: Time, vmi: u32) {
-        let Some(guest) = self.guests.get(&vmi) else { return };
-        if guest.agent_answers() && !guest.is_broken(FaultKind::FsFreeze) {
-            self.shut_down(now, vmi);
-        } else if guest.agent && !guest.agent_answers() && guest.paused_at.is_none() {
-            // libvirt does not ask the agent of a domain that is paused.
-            self.queue.push(now + LIBVIRT_AGENT_LIMIT, Happening::Button { vmi });
-        } else {
-            self.power_button(now, vmi);
-        }
-    }
-
-    /// systemd shuts down, if it can still be asked.
-    fn shut_down(&mut self, now: Time, vmi: u32) {
-        let (agent, off) = self.timings.shutdown;
-        let Some(guest) = self.guests.get_mut(&vmi).filter(|g| g.userspace_runs()) else { return };
-        guest.kernel = Kernel::GoingDown;
-        // The daemon's stop closes the device with 'V'.
-        guest.holder = WatchdogHolder::Nobody;
-        if let Some(watchdog) = &mut guest.watchdog {
-            watchdog.write(now, b"V");
-            watchdog.close(now);
-        }
-        // With frozen filesystems the agent alone stays, until systemd kills it (qemu-watchdog.md 9).
-        let mut held = Duration::ZERO;
-        if guest.is_broken(FaultKind::FsFreeze) {
-            (guest.health, held) = (false, self.timings.stop_limit);
-        }
-        self.later(now, held + agent, vmi, InGuest::AgentClosed);
-        self.later(now, held + off, vmi, InGuest::PowerOff);
     }
 
     fn pause(&mut self, now: Time, vmi: u32) {

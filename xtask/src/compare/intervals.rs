@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use vmhealth_sim::kubelet::ProbeKind;
 use vmhealth_sim::manifest::VmiSpec;
+use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Trace;
 
@@ -17,6 +18,8 @@ use vmhealth_sim::trace::Trace;
 enum Window {
     /// The host's reaction, milliseconds: several times what was measured on two busy cores.
     Host(u64),
+    /// The fault comes anywhere between two pets, and is confirmed later.
+    Pet,
     /// The fault hits the probe's grid anywhere, and an attempt under way may take its time.
     Period(ProbeKind),
 }
@@ -32,8 +35,10 @@ const fn rule(to: &'static str, from: &'static str, window: Window) -> Rule {
     Rule { to, from, window }
 }
 
-/// The daemon pets the watchdog once a second: a fault comes up to that long before or after it, and is confirmed later.
-const PET: Window = Window::Host(2000);
+/// How often Debian's daemon pets.
+const DAEMONS_INTERVAL: Duration = Duration::from_secs(1);
+/// From a fault to its being seen, and the host's reaction.
+const SEEN: Duration = Duration::from_secs(1);
 /// Neither a guest nor a disk has a part in it: only this process.
 const AT_ONCE: Window = Window::Host(500);
 
@@ -56,9 +61,9 @@ const RULES: &[Rule] = &[
     rule("qemu RESET", "qemu WATCHDOG reset", Window::Host(3000)),
     rule("qemu STARTED", "vmi phase Scheduled", Window::Host(5000)),
     // Two stages of the device, whose clock is the guest's.
-    rule("qemu WATCHDOG", "guest petter nobody", PET),
-    rule("qemu WATCHDOG", "fault stopWatchdog begun", PET),
-    rule("qemu WATCHDOG", "fault kernelPanic begun", PET),
+    rule("qemu WATCHDOG", "guest petter nobody", Window::Pet),
+    rule("qemu WATCHDOG", "fault stopWatchdog begun", Window::Pet),
+    rule("qemu WATCHDOG", "fault kernelPanic begun", Window::Pet),
     // The last attempt's own time: a refusal's or the whole timeout.
     rule("readiness result Failure", "readiness attempt", Window::Host(2000)),
     rule("liveness result Failure", "liveness attempt", Window::Host(2000)),
@@ -157,12 +162,12 @@ impl Intervals {
 }
 
 /// The intervals whose lengths differ by more than their window; one that only one run has is the lanes' business.
-pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec) -> Vec<String> {
+pub fn compare(names: [&str; 2], runs: [&Intervals; 2], vmi: &VmiSpec, guest: &GuestProfile) -> Vec<String> {
     let mut differences = Vec::new();
     let partners = Partners::of(runs.map(|run| &run.normal));
     let [left, right] = runs;
     for (rule, (left, right)) in RULES.iter().zip(left.by_rule.iter().zip(&right.by_rule)) {
-        let window = rule.window.width(vmi);
+        let window = rule.window.width(vmi, guest);
         for (l, r) in partners.pair(left, right) {
             let apart = l.shortest.max(r.shortest).saturating_sub(l.longest.min(r.longest));
             if apart > window {
@@ -229,8 +234,12 @@ impl Interval {
 }
 
 impl Window {
-    fn width(self, vmi: &VmiSpec) -> Duration {
+    fn width(self, vmi: &VmiSpec, guest: &GuestProfile) -> Duration {
         let probe = match self {
+            Window::Pet => {
+                let interval = guest.petting().and_then(|petting| petting.every);
+                return interval.unwrap_or(DAEMONS_INTERVAL) + SEEN;
+            }
             Window::Host(millis) => return Duration::from_millis(millis),
             Window::Period(ProbeKind::Readiness) => vmi.readiness.as_ref(),
             Window::Period(ProbeKind::Liveness) => vmi.liveness.as_ref(),
@@ -274,7 +283,7 @@ mod tests {
     fn differences(left: &Intervals, right: &Intervals) -> Vec<String> {
         let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec: {runStrategy: Once, template: {spec: {domain: {}}}}\n";
         let vmi = vmhealth_sim::manifest::read("vm.yaml", vm).expect("a manifest").vmi;
-        compare(["model", "qemu"], [left, right], &vmi)
+        compare(["model", "qemu"], [left, right], &vmi, &GuestProfile::default())
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn panicking(vm: &VirtualMachine, (guest, port): (&str, u16), after: Duration) -
     let entries = trace.sorted();
     let begun = entries.iter().find(|e| matches!(e.event, Event::FaultBegun(_))).unwrap().at;
     let pace = Pace { held: false, speed: Some(1.0) };
-    let heartbeat = spec.guest.watchdog_daemon.as_ref().map_or(0, |daemon| daemon.heartbeat_seconds);
+    let heartbeat = spec.guest.petting().map_or(0, |petting| petting.heartbeat_seconds);
     let fires = fires_after(WatchdogModel::I6300esb, heartbeat).as_secs_f64();
     let mut view = View::new(vm, Some(fires), concerning(vm, &spec.guest), Some(pace));
     entries.iter().filter(|e| e.at <= begun + after).for_each(|e| view.take(e));

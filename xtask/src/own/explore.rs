@@ -11,6 +11,7 @@ use std::time::Duration;
 use vmhealth_sim::budget::Assumptions;
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::explore::{Exploration, Grid, explore};
+use vmhealth_sim::fault::Needs;
 use vmhealth_sim::manifest::{self, RunStrategy, VirtualMachine};
 use vmhealth_sim::scenario::{Fault, Scenario, Spec};
 use vmhealth_sim::world::Timings;
@@ -53,7 +54,10 @@ impl OwnExplore {
         let faults: Vec<Fault> = self.faults.iter().map(|f| f.fault.clone()).collect();
         for fault in &faults {
             let why = match spec.guest.lacks(fault) {
-                Some("watchdogDaemon") => {
+                Some(_) if fault.needs() == Needs::WatchdogDaemon && spec.guest.is_petted() => {
+                    "systemd itself pets the watchdog of this guest: there is no daemon"
+                }
+                Some(_) if fault.needs() == Needs::WatchdogDaemon => {
                     "no watchdog daemon runs in this guest (--heartbeat sets one up, for a VM with a watchdog)"
                 }
                 Some(_) => "no server of vmhealth's runs in this guest: no probe asks a port of its",

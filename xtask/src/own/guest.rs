@@ -21,7 +21,7 @@ pub(super) struct Chosen {
     pub(super) health_server: bool,
     /// The guest boots an image of the user's own, to which nothing is added that was not asked for.
     pub(super) users_image: bool,
-    /// There is no guest but the model's, which knows one petter only.
+    /// There is no guest but the model's, in whose first boot all that the user data says counts.
     pub(super) in_model: bool,
 }
 
@@ -64,9 +64,6 @@ impl OwnGuest {
                 self.assumptions.push("in its first boot nothing arms the watchdog".to_owned());
                 return String::new();
             }
-            (None, Some(_)) if vm.vmi.watchdog_in_guest(None).is_some() && !chosen.in_model => {
-                return "ownWatchdogDaemon: true, ".to_owned();
-            }
             _ => {}
         }
         let Some(heartbeat) = heartbeat(chosen.heartbeat, vm).filter(|h| *h > 0) else { return String::new() };
@@ -76,8 +73,18 @@ impl OwnGuest {
                 "the watchdog daemon here is vmhealth's, with a timeout of {heartbeat} s{hidden} (--heartbeat)"
             ));
         }
-        let keepalive = if chosen.keepalive { "takeover" } else { "masked" };
-        format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
+        match other {
+            Some(Petter::Systemd) => format!("watchdogBySystemd: {{heartbeatSeconds: {heartbeat}}}, "),
+            Some(Petter::Busybox) => {
+                let every = data.pet_interval.filter(|every| every.as_secs() < heartbeat.into());
+                let every = every.map_or(String::new(), |e| format!(", every: {}", humantime::format_duration(e)));
+                format!("watchdogByBusybox: {{heartbeatSeconds: {heartbeat}{every}}}, ")
+            }
+            Some(Petter::Daemon) | None => {
+                let keepalive = if chosen.keepalive { "takeover" } else { "masked" };
+                format!("watchdogDaemon: {{heartbeatSeconds: {heartbeat}, keepalive: {keepalive}}}, ")
+            }
+        }
     }
 
     /// What counts in the first boot. An image of the user's own carries out its user data itself; the kernel's command line is
@@ -152,13 +159,20 @@ mod tests {
         let systemd = "#cloud-config\nruncmd:\n- echo RuntimeWatchdogSec=20 >> /etc/systemd/system.conf\n";
         check(with_data(watched(), systemd), plain, "healthServer: false");
         let reread = format!("{systemd}- systemctl daemon-reexec\n");
-        check(with_data(watched(), &reread), plain, "ownWatchdogDaemon: true, healthServer: false");
+        let by_systemd = "watchdogBySystemd: {heartbeatSeconds: 20}, healthServer: ";
+        check(with_data(watched(), &reread), plain, &format!("{by_systemd}false"));
         let in_model = Chosen { in_model: true, ..plain };
-        check(
-            with_data(watched(), &reread),
-            in_model,
-            "watchdogDaemon: {heartbeatSeconds: 20, keepalive: masked}, healthServer: true, servesProbes: true",
-        );
+        check(with_data(watched(), &reread), in_model, &format!("{by_systemd}true, servesProbes: true"));
+        // The same holder with another timeout: it has the device.
+        let asked = Chosen { heartbeat: Some(30), ..plain };
+        check(with_data(watched(), systemd), asked, "watchdogBySystemd: {heartbeatSeconds: 30}, healthServer: false");
+        for (call, every) in
+            [("-t 1 -T 4", ", every: 1s"), ("-T 4", ", every: 2s"), ("-t 500ms -T 4", ", every: 500ms")]
+        {
+            let data = format!("#cloud-config\nruncmd:\n- busybox watchdog {call} /dev/watchdog\n");
+            let expected = format!("watchdogByBusybox: {{heartbeatSeconds: 4{every}}}, healthServer: false");
+            check(with_data(watched(), &data), plain, &expected);
+        }
         let timer = "#cloud-config\nruncmd:\n- sysctl -w kernel.panic=7\n";
         check(with_data(vm(), timer), plain, "kernelPanicSeconds: 7, healthServer: false");
         let kernel = |args: &str| vm().domain(&format!("firmware: {{kernelBoot: {{kernelArgs: {args:?}}}}}"));

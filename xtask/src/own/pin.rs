@@ -132,7 +132,7 @@ impl Pin {
         }
         let vm = read_manifest(&self.file, self.user_data.as_deref(), manifest::read)?;
         super::heartbeat::refuse_heartbeat(self.heartbeat, &vm)?;
-        // A scenario's daemon is Debian's: the model knows no other.
+        // A scenario's guest is set up anew: what its user data writes for systemd counts in its first boot.
         let in_model = vm.vmi.user_data.petter.is_some_and(|p| p != Petter::Daemon);
         let guest = OwnGuest::of(&vm, Chosen { heartbeat: self.heartbeat, in_model, ..Chosen::default() }).profile;
         let profile = Scenario::read(&self.text(&vm, &guest, "none", None, "kernelPanic")).map_err(invalid_options)?;

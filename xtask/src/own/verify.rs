@@ -104,7 +104,7 @@ mod tests {
         let advised = read("better.json", &fs::read_to_string(&better).unwrap()).unwrap();
         assert_eq!(advised.vmi.watchdog.unwrap().action, best.numbers.action.unwrap());
         let guest = &case.scenario.spec.guest;
-        assert_eq!(guest.watchdog_daemon.as_ref().map(|d| d.heartbeat_seconds), best.numbers.heartbeat);
+        assert_eq!(guest.petting().map(|p| p.heartbeat_seconds), best.numbers.heartbeat);
         assert_eq!(guest.kernel_panic_seconds, best.numbers.panic_timer);
         assert!(case.texts.scenario.contains("observe: 1m\n  final: {ready: true, answers: true}"));
         // Nothing of the user's is written over.

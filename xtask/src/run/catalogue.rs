@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vmhealth_sim::devices::fires_after;
-use vmhealth_sim::manifest::{self, Architecture, VirtualMachine, WatchdogModel};
+use vmhealth_sim::manifest::{self, Architecture, Petter, VirtualMachine, WatchdogModel};
 use vmhealth_sim::scenario::{GuestProfile, Scenario};
 
 /// A scenario with its manifest read.
@@ -53,9 +53,8 @@ impl Case {
     /// What a reader of its results has to know of it.
     pub(crate) fn about(&self) -> About {
         let text = embedded_text(&self.file).or_else(|_| text(&self.file)).unwrap_or_default();
-        let daemon = self.scenario.spec.guest.watchdog_daemon.as_ref();
-        let fires = daemon.and_then(|d| {
-            Some(fires_after(self.manifest.vmi.watchdog_in_guest(d.device)?, d.heartbeat_seconds).as_secs_f64())
+        let fires = self.scenario.spec.guest.petting().and_then(|p| {
+            Some(fires_after(self.manifest.vmi.watchdog_in_guest(p.device)?, p.heartbeat_seconds).as_secs_f64())
         });
         About {
             summary: self.scenario.metadata.summary.clone(),
@@ -152,25 +151,30 @@ fn assemble(
     let name = manifest_file.display().to_string();
     let manifest_text = text(&manifest_file)?;
     let manifest = manifest::read(&name, &manifest_text).map_err(|e| e.to_string())?;
-    if let Some(problem) = daemon_problem(&scenario.spec.guest, &manifest, &name) {
-        return Err(format!("{}: spec.guest.watchdogDaemon.{problem}", file.display()));
+    if let Some(problem) = petting_problem(&scenario.spec.guest, &manifest, &name) {
+        return Err(format!("{}: spec.guest.{problem}", file.display()));
     }
     let again = again(&scenario.metadata.id) + " --world {world}";
     let texts = Arc::new(Texts { scenario: scenario_text, manifest: manifest_text, user_data: None });
     Ok(Case { file: file.to_owned(), manifest: Arc::new(manifest), again, scenario, texts })
 }
 
-/// What is wrong with the watchdog daemon that a scenario sets up in a guest of this manifest.
-fn daemon_problem(guest: &GuestProfile, manifest: &VirtualMachine, manifest_file: &str) -> Option<String> {
-    let daemon = guest.watchdog_daemon.as_ref()?;
-    match (daemon.device, manifest.vmi.watchdog_in_guest(daemon.device)) {
+/// What is wrong with who is to pet the watchdog in a guest of this manifest.
+fn petting_problem(guest: &GuestProfile, manifest: &VirtualMachine, manifest_file: &str) -> Option<String> {
+    let petting = guest.petting()?;
+    let field = match petting.by {
+        Petter::Daemon => "watchdogDaemon",
+        Petter::Systemd => "watchdogBySystemd",
+        Petter::Busybox => "watchdogByBusybox",
+    };
+    match (petting.device, manifest.vmi.watchdog_in_guest(petting.device)) {
         (Some(device), None) => {
             let known = manifest.vmi.watchdog_in_guest(None).map_or("none", WatchdogModel::as_str);
-            Some(format!("device: {manifest_file} has no {}; what it has is {known}", device.as_str()))
+            Some(format!("{field}.device: {manifest_file} has no {}; what it has is {known}", device.as_str()))
         }
         (device, _) => {
-            let why = manifest.vmi.heartbeat_refusal(device, daemon.heartbeat_seconds)?;
-            Some(format!("heartbeatSeconds: {why}"))
+            let why = manifest.vmi.heartbeat_refusal(device, petting.heartbeat_seconds)?;
+            Some(format!("{field}.heartbeatSeconds: {why}"))
         }
     }
 }

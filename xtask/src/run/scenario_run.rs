@@ -34,7 +34,12 @@ impl ScenarioRun {
         let names = ["model", "qemu"];
         let found = divergence::compare(names, [&model.normal, &self.normal]);
         let (mut unknown, expected) = divergence::set_known_apart(found, &known(case, None));
-        unknown.extend(intervals::compare(names, [&model.intervals, &self.intervals], &case.manifest.vmi));
+        unknown.extend(intervals::compare(
+            names,
+            [&model.intervals, &self.intervals],
+            &case.manifest.vmi,
+            &case.scenario.spec.guest,
+        ));
         (self.result.divergences, self.result.known_differences) = (unknown, expected);
     }
 
@@ -43,7 +48,12 @@ impl ScenarioRun {
         let names = ["first host", "this host"];
         let found = divergence::compare(names, [&first.normal, &self.normal]);
         let (mut unknown, expected) = divergence::set_known_apart(found, &known(case, Some(&self.result.host)));
-        unknown.extend(intervals::compare(names, [&first.intervals, &self.intervals], &case.manifest.vmi));
+        unknown.extend(intervals::compare(
+            names,
+            [&first.intervals, &self.intervals],
+            &case.manifest.vmi,
+            &case.scenario.spec.guest,
+        ));
         if !unknown.is_empty() {
             let both = format!(" --host {},{}", first.result.host, self.result.host);
             self.result.repeat = case.again.replace("{world}", "qemu") + &both;

@@ -3,7 +3,7 @@
 //! A span is the guest's own time. A unit of its own outlives the agent; no `${` in one, which systemd-run would read.
 
 use super::super::interface::{Breakage, LACKS, SAYS};
-use super::{DAEMON, WHO_TAKES_OVER};
+use super::watchdog::{DAEMON, WHO_TAKES_OVER};
 use vmhealth_sim::scenario::{ClockJump, Fault, HEALTH_UNIT, OomVictim, PidsLimit, UnitFault};
 
 const HANG_AGENT: &str = r#"kill -STOP $pid

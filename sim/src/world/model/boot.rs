@@ -7,6 +7,7 @@
 use super::bad_boots::BadBoots;
 use super::{Guest, Happening, InGuest, Kernel, Model};
 use crate::fault::{BootLoop, LongReboot};
+use crate::manifest::Petter;
 use crate::time::Time;
 use crate::world::boot_times::BootTimes;
 use crate::world::guest::Timings;
@@ -87,6 +88,12 @@ impl Model {
             None => (self.timings, true),
         };
         let BadBoots { wait, never } = self.bad_boots;
+        let petter = self.spec.guest.petting().map(|petting| petting.by);
+        // cloud-init has written systemd's file in the first boot (qemu-watchdog.md 8.5).
+        let guards_boot = petter == Some(Petter::Systemd) && self.guests.get(&vmi).is_some_and(|guest| guest.boot > 1);
+        if guards_boot {
+            self.milestone(now, t.watchdog, vmi, InGuest::PetterUp);
+        }
         if never == Some(BootLoop::Panic) {
             return self.milestone(now, t.basic, vmi, InGuest::Panic);
         }
@@ -102,8 +109,8 @@ impl Model {
         if self.spec.guest.health_server && good_image && never.is_none() {
             self.milestone(now, wait + t.health, vmi, InGuest::HealthUp);
         }
-        if self.spec.guest.watchdog_daemon.is_some() {
-            self.milestone(now, wait + t.daemon, vmi, InGuest::DaemonUp);
+        if petter.is_some() && !guards_boot {
+            self.milestone(now, wait + t.daemon, vmi, InGuest::PetterUp);
         }
         self.milestone(now, wait + t.settled, vmi, InGuest::Settled);
     }
@@ -151,8 +158,8 @@ impl Model {
 impl Timings {
     /// The same, but for the boot.
     fn with_boot(self, boot: Duration) -> Timings {
-        let Timings { basic, agent, health, daemon, settled, .. } = Timings::booting_in(boot);
-        Timings { basic, agent, health, daemon, settled, ..self }
+        let Timings { watchdog, basic, agent, health, daemon, settled, .. } = Timings::booting_in(boot);
+        Timings { watchdog, basic, agent, health, daemon, settled, ..self }
     }
 }
 
@@ -162,8 +169,8 @@ fn boots(guest: &Guest) -> bool {
 }
 
 fn is_milestone(what: &InGuest) -> bool {
-    use InGuest::{AgentUp, DaemonUp, HealthUp, RebootsAgain, Settled};
-    matches!(what, AgentUp | HealthUp | DaemonUp | RebootsAgain | Settled)
+    use InGuest::{AgentUp, HealthUp, PetterUp, RebootsAgain, Settled};
+    matches!(what, AgentUp | HealthUp | PetterUp | RebootsAgain | Settled)
 }
 
 /// The same work at another pace. At the same one nothing is rounded.
