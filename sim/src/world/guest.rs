@@ -16,7 +16,8 @@ use std::time::Duration;
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timings {
-    /// From power-on to systemd having opened the watchdog, when its files were there before.
+    /// From power-on to systemd having opened the watchdog, when its files were there before: not measured, but after the driver, which
+    /// udev loads, and before the services.
     pub watchdog: Duration,
     /// From power-on to the first of its services, before which a boot loop's kernel panics.
     pub basic: Duration,

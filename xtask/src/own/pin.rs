@@ -276,7 +276,7 @@ mod tests {
         fs::write(&file, web("failureThreshold: 6").yaml()).unwrap();
         assert_eq!(pin.write(&folder, false).unwrap(), Vec::<String>::new());
         let cases = catalogue::read(Some(&folder)).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(cases.len(), 12);
+        assert_eq!(cases.len(), 19);
         for case in cases {
             let config = Config::of(&case.scenario.spec, 1.0, false);
             let (verdict, ..) = world::run(&case.manifest, &case.scenario.spec, config, Timings::default());
