@@ -113,8 +113,14 @@ fn causes(vm: &VirtualMachine, spec: &Spec) -> Vec<Row> {
     let cause = |name: &str, step: &str, what: &str| Cause { name: name.into(), step: step.into(), what: what.into() };
     let mut rows: Vec<Row> = Vec::new();
     for concern in concerning(vm, &spec.guest) {
+        let what = match concern.name {
+            // Nothing that KubeVirt keeps tells the two apart.
+            "no-space" => continue,
+            "io-error" => "writes to the disk fail, or what it lies on is full, for two minutes",
+            _ => concern.why,
+        };
         let beside = beside(&concern.fault);
-        rows.push((cause(concern.name, concern.text, concern.why), Trigger::Fault(concern.fault), beside));
+        rows.push((cause(concern.name, concern.text, what), Trigger::Fault(concern.fault), beside));
     }
     // What befalls any VM and is no fault of its own.
     let faults = [
