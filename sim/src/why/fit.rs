@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A cause that fits worse than the best by less than this is not ruled out.
 const CLOSE: i32 = 3;
 /// So many of them are compared.
-const CONTENDERS: usize = 6;
+const CONTENDERS: usize = 8;
 /// Two events that are so close, seconds, say nothing by their order: events count whole seconds, and two writers raced.
 const SAME_TIME: i64 = 3;
 /// What an order that is turned round weighs.
