@@ -9,8 +9,8 @@ const RUNS_ANOTHER: [&str; 10] =
     ["busybox", "sudo", "doas", "exec", "command", "nohup", "setsid", "env", "time", "nice"];
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
 
-/// What opens a part of a script that may never run, or ends it: conditions, loops, functions.
-const OPENS: [&str; 8] = ["if", "case", "while", "until", "for", "select", "function", "{"];
+/// What opens a part of a script that may never run, or ends it: conditions, loops, functions. A group in braces alone runs.
+const OPENS: [&str; 6] = ["if", "case", "while", "until", "for", "select"];
 const ENDS: [&str; 4] = ["fi", "esac", "done", "}"];
 /// What may stand in front of those.
 const BEFORE: [&str; 5] = ["then", "else", "do", "!", "time"];
@@ -18,23 +18,32 @@ const BEFORE: [&str; 5] = ["then", "else", "do", "!", "time"];
 /// For each line of a text whether a condition, a loop or a function is around it, as a shell would read it. Where not all of them end,
 /// the text is no script, and none is.
 pub(super) fn may_not_run(lines: &[&str]) -> Vec<bool> {
-    let mut depth = 0_usize;
+    // Of each part that is open, whether it may never run.
+    let mut open: Vec<bool> = Vec::new();
+    let mut is_function = false;
     let mut inside = Vec::with_capacity(lines.len());
     for line in lines {
-        let mut is_inside = depth > 0;
+        let mut is_inside = open.contains(&true);
         for words in commands(line) {
             let mut words = words.iter().map(String::as_str).skip_while(|word| BEFORE.contains(word));
             let Some(first) = words.next() else { continue };
             // `name() {`; behind `function name` stands a brace as well.
-            let is_function = first.ends_with("()") || words.clone().next() == Some("()");
-            let braces = first == "function" || is_function;
-            let opens = if braces { words.any(|word| word == "{") } else { OPENS.contains(&first) };
-            depth = if ENDS.contains(&first) { depth.saturating_sub(1) } else { depth + usize::from(opens) };
-            is_inside |= depth > 0;
+            if first == "function" || first.ends_with("()") || words.clone().next() == Some("()") {
+                // Or its brace is in the next line.
+                is_function = !words.any(|word| word == "{");
+                open.extend((!is_function).then_some(true));
+            } else if first == "{" {
+                open.push(std::mem::take(&mut is_function));
+            } else if OPENS.contains(&first) {
+                open.push(true);
+            } else if ENDS.contains(&first) {
+                open.pop();
+            }
+            is_inside |= open.contains(&true);
         }
         inside.push(is_inside);
     }
-    if depth > 0 { vec![false; lines.len()] } else { inside }
+    if open.is_empty() { inside } else { vec![false; lines.len()] }
 }
 
 /// The arguments of each call of `program` in the line.

@@ -82,7 +82,9 @@ fn busybox_with(arguments: &[String]) -> Option<Busybox> {
     }
     let whole = |d: Duration| Duration::from_secs(d.as_secs());
     let heartbeat = heartbeat.unwrap_or(BUSYBOX_DEFAULT);
-    device.then(|| Busybox { heartbeat: whole(heartbeat), interval: interval.unwrap_or(heartbeat / 2) })
+    // 0 is without a pause.
+    let interval = interval.unwrap_or(heartbeat / 2).max(Duration::from_millis(1));
+    device.then(|| Busybox { heartbeat: whole(heartbeat), interval })
 }
 
 /// `4` or `500ms`.
@@ -108,9 +110,16 @@ pub(super) fn panic_timer(line: &str) -> Option<i32> {
     }
 }
 
-/// The part of a kernel's command line that the kernel reads itself: what stands behind `--` is init's.
-pub(super) fn of_the_kernel(command_line: &str) -> &str {
-    command_line.split_once(" -- ").map_or(command_line, |(kernel, _)| kernel)
+/// The settings on a kernel's command line, as it parts them (Linux `lib/cmdline.c` `next_arg`): at blanks outside of double quotes,
+/// which it takes away, up to the word `--`; what follows is init's. A value with a blank in it is none of those that are read here.
+pub(super) fn of_the_kernel(command_line: &str) -> String {
+    let mut quoted = false;
+    let words = command_line.split(|c: char| {
+        quoted ^= c == '"';
+        c.is_whitespace() && !quoted
+    });
+    let kernels = words.take_while(|word| *word != "--").map(|word| word.replace('"', ""));
+    kernels.filter(|word| word.contains('=') && !word.contains(char::is_whitespace)).collect::<Vec<_>>().join(" ")
 }
 
 /// As the kernel reads one: hexadecimal behind 0x, octal behind 0 (Linux lib/kstrtox.c).
@@ -231,7 +240,16 @@ mod tests {
             let line = |text: &str| Line { text: text.to_owned(), may_not_run: text.contains("maybe") };
             assert_eq!(pet_interval(&text.lines().map(line).collect::<Vec<_>>()), expected, "{text}");
         }
-        assert_eq!(of_the_kernel("panic=5 -- panic=6"), "panic=5");
-        assert_eq!(of_the_kernel("panic=5"), "panic=5");
+        for (line, expected) in [
+            ("panic=5", "panic=5"),
+            ("quiet panic=5 -- panic=6", "panic=5"),
+            ("panic=5\t--\tpanic=6", "panic=5"),
+            ("-- panic=6", ""),
+            ("dyndbg=\"file a panic=7 +p\" panic=5", "panic=5"),
+            ("panic=\"5\"", "panic=5"),
+            ("5 /proc/sys/kernel/panic", ""),
+        ] {
+            assert_eq!(of_the_kernel(line), expected, "{line}");
+        }
     }
 }

@@ -127,7 +127,7 @@ impl UserData {
         let parts: Vec<Part> = texts.iter().flat_map(|text| parts(text)).collect();
         let all_lines = || parts.iter().flat_map(|part| &part.lines);
         let lines = || all_lines().map(|line| &line.text);
-        let kernel = of_the_kernel(kernel_args);
+        let kernel = &of_the_kernel(kernel_args);
         let mentions = |words: &[&str]| raw.iter().any(|l| words.iter().any(|w| l.contains(w)));
         let any =
             |words: &[&str]| mentions(words) || lines().any(|l| words.iter().any(|w| l.to_lowercase().contains(w)));
@@ -137,15 +137,15 @@ impl UserData {
         let systemd = of_kernel.or_else(|| last(all_lines(), runtime_watchdog));
         let systemd_off = systemd == Some((None, false));
         let systemd = systemd.map(|(setting, maybe)| Some((setting?, maybe)));
-        let sure = |l: &&Line| !l.may_not_run;
-        let calls: Vec<Busybox> = all_lines().filter(sure).flat_map(|l| busybox(&l.text)).collect();
+        let of_line = |line: &Line| busybox(&line.text).into_iter().map(|call| (call, line.may_not_run)).collect();
+        let calls: Vec<(Busybox, bool)> = all_lines().flat_map(|line| -> Vec<_> { of_line(line) }).collect();
         let busybox = calls.first();
         let daemon = any(&["watchdog-device", "watchdog-timeout"])
             || (systemd.is_none() && busybox.is_none() && any(&["/dev/watchdog"]));
         let has_device = daemon && any(&["watchdog-device", "/dev/watchdog"]);
         let mut petters = [
             systemd.flatten().map(|heartbeat| (Petter::Systemd, Some(heartbeat))),
-            busybox.map(|b| (Petter::Busybox, Some((b.heartbeat, false)))),
+            busybox.map(|(call, maybe)| (Petter::Busybox, Some((call.heartbeat, *maybe)))),
             daemon.then(|| (Petter::Daemon, last(all_lines(), watchdog_timeout))),
         ]
         .into_iter()
@@ -177,7 +177,9 @@ impl UserData {
             pet_interval: match petter {
                 _ if heartbeat_may_not_be => None,
                 // Which of several calls runs cannot be told.
-                Some(Petter::Busybox) => busybox.filter(|first| calls.iter().all(|b| b == *first)).map(|b| b.interval),
+                Some(Petter::Busybox) => {
+                    busybox.filter(|first| calls.iter().all(|call| call == *first)).map(|(call, _)| call.interval)
+                }
                 Some(Petter::Daemon) => parts.iter().filter_map(|part| pet_interval(&part.lines)).next_back().flatten(),
                 Some(Petter::Systemd) | None => None,
             },
@@ -313,7 +315,11 @@ mod tests {
             (script("echo RuntimeWatchdogSec=9 >> /etc/systemd/system.conf"), Some((9, true)), None, None),
             (conf.to_owned(), Some((9, false)), Some(20), None),
             (script(conf), Some((9, true)), None, None),
-            (script("busybox watchdog -t 20 -T 9 /dev/watchdog"), None, None, None),
+            (script("busybox watchdog -t 20 -T 9 /dev/watchdog"), Some((9, true)), None, None),
+            ("#!/bin/sh\nf()\n{\n  busybox watchdog -T 9 /dev/watchdog\n}\n".into(), Some((9, true)), None, None),
+            // A group is no condition.
+            ("{\n  busybox watchdog -t 2 -T 9 /dev/watchdog\n} >> log".into(), Some((9, false)), Some(2), None),
+            ("busybox watchdog -t 0 -T 9 /dev/watchdog".into(), Some((9, false)), Some(0), None),
             (script("true") + "busybox watchdog -t 20 -T 9 /dev/watchdog", Some((9, false)), Some(20), None),
         ] {
             let found = read(&text);

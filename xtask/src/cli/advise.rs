@@ -98,7 +98,7 @@ impl Advise {
             AdviseFormat::Json => out(&(serde_json::to_string_pretty(&report).map_err(infra)? + "\n"))?,
             AdviseFormat::Human => out(&report.render())?,
             // Where there is none, an empty answer with a status that says so is safer than a patch that does nothing.
-            AdviseFormat::Patch => match report.patch() {
+            AdviseFormat::Patch => match report.patch().filter(|_| report.can_be_had()) {
                 Some(patch) => out(&patch)?,
                 None => say(report.render().trim_end()),
             },

@@ -83,7 +83,15 @@ impl E2e {
         } else {
             catalogue::select(all, &self.filters).map_err(usage)?
         };
-        let cases = if self.quick { quick(cases) } else { cases };
+        let cases = if self.quick {
+            let few = quick(cases);
+            if few.is_empty() {
+                return Err(usage(anyhow!("--quick: none of these scenarios is quick and of amd64; leave it out")));
+            }
+            few
+        } else {
+            cases
+        };
         let cases = match self.shard {
             Some((k, n)) => catalogue::shard(cases, k, n),
             None => cases,

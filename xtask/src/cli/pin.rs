@@ -51,7 +51,7 @@ impl Pin {
         let annotate = |command, text: &str| {
             print!("{}", github::line(command, &manifest, Pos { line: 1, column: 1 }, "pinned", text));
         };
-        let new = !self.out.exists();
+        let new = !OwnPin::is_in(&self.out);
         let changed = pin.write(&self.out, self.accept)?;
         for line in &changed {
             match self.format {
@@ -60,8 +60,12 @@ impl Pin {
             }
         }
         // Of a job that names another folder than the one it keeps, nothing would ever be red.
-        if new && self.format == PinFormat::Github {
-            annotate("warning", &format!("nothing was pinned in {folder} before: nothing was compared"));
+        if new {
+            let text = format!("nothing was pinned in {folder} before: nothing was compared");
+            match self.format {
+                PinFormat::Human => say(&text),
+                PinFormat::Github => annotate("warning", &text),
+            }
         }
         if !changed.is_empty() && !self.accept {
             say(&format!("not what is pinned in {folder}; --accept writes it"));

@@ -60,7 +60,7 @@ impl OwnAdvise {
         let own = OwnGuest::of(&vm, chosen);
         let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
         let guest: GuestProfile = yaml::read(&format!("{{{}}}", own.profile)).map_err(|e| invalid(e.message))?;
-        let fleet = self.fleet.as_deref().map(|fleet| InFleet::read(fleet, &self.file)).transpose()?;
+        let fleet = self.fleet.as_deref().map(|fleet| InFleet::read(fleet, &self.file)?.of(&vm, &guest)).transpose()?;
         let boots = self.boots.or(fleet.as_ref().map(InFleet::boots)).unwrap_or(USUAL_BOOT);
         let given =
             Given { boot: Some(boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };

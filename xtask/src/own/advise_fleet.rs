@@ -11,6 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 use vmhealth_sim::advise::{Advice, Boots, Numbers};
 use vmhealth_sim::fleet::{FleetFile, Plan, Resolved};
+use vmhealth_sim::manifest::VirtualMachine;
+use vmhealth_sim::scenario::GuestProfile;
 
 /// A fleet, of which some groups are made of the user's manifest.
 #[derive(Debug)]
@@ -37,11 +39,29 @@ impl InFleet {
         let groups: Vec<usize> = groups.filter(|(_, g)| is_the_manifest(&of.manifest(g))).map(|(i, _)| i).collect();
         if groups.is_empty() {
             let (fleet, manifest) = (fleet.display(), manifest.display());
-            return Err(OwnError::Invalid(format!("{fleet}: spec.groups: none of them has the manifest {manifest}")));
+            let there: Vec<&str> = file.spec.groups.iter().map(|group| group.manifest.as_str()).collect();
+            return Err(OwnError::Invalid(format!(
+                "{fleet}: spec.groups: none of them has the manifest {manifest}; name one of theirs as a file: {}",
+                there.join(", ")
+            )));
         }
         let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", fleet.display()));
         let plan = Plan::new(&file, resolved.clone()).map_err(invalid)?;
         Ok(InFleet { of, file, resolved, groups, plan })
+    }
+
+    /// The VM and its guest as they are advised for, which the user's own user data and heartbeat may have set up otherwise; what the
+    /// fleet's file says of a group's heartbeat stays.
+    pub(super) fn of(mut self, vm: &VirtualMachine, guest: &GuestProfile) -> Result<InFleet, OwnError> {
+        for group in &self.groups {
+            let says_heartbeat = self.file.spec.groups.get(*group).is_some_and(|group| group.heartbeat.is_some());
+            if let Some(resolved) = self.resolved.get_mut(*group).filter(|_| !says_heartbeat) {
+                *resolved = Resolved { vm: vm.clone(), guest: guest.clone() };
+            }
+        }
+        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.of.file.display()));
+        self.plan = Plan::new(&self.file, self.resolved.clone()).map_err(invalid)?;
+        Ok(self)
     }
 
     /// From a quick boot by itself to a slow one beside all others of its node, in whole seconds.
@@ -60,7 +80,7 @@ impl InFleet {
         let stays = advice.best.as_ref() == Some(&advice.now);
         let better = advice.front.iter().zip(&front).find(|(_, fleet)| fleet.settles).map(|(answer, _)| answer.clone());
         let stays = stays && now.settles;
-        let settles = stays || better.is_some();
+        let settles = if front.is_empty() { now.settles } else { stays || better.is_some() };
         if let (Some(better), false) = (better, stays) {
             advice.best = Some(better);
         }

@@ -2,6 +2,7 @@
 
 use super::heartbeat::heartbeat;
 use super::image::downloads;
+use std::time::Duration;
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::manifest::{Petter, UserData, VirtualMachine};
 
@@ -73,10 +74,21 @@ impl OwnGuest {
                 "the watchdog daemon here is vmhealth's, with a timeout of {heartbeat} s{hidden} (--heartbeat)"
             ));
         }
+        if data.heartbeat_may_not_be && chosen.heartbeat.is_none() {
+            self.assumptions.push(format!("a timeout of {heartbeat} s, if that part of the script runs (--heartbeat)"));
+        }
         match other {
             Some(Petter::Systemd) => format!("watchdogBySystemd: {{heartbeatSeconds: {heartbeat}}}, "),
             Some(Petter::Busybox) => {
-                let every = data.pet_interval.filter(|every| every.as_secs() < heartbeat.into());
+                let too_seldom = |every: &Duration| every.as_secs() >= heartbeat.into();
+                if let Some(every) = data.pet_interval.filter(too_seldom) {
+                    let every = humantime::format_duration(every);
+                    self.assumptions.push(format!(
+                        "your busybox pets every {every}, and its timeout is {heartbeat} s: it resets a healthy guest again and again \
+                         (check: petted-too-seldom); here it pets at half of the timeout"
+                    ));
+                }
+                let every = data.pet_interval.filter(|every| !too_seldom(every));
                 let every = every.map_or(String::new(), |e| format!(", every: {}", humantime::format_duration(e)));
                 format!("watchdogByBusybox: {{heartbeatSeconds: {heartbeat}{every}}}, ")
             }
@@ -96,6 +108,9 @@ impl OwnGuest {
         };
         let asked = chosen.panic_timer.map(i64::from).or(own.map(i64::from)).filter(|s| *s != 0);
         let Some(asked) = asked else { return String::new() };
+        if data.panic_timer_may_not_be && chosen.panic_timer.is_none() {
+            self.assumptions.push(format!("kernel.panic {asked}, if that part of the script runs"));
+        }
         if asked < 0 {
             self.assumptions.push(format!("kernel.panic {asked}, at once, is played as 1 s"));
         }

@@ -66,6 +66,11 @@ impl Pin {
         Ok(self.pinned()?.into_iter().map(|p| (p.name.to_owned(), p.outcome)).collect())
     }
 
+    /// Whether something is pinned in the folder.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(OUTCOMES).is_file()
+    }
+
     /// Writes the scenarios into a folder, unless others are there. These stay as they are unless `accept` replaces them, so that
     /// many small changes cannot add up unseen; if the manifest comes to the same as they do, it takes its place beside them. What is
     /// different, a line each.

@@ -266,9 +266,14 @@ impl AdviseReport {
         }
     }
 
-    /// The goal can be had, and every maintenance is survived.
+    /// What was asked for can be had.
+    pub fn can_be_had(&self) -> bool {
+        self.advice.as_ref().is_none_or(Advised::is_good)
+    }
+
+    /// That, and every maintenance is survived.
     pub fn is_good(&self) -> bool {
-        self.advice.as_ref().is_none_or(Advised::is_good) && self.maintenance.iter().all(|l| l.lives)
+        self.can_be_had() && self.maintenance.iter().all(|l| l.lives)
     }
 
     /// The merge patch alone; `None`: there is none.

@@ -59,7 +59,7 @@ impl FleetAdvice {
     pub fn render(&self, labels: &[String]) -> String {
         let mut out = format!("\nin the fleet {}:\n{}", super::plain(&self.name), self.now.render("now"));
         out.extend(labels.iter().zip(&self.front).map(|(label, of)| of.render(label)));
-        if !self.settles {
+        if !self.settles && !self.front.is_empty() {
             out +=
                 "with none of them does it come to rest: allow for longer boots (--boot), or put fewer VMs on a node\n";
         }

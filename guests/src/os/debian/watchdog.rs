@@ -20,8 +20,8 @@ device=$(readlink /proc/$pid/fd/* | grep -m1 '^/dev/watchdog') || { echo "the da
 [ "$(cat /sys/class/watchdog/${device#/dev/}/state)" = active ] || { echo "the device is not armed" >&2; exit 9; }
 "#;
 
-/// As the user's document does it; busybox may have another name.
-const KILL_DAEMON: &str = "pkill -9 watchdog || kill -9 $pid\n";
+/// As the user's document does it, which succeeds for the kernel's own `watchdogd` alone; busybox may have another name.
+const KILL_DAEMON: &str = "pkill -9 watchdog; kill -9 $pid 2>/dev/null || true\n";
 /// Waits for the daemon's end, then looks who has the device: Debian's wd_keepalive takes over unless it is masked.
 pub(super) const WHO_TAKES_OVER: &str = r#"while [ -e /proc/$pid ] && ! grep -q '^State:.*[ZX]' /proc/$pid/status; do sleep 0.02; done
 echo "pid $pid is gone"
