@@ -1,8 +1,8 @@
 # Waits until this guest is as its profile says, or cannot become so; runs in the guest, through the agent.
 # In: SEEDED DEVICE HEALTH FORKED (0 or 1), PETTER (daemon, systemd, busybox, theirs: set up by who knows what, none), MODULE, IDENTITY, HEARTBEAT,
 # PANIC, LIMIT (seconds). Out: "boot ID", "fact ...", then "ready" or "reason ...". An active watchdog.service proves nothing (it
-# runs for ever without its device): the device must be armed, held, with the right timeout, and written to again and again. What a
-# fork's template has shown is not looked at again.
+# runs for ever without its device): the device must be armed, held, with the right timeout, and written to again and again (but by systemd,
+# which writes for other reasons, too). What a fork's template has shown is not looked at again.
 # Few processes: under TCG every one is taken from the boot.
 uptime() { read -r up _ </proc/uptime; up=${up%.*}; }
 uptime
@@ -95,7 +95,6 @@ case $DEVICE$PETTER in 1daemon | 1busybox | 1systemd)
         late && give_up "the device is not armed${unit:+ although $unit is $(systemctl is-active $unit)}: $mend"
         sleep 0.2
     done
-    # systemd writes for other reasons, too: it has petted the device when it set its timeout.
     writes "$pid"; before=$writes
     # Twice after a boot; a fork's template has shown it already, and it goes on.
     until [ $PETTER = systemd ] || { writes "$pid" && [ "$writes" -gt $((before + 1 - FORKED)) ]; }; do
@@ -109,7 +108,9 @@ case $DEVICE$PETTER in 1daemon | 1busybox | 1systemd)
     value $wd/bootstatus
     [ "$timeout" = "$HEARTBEAT" ] || give_up "the device's timeout is $timeout s, the profile says $HEARTBEAT s"
     case " $names " in *" $name "*) ;; *) give_up "the device is held by $name, not by ${names% *}";; esac
-    echo "fact armed: timeout $timeout s, held and petted by $name, bootstatus $value"
+    petted=" and petted"
+    [ $PETTER = systemd ] && petted=
+    echo "fact armed: timeout $timeout s, held$petted by $name, bootstatus $value"
 esac
 
 if [ "$PANIC" != 0 ]; then

@@ -154,7 +154,7 @@ async fn shell(live: &Live, script: &str, deadline: Instant) -> Result<String, N
 /// Confirmed by the console: the agent cannot answer any more, and its silence would prove nothing.
 async fn kernel_panic(live: &Live, deadline: Instant) -> Result<String, NotInjected> {
     let agent = live.agent.present()?;
-    let from = live.said();
+    let from = live.console_length();
     let trigger = agent.start(live.os.panic_kernel(), left(deadline));
     let panicked = |console: &[u8]| console::panics(console).any(|p| p == console::SYSRQ).then_some(());
     on_console(live, trigger, "panic", deadline, panicked).await?;
@@ -210,7 +210,7 @@ async fn on_console<T>(
     deadline: Instant,
     look: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<T, NotInjected> {
-    let from = live.said();
+    let from = live.console_length();
     tokio::pin!(trigger);
     let mut triggered = false;
     loop {
@@ -249,7 +249,7 @@ async fn nmi(live: &Live, fault: &Fault, panics: bool, deadline: Instant) -> Res
     if let Some(Breakage::Script(script)) = live.os.break_within(fault) {
         shell(live, &script, deadline).await?;
     }
-    let from = live.said();
+    let from = live.console_length();
     let trigger = live.qmp.execute(qmp::inject_nmi {}, left(deadline));
     let expected = if panics { console::NMI } else { console::NMI_IGNORED };
     let shown = |console: &[u8]| match panics {

@@ -21,7 +21,7 @@ const SPINNING: f64 = 1000.0;
 /// One that counts to its own reboot spins, too, and then has some milliseconds' work, for which the guest is not to take a
 /// second.
 const COUNTING: f64 = 20.0;
-/// A kernel that says no more of its panic, because its console is told to be quiet, say.
+/// The end of a panic's report is waited for so long at most: a kernel whose console is told to be quiet never says it.
 const LONGEST_REPORT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 

@@ -95,8 +95,8 @@ impl Live {
         self.cpus.at(moment);
     }
 
-    /// How much its console has said so far, bytes.
-    pub(crate) fn said(&self) -> u64 {
+    /// The length of what its console has said so far, bytes.
+    pub(crate) fn console_length(&self) -> u64 {
         std::fs::metadata(&self.serial).map_or(0, |console| console.len())
     }
 

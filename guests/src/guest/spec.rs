@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::net::{GUEST_ADDRESS, Netns, PREFIX_LENGTH};
 use crate::os::OWN_CHANNEL;
 use crate::platform::Platform;
-use crate::qemu::{AGENTS_PORT, Accel, Boot, Disk, Machine, Memory, Nic, host_tsc_khz, ovmf};
+use crate::qemu::{AGENT_PORT_NAME, Accel, Boot, Disk, Machine, Memory, Nic, host_tsc_khz, ovmf};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -182,7 +182,7 @@ impl VmSpec {
             disk,
             seed,
             nic: Nic::None,
-            agent_port: if self.profile.no_agent { OWN_CHANNEL } else { AGENTS_PORT },
+            agent_port: if self.profile.no_agent { OWN_CHANNEL } else { AGENT_PORT_NAME },
             names_threads: matches!(self.platform.time, Timekeeping::Guest { .. }),
         }
     }

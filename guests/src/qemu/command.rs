@@ -15,8 +15,8 @@ use vmhealth_sim::manifest::{Architecture, MachineType, RebootPolicy};
 
 /// The id of the agent's port, named in VSERPORT_CHANGE.
 pub const AGENT_PORT: &str = "agent0";
-/// Its name in the guest, by which an agent finds it.
-pub(crate) const AGENTS_PORT: &str = "org.qemu.guest_agent.0";
+/// The same port as the guest knows it: by this name an agent finds it.
+pub(crate) const AGENT_PORT_NAME: &str = "org.qemu.guest_agent.0";
 
 /// The id of the guest's network, for what is put between it and its NIC.
 pub(crate) const NETDEV: &str = "net";
@@ -249,7 +249,7 @@ mod tests {
             disk: Disk::Overlay("/run/a,b/disk.qcow2".into()),
             seed: Some("/run/seed.img".into()),
             nic: Nic::Tap(7),
-            agent_port: AGENTS_PORT,
+            agent_port: AGENT_PORT_NAME,
             names_threads: false,
         };
         let sockets =

@@ -7,7 +7,7 @@ mod tsc;
 mod version;
 
 pub use command::{AGENT_PORT, QemuCommand};
-pub(crate) use command::{AGENTS_PORT, NETDEV, ON_IO_ERROR, ROOT_DRIVE};
+pub(crate) use command::{AGENT_PORT_NAME, NETDEV, ON_IO_ERROR, ROOT_DRIVE};
 pub use firmware::{Ovmf, ovmf};
 pub use machine::{Accel, Boot, Disk, Machine, Memory, Nic, Sockets};
 pub(crate) use tsc::host_tsc_khz;

@@ -380,7 +380,8 @@ impl Engine {
         let Some(vmi) = &mut self.vmi else { return };
         // The cluster knows nothing of it.
         let is_ours = self.no_agent && matches!(event, DomainEvent::AgentPort { .. });
-        if if is_ours { vmi.phase().is_final() } else { !vmi.domain_event(at, &event) } {
+        let is_news = if is_ours { !vmi.phase().is_final() } else { vmi.domain_event(at, &event) };
+        if !is_news {
             return;
         }
         let boot = vmi.domain().boots();

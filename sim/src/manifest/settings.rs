@@ -189,6 +189,7 @@ mod tests {
         for (line, expected) in [
             ("watchdog -t 1 -T 4 /dev/watchdog", Some((4, 1000))),
             ("watchdog -t500ms -T5 -F /dev/watchdog0 &", Some((5, 500))),
+            ("watchdog -t 0 -T 5 /dev/watchdog", Some((5, 1))),
             ("ExecStart=/sbin/watchdog -T 10 /dev/watchdog", Some((10, 5000))),
             ("watchdog -t 5 /dev/watchdog", Some((60, 5000))),
             ("watchdog -v -c /etc/watchdog.conf", None),

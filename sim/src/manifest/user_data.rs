@@ -137,8 +137,11 @@ impl UserData {
         let systemd = of_kernel.or_else(|| last(all_lines(), runtime_watchdog));
         let systemd_off = systemd == Some((None, false));
         let systemd = systemd.map(|(setting, maybe)| Some((setting?, maybe)));
-        let of_line = |line: &Line| busybox(&line.text).into_iter().map(|call| (call, line.may_not_run)).collect();
-        let calls: Vec<(Busybox, bool)> = all_lines().flat_map(|line| -> Vec<_> { of_line(line) }).collect();
+        let calls_in = |line: &'_ Line| {
+            let may_not_run = line.may_not_run;
+            busybox(&line.text).into_iter().map(move |call| (call, may_not_run))
+        };
+        let calls: Vec<(Busybox, bool)> = all_lines().flat_map(calls_in).collect();
         let busybox = calls.first();
         let daemon = any(&["watchdog-device", "watchdog-timeout"])
             || (systemd.is_none() && busybox.is_none() && any(&["/dev/watchdog"]));
@@ -319,7 +322,6 @@ mod tests {
             ("#!/bin/sh\nf()\n{\n  busybox watchdog -T 9 /dev/watchdog\n}\n".into(), Some((9, true)), None, None),
             // A group is no condition.
             ("{\n  busybox watchdog -t 2 -T 9 /dev/watchdog\n} >> log".into(), Some((9, false)), Some(2), None),
-            ("busybox watchdog -t 0 -T 9 /dev/watchdog".into(), Some((9, false)), Some(0), None),
             (script("true") + "busybox watchdog -t 20 -T 9 /dev/watchdog", Some((9, false)), Some(20), None),
         ] {
             let found = read(&text);

@@ -100,7 +100,7 @@ impl GuestProfile {
         }
     }
 
-    /// What is wrong with who is to pet the watchdog, each with its field; `heartbeats`: what some device takes.
+    /// What is wrong with who is to pet the watchdog, each with its field; `longest_heartbeat`: that some device takes, seconds.
     pub(super) fn problems_of_petting(&self, longest_heartbeat: u32) -> Vec<String> {
         let mut wrong = Vec::new();
         let fields = [

@@ -4,7 +4,7 @@ use super::predicted::{Expected, signs};
 use super::sign::{Sign, Victim};
 use crate::concern::concerning;
 use crate::engine::Config;
-use crate::fault::{Fault, FaultKind, OomVictim};
+use crate::fault::{DiskError, Fault, FaultKind, OomVictim};
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Pattern, Spec, Step, UserRequest, Verdict};
 use crate::time::Span;
@@ -113,10 +113,10 @@ fn causes(vm: &VirtualMachine, spec: &Spec) -> Vec<Row> {
     let cause = |name: &str, step: &str, what: &str| Cause { name: name.into(), step: step.into(), what: what.into() };
     let mut rows: Vec<Row> = Vec::new();
     for concern in concerning(vm, &spec.guest) {
-        let what = match concern.name {
+        let what = match concern.fault {
             // Nothing that KubeVirt keeps tells the two apart.
-            "no-space" => continue,
-            "io-error" => "writes to the disk fail, or what it lies on is full, for two minutes",
+            Fault::IoError { error: DiskError::NoSpace, .. } => continue,
+            Fault::IoError { .. } => "writes to the disk fail, or what it lies on is full, for two minutes",
             _ => concern.why,
         };
         let beside = beside(&concern.fault);

@@ -60,7 +60,7 @@ impl OwnAdvise {
         let own = OwnGuest::of(&vm, chosen);
         let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.file.display()));
         let guest: GuestProfile = yaml::read(&format!("{{{}}}", own.profile)).map_err(|e| invalid(e.message))?;
-        let fleet = self.fleet.as_deref().map(|fleet| InFleet::read(fleet, &self.file)?.of(&vm, &guest)).transpose()?;
+        let fleet = self.fleet.as_deref().map(|fleet| InFleet::read(fleet, &self.file, &vm, &guest)).transpose()?;
         let boots = self.boots.or(fleet.as_ref().map(InFleet::boots)).unwrap_or(USUAL_BOOT);
         let given =
             Given { boot: Some(boots.slowest), heartbeat: self.heartbeat.filter(|h| *h > 0), ..Given::default() };
@@ -141,5 +141,24 @@ impl OwnAdvise {
     pub(super) fn manifest_as_json(&self) -> Result<serde_json::Value, OwnError> {
         let vm = manifest::only_vm(&self.file.display().to_string(), &read_text(&self.file)?);
         vm.map(|vm| vm.to_json()).map_err(|problems| OwnError::Invalid(problems.to_string()))
+    }
+}
+
+#[cfg(test)]
+impl OwnAdvise {
+    /// The VM of a file is to be back so soon after a kernel panic.
+    pub(super) fn after_a_panic(file: PathBuf, within: Duration) -> OwnAdvise {
+        OwnAdvise {
+            file,
+            within: Some(within),
+            boots: None,
+            fleet: None,
+            hiccup: Duration::from_secs(5),
+            faults: vec!["kernelPanic".parse().unwrap()],
+            maintenance: Vec::new(),
+            heartbeat: None,
+            kubevirt_version: KubevirtVersion::default(),
+            user_data: None,
+        }
     }
 }

@@ -17,51 +17,49 @@ use vmhealth_sim::scenario::GuestProfile;
 /// A fleet, of which some groups are made of the user's manifest.
 #[derive(Debug)]
 pub(super) struct InFleet {
-    of: OwnFleet,
+    fleet: OwnFleet,
     file: FleetFile,
+    /// Of each group.
     resolved: Vec<Resolved>,
-    /// The numbers of those groups, at least one.
+    /// The numbers of the user's groups, at least one.
     groups: Vec<usize>,
+    /// As it is.
     plan: Plan,
 }
 
 impl InFleet {
-    /// Reads the fleet's file, and finds the groups whose manifest is this one.
-    pub(super) fn read(fleet: &Path, manifest: &Path) -> Result<InFleet, OwnError> {
+    /// Reads the fleet's file. The groups with this manifest get the VM and the guest as they are advised for, which the user's own
+    /// user data and heartbeat may have set up otherwise; but where the file gives a group its heartbeat, that stays.
+    pub(super) fn read(
+        file: &Path,
+        manifest: &Path,
+        vm: &VirtualMachine,
+        guest: &GuestProfile,
+    ) -> Result<InFleet, OwnError> {
+        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", file.display()));
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let of = OwnFleet { file: fleet.to_owned(), seed: None, threads, sweep: Vec::new() };
-        let (file, resolved) = of.read()?;
-        let is_the_manifest = |path: &Path| match (path.canonicalize(), manifest.canonicalize()) {
-            (Ok(one), Ok(other)) => one == other,
-            _ => false,
-        };
-        let groups = file.spec.groups.iter().enumerate();
-        let groups: Vec<usize> = groups.filter(|(_, g)| is_the_manifest(&of.manifest(g))).map(|(i, _)| i).collect();
-        if groups.is_empty() {
-            let (fleet, manifest) = (fleet.display(), manifest.display());
-            let there: Vec<&str> = file.spec.groups.iter().map(|group| group.manifest.as_str()).collect();
-            return Err(OwnError::Invalid(format!(
-                "{fleet}: spec.groups: none of them has the manifest {manifest}; name one of theirs as a file: {}",
-                there.join(", ")
-            )));
-        }
-        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", fleet.display()));
-        let plan = Plan::new(&file, resolved.clone()).map_err(invalid)?;
-        Ok(InFleet { of, file, resolved, groups, plan })
-    }
-
-    /// The VM and its guest as they are advised for, which the user's own user data and heartbeat may have set up otherwise; what the
-    /// fleet's file says of a group's heartbeat stays.
-    pub(super) fn of(mut self, vm: &VirtualMachine, guest: &GuestProfile) -> Result<InFleet, OwnError> {
-        for group in &self.groups {
-            let says_heartbeat = self.file.spec.groups.get(*group).is_some_and(|group| group.heartbeat.is_some());
-            if let Some(resolved) = self.resolved.get_mut(*group).filter(|_| !says_heartbeat) {
+        let fleet = OwnFleet { file: file.to_owned(), seed: None, threads, sweep: Vec::new() };
+        let (file, mut resolved) = fleet.read()?;
+        let manifest_file = manifest.canonicalize().ok();
+        let mut groups = Vec::new();
+        for (number, (group, resolved)) in file.spec.groups.iter().zip(&mut resolved).enumerate() {
+            if manifest_file.is_none() || fleet.manifest(group).canonicalize().ok() != manifest_file {
+                continue;
+            }
+            groups.push(number);
+            if group.heartbeat.is_none() {
                 *resolved = Resolved { vm: vm.clone(), guest: guest.clone() };
             }
         }
-        let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", self.of.file.display()));
-        self.plan = Plan::new(&self.file, self.resolved.clone()).map_err(invalid)?;
-        Ok(self)
+        if groups.is_empty() {
+            let there: Vec<&str> = file.spec.groups.iter().map(|group| group.manifest.as_str()).collect();
+            let (manifest, there) = (manifest.display(), there.join(", "));
+            return Err(invalid(format!(
+                "spec.groups: none of them has the manifest {manifest}; name one of theirs as a file: {there}"
+            )));
+        }
+        let plan = Plan::new(&file, resolved.clone()).map_err(invalid)?;
+        Ok(InFleet { fleet, file, resolved, groups, plan })
     }
 
     /// From a quick boot by itself to a slow one beside all others of its node, in whole seconds.
@@ -77,12 +75,11 @@ impl InFleet {
         let mut all = self.with(advice.front.iter().map(|answer| &answer.numbers))?.into_iter();
         let now = all.next().ok_or("no fleet was run")?;
         let front: Vec<AsFleet> = all.collect();
-        let stays = advice.best.as_ref() == Some(&advice.now);
-        let better = advice.front.iter().zip(&front).find(|(_, fleet)| fleet.settles).map(|(answer, _)| answer.clone());
-        let stays = stays && now.settles;
-        let settles = if front.is_empty() { now.settles } else { stays || better.is_some() };
-        if let (Some(better), false) = (better, stays) {
-            advice.best = Some(better);
+        let stays = now.settles && (front.is_empty() || advice.best.as_ref() == Some(&advice.now));
+        let rests = advice.front.iter().zip(&front).find(|(_, fleet)| fleet.settles).map(|(answer, _)| answer);
+        let settles = stays || rests.is_some();
+        if let (Some(answer), false) = (rests, stays) {
+            advice.best = Some(answer.clone());
         }
         Ok(FleetAdvice { name: self.file.metadata.name.clone(), now, front, settles })
     }
@@ -96,44 +93,30 @@ impl InFleet {
                 let Some(guest) = resolved.get_mut(*group) else { continue };
                 *guest = Resolved { vm: numbers.put_into(&guest.vm), guest: numbers.put_into_guest(&guest.guest) };
             }
-            let invalid = |e: String| format!("{}, with what is advised: {e}", self.of.file.display());
+            let invalid = |e: String| format!("{}, with what is advised: {e}", self.fleet.file.display());
             plans.push(Plan::new(&self.file, resolved).map_err(invalid)?);
         }
         let prepared = Prepared { file: self.file.clone(), plans, cells: Vec::new(), id: String::new() };
-        let outcomes = prepared.run(self.of.threads, &|_, _| true);
+        let outcomes = prepared.run(self.fleet.threads, &|_, _| true);
         Ok(outcomes.iter().map(AsFleet::of).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::own::{NamedFault, OwnAdvise};
-    use std::path::{Path, PathBuf};
+    use crate::own::OwnAdvise;
+    use std::path::Path;
     use std::time::Duration;
     use vmhealth_sim::advise::Boots;
-    use vmhealth_sim::cluster::KubevirtVersion;
-
-    fn own(manifest: &Path, fleet: PathBuf) -> OwnAdvise {
-        let faults: Vec<NamedFault> = vec!["kernelPanic".parse().unwrap()];
-        OwnAdvise {
-            file: manifest.to_owned(),
-            within: Some(Duration::from_secs(900)),
-            boots: None,
-            fleet: Some(fleet),
-            hiccup: Duration::from_secs(5),
-            faults,
-            maintenance: Vec::new(),
-            heartbeat: None,
-            kubevirt_version: KubevirtVersion::default(),
-            user_data: None,
-        }
-    }
 
     /// The storm that does not end with the document's numbers ends with those that are advised.
     #[test]
     fn the_fleet_comes_to_rest_with_what_is_advised() {
         let fleets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fleets");
-        let own = |fleet: &str| own(&fleets.join("document.vm.yaml"), fleets.join(fleet));
+        let own = |fleet: &str| OwnAdvise {
+            fleet: Some(fleets.join(fleet)),
+            ..OwnAdvise::after_a_panic(fleets.join("document.vm.yaml"), Duration::from_secs(900))
+        };
         let (report, best) = own("document.yaml").advise().unwrap();
         let json = serde_json::to_value(&report).unwrap();
         let (asked, fleet) = (&json["advice"]["asked"], &json["advice"]["fleet"]);

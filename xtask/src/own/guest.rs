@@ -99,8 +99,8 @@ impl OwnGuest {
         }
     }
 
-    /// What counts in the first boot. An image of the user's own carries out its user data itself; the kernel's command line is
-    /// nobody's there.
+    /// What counts in the first boot. An image of the user's own carries out its user data itself; its kernel comes from its disk,
+    /// so what the manifest says on the command line has to be set up there as well.
     fn panic_timer(&mut self, data: &UserData, chosen: Chosen) -> String {
         let own = match chosen.users_image {
             true => data.kernels_panic_timer.filter(|_| data.panic_timer.is_none()),

@@ -71,9 +71,7 @@ fn write_new(file: &Path, text: &str) -> Result<(), OwnError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::own::NamedFault;
     use vmhealth_sim::advise::Boots;
-    use vmhealth_sim::cluster::KubevirtVersion;
     use vmhealth_sim::fixture::vm;
     use vmhealth_sim::manifest::{WatchdogAction, read};
 
@@ -84,19 +82,8 @@ mod tests {
         let vm = vm().watchdog(WatchdogAction::Shutdown).readiness("httpGet: {port: 80}, periodSeconds: 5");
         fs::write(&file, vm.yaml()).unwrap();
         let (within, boot) = (Duration::from_secs(60), Duration::from_secs(20));
-        let faults: Vec<NamedFault> = vec!["kernelPanic".parse().unwrap()];
-        let own = OwnAdvise {
-            file,
-            within: Some(within),
-            boots: Some(Boots { fastest: boot, slowest: boot }),
-            fleet: None,
-            hiccup: Duration::from_secs(5),
-            faults,
-            maintenance: Vec::new(),
-            heartbeat: None,
-            kubevirt_version: KubevirtVersion::default(),
-            user_data: None,
-        };
+        let own =
+            OwnAdvise { boots: Some(Boots { fastest: boot, slowest: boot }), ..OwnAdvise::after_a_panic(file, within) };
         let (_, best) = own.advise().unwrap();
         let best = best.unwrap();
         let cases = own.verification(&best, within, &better, "again").unwrap();
