@@ -61,6 +61,10 @@ pub struct Nodes {
     /// long. Absent: any number.
     #[serde(default)]
     pub boots_at_full_speed: Option<u32>,
+    /// The part of a full-speed boot's share that each boot costs beside others without getting on, 0 to 0.9: with it, many boots at
+    /// once take longer than the same in turn. `bench storm` measures both numbers.
+    #[serde(default)]
+    pub loss_per_boot: f64,
 }
 
 /// VMs of one manifest.
@@ -187,6 +191,12 @@ pub enum Happens {
     Drain {
         /// How long a migration takes.
         migration: Span,
+    },
+    /// `systemctl restart kubelet` on the nodes, all at once.
+    KubeletRestart {
+        /// As a scenario's `restartKubelet` has it.
+        #[serde(rename = "resetsReady", default)]
+        resets_ready: bool,
     },
     /// VMs are restarted with an image whose service does not start; after so long they are restarted with the former one.
     BadImage {

@@ -40,6 +40,9 @@ impl Incident {
                 let request = UserRequest::Drain { lasting: *migration };
                 vec![(at + migration.0 * turn, Outside::Asks(request))]
             }
+            Happens::KubeletRestart { resets_ready } => {
+                vec![(at, Outside::Asks(UserRequest::RestartKubelet { resets_ready: *resets_ready }))]
+            }
             Happens::BadImage { lasting, apart } => {
                 let begins = at + apart.0 * number;
                 let restart = || Outside::Asks(UserRequest::Restart);
@@ -70,6 +73,7 @@ impl Incident {
             | Happens::StorageErrors { lasting }
             | Happens::BadImage { lasting, .. } => lasting.0,
             Happens::Drain { migration } => migration.0,
+            Happens::KubeletRestart { .. } => Duration::ZERO,
             Happens::Fault(fault) => fault.lasts().unwrap_or_default().0,
         };
         self.at.0 + lasting
@@ -93,6 +97,7 @@ impl Incident {
             Happens::NetworkBlip { .. } => "networkBlip",
             Happens::StorageErrors { .. } => "storageErrors",
             Happens::Drain { .. } => "drain",
+            Happens::KubeletRestart { .. } => "kubeletRestart",
             Happens::BadImage { .. } => "badImage",
             Happens::Fault(fault) => fault.kind().name(),
         };

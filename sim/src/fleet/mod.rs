@@ -8,6 +8,7 @@
 
 mod alike;
 mod books;
+mod capacity;
 mod chance;
 mod file;
 mod incident;
@@ -20,6 +21,7 @@ mod sweep;
 mod tipping;
 
 pub use alike::{Fleet, Tally};
+pub use capacity::Capacity;
 pub use file::{
     BootSpec, FaultRate, FleetFile, FleetSpec, Group, Happens, Incident, Metadata, Nodes, Rate, json_schema,
 };

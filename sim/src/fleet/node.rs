@@ -1,10 +1,10 @@
 //! The VMs of one node, gone through together: whichever is due first goes on, and what it takes of the node's capacity for boots is
 //! missing to the others from that moment on.
 //!
-//! The guests that boot share the node evenly: with capacity for `c` and `n` that boot, each does so at the pace `c / n`, at
-//! most as fast as by itself. What happens at one moment happens before anybody's pace changes.
+//! The guests that boot share the node evenly ([`Capacity`]). What happens at one moment happens before anybody's pace changes.
 
 use super::books::{Books, Log};
+use super::capacity::Capacity;
 use super::chance::{Digest, mixed};
 use super::outcome::Outcome;
 use super::plan::{Coming, GroupPlan, Outside, Plan, on_its_clock};
@@ -46,7 +46,7 @@ struct Node {
     vms: Vec<One>,
     /// Who is due when, on the fleet's clock.
     due: BTreeSet<(Time, usize)>,
-    capacity: Option<u32>,
+    capacity: Option<Capacity>,
     booting: usize,
     pace: f64,
     end: Time,
@@ -188,7 +188,7 @@ impl Node {
     /// Gives each guest that boots its pace, where it has another one; `changed`: those that may have begun just now.
     fn share(&mut self, at: Time, changed: &[usize]) {
         let Some(capacity) = self.capacity else { return };
-        let pace = (f64::from(capacity) / self.booting.max(1) as f64).min(1.0);
+        let pace = capacity.pace(self.booting);
         let same = std::mem::replace(&mut self.pace, pace) == pace;
         let all: Vec<usize> = if same { changed.to_vec() } else { (0..self.vms.len()).collect() };
         for index in all {

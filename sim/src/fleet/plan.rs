@@ -1,6 +1,7 @@
 //! A fleet file with its manifests: who runs where, and what befalls whom when. A node's VMs are made when it is run, so a fleet is
 //! never in memory as a whole.
 
+use super::capacity::Capacity;
 use super::chance::mixed;
 use super::file::{BootSpec, FleetFile, Happens, Incident, Rate};
 use crate::cluster::KubevirtVersion;
@@ -44,7 +45,7 @@ pub struct Plan {
     /// The file's, which say what is late.
     judged: Vec<Incident>,
     pub(super) horizon: Duration,
-    pub(super) capacity: Option<u32>,
+    pub(super) capacity: Option<Capacity>,
     nodes: u32,
     seed: u64,
     causes: Vec<String>,
@@ -110,7 +111,7 @@ impl Plan {
             incidents: spec.incidents.clone(),
             judged: spec.incidents.clone(),
             horizon: spec.lasting.0,
-            capacity: spec.nodes.boots_at_full_speed,
+            capacity: Capacity::of(&spec.nodes),
             nodes: spec.nodes.count,
             seed: spec.seed,
             causes,
@@ -180,9 +181,8 @@ impl Plan {
     pub fn boots(&self, group: usize) -> Option<(Duration, Duration)> {
         let (quick, slow) = self.groups.get(group)?.boots.usual();
         // The first node has the most VMs.
-        let slower =
-            self.capacity.map_or(1.0, |at_full_speed| f64::from(self.vms_on(0)) / f64::from(at_full_speed.max(1)));
-        Some((quick, slow.mul_f64(slower.max(1.0))))
+        let slower = self.capacity.map_or(1.0, |capacity| capacity.pace(self.vms_on(0) as usize).recip());
+        Some((quick, slow.mul_f64(slower)))
     }
 
     /// Causes from this one on are incidents.

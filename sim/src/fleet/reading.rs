@@ -20,17 +20,14 @@ const MOST_ON_A_NODE: u64 = 5_000;
 /// Incidents that people ask for, and why there is none here.
 const NOT_HERE: &[(&str, &str)] = &[
     (
-        "kubeletRestart",
-        "the model's kubelet is never restarted (sim/docs/kubelet-prober.md says what it would do); nodeCutOff is a kubelet that nobody hears",
-    ),
-    (
         "storageStall",
         "the model's disks fail or work, none of them hangs without an error; storageErrors has those that fail",
     ),
     ("clockJump", "it is a fault: write fault: {clockJump: {forward: 1h}}"),
 ];
 
-const HAPPENINGS: [&str; 7] = ["nodeDown", "nodeCutOff", "networkBlip", "storageErrors", "drain", "badImage", "fault"];
+const HAPPENINGS: [&str; 8] =
+    ["nodeDown", "nodeCutOff", "networkBlip", "storageErrors", "drain", "kubeletRestart", "badImage", "fault"];
 
 impl FleetFile {
     /// Reads a fleet file's text; `file` is for messages.
@@ -214,6 +211,11 @@ fn happens(key: &str, at: Cursor<'_>) -> Option<Happens> {
     if key == "fault" {
         return fault(at).map(Happens::Fault);
     }
+    if key == "kubeletRestart" {
+        known(at, &["resetsReady"]);
+        let resets_ready = at.get("resetsReady").and_then(Cursor::boolean);
+        return Some(Happens::KubeletRestart { resets_ready: resets_ready.unwrap_or(false) });
+    }
     let lasts = if key == "drain" { "migration" } else { "for" };
     known(at, if key == "badImage" { &["for", "apart"] } else { std::slice::from_ref(&lasts) });
     let lasting = needed(at, lasts, |at| span(at, Duration::from_millis(1)..=DAY * 30))?;
@@ -231,11 +233,18 @@ fn happens(key: &str, at: Cursor<'_>) -> Option<Happens> {
 }
 
 fn nodes(at: Cursor<'_>) -> Option<Nodes> {
-    known(at, &["count", "bootsAtFullSpeed"]);
+    known(at, &["count", "bootsAtFullSpeed", "lossPerBoot"]);
     let count = needed(at, "count", |at| whole(at, 1..=1_000_000));
     let boots = at.get("bootsAtFullSpeed").and_then(|at| whole(at, 1..=1_000_000));
     let boots_at_full_speed = boots.and_then(|n| n.try_into().ok());
-    Some(Nodes { count: count?.try_into().ok()?, boots_at_full_speed })
+    let loss = at.get("lossPerBoot").map(|at| {
+        if boots_at_full_speed.is_none() {
+            at.error("boots lose nothing beside each other without bootsAtFullSpeed: give both");
+        }
+        number(at, 0.0, 0.9)
+    });
+    let loss_per_boot = loss.flatten().unwrap_or_default();
+    Some(Nodes { count: count?.try_into().ok()?, boots_at_full_speed, loss_per_boot })
 }
 
 fn boot(at: Cursor<'_>) -> Option<BootSpec> {

@@ -14,6 +14,8 @@ pub struct LauncherPod {
     readiness: Option<Worker>,
     liveness: Option<Worker>,
     view: PodView,
+    /// The container was ready when the kubelet started anew, and stays so until readiness says something.
+    kept_ready: bool,
 }
 
 impl LauncherPod {
@@ -24,7 +26,18 @@ impl LauncherPod {
             readiness: worker(ProbeKind::Readiness, readiness),
             liveness: worker(ProbeKind::Liveness, liveness),
             view: PodView::default(),
+            kept_ready: false,
         }
+    }
+
+    /// The kubelet starts anew at `now`: each worker begins again after its share (0 to 1) of its period, at random because otherwise
+    /// all pods of the node were probed at once. `keeps_ready`: as kubelets do from 1.35 on.
+    pub fn kubelet_restarts(&mut self, now: Time, keeps_ready: bool, mut share: impl FnMut() -> f64) {
+        self.kept_ready = keeps_ready && self.ready();
+        for worker in self.liveness.iter_mut().chain(&mut self.readiness) {
+            worker.restart(now, worker.period().mul_f64(share()), keeps_ready);
+        }
+        self.sync();
     }
 
     /// The `compute` container runs; it has no startup probe, so it is `started` at once.
@@ -61,7 +74,8 @@ impl LauncherPod {
 
     /// The container's `ready` flag.
     pub fn ready(&self) -> bool {
-        self.running() && self.readiness.as_ref().is_none_or(|w| w.published() == Some(ProbeResult::Success))
+        let says = |worker: &Worker| worker.published().map_or(self.kept_ready, |said| said == ProbeResult::Success);
+        self.running() && self.readiness.as_ref().is_none_or(says)
     }
 
     /// When [`LauncherPod::poll`] has something to do next.
@@ -80,6 +94,11 @@ impl LauncherPod {
             }
         }
         all
+    }
+
+    /// As [`Worker::drops_answer`].
+    pub fn drops_answer(&mut self, kind: ProbeKind) -> bool {
+        self.worker(kind).is_some_and(Worker::drops_answer)
     }
 
     /// Takes the answer of the attempt in flight.

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// `maxProbeRetries`: attempts per probe when each of them errs.
 pub const MAX_ATTEMPTS: u8 = 3;
 
+/// `kubeletRestartGracePeriod`.
+const RESTART_GRACE: Duration = Duration::from_secs(10);
+
 /// The two kinds that a VMI can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProbeKind {
@@ -132,8 +135,14 @@ pub struct Worker {
     /// The next tick that was not taken yet; keeps the grid's phase.
     due: Time,
     triggered: bool,
+    /// Its first iteration comes at `due` and not sooner, whatever triggers it.
+    asleep: bool,
     /// The number of the attempt in flight, from 1.
     in_flight: Option<u8>,
+    /// The attempt in flight is a former prober's: nobody waits for its answer.
+    abandoned: bool,
+    /// A container that ran before has no initial value (see [`Worker::restart`]).
+    keeps_before: Option<Time>,
     container: Option<u32>,
     published: Option<ProbeResult>,
     // Carried over to a new container on purpose (kubelet-prober.md 6.3).
@@ -152,7 +161,10 @@ impl Worker {
             timings,
             due: now + jitter,
             triggered: false,
+            asleep: !jitter.is_zero(),
             in_flight: None,
+            abandoned: false,
+            keeps_before: None,
             container: None,
             published: None,
             last: None,
@@ -167,16 +179,44 @@ impl Worker {
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
         if self.exited || self.in_flight.is_some() {
             None
-        } else if self.triggered || self.stopping {
+        } else if self.stopping || self.triggered && !self.asleep {
             Some(now)
         } else {
             Some(self.due)
         }
     }
 
+    /// From one tick to the next.
+    pub fn period(&self) -> Duration {
+        self.timings.period()
+    }
+
     /// The published result of the present container.
     pub fn published(&self) -> Option<ProbeResult> {
         self.published
+    }
+
+    /// The kubelet starts anew at `now`, and this worker with it: what was counted and published is forgotten, and the first iteration
+    /// comes after `jitter`. `keeps_ready`: a container that has run for more than 10 s has no initial value, so that nothing is
+    /// published before a threshold is reached (kubelet-prober.md 8, 4.). An attempt in flight delays the first one until it ends.
+    pub fn restart(&mut self, now: Time, jitter: Duration, keeps_ready: bool) {
+        if self.exited || self.stopping {
+            return;
+        }
+        let in_flight = self.in_flight;
+        *self = Worker::new(self.kind, self.timings, now, jitter);
+        self.asleep = true;
+        (self.in_flight, self.abandoned) = (in_flight, in_flight.is_some());
+        self.keeps_before = keeps_ready.then_some(now);
+    }
+
+    /// Whether the answer that comes now is nobody's; it is thrown away.
+    pub fn drops_answer(&mut self) -> bool {
+        let dropped = std::mem::take(&mut self.abandoned);
+        if dropped {
+            self.in_flight = None;
+        }
+        dropped
     }
 
     /// Asks for an extra iteration; a second request before it runs is dropped.
@@ -197,13 +237,14 @@ impl Worker {
         }
         if self.stopping {
             self.exit(&mut actions);
-        } else if self.triggered {
+        } else if self.triggered && !self.asleep {
             // A trigger resets the ticker: the next tick is one period from here.
             self.triggered = false;
             self.due = now + self.timings.period();
             self.iterate(now, pod, &mut actions);
         } else if self.due <= now {
             // Go's ticker: one missed tick is remembered, the others are lost, the phase stays.
+            self.asleep = false;
             let period = self.timings.period();
             let missed = now.since(self.due).as_nanos() / period.as_nanos();
             self.due = self.due + period * (1 + u32::try_from(missed).unwrap_or(u32::MAX - 1));
@@ -269,7 +310,7 @@ impl Worker {
 
     /// Its next tick, where every later one finds the worker as this one does: idle, and its delay over.
     pub fn idle_until(&self, pod: &PodView) -> Option<Time> {
-        let idle = !self.exited && !self.stopping && !self.triggered && self.in_flight.is_none();
+        let idle = !self.exited && !self.stopping && !self.triggered && !self.asleep && self.in_flight.is_none();
         let probing = pod.container.is_some_and(|container| self.delay_is_over(self.due, &container));
         Some(self.due).filter(|_| idle && probing)
     }
@@ -308,7 +349,10 @@ impl Worker {
             self.container = Some(container.id);
             self.published = None;
             self.on_hold = false;
-            self.publish(self.initial_value(), actions);
+            let keeps = self.keeps_before.is_some_and(|began| container.started_at + RESTART_GRACE < began);
+            if !keeps {
+                self.publish(self.initial_value(), actions);
+            }
         }
         if self.on_hold {
             return;

@@ -49,6 +49,14 @@ pub enum UserRequest {
         #[serde(rename = "for")]
         lasting: Span,
     },
+    /// `systemctl restart kubelet` on its node, which takes no time here: the probes' counts are forgotten, and each probe begins again
+    /// after a random part of its period. The guest and its pod run on.
+    RestartKubelet {
+        /// A ready pod is not ready until its readiness probe succeeds again: kubelets up to 1.34, and later ones with the feature gate
+        /// `ChangeContainerStatusOnKubeletRestart`. Absent: it stays ready until the probe fails.
+        #[serde(rename = "resetsReady", default)]
+        resets_ready: bool,
+    },
     /// `kubectl annotate vmi`: the VMI that runs, and not its VM.
     Annotate(VmiAnnotations),
     /// `kubectl annotate vmi NAME-`.
@@ -86,6 +94,7 @@ impl UserRequest {
             UserRequest::Pause => Request::Pause,
             UserRequest::Unpause => Request::Unpause,
             UserRequest::Restart => Request::Restart,
+            UserRequest::RestartKubelet { .. } => Request::RestartKubelet,
             UserRequest::DeletePod => Request::DeletePod,
             UserRequest::ForceDeletePod => Request::ForceDeletePod,
             UserRequest::DeleteVmi => Request::DeleteVmi,

@@ -138,6 +138,8 @@ words! {
         ForceStop = "forceStop",
         /// `kubectl drain`.
         Drain = "drain",
+        /// `systemctl restart kubelet`.
+        RestartKubelet = "restartKubelet",
         /// `kubectl annotate vmi`.
         Annotate = "annotate",
         /// `kubectl annotate vmi NAME-`.

@@ -109,7 +109,7 @@ pub(super) enum Bench {
         #[arg(long, value_delimiter = ',', default_value = "1,2,4,8", value_parser = clap::value_parser!(u8).range(1..=32))]
         guests: Vec<u8>,
         /// How long a storm is watched, in boots of the largest number of guests
-        #[arg(long, default_value_t = 5.0, value_parser = parse_boots)]
+        #[arg(long, default_value_t = 1.5, value_parser = parse_boots)]
         boots: f64,
     },
     /// Time from start to the guest's first command with virtme-ng and vmtest, with the same kernel

@@ -124,17 +124,9 @@ impl Command {
         use ProductCommand::*;
         match self {
             Command::Product(Advise(args)) => args.verify.is_none(),
+            Command::Product(Fleet(args)) => args.measure_boots.is_none(),
             Command::Product(
-                Check(_)
-                | Explore(_)
-                | Fleet(_)
-                | Pin(_)
-                | Report(_)
-                | Why(_)
-                | Judge(_)
-                | Submit { .. }
-                | Completions(_)
-                | Man,
+                Check(_) | Explore(_) | Pin(_) | Report(_) | Why(_) | Judge(_) | Submit { .. } | Completions(_) | Man,
             )
             | Command::Sbom(_)
             | Command::Schema(_) => true,
@@ -153,6 +145,7 @@ impl Command {
             Command::Product(E2e(args)) => args.guests(),
             Command::Product(Repro(args)) => args.guests(),
             Command::Product(Compare(args)) => args.guests(),
+            Command::Product(Fleet(args)) => args.measure_boots.map(|_| [Architecture::Amd64].into()),
             Command::Product(Advise(args)) => args.verify.as_ref().map(|_| [Architecture::Amd64].into()),
             Command::Product(Run(args)) => args.guests(),
             Command::Product(Doctor) => Some(BTreeSet::new()),
@@ -161,7 +154,6 @@ impl Command {
             Command::Product(
                 Check(_)
                 | Explore(_)
-                | Fleet(_)
                 | Pin(_)
                 | Probe(_)
                 | Shell(_)
@@ -194,7 +186,7 @@ impl Command {
             Command::Product(Why(args)) => args.run(),
             Command::Product(Judge(args)) => args.run(),
             Command::Product(Submit { command }) => command.run(),
-            Command::Product(Fleet(args)) => args.run(),
+            Command::Product(Fleet(args)) => args.run().await,
             Command::Product(Probe(args)) => args.run().await,
             Command::Product(Repro(args)) => args.run().await,
             Command::Product(Shell(args)) => args.run().await,

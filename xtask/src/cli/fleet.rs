@@ -1,15 +1,19 @@
 //! `fleet`: many VMs and their nodes, in virtual time.
 
-use super::arguments::{Format, parse_shard};
+use super::arguments::{Format, SecretsArg, World, parse_shard};
 use super::exit::{Failure, Status, infra, usage};
 use super::output::{out, write_report};
-use crate::own::{OwnFleet, RESULTS};
+use super::session::run_watched;
+use crate::own::{BootWatch, OwnFleet, RESULTS};
+use crate::prepare::{GuestOptions, say};
+use crate::program;
 use crate::report::fleet_page;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use vmhealth_sim::fleet::Axis;
 
 /// Shown below the options.
@@ -17,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   fleet fleet.yaml
   fleet fleet.yaml --report fleet.html
   fleet fleet.yaml --seed 2 --format json
+  fleet fleet.yaml --measure-boots 10
   fleet fleet.yaml --sweep vmsPerNode=10..60:10 --sweep livenessProbe.initialDelaySeconds=60,120,180,240 --report fleet.html
   fleet fleet.yaml --shard 1/2 --out a; fleet fleet.yaml --shard 2/2 --out b; fleet fleet.yaml --merge a b --out all
 
@@ -45,6 +50,9 @@ pub(super) struct Fleet {
     /// Run the fleet again with each of these values of one number; twice: of each pair of two. Values: 5,10,20 or FROM..TO:STEP
     #[arg(long, value_name = "NUMBER=VALUES")]
     pub(super) sweep: Vec<Axis>,
+    /// First boot a real guest of each group so many times, each by itself, and take what is measured in place of the file's boots
+    #[arg(long, value_name = "BOOTS", value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with_all = ["shard", "merge"])]
+    pub(super) measure_boots: Option<u8>,
     /// A new folder for results.json and report.html; of a shard, for its results.json
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -57,15 +65,20 @@ pub(super) struct Fleet {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    #[command(flatten)]
+    secrets: SecretsArg,
 }
 
 impl Fleet {
-    pub(super) fn run(self) -> Result<Status, Failure> {
+    pub(super) async fn run(self) -> Result<Status, Failure> {
         let cpus = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.map_or_else(cpus, usize::from);
-        let own = OwnFleet { file: self.file, seed: self.seed, threads, sweep: self.sweep };
+        let mut own = OwnFleet { file: self.file, seed: self.seed, threads, sweep: self.sweep, boots: Vec::new() };
         // Before what may take hours.
         let out_folder = self.out.as_deref().map(NewFolder::make).transpose()?;
+        if let Some(boots) = self.measure_boots {
+            measure(&mut own, boots, self.secrets).await?;
+        }
         if let (Some(shard), Some(folder)) = (self.shard, &out_folder) {
             let part = own.shard(shard)?;
             return folder.write(&[(RESULTS, &json(&part)?)]).map(|()| Status::Passed);
@@ -83,6 +96,18 @@ impl Fleet {
         }
         Ok(if report.settles { Status::Passed } else { Status::Failed })
     }
+}
+
+/// Boots real guests, and lets the fleet have what was seen.
+async fn measure(own: &mut OwnFleet, boots: u8, secrets: SecretsArg) -> Result<(), Failure> {
+    let words = program::without_option(std::env::args().skip(1), "--measure-boots");
+    let again = program::command_line(words.iter().map(String::as_str));
+    let (cases, watch) = (own.boot_cases(boots, &again)?, Rc::new(BootWatch::default()));
+    let options = GuestOptions { cold: true, ..GuestOptions::default() };
+    let seen = watch.clone();
+    let results = run_watched(cases, World::Qemu, options, None, secrets, &mut None, |_| Some(seen)).await?;
+    own.take_boots(&watch, &results.scenarios)?.iter().for_each(|line| say(line));
+    Ok(())
 }
 
 fn json(report: &impl Serialize) -> Result<String, Failure> {
@@ -134,8 +159,11 @@ mod tests {
             shard,
             merge: Vec::new(),
             format: Format::Human,
+            measure_boots: None,
+            secrets: SecretsArg::default(),
         };
-        format!("{:?}", fleet.run().map(|_| ()))
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        format!("{:?}", runtime.block_on(fleet.run()).map(|_| ()))
     }
 
     /// A folder that is there already is noticed before the fleet is read, and one that was made for nothing goes again.

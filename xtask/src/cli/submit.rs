@@ -140,7 +140,7 @@ impl What {
     fn refuse_unknown(&self) -> Result<(), Failure> {
         if let Some(file) = &self.fleet {
             let sweep = self.sweep.iter().flat_map(|text| text.parse()).collect();
-            let own = OwnFleet { file: file.clone(), seed: self.seed, threads: 1, sweep };
+            let own = OwnFleet { file: file.clone(), seed: self.seed, threads: 1, sweep, boots: Vec::new() };
             say(&own.shared_out(self.shards)?);
             return Ok(());
         }

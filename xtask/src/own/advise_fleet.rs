@@ -38,7 +38,7 @@ impl InFleet {
     ) -> Result<InFleet, OwnError> {
         let invalid = |e: String| OwnError::Invalid(format!("{}: {e}", file.display()));
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let fleet = OwnFleet { file: file.to_owned(), seed: None, threads, sweep: Vec::new() };
+        let fleet = OwnFleet { file: file.to_owned(), seed: None, threads, sweep: Vec::new(), boots: Vec::new() };
         let (file, mut resolved) = fleet.read()?;
         let manifest_file = manifest.canonicalize().ok();
         let mut groups = Vec::new();

@@ -14,7 +14,7 @@ use crate::report::{FleetReport, SweepReport};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmhealth_images::digest;
-use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
+use vmhealth_sim::fleet::{Axis, BootSpec, FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
 use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
@@ -33,6 +33,8 @@ pub struct OwnFleet {
     pub threads: usize,
     /// One number or two that are swept.
     pub sweep: Vec<Axis>,
+    /// Of each group, in place of the file's; none: the file's.
+    pub boots: Vec<BootSpec>,
 }
 
 /// All that is run: the fleet as it is, then each cell of the sweep.
@@ -78,7 +80,7 @@ impl OwnFleet {
         file.spec.seed = self.seed.unwrap_or(file.spec.seed);
         let resolved: Result<Vec<Resolved>, OwnError> =
             file.spec.groups.iter().map(|group| resolve(&self.manifest(group), group)).collect();
-        Ok((file, resolved?))
+        Ok((self.with_boots(file), resolved?))
     }
 
     /// The file of a group's manifest.

@@ -109,7 +109,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("fleet.yaml"), FLEET).unwrap();
         std::fs::write(at("vm.yaml"), VM).unwrap();
-        let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 2, sweep: Vec::new() };
+        let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 2, sweep: Vec::new(), boots: Vec::new() };
         let parts: Vec<Value> =
             [1, 2].map(|k| serde_json::to_value(own.shard((k, 2)).unwrap()).unwrap()).into_iter().collect();
         let folders = [at("1"), at("2")];

@@ -2,6 +2,7 @@
 
 mod advise;
 mod advise_fleet;
+mod boots;
 mod error;
 mod explore;
 mod fault;
@@ -18,6 +19,7 @@ mod verify;
 mod why;
 
 pub use advise::OwnAdvise;
+pub use boots::BootWatch;
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault, USUAL_MOMENT};

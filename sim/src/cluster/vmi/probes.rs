@@ -11,7 +11,7 @@ impl Vmi {
     /// Takes a probe's answer.
     pub fn probe_answer(&mut self, now: Time, kind: ProbeKind, attempt: Attempt) {
         // Nobody is there any more who asked.
-        if self.without_power() {
+        if self.without_power() || self.pod.as_mut().is_some_and(|pod| pod.drops_answer(kind)) {
             return;
         }
         let ping = self.probe(kind).is_some_and(|p| p.handler == Handler::GuestAgentPing);

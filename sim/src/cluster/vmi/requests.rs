@@ -97,6 +97,21 @@ impl Vmi {
         Answer::Accepted
     }
 
+    /// The kubelet of its node starts anew. A pod that is being stopped has no probes any more that could begin again, and a kubelet
+    /// that does not reach the cluster learns of no pods.
+    pub fn kubelet_restarts(&mut self, now: Time, keeps_ready: bool, share: impl FnMut() -> f64) -> Answer {
+        let stopping = self.deleted != Deleted::Nothing || matches!(self.life, Life::Running { stop: Some(_), .. });
+        match &mut self.pod {
+            Some(pod) if !self.life.phase().is_final() && self.lost.is_none() => {
+                if !stopping {
+                    pod.kubelet_restarts(now, keeps_ready, share);
+                }
+                Answer::Accepted
+            }
+            _ => Answer::Refused,
+        }
+    }
+
     fn terminate_pod(&mut self, now: Time, deleted: Deleted) {
         let before = std::mem::replace(&mut self.deleted, deleted);
         // The node does not hear of it.

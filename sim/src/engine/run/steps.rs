@@ -79,6 +79,10 @@ impl Engine {
             UserRequest::Migrate { lasting } => self.migrate(lasting.0, false),
             UserRequest::DeletePod => on_vmi(&mut self.vmi, Vmi::delete_pod),
             UserRequest::ForceDeletePod => on_vmi(&mut self.vmi, |v, _| v.force_delete_pod()),
+            UserRequest::RestartKubelet { resets_ready } => {
+                let random = &mut self.random;
+                self.vmi.as_mut().map_or(Answer::Refused, |v| v.kubelet_restarts(now, !resets_ready, || random.f64()))
+            }
             UserRequest::DeleteVmi => on_vmi(&mut self.vmi, Vmi::delete),
             UserRequest::Delete => {
                 self.controller.delete();
