@@ -59,7 +59,7 @@ if (defined $cpu) {
     my $bits = '';
     vec($bits, fileno $through, 1) = 1;
     select($bits, undef, undef, 1) and lack("CPU $cpu still runs programs");
-    console("${says}the kernel loops on CPU $cpu of " . ($cpu + 1) . ', and lets no program run there');
+    console($says . "the kernel loops on CPU $cpu of " . ($cpu + 1) . ', and lets no program run there');
     waitpid $child, 0;
     exit;
 }

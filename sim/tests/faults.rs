@@ -220,7 +220,7 @@ fn what_comes_of_a_lock_up_of_the_last_cpu() {
         (1, locked, "", Some(one)),
         (1, panics, "", Some(one)),
         (2, locked, "", None),
-        (2, panics, "WATCHDOG none 34", None),
+        (2, panics, "WATCHDOG none 33", None),
     ] {
         let vm = || {
             let vm = fixture::vm().domain(&format!("cpu: {{cores: {cores}}}")).watchdog(WatchdogAction::None);

@@ -258,3 +258,20 @@ pub(super) fn script(fault: &Fault) -> Option<Breakage> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmhealth_sim::scenario::FaultKind;
+
+    #[test]
+    fn systemd_run_finds_nothing_to_put_in_a_units_script() {
+        for kind in FaultKind::ALL {
+            let fault: Fault = kind.example().parse().unwrap_or_else(|e| panic!("{kind}: {e}"));
+            if let Some(Breakage::Unit(text)) = script(&fault) {
+                let read: Vec<&str> = text.lines().filter(|line| line.contains("${")).collect();
+                assert!(read.is_empty(), "{kind}: {read:?}");
+            }
+        }
+    }
+}
