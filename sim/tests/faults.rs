@@ -230,7 +230,8 @@ fn what_comes_of_a_lock_up_of_the_last_cpu() {
         assert_eq!(said_by_qemu(&[fault], guest, vm()), expected, "{cores} {fault}");
         let steps = format!("{{after: liveness attempt 1, plus: 30s, fault: {fault}}}");
         let never = "{see: readiness result Failure, after: fault softLockup begun}, {see: liveness result Failure}";
-        let file = scenario().guest(guest).steps(&steps).expect("{see: fault softLockup confirmed, withinGuest: 0s..1m}");
+        let file =
+            scenario().guest(guest).steps(&steps).expect("{see: fault softLockup confirmed, withinGuest: 0s..1m}");
         let spec = file.never(never).observe("20s").build().spec;
         let (verdict, ..) = world::run(&vm().build(), &spec, Config::of(&spec, 1.0, true), Timings::default());
         assert_eq!(verdict, refused.map_or(Verdict::Pass, |why| Verdict::Fail(why.into())), "{cores} {fault}");
@@ -250,7 +251,11 @@ fn what_comes_of_boots_that_never_end() {
         ("{bootLoop: noService}", "", "RESET guest-reset 0"),
         ("{slowBoot: {by: 30s}}", "", "RESET guest-reset 0"),
     ] {
-        assert_eq!(said_by_qemu(&[fault, "guestReboot"], guest, fixture::vm().device(device)), expected, "{fault} {device}");
+        assert_eq!(
+            said_by_qemu(&[fault, "guestReboot"], guest, fixture::vm().device(device)),
+            expected,
+            "{fault} {device}"
+        );
     }
 }
 

@@ -189,10 +189,14 @@ fn is_plain(case: &Case) -> bool {
     let (spec, vmi) = (&case.scenario.spec, &case.manifest.vmi);
     let takes_over = spec.guest.watchdog_daemon.as_ref().is_some_and(|d| d.keepalive == Keepalive::Takeover);
     let by_user = spec.steps.iter().any(|step| step.user.is_some());
-    let spares_cpus =
-        |step: &Step| matches!(step.fault, Some(Fault::SoftLockup { cpus: LockedCpus::Last, .. }));
+    let spares_cpus = |step: &Step| matches!(step.fault, Some(Fault::SoftLockup { cpus: LockedCpus::Last, .. }));
     let usual = spec.guest.petting().is_none_or(|petting| petting.by == Petter::Daemon) && !spec.guest.no_agent;
-    usual && !spec.steps.iter().any(spares_cpus) && !takes_over && !by_user && !vmi.agent_probes_paused && spec.kubevirt_version == KubevirtVersion::default()
+    usual
+        && !spec.steps.iter().any(spares_cpus)
+        && !takes_over
+        && !by_user
+        && !vmi.agent_probes_paused
+        && spec.kubevirt_version == KubevirtVersion::default()
 }
 
 /// A cell's best proof: one that the detector sees it, before one that it never does.
