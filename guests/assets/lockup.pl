@@ -1,10 +1,8 @@
 # Keeps each CPU of this guest in its kernel, by a loop in a BPF program that runs where the kernel itself has forbidden all else:
 #   hang in the scheduler, which has interrupts off. It has no end.
 #   lock at the beginning of a system call, where only other programs are kept out, for so many seconds.
-#   lock-one the same of the last CPU only, and the others go on. It has the highest priority, so that the kernel takes every program
-#     that is not bound to this CPU to another, also one of real time, which would else wait where it ran last, or not, by chance.
-# What it does is said on the console first, but for the last, where somebody is left to say it afterwards. Arguments: which, how
-# long, and the words that begin a line on the console of what there is, and of what is lacking.
+# What it does is said on the console first: there is nobody left to say it afterwards. Arguments: which, how long, and the words
+# that begin a line on the console of what there is, and of what is lacking.
 use strict;
 use warnings;
 use POSIX ();
@@ -14,18 +12,13 @@ my $machine = (POSIX::uname)[4];
 $machine eq 'x86_64' or lack("its system calls are not known on $machine");
 my ($BPF, $CLOCK_GETTIME, $MONOTONIC) = (321, 228, 1);
 my ($PROG_LOAD, $RAW_TRACEPOINT_OPEN, $BTF_LOAD) = (5, 17, 18);
-my ($RAW_TRACEPOINT, $BPF_LOOP, $KTIME_GET_NS, $GET_CPU) = (17, 181, 5, 8);
-my ($SET_SCHEDULER, $SET_AFFINITY, $FIFO, $HIGHEST) = (144, 203, 1, 99);
+my ($RAW_TRACEPOINT, $BPF_LOOP, $KTIME_GET_NS) = (17, 181, 5);
 # A loop has at most so many rounds, so loops are in loops: 2 of them take days, 3 ages.
 my ($ROUNDS, $LOOPS) = (1 << 23, 3);
 
 my $name = $what eq 'hang' ? 'sched_switch' : 'sys_enter';
 my $end = $what eq 'hang' ? '' : pack 'q', now() + $seconds * 1e9;
-my $cpu = $what eq 'lock-one' ? last_cpu() : undef;
 my @functions = map { looping($_ < $LOOPS) } 0 .. $LOOPS;
-# Whoever runs on another CPU is let through.
-$functions[0] = insn(0x85, 0, 0, 0, $GET_CPU) . insn(0x15, 0, 0, 2, $cpu) . insn(0xb7, 0, 0, 0, 0) . insn(0x95, 0, 0, 0, 0)
-    . $functions[0] if defined $cpu;
 my ($code, @starts) = ('');
 for my $function (@functions) { push @starts, length($code) / 8; $code .= $function }
 
@@ -40,31 +33,9 @@ my $load = pack('LLQQLLQLL', $RAW_TRACEPOINT, length($code) / 8, at($code), at($
 $load .= "\0" x 16 . pack('LLLLQLL', 0, 0, $btf_fd, 8, at($infos), scalar @starts, 0);
 my $program = bpf($PROG_LOAD, $load);
 
-my $tracepoint = "$name\0";
-my $open = pack('QLL', at($tracepoint), $program, 0);
-if (defined $cpu) {
-    pipe my $through, my $came or lack("no pipe: $!");
-    my $child = fork // lack("no process: $!");
-    if (!$child) {
-        run_on($cpu);
-        syscall($SET_SCHEDULER, 0, $FIFO, pack 'l', $HIGHEST) < 0 and lack("no program can have the highest priority: $!");
-        bpf($RAW_TRACEPOINT_OPEN, $open);
-        # Here it loops, at the latest.
-        syswrite $came, 'x';
-        select undef, undef, undef, 0.01 while now() < unpack 'q', $end;
-        exit;
-    }
-    run_on(0);
-    close $came;
-    my $bits = '';
-    vec($bits, fileno $through, 1) = 1;
-    select($bits, undef, undef, 1) and lack("CPU $cpu still runs programs");
-    console($says . "the kernel loops on CPU $cpu of " . ($cpu + 1) . ', and lets no program run there');
-    waitpid $child, 0;
-    exit;
-}
 console($says . 'its kernel loops ' . ($what eq 'hang' ? 'with interrupts off' : 'and lets no program run'));
-my $fd = bpf($RAW_TRACEPOINT_OPEN, $open);
+my $tracepoint = "$name\0";
+my $fd = bpf($RAW_TRACEPOINT_OPEN, pack('QLL', at($tracepoint), $program, 0));
 # Here it loops, at the latest; without the descriptor the loop would be no more.
 select undef, undef, undef, 0.01 while $what eq 'hang' || now() < unpack 'q', $end;
 
@@ -90,18 +61,6 @@ sub bpf {
     my $found = syscall $BPF, $command, $attributes, length $attributes;
     lack("bpf($command): $!" . join ' ', '', grep { length } split /[\n\0]+/, $log // '') if $found < 0;
     return $found;
-}
-
-sub last_cpu {
-    open my $online, '<', '/sys/devices/system/cpu/online' or lack("the CPUs are not known: $!");
-    my ($last) = <$online> =~ /(\d+)$/;
-    $last or lack('it has one CPU only');
-    return $last;
-}
-
-sub run_on {
-    my $mask = pack 'Q', 1 << $_[0];
-    syscall($SET_AFFINITY, 0, 8, $mask) < 0 and lack("no program can be kept on CPU $_[0]: $!");
 }
 
 sub now {

@@ -15,7 +15,7 @@ use qapi::{qga, qmp};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
-use vmhealth_sim::scenario::{Fault, LockedCpus, NodeLoss, OomVictim};
+use vmhealth_sim::scenario::{Fault, NodeLoss, OomVictim};
 
 /// A fault that was seen to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +92,7 @@ pub async fn inject(live: &Live, step: usize, fault: &Fault, guest_scale: f64) -
         Fault::Nmi { panics } => nmi(live, fault, *panics, deadline).await?,
         Fault::FsFreeze { lasting } => freeze(live, lasting.0, deadline).await?,
         Fault::KernelHang => kernel_hang(live, fault, deadline).await?,
-        // Of one of several CPUs the others tell, as of a fault like others.
-        Fault::SoftLockup { cpus: LockedCpus::All, .. } => soft_lockup(live, fault, deadline).await?,
+        Fault::SoftLockup { .. } => soft_lockup(live, fault, deadline).await?,
         within => match live.os.break_within(within) {
             Some(Breakage::Script(script)) => shell(live, &script, deadline).await?,
             Some(Breakage::Unit(script)) => unit(live, &script, deadline).await?,

@@ -168,8 +168,8 @@ faults! {
     } = "forkBomb", TakesAWhile, Nothing, "{forkBomb: {for: 15s}}, or with limit: slice beside for";
     /// The kernel of each vCPU loops with interrupts off: nothing in the guest runs again, and it says nothing of it.
     KernelHang = "kernelHang", TakesAWhile, Nothing, "kernelHang";
-    /// The kernel of each vCPU, or of the last one, loops for the given span, and takes interrupts all the while: no program runs
-    /// there. Its own detector says so after 20 to 24 s.
+    /// The kernel of each vCPU loops for the given span, and takes interrupts all the while: no program runs. Its own detector says
+    /// so after 20 to 24 s.
     SoftLockup {
         /// How long it loops.
         #[serde(rename = "for")]
@@ -177,11 +177,7 @@ faults! {
         /// The guest's `kernel.softlockup_panic`, which is set first: the detector panics.
         #[serde(rename = "softlockupPanic", default)]
         panics: bool,
-        /// Of which vCPUs; absent: of all. Of the last one: programs that are not bound to it go on elsewhere.
-        #[serde(default)]
-        cpus: LockedCpus,
-    } = "softLockup", TakesAWhile, Nothing,
-        "{softLockup: {for: 15s}}, or with softlockupPanic: true or cpus: last beside for";
+    } = "softLockup", TakesAWhile, Nothing, "{softLockup: {for: 15s}}, or with softlockupPanic: true beside for";
     /// A program waits for the given span in the kernel, where nobody can kill it (state D). The kernel's own detector says so when
     /// it has waited for `hung_task_timeout_secs`.
     HungTask {
@@ -349,8 +345,7 @@ impl Fault {
     /// Whether nothing pets the watchdog any more, at least for a while.
     pub fn stops_pets(&self) -> bool {
         let of_daemon = match self {
-            Fault::KillWatchdog | Fault::StopWatchdog | Fault::CpuHog { .. } => true,
-            Fault::SoftLockup { cpus, .. } => *cpus == LockedCpus::All,
+            Fault::KillWatchdog | Fault::StopWatchdog | Fault::CpuHog { .. } | Fault::SoftLockup { .. } => true,
             Fault::OomKill { of } => *of == OomVictim::Watchdog,
             _ => false,
         };

@@ -12,7 +12,7 @@ use vmhealth_sim::cluster::{DomainEvent, KubevirtVersion};
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::kubelet::{ProbeKind, ProbeResult};
 use vmhealth_sim::manifest::{Handler, Petter, PodProbe, Probe};
-use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, LockedCpus, OomVictim, PidsLimit, Step};
+use vmhealth_sim::scenario::{Fault, FaultKind, Health, Keepalive, OomVictim, PidsLimit};
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::{Entry, Event, Phase, Trace};
 use vmhealth_sim::world::{self, Timings};
@@ -31,8 +31,7 @@ Not here: `killQemu`, `killLauncher`, `guestPoweroff` and `powerButton`, whose e
 `unit: stop` does is seen as `health: stop`, and `unit: freeze` as `health: hang`. Nor `slowBoot`, `bootLoop` and `longReboot`: they break no guest that runs, and whoever
 looks at the next boot sees it as long as it takes (the scenarios `slow-boot`, `boot-loop` and `long-reboot` say what comes of that).
 
-A soft lockup lasts as long as it is told to, and is seen by its panic only with `kernel.softlockup_panic`; one of the last CPU only (`cpus: last`) is not in the table:
-the other CPUs go on, and but for that panic nobody sees it (the scenarios `soft-lockup-last-cpu`). A hung task without `kernel.hung_task_panic` is seen by
+A soft lockup lasts as long as it is told to, and is seen by its panic only with `kernel.softlockup_panic`; a hung task without `kernel.hung_task_panic` is seen by
 nobody but whoever reads the console.
 
 The watchdog is one of 10 s that Debian's daemon pets each second. One that systemd pets fires half of its time to all of it after the fault, and there is no daemon to
@@ -184,19 +183,13 @@ fn cells(case: &Case, fault: &Fault, trace: &Trace, end: Time) -> Vec<(String, S
 }
 
 /// Nothing but its fault decides what comes of it: no user, no older release, nobody who takes over or pets in the daemon's place, and
-/// an agent; and no CPU that is spared.
+/// an agent.
 fn is_plain(case: &Case) -> bool {
     let (spec, vmi) = (&case.scenario.spec, &case.manifest.vmi);
     let takes_over = spec.guest.watchdog_daemon.as_ref().is_some_and(|d| d.keepalive == Keepalive::Takeover);
     let by_user = spec.steps.iter().any(|step| step.user.is_some());
-    let spares_cpus = |step: &Step| matches!(step.fault, Some(Fault::SoftLockup { cpus: LockedCpus::Last, .. }));
     let usual = spec.guest.petting().is_none_or(|petting| petting.by == Petter::Daemon) && !spec.guest.no_agent;
-    usual
-        && !spec.steps.iter().any(spares_cpus)
-        && !takes_over
-        && !by_user
-        && !vmi.agent_probes_paused
-        && spec.kubevirt_version == KubevirtVersion::default()
+    usual && !takes_over && !by_user && !vmi.agent_probes_paused && spec.kubevirt_version == KubevirtVersion::default()
 }
 
 /// A cell's best proof: one that the detector sees it, before one that it never does.

@@ -30,17 +30,6 @@ pub enum Direction {
     Out,
 }
 
-/// Which vCPUs let no program run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum LockedCpus {
-    /// Each.
-    #[default]
-    All,
-    /// The last one of two or more: the others go on.
-    Last,
-}
-
 /// How a node is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

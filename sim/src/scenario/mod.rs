@@ -14,8 +14,8 @@ mod user;
 mod window;
 
 pub use crate::fault::{
-    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LockedCpus, LongReboot, NodeLoss,
-    OomVictim, PidsLimit, UnitFault, UnitName,
+    BootLoop, ClockJump, Direction, DiskError, Fault, FaultKind, HEALTH_UNIT, Health, LongReboot, NodeLoss, OomVictim,
+    PidsLimit, UnitFault, UnitName,
 };
 pub use crate::time::Span;
 pub use alive::Alive;

@@ -5,7 +5,7 @@
 use super::{InGuest, Kernel, Model, WatchdogHolder};
 use crate::cluster::DomainEvent;
 use crate::engine::VmiInput;
-use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, LockedCpus, OomVictim, PidsLimit, UnitFault};
+use crate::fault::{Fault, FaultKind, HEALTH_UNIT, Health, OomVictim, PidsLimit, UnitFault};
 use crate::time::{Span, Time};
 use crate::trace::PanicAction;
 use std::time::Duration;
@@ -27,10 +27,8 @@ impl Model {
                     guest.kernel = Kernel::Panicked;
                 }
             }
-            Fault::SoftLockup { lasting, panics, cpus } => {
-                if *cpus == LockedCpus::All {
-                    self.broken_for(now, vmi, fault.kind(), *lasting);
-                }
+            Fault::SoftLockup { lasting, panics } => {
+                self.broken_for(now, vmi, fault.kind(), *lasting);
                 if *panics && lasting.0 > t.soft_lockup {
                     self.later(now, t.soft_lockup, vmi, InGuest::Panic);
                 }

@@ -4,7 +4,7 @@
 
 use super::Model;
 use crate::cluster::{DomainEvent, Exit};
-use crate::fault::{DiskError, Fault, LockedCpus, NodeLoss};
+use crate::fault::{DiskError, Fault, NodeLoss};
 use crate::time::Time;
 
 impl Model {
@@ -46,11 +46,8 @@ impl Model {
         }
     }
 
-    /// Why it cannot be broken, as on QEMU: the disk takes one fault at a time, and the last CPU is one of several.
+    /// Why it cannot be broken, as on QEMU: the disk takes one fault at a time.
     pub(super) fn refused(&self, vmi: u32, fault: &Fault) -> Option<&'static str> {
-        if matches!(fault, Fault::SoftLockup { cpus: LockedCpus::Last, .. }) && self.vmi.vcpus.unwrap_or(1) < 2 {
-            return Some("it has one CPU only");
-        }
         let fails = matches!(fault, Fault::IoError { .. }) && self.guests.get(&vmi)?.io_error.is_some();
         fails.then_some("the guest's writes fail already")
     }
