@@ -16,8 +16,8 @@ use std::time::Duration;
 /// How long things take in the guest; measured on Debian under TCG, rounded. No outcome may depend on them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timings {
-    /// From power-on to systemd having opened the watchdog, when its files were there before: not measured, but after the driver, which
-    /// udev loads, and before the services.
+    /// From power-on to systemd having opened the watchdog, when its files were there before: 3.0 to 4.0 s in 8 runs,
+    /// of boots whose agent came after 4.7 to 5.3 s.
     pub watchdog: Duration,
     /// From power-on to the first of its services, before which a boot loop's kernel panics.
     pub basic: Duration,
