@@ -53,7 +53,8 @@ impl Allowance {
     /// Why it allows nothing in front of a list that is read item by item.
     pub(super) fn of_a_long_list(self) -> YamlError {
         let code = self.rule.code;
-        let message = format!("this list is too long for one comment to allow {code} in all of it: write it into the items");
+        let message =
+            format!("this list is too long for one comment to allow {code} in all of it: write it into the items");
         YamlError { pos: self.at, message }
     }
 
@@ -158,7 +159,9 @@ fn meaning(words: &str) -> Result<(&'static Rule, String), String> {
     }
     let reason = rest.trim().strip_prefix("because").filter(|r| r.is_empty() || r.starts_with([' ', '\t']));
     match reason.map(str::trim) {
-        Some("") | None => Err(format!("{code} is allowed without a reason: write # vmhealth: allow {code} because REASON")),
+        Some("") | None => {
+            Err(format!("{code} is allowed without a reason: write # vmhealth: allow {code} because REASON"))
+        }
         Some(reason) => Ok((rule, reason.to_owned())),
     }
 }

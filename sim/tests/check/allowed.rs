@@ -23,7 +23,8 @@ const HANG: &str = "# vmhealth: allow tcp-probe-outlives-a-hang because somebody
 
 /// Of the rows' findings: those that the text has without any comment and no row is about.
 fn shown(checks: &Checks) -> (Vec<String>, Vec<String>, Vec<String>) {
-    let about = ["running-is-deprecated", "tcp-probe-outlives-a-hang", "duplicate-key", "same-name-twice", "allows-nothing"];
+    let about =
+        ["running-is-deprecated", "tcp-probe-outlives-a-hang", "duplicate-key", "same-name-twice", "allows-nothing"];
     let manifests = || checks.manifests.iter();
     let found = manifests().flat_map(|m| &m.findings).filter(|f| about.contains(&f.rule.code));
     let mut found: Vec<_> = found.map(|f| (f.pos.line, f.rule.code)).collect();
@@ -38,7 +39,12 @@ fn shown(checks: &Checks) -> (Vec<String>, Vec<String>, Vec<String>) {
 }
 
 /// What is changed in the text, what is found then, what is allowed, and what is wrong with a comment.
-type Row = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+type Row = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 const ROWS: &[Row] = &[
     (&[], BOTH, &[], &[]),
@@ -51,14 +57,20 @@ const ROWS: &[Row] = &[
     ),
     // On the line before, with others and blank lines between.
     (
-        &[("      livenessProbe", "      # vmhealth: allow tcp-probe-outlives-a-hang because x\n\n      # why\n      livenessProbe")],
+        &[(
+            "      livenessProbe",
+            "      # vmhealth: allow tcp-probe-outlives-a-hang because x\n\n      # why\n      livenessProbe",
+        )],
         &[RUNNING],
         &["11 tcp-probe-outlives-a-hang (8): x"],
         &[],
     ),
     // At the top: the whole document.
     (
-        &[("apiVersion", "# vmhealth: allow tcp-probe-outlives-a-hang because x\n#vmhealth: allow running-is-deprecated because  y \napiVersion")],
+        &[(
+            "apiVersion",
+            "# vmhealth: allow tcp-probe-outlives-a-hang because x\n#vmhealth: allow running-is-deprecated because  y \napiVersion",
+        )],
         &[],
         &["7 running-is-deprecated (2): y", "10 tcp-probe-outlives-a-hang (1): x"],
         &[],
@@ -81,13 +93,17 @@ const ROWS: &[Row] = &[
         &[("running: true", "running: true # vmhealth: allow running-is-deprecated")],
         BOTH,
         &[],
-        &["5:17: running-is-deprecated is allowed without a reason: write # vmhealth: allow running-is-deprecated because REASON"],
+        &[
+            "5:17: running-is-deprecated is allowed without a reason: write # vmhealth: allow running-is-deprecated because REASON",
+        ],
     ),
     (
         &[("running: true", "running: true # vmhealth: allow running-is-deprecated because ")],
         BOTH,
         &[],
-        &["5:17: running-is-deprecated is allowed without a reason: write # vmhealth: allow running-is-deprecated because REASON"],
+        &[
+            "5:17: running-is-deprecated is allowed without a reason: write # vmhealth: allow running-is-deprecated because REASON",
+        ],
     ),
     (
         &[("running: true", "running: true # vmhealth: alow running-is-deprecated because x")],
@@ -106,29 +122,34 @@ const ROWS: &[Row] = &[
         &[("running: true", "running: true # vmhealth: allow bad-run-strategy because x")],
         BOTH,
         &[],
-        &["5:17: bad-run-strategy cannot be allowed: the cluster refuses it (vm-webhook), whatever a comment says; mend the manifest and remove the comment"],
+        &[
+            "5:17: bad-run-strategy cannot be allowed: the cluster refuses it (vm-webhook), whatever a comment says; mend the manifest and remove the comment",
+        ],
     ),
     (
         &[("running: true", "running: true # vmhealth: allow unknown-field because x")],
         BOTH,
         &[],
-        &["5:17: unknown-field cannot be allowed: kubectl refuses it (client-decode), whatever a comment says; mend the manifest and remove the comment"],
+        &[
+            "5:17: unknown-field cannot be allowed: kubectl refuses it (client-decode), whatever a comment says; mend the manifest and remove the comment",
+        ],
     ),
     // A text is no comment: in quotes, and in a block, whose sign may have a comment behind it.
+    (&[("{name: vm}", "{name: vm, annotations: {a: 'b # vmhealth: allow x'}}")], BOTH, &[], &[]),
     (
-        &[("{name: vm}", "{name: vm, annotations: {a: 'b # vmhealth: allow x'}}")],
-        BOTH,
-        &[],
-        &[],
-    ),
-    (
-        &[("metadata: {name: vm}", "metadata:\n  name: vm\n  annotations:\n    a: |\n      # vmhealth: allow x\n      b\n    # vmhealth: bad")],
+        &[(
+            "metadata: {name: vm}",
+            "metadata:\n  name: vm\n  annotations:\n    a: |\n      # vmhealth: allow x\n      b\n    # vmhealth: bad",
+        )],
         &["11 running-is-deprecated", "14 tcp-probe-outlives-a-hang"],
         &[],
         &["9:5: not understood: write # vmhealth: allow CODE because REASON"],
     ),
     (
-        &[("metadata: {name: vm}", "metadata:\n  name: vm\n  annotations:\n    a: > # vmhealth: bad\n      # vmhealth: allow x\n      b")],
+        &[(
+            "metadata: {name: vm}",
+            "metadata:\n  name: vm\n  annotations:\n    a: > # vmhealth: bad\n      # vmhealth: allow x\n      b",
+        )],
         &["10 running-is-deprecated", "13 tcp-probe-outlives-a-hang"],
         &[],
         &["6:10: not understood: write # vmhealth: allow CODE because REASON"],
@@ -159,7 +180,10 @@ fn a_verdict_without_what_is_allowed() {
     for (text, verdict) in [
         (twice.clone(), Verdict::AcceptedButBroken),
         (format!("{comment}{twice}"), Verdict::Accepted),
-        (format!("{comment}{}", twice.replace("running: true\n  template", "running: true\n  templat")), Verdict::Refused),
+        (
+            format!("{comment}{}", twice.replace("running: true\n  template", "running: true\n  templat")),
+            Verdict::Refused,
+        ),
     ] {
         let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
         assert_eq!(checks.manifests[0].verdict, verdict, "{text}");
@@ -171,14 +195,40 @@ fn a_verdict_without_what_is_allowed() {
 fn several_documents_and_files() {
     let two = |first: &str, second: &str| format!("{first}{VM}---\n{second}{}", VM.replace("name: vm", "name: other"));
     for (text, found, allowed) in [
-        (two(HANG, "").replacen("apiV", "\napiV", 1), vec!["6 running-is-deprecated", "19 running-is-deprecated", "22 tcp-probe-outlives-a-hang"], 1),
-        (two("", &format!("{HANG}\n")), vec!["5 running-is-deprecated", "8 tcp-probe-outlives-a-hang", "19 running-is-deprecated"], 1),
+        (
+            two(HANG, "").replacen("apiV", "\napiV", 1),
+            vec!["6 running-is-deprecated", "19 running-is-deprecated", "22 tcp-probe-outlives-a-hang"],
+            1,
+        ),
+        (
+            two("", &format!("{HANG}\n")),
+            vec!["5 running-is-deprecated", "8 tcp-probe-outlives-a-hang", "19 running-is-deprecated"],
+            1,
+        ),
         // Behind the last line of a document it is that one's, and there is nothing to allow.
-        (two("", "").replace("---", &format!("{HANG}\n---")), vec!["5 running-is-deprecated", "8 tcp-probe-outlives-a-hang", "13 allows-nothing", "19 running-is-deprecated", "22 tcp-probe-outlives-a-hang"], 0),
+        (
+            two("", "").replace("---", &format!("{HANG}\n---")),
+            vec![
+                "5 running-is-deprecated",
+                "8 tcp-probe-outlives-a-hang",
+                "13 allows-nothing",
+                "19 running-is-deprecated",
+                "22 tcp-probe-outlives-a-hang",
+            ],
+            0,
+        ),
         // A broken document hides no other.
         (format!("a: [\n---\n{HANG}\n{VM}"), vec!["8 running-is-deprecated"], 1),
         (format!("kind: ConfigMap\n---\n{HANG}\n---\n"), vec![], 0),
-        (format!("{HANG}\nkind: List\nitems:\n- {}- {}", VM.replace('\n', "\n  ").trim_end_matches(' '), VM.replace('\n', "\n  ").trim_end_matches(' ').replace("name: vm", "name: other")), vec!["8 running-is-deprecated", "20 running-is-deprecated"], 2),
+        (
+            format!(
+                "{HANG}\nkind: List\nitems:\n- {}- {}",
+                VM.replace('\n', "\n  ").trim_end_matches(' '),
+                VM.replace('\n', "\n  ").trim_end_matches(' ').replace("name: vm", "name: other")
+            ),
+            vec!["8 running-is-deprecated", "20 running-is-deprecated"],
+            2,
+        ),
     ] {
         let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
         let (shown, allowed_here, _) = shown(&checks);

@@ -49,7 +49,8 @@ impl Parts {
             findings,
             ..Part::default()
         };
-        let allowed = |a: &Allowed| format!("{} in line {} is allowed: {}", a.finding.rule.code, a.finding.pos.line, a.reason);
+        let allowed =
+            |a: &Allowed| format!("{} in line {} is allowed: {}", a.finding.rule.code, a.finding.pos.line, a.reason);
         part.lines.extend(checked.allowed.iter().take(room).map(allowed));
         if let Some((vm, basis)) = table {
             let list =
