@@ -257,3 +257,110 @@ fn sarif(log: &Value) {
     assert_eq!(invocation["executionSuccessful"], false);
     assert!(is_text(&invocation["toolExecutionNotifications"][0]["message"]), "{invocation}");
 }
+
+/// `running` is deprecated in both; in the second a comment allows it.
+const DEPRECATED: &str = "\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: NAME}
+spec:
+  running: true
+  template: {spec: {domain: {memory: {guest: 1Gi}, devices: {}}}}
+";
+
+/// A comment in the manifest allows a finding: every format says so, with the reason, and `--deny` takes no notice of it.
+#[test]
+fn what_a_comment_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let reason = "our GitOps writes <it>";
+    let comment = format!("running: true # vmhealth: allow running-is-deprecated because {reason}");
+    let allowed = DEPRECATED.replace("NAME", "b").replace("running: true", &comment);
+    std::fs::write(folder.path().join("a.yaml"), DEPRECATED.replace("NAME", "a")).unwrap();
+    std::fs::write(folder.path().join("b.yaml"), &allowed).unwrap();
+    std::fs::write(folder.path().join("fine.yaml"), FINE).unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), allowed.replace("because", "")).unwrap();
+    let run = |arguments: &[&str], status| check(folder.path(), arguments, status).0;
+    let denied = ["--deny", "running-is-deprecated"];
+
+    run(&[&denied[..], &["a.yaml"]].concat(), 1);
+    let human = run(&[&denied[..], &["b.yaml"]].concat(), 0);
+    assert!(human.ends_with("b.yaml: b: accepted (1 allowed by comments)\n"), "{human}");
+    let verbose = run(&["-v", "b.yaml"], 0);
+    assert!(verbose.contains(&format!("b.yaml:5: running-is-deprecated is allowed (line 5): {reason}\n")), "{verbose}");
+    assert_eq!(run(&["--format", "github", "b.yaml"], 0), "");
+    let summary = run(&["--format", "summary", "a.yaml", "b.yaml"], 0);
+    assert!(summary.ends_with("0 refused; 1 findings allowed by comments\n"), "{summary}");
+
+    let json: Value = serde_json::from_str(&run(&["--format", "json", "b.yaml"], 0)).unwrap();
+    let (found, allowed) = (&json["manifests"][0]["findings"], &json["manifests"][0]["allowed"][0]);
+    assert_eq!((found, &allowed["code"]), (&Value::Array(Vec::new()), &"running-is-deprecated".into()));
+    assert_eq!((&allowed["reason"], &allowed["comment_line"]), (&reason.into(), &5.into()));
+
+    let sarif: Value = serde_json::from_str(&run(&["--format", "sarif", "a.yaml", "b.yaml"], 0)).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(results[0]["suppressions"].is_null(), "{}", results[0]);
+    let suppression = &results[1]["suppressions"][0];
+    assert_eq!((&suppression["kind"], &suppression["justification"]), (&"inSource".into(), &reason.into()));
+
+    // What is wrong with a comment is wrong with the text, whatever the VM is.
+    let (_, err) = check(folder.path(), &["bad.yaml"], 2);
+    assert!(err.contains("bad.yaml:5:17: running-is-deprecated is allowed without a reason: write #"), "{err}");
+}
+
+/// A suite for each file, a case for each kind of finding.
+#[test]
+fn junit() {
+    let folder = tempfile::tempdir().unwrap();
+    let comment = "# vmhealth: allow running-is-deprecated because so\n";
+    let twice = DEPRECATED.replace("NAME", "a") + "---\n" + &DEPRECATED.replace("NAME", "b");
+    std::fs::write(folder.path().join("a.yaml"), &twice).unwrap();
+    std::fs::write(folder.path().join("b.yaml"), format!("{comment}{}", DEPRECATED.replace("NAME", "b"))).unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), FINE.replace("Always", "Never")).unwrap();
+    std::fs::write(folder.path().join("broken.yaml"), "a: [\n").unwrap();
+    std::fs::write(folder.path().join("fine.yaml"), FINE.replace("fine", "other")).unwrap();
+    for (arguments, status, expected) in [
+        (vec!["fine.yaml"], 0, "fine.yaml: nothing-found passed"),
+        (vec!["a.yaml"], 0, "a.yaml: running-is-deprecated:5 passed [5:12: a: ] [12:12: b: ]"),
+        (vec!["a.yaml", "--deny", "notes"], 1, "a.yaml: running-is-deprecated:5 failure [5:12: a: ] [12:12: b: ]"),
+        (vec!["b.yaml", "--deny", "notes"], 0, "b.yaml: running-is-deprecated:6 skipped [6:12: b: ]"),
+        (vec!["bad.yaml"], 1, "bad.yaml: bad-run-strategy:4 failure [4:21: fine: ]"),
+        (
+            vec!["broken.yaml", "fine.yaml"],
+            2,
+            "broken.yaml: not-checked:1 error [1:4: ]; fine.yaml: nothing-found passed",
+        ),
+    ] {
+        let (out, _) = check(folder.path(), &[&["--format", "junit"], &arguments[..]].concat(), status);
+        assert_eq!(cases(&out), expected, "{arguments:?}\n{out}");
+    }
+}
+
+/// Each case of a JUnit report with its line and outcome, and the places in its lines.
+fn cases(xml: &str) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let attribute = |line: &str, name: &str| {
+        let behind = line.split_once(&format!(" {name}=\"")).map(|(_, behind)| behind);
+        behind.and_then(|b| b.split_once('"')).map(|(value, _)| value.to_owned())
+    };
+    for line in xml.lines().map(str::trim) {
+        if line.starts_with("<testcase") {
+            let place = attribute(line, "line").map(|n| format!(":{n}")).unwrap_or_default();
+            let (file, name) = (attribute(line, "file").unwrap(), attribute(line, "name").unwrap());
+            told.push(format!("{file}: {name}{place} passed"));
+        }
+        let outcome = ["failure", "error", "skipped"].into_iter().find(|word| line.starts_with(&format!("<{word}")));
+        if let (Some(outcome), Some(case)) = (outcome, told.last_mut()) {
+            *case = case.replace("passed", outcome);
+        }
+        // Of each place `line:column: name: `, without what is found there.
+        let text = line.rsplit_once('>').map_or(line, |(head, tail)| if tail.is_empty() { head } else { tail });
+        let text = text.rsplit_once('>').map_or(text, |(_, text)| text);
+        let place: Vec<&str> = text.splitn(4, ": ").collect();
+        let is_place = place[0].split(':').count() == 2 && place[0].bytes().all(|b| b == b':' || b.is_ascii_digit());
+        if let (true, Some(case)) = (is_place && place.len() > 1, told.last_mut()) {
+            let name = if place.len() > 2 { format!("{}: ", place[1]) } else { String::new() };
+            *case += &format!(" [{}: {name}]", place[0]);
+        }
+    }
+    told.join("; ")
+}

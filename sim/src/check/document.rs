@@ -1,5 +1,6 @@
 //! From a text to its manifests: several documents, lists, OpenShift Templates.
 
+use super::allow::{self, Allowance, Allowed};
 use super::beside::{Beside, Matcher, Remembered};
 use super::context::{Brought, CheckContext};
 use super::excuse::TextAround;
@@ -31,6 +32,30 @@ pub struct Checks {
     pub skipped: Vec<Skipped>,
     /// Its documents that are not YAML, and its manifests of which placeholders keep the verdict open.
     pub unjudged: Vec<YamlError>,
+    /// The comments that allow some of what is found.
+    pub allowances: Vec<Allowance>,
+}
+
+impl Checks {
+    /// Takes out what comments allow, and names the comments that allow nothing. Whatever is found must have been said before.
+    pub(super) fn settle(&mut self) {
+        if self.allowances.is_empty() {
+            return;
+        }
+        for checked in &mut self.manifests {
+            checked.allowed.extend(allow::take_allowed(&mut checked.findings, &mut self.allowances));
+            checked.verdict = verdict(&checked.findings);
+        }
+        for allowance in std::mem::take(&mut self.allowances) {
+            // Of several objects in a list it is the one in whose lines the comment is.
+            let unused = self.manifests.iter_mut().filter_map(|m| Some((allowance.unused(m.pos)?, m)));
+            let of_the_next = |(unused, m): &(Finding, &mut Checked)| m.pos.line <= unused.pos.line;
+            let (before, behind): (Vec<_>, Vec<_>) = unused.partition(of_the_next);
+            if let Some((unused, checked)) = before.into_iter().next_back().or(behind.into_iter().next()) {
+                checked.findings.push(unused);
+            }
+        }
+    }
 }
 
 /// An object of another kind.
@@ -61,6 +86,8 @@ pub struct Checked {
     pub created: bool,
     /// What was found, in the order of the layers.
     pub findings: Vec<Finding>,
+    /// What was found, too, and a comment allows.
+    pub allowed: Vec<Allowed>,
     /// Fields that vmhealth ignores: path and position.
     pub ignored: Vec<(String, Pos)>,
     /// As the rest of vmhealth understands it; `None` if it cannot run.
@@ -84,6 +111,9 @@ pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembere
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
+    let (allowances, wrong) = allow::read(text, &documents);
+    checks.allowances = allowances;
+    checks.unjudged.extend(wrong);
     Ok(checks)
 }
 
@@ -295,6 +325,7 @@ fn concluded(object: Cursor<'_>, kind: Kind, findings: Findings<'_>) -> Checked 
         verdict: verdict(&findings),
         created: !findings.iter().any(|f| f.layer.prevents_creation(kind)),
         findings,
+        allowed: Vec::new(),
         ignored: Vec::new(),
         vm: None,
     }

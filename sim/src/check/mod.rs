@@ -6,6 +6,7 @@
 //! anything: it must not know the engine.
 
 mod address;
+mod allow;
 mod beside;
 mod context;
 mod document;
@@ -30,6 +31,7 @@ mod selectors;
 mod template;
 mod unrendered;
 
+pub use allow::{Allowance, Allowed};
 pub use beside::Remembered;
 pub use document::{Checked, Checks, Skipped};
 pub use kind::Kind;

@@ -1,5 +1,6 @@
 //! A whole text, and a piece of a long one, checked by itself: what `check` says of it, with its places in the whole text.
 
+use super::allow::{self, Allowance};
 use super::beside::Remembered;
 use super::document::{Checks, check_beside};
 use super::options::Options;
@@ -20,18 +21,20 @@ pub fn check_piece(piece: &Piece<'_>, options: &Options, remembered: &Remembered
     match piece.kind {
         PieceKind::Document => check_beside(&piece.text, options, remembered),
         PieceKind::Item => check_beside(&without_managed_fields(&piece.text), options, remembered),
-        PieceKind::List => is_a_list(&piece.text).map(|()| Checks::default()),
+        PieceKind::List => of_a_list(&piece.text),
     }
     .map(|checks| in_the_text(checks, piece.first))
     .map_err(moved)
 }
 
 /// Only of a list do the items count.
-fn is_a_list(text: &str) -> Result<(), YamlError> {
+fn of_a_list(text: &str) -> Result<Checks, YamlError> {
     let documents = yaml::documents(text)?;
     let kind = documents.iter().map(|node| node.text_at("kind")).find(|kind| !kind.is_empty());
     if kind.is_some_and(|kind| kind.ends_with("List")) {
-        return Ok(());
+        let (allowances, mut unjudged) = allow::read(text, &documents);
+        unjudged.extend(allowances.into_iter().map(Allowance::of_a_long_list));
+        return Ok(Checks { unjudged, ..Checks::default() });
     }
     let message = "its items were checked, but it is no list: write kind: List";
     Err(YamlError { pos: Pos { line: 1, column: 1 }, message: message.into() })
@@ -88,6 +91,7 @@ fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
         }
     }
     checks.unjudged.iter_mut().for_each(|error| error.pos = error.pos.after(first));
+    checks.allowances = checks.allowances.into_iter().map(|allowance| allowance.after(first)).collect();
     checks.skipped.iter_mut().for_each(|skipped| skipped.pos = skipped.pos.after(first));
     checks
 }

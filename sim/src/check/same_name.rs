@@ -23,7 +23,8 @@ pub struct Names {
 }
 
 impl Names {
-    /// Says of each manifest of a text, which is called `file`, that has the name of one before it that it does.
+    /// Says of each manifest of a text, which is called `file`, that has the name of one before it that it does. Nothing is found
+    /// after that: what comments allow is taken out then.
     pub fn compare(&mut self, file: &str, checks: &mut Checks) {
         if *self.file != *file {
             self.file = file.into();
@@ -66,5 +67,6 @@ impl Names {
                 help: "give it another name or another namespace, or remove one of them".into(),
             });
         }
+        checks.settle();
     }
 }

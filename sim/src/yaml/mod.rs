@@ -19,4 +19,5 @@ pub(crate) use pieces::json_list_at;
 pub use pieces::{PIECE_LIMIT, Piece, PieceKind, Pieces};
 pub use problem::{Problem, Problems, Severity};
 pub use record::Record;
+pub(crate) use salvage::documents_of;
 pub use salvage::{Broken, salvage};

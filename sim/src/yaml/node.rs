@@ -35,6 +35,12 @@ pub struct ByteSpan {
 }
 
 impl ByteSpan {
+    /// Of these bytes; of a text that is longer than is read, none.
+    pub(crate) fn new(start: usize, end: usize) -> ByteSpan {
+        let byte = |at: usize| u32::try_from(at).unwrap_or_default();
+        ByteSpan { start: byte(start), end: byte(end) }
+    }
+
     /// As a range of the text.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

@@ -20,10 +20,9 @@ pub fn salvage(text: &str) -> Result<(Vec<Node>, Vec<Broken<'_>>), YamlError> {
         Ok(documents) => return Ok((documents, Vec::new())),
         Err(error) => error,
     };
-    let (mut broken, mut rest, mut at, mut whole) = (Vec::new(), text, Pos { line: 1, column: 1 }, String::new());
+    let (mut broken, mut at, mut whole) = (Vec::new(), Pos { line: 1, column: 1 }, String::new());
     let mut found = 0;
-    while !rest.is_empty() {
-        let (document, more) = rest.split_at(document_end(rest, false).unwrap_or(rest.len()));
+    for (_, document) in documents_of(text) {
         found += 1;
         match documents(document) {
             Ok(_) => whole.push_str(document),
@@ -34,12 +33,22 @@ pub fn salvage(text: &str) -> Result<(Vec<Node>, Vec<Broken<'_>>), YamlError> {
             }
         }
         at = behind(at, document);
-        rest = more;
     }
     match documents(&whole) {
         Ok(documents) if found > 1 && !broken.is_empty() => Ok((documents, broken)),
         _ => Err(error),
     }
+}
+
+/// The documents of a text as they are written, with the comments in front of them, and where each begins.
+pub(crate) fn documents_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(begin..).filter(|rest| !rest.is_empty())?;
+        let end = document_end(rest, false).unwrap_or(rest.len());
+        begin += end;
+        Some((begin - end, &rest[..end]))
+    })
 }
 
 #[cfg(test)]

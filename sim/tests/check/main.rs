@@ -1,5 +1,6 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
+mod allowed;
 mod brought;
 mod cpu_memory;
 mod disks;
@@ -27,7 +28,7 @@ mod slips;
 mod volumes;
 
 /// What the tables' manifests cannot say, and the test that finds it.
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 25] = [
     ("field-of-a-newer-release", "people::others::releases_differ"),
     ("gate-is-off-in-this-release", "people::others::releases_differ"),
     ("line-end-breaks-exec", "people::others::releases_differ"),
@@ -42,6 +43,7 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("bad-name", "documents::names_that_the_api_server_refuses"),
     ("reboot-policy-without-its-gate", "documents::feature_gates"),
     ("template-parameter-without-value", "documents::templates_are_processed_with_their_own_values"),
+    ("allows-nothing", "allowed::where_a_comment_stands_and_what_it_says"),
     ("same-name-twice", "documents::two_of_one_name"),
     ("left-out", "documents::an_excerpt_says_what_it_leaves_out"),
     ("binding-plugin-not-seen", "networks::a_binding_plugin_is_not_seen"),

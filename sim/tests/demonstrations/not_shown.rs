@@ -27,6 +27,7 @@ pub(crate) const NOT_SHOWN: &[(&str, &str)] = &[
     ("duplicate-key", "it is about the text, and no manifest with one is run"),
     ("field-without-effect", "what it says is that nothing happens"),
     ("left-out", TEXT),
+    ("allows-nothing", TEXT),
     ("template-parameter-without-value", TEXT),
     ("unrendered-template", TEXT),
     ("callout-of-a-document", TEXT),

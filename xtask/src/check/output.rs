@@ -3,7 +3,8 @@
 use super::budgets::render_budgets;
 use super::github::{github, github_error};
 use super::json::JsonReport;
-use super::render::{render, render_ignored};
+use super::junit::Junit;
+use super::render::{render, render_allowed, render_ignored};
 use super::sarif::Sarif;
 use super::summary::Summary;
 use vmhealth_sim::budget::Given;
@@ -27,6 +28,8 @@ pub enum Output {
     Github,
     /// SARIF 2.1.0.
     Sarif(Sarif),
+    /// JUnit.
+    Junit(Junit),
 }
 
 impl Output {
@@ -35,7 +38,7 @@ impl Output {
         match self {
             Output::Json(json) => json.begin(),
             Output::Sarif(sarif) => sarif.begin(),
-            Output::Human { .. } | Output::Summary(_) | Output::Github => String::new(),
+            Output::Human { .. } | Output::Summary(_) | Output::Github | Output::Junit(_) => String::new(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Output {
                 Output::Human { colour, verbose } => {
                     if *verbose {
                         out += &render_ignored(file, checked);
+                        out += &render_allowed(file, checked);
                     }
                     out += &render(file, &piece.text, checked, *colour);
                     out += &budgets.map(|given| render_budgets(checked, given)).unwrap_or_default();
@@ -60,6 +64,7 @@ impl Output {
                 Output::Summary(summary) => summary.add(file, checked),
                 Output::Github => out += &github(file, checked),
                 Output::Sarif(sarif) => out += &sarif.add(file, checked),
+                Output::Junit(junit) => junit.add(file, checked),
                 Output::Json(_) => {}
             }
         }
@@ -69,7 +74,7 @@ impl Output {
                     out += &format!("{file}:{}: not checked: {}\n", skipped.pos.line, skipped.kind.escape_debug());
                 }
                 Output::Summary(summary) => summary.add_skipped(),
-                Output::Json(_) | Output::Github | Output::Sarif(_) => {}
+                Output::Json(_) | Output::Github | Output::Sarif(_) | Output::Junit(_) => {}
             }
         }
         if let Output::Json(json) = self {
@@ -87,6 +92,7 @@ impl Output {
             Output::Summary(summary) => summary.add_unreadable(),
             Output::Github => return github_error(file, error),
             Output::Sarif(sarif) => sarif.add_unreadable(file, error),
+            Output::Junit(junit) => junit.add_unreadable(file, error),
         }
         String::new()
     }
@@ -98,6 +104,7 @@ impl Output {
             Output::Json(json) => json.end(),
             Output::Summary(summary) => Ok(summary.render()),
             Output::Sarif(sarif) => Ok(sarif.end()),
+            Output::Junit(junit) => junit.end().map_err(serde::ser::Error::custom),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
-use vmhealth_sim::check::{Checked, Finding, Layer, Rank, Verdict};
+use vmhealth_sim::check::{Allowed, Checked, Finding, Layer, Rank, Verdict};
 use vmhealth_sim::yaml::{ByteSpan, Pos};
 
 /// Findings and paths that are shown of each manifest.
@@ -32,6 +32,15 @@ pub(super) fn render_ignored(file: &str, checked: &Checked) -> String {
         format!("{file}:{}: `run` and `explore` take no notice of {}\n", pos.line, path.escape_debug())
     };
     checked.ignored.iter().map(line).collect()
+}
+
+/// What comments allow, a line each.
+pub(super) fn render_allowed(file: &str, checked: &Checked) -> String {
+    let line = |allowed: &Allowed| {
+        let (line, code) = (allowed.finding.pos.line, allowed.finding.rule.code);
+        format!("{file}:{line}: {code} is allowed (line {}): {}\n", allowed.comment.line, allowed.reason.escape_debug())
+    };
+    checked.allowed.iter().map(line).collect()
 }
 
 fn groups<'a>(file: &'a str, text: &'a str, finding: &'a Finding, checked: &Checked) -> Vec<Group<'a>> {
@@ -72,7 +81,8 @@ fn summary(checked: &Checked) -> String {
         .into_iter()
         .filter(|(rank, _)| count(*rank) > 0)
         .map(|(rank, word)| format!("{} {word}{}", count(rank), if count(rank) == 1 { "" } else { "s" }));
-    let found = found.collect::<Vec<_>>().join(", ");
+    let allowed = (!checked.allowed.is_empty()).then(|| format!("{} allowed by comments", checked.allowed.len()));
+    let found = found.chain(allowed).collect::<Vec<_>>().join(", ");
     // Without a VM beside it that is all that can be said: say what was looked at.
     let brought =
         format!("accepted: a {}, its fields and what KubeVirt's webhook for it refuses", checked.kind.as_str());

@@ -4,7 +4,7 @@ use super::budgets::{BasisReport, HEARTBEATS, THRESHOLDS, TIMERS};
 use schemars::JsonSchema;
 use serde::Serialize;
 use vmhealth_sim::budget::{Basis, Given, RaceRow, RaceVariant, Row, Span, ready, rows, who_wins, who_wins_grid};
-use vmhealth_sim::check::{Checked, Checks, Finding, Skipped};
+use vmhealth_sim::check::{Allowed, Checked, Checks, Finding, Skipped};
 use vmhealth_sim::yaml::YamlError;
 
 /// Characters of a line that are shown.
@@ -55,6 +55,8 @@ pub(super) struct ManifestReport {
     /// Whether `kubectl create` goes through.
     created: bool,
     findings: Vec<FindingReport>,
+    /// What was found, too, and a comment of the manifest allows.
+    allowed: Vec<AllowedReport>,
     /// Paths of fields that vmhealth ignores.
     not_acted_on: Vec<String>,
     /// How long things take, if asked for and if it can run.
@@ -145,6 +147,17 @@ struct FindingReport {
     excerpt: String,
 }
 
+/// A finding that a comment allows: it counts for no verdict and no exit status.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct AllowedReport {
+    #[serde(flatten)]
+    finding: FindingReport,
+    /// Why, as the comment says.
+    reason: String,
+    /// The line of the comment.
+    comment_line: u64,
+}
+
 impl CheckReport {
     /// A report of nothing yet.
     pub fn new() -> CheckReport {
@@ -193,6 +206,11 @@ fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Op
         help: f.help.clone(),
         excerpt: excerpt(lines, f.pos.line),
     };
+    let allowed = |a: &Allowed| AllowedReport {
+        finding: finding(&a.finding),
+        reason: a.reason.clone(),
+        comment_line: a.comment.line,
+    };
     let running = checked.vm.as_ref().zip(budgets).map(|(vm, given)| (vm, Basis::of(vm, given)));
     ManifestReport {
         file: file.to_owned(),
@@ -201,6 +219,7 @@ fn manifest_report(file: &str, lines: &Lines<'_>, checked: &Checked, budgets: Op
         verdict: checked.verdict.as_str().into(),
         created: checked.created,
         findings: checked.findings.iter().map(finding).collect(),
+        allowed: checked.allowed.iter().map(allowed).collect(),
         not_acted_on: checked.ignored.iter().map(|(path, _)| path.clone()).collect(),
         budgets: running.as_ref().map(|(vm, b)| rows(vm, &b.assumptions).iter().map(budget_report).collect()),
         basis: running.as_ref().map(|(vm, b)| BasisReport::of(b, ready(vm, &b.assumptions))),

@@ -3,7 +3,7 @@
 //! Written result by result: nothing of a manifest is kept.
 
 use serde_json::{Value, json};
-use vmhealth_sim::check::{Checked, Rank, rules};
+use vmhealth_sim::check::{Allowed, Checked, Rank, rules};
 use vmhealth_sim::yaml::{Pos, YamlError};
 
 /// A log that is being written.
@@ -38,18 +38,25 @@ impl Sarif {
     /// A manifest's findings.
     pub fn add(&mut self, file: &str, checked: &Checked) -> String {
         let mut out = String::new();
-        for finding in &checked.findings {
+        let found = checked.findings.iter().map(|finding| (finding, None));
+        let allowed = checked.allowed.iter().map(|allowed| (&allowed.finding, Some(allowed)));
+        for (finding, allowed) in found.chain(allowed) {
             let index = rules().iter().position(|rule| rule.code == finding.rule.code);
-            let mut location = location(file, finding.pos);
+            let mut location = place(file, finding.pos);
             let logical = json!([{"fullyQualifiedName": format!("{}: {}", checked.name, finding.vm_field)}]);
             location["logicalLocations"] = logical;
-            let result = json!({
+            let mut result = json!({
                 "ruleId": finding.rule.code,
                 "ruleIndex": index,
                 "level": level(finding.rule.rank),
                 "message": {"text": format!("{} ({}). {}", finding.message, finding.layer, finding.help)},
                 "locations": [location]
             });
+            if let Some(Allowed { reason, comment, .. }) = allowed {
+                result["suppressions"] = json!([{
+                    "kind": "inSource", "status": "accepted", "justification": reason, "location": place(file, *comment)
+                }]);
+            }
             out += if self.results == 0 { "\n" } else { ",\n" };
             out += &result.to_string();
             self.results += 1;
@@ -59,7 +66,7 @@ impl Sarif {
 
     /// What could not be read.
     pub fn add_unreadable(&mut self, file: &str, error: &YamlError) {
-        let (text, locations) = (&error.message, [location(file, error.pos)]);
+        let (text, locations) = (&error.message, [place(file, error.pos)]);
         self.unreadable.push(json!({"level": "error", "message": {"text": text}, "locations": locations}));
     }
 
@@ -75,7 +82,7 @@ fn level(rank: Rank) -> &'static str {
     rank.as_str()
 }
 
-fn location(file: &str, pos: Pos) -> Value {
+fn place(file: &str, pos: Pos) -> Value {
     // Of an empty text there is no place.
     let (line, column) = (pos.line.max(1), pos.column.max(1));
     json!({"physicalLocation": {

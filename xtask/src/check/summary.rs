@@ -12,6 +12,7 @@ pub struct Summary {
     found: BTreeMap<&'static str, Found>,
     /// Accepted, accepted but broken, refused.
     verdicts: [usize; 3],
+    allowed: usize,
     skipped: usize,
     unreadable: usize,
 }
@@ -31,6 +32,7 @@ impl Summary {
             Verdict::AcceptedButBroken => 1,
             Verdict::Refused => 2,
         }] += 1;
+        self.allowed += checked.allowed.len();
         let mut counted: Vec<&str> = Vec::new();
         for finding in &checked.findings {
             let (rule, places) = (finding.rule, Vec::new());
@@ -75,7 +77,11 @@ impl Summary {
         let table: String =
             if all.is_empty() { String::new() } else { rows.iter().map(line).collect::<String>() + "\n" };
         let [accepted, broken, refused] = self.verdicts;
-        let others = [(self.skipped, "other objects not checked"), (self.unreadable, "could not be checked")];
+        let others = [
+            (self.allowed, "findings allowed by comments"),
+            (self.skipped, "other objects not checked"),
+            (self.unreadable, "could not be checked"),
+        ];
         let others: String =
             others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("; {count} {what}")).collect();
         let all = accepted + broken + refused;

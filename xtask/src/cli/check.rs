@@ -3,7 +3,7 @@
 use super::arguments::{UserDataArg, any_heartbeat};
 use super::exit::{Failure, Status, infra, usage};
 use super::output::write_report;
-use crate::check::{Files, JsonReport, Output, ReadError, Sarif, Summary, check_input, files};
+use crate::check::{Denied, Files, JsonReport, Junit, Output, ReadError, Sarif, Summary, check_input, files};
 use crate::lines::{is_verbose, no_color};
 use crate::own::refuse_heartbeat;
 use crate::program;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmhealth_sim::budget::Given;
 use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
-use vmhealth_sim::check::{Checked, Checks, Finding, Kind, Layer, Names, Options, Rank, Verdict, explain, rules};
+use vmhealth_sim::check::{Checked, Checks, Kind, Layer, Names, Options, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::Architecture;
 use vmhealth_sim::yaml::{Pos, YamlError};
@@ -69,39 +69,11 @@ pub(super) struct Check {
     #[command(flatten)]
     pub(super) user_data: UserDataArg,
     /// Exit with 1 also for these: `warnings`, `notes` (and warnings), or the code of a finding; may be repeated
-    #[arg(long, value_name = "WHAT", value_parser = denial)]
+    #[arg(long, value_name = "WHAT", value_parser = str::parse::<Denied>)]
     pub(super) deny: Vec<Denied>,
     /// Explain the code of a finding; without one, list all codes
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with = "files")]
     pub(super) explain: Option<String>,
-}
-
-/// What fails a run although no layer refuses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Denied {
-    /// Findings of this rank or worse.
-    Rank(Rank),
-    /// Findings of this code.
-    Code(&'static str),
-}
-
-impl Denied {
-    fn is(self, finding: &Finding) -> bool {
-        match self {
-            Denied::Rank(rank) => finding.rule.rank <= rank,
-            Denied::Code(code) => finding.rule.code == code,
-        }
-    }
-}
-
-fn denial(word: &str) -> Result<Denied, String> {
-    match word {
-        "warnings" => Ok(Denied::Rank(Rank::Warning)),
-        "notes" => Ok(Denied::Rank(Rank::Note)),
-        code => explain(code)
-            .map(|rule| Denied::Code(rule.code))
-            .ok_or_else(|| "neither warnings, notes, nor a code; --explain lists the codes".to_owned()),
-    }
 }
 
 /// What `check` prints on stdout.
@@ -117,10 +89,13 @@ pub(super) enum CheckFormat {
     Github,
     /// SARIF 2.1.0, for code scanning
     Sarif,
+    /// JUnit: a test case for each file and kind of finding
+    Junit,
 }
 
 impl CheckFormat {
-    fn output(self) -> Output {
+    /// `deny`: what fails, too.
+    fn output(self, deny: &[Denied]) -> Output {
         match self {
             CheckFormat::Human => {
                 Output::Human { colour: io::stdout().is_terminal() && !no_color(), verbose: is_verbose() }
@@ -129,6 +104,7 @@ impl CheckFormat {
             CheckFormat::Summary => Output::Summary(Summary::default()),
             CheckFormat::Github => Output::Github,
             CheckFormat::Sarif => Output::Sarif(Sarif::default()),
+            CheckFormat::Junit => Output::Junit(Junit::new(deny.to_vec())),
         }
     }
 }
@@ -163,7 +139,7 @@ impl Check {
         }
         let Files { files, left_out, unreadable: directories } = files(&self.files);
         left_out.iter().for_each(|line| eprintln!("{line}"));
-        let (mut output, mut out) = (self.format.output(), BufWriter::new(io::stdout().lock()));
+        let (mut output, mut out) = (self.format.output(&self.deny), BufWriter::new(io::stdout().lock()));
         let mut parts = self.report.as_ref().map(|_| pictures::Parts::default());
         let (mut fine, mut manifests, mut aside) = (true, 0, 0);
         let (mut without, mut unreadable, mut names) = (Vec::new(), Vec::new(), Names::default());
@@ -187,7 +163,7 @@ impl Check {
             };
             let read = check_input::<Stop>(&file, input, &options, &mut names, |piece, checks| {
                 let text = match checks {
-                    Ok(Checks { manifests: found, skipped, unjudged }) => {
+                    Ok(Checks { manifests: found, skipped, unjudged, .. }) => {
                         manifests += found.len();
                         aside += skipped.len() + unjudged.len();
                         let is_denied = |m: &Checked| m.findings.iter().any(|f| self.deny.iter().any(|d| d.is(f)));
@@ -346,23 +322,4 @@ fn explanation(word: &str) -> Result<Status, Failure> {
         println!("See it happen: {} repro {id}", program::name());
     }
     Ok(Status::Passed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_can_be_denied() {
-        assert_eq!(denial("warnings"), Ok(Denied::Rank(Rank::Warning)));
-        assert_eq!(denial("notes"), Ok(Denied::Rank(Rank::Note)));
-        assert_eq!(denial("undeclared-port"), Ok(Denied::Code("undeclared-port")));
-        assert!(denial("warning").is_err());
-        let vm = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec: {running: true, template: {spec: {domain: {memory: {guest: 1Gi}, devices: {}}}}}\n";
-        let checks = vmhealth_sim::check::check(vm, &Options::default()).unwrap();
-        let finding = checks.manifests[0].findings.iter().find(|f| f.rule.code == "running-is-deprecated").unwrap();
-        for (word, is_denied) in [("notes", true), ("running-is-deprecated", true), ("undeclared-port", false)] {
-            assert_eq!(denial(word).unwrap().is(finding), is_denied, "{word}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Rule};
 
-pub(super) static RULES: &[&Rule] = &[&NOT_SIMULATED, &LEFT_OUT, &TEMPLATE_PARAMETER];
+pub(super) static RULES: &[&Rule] = &[&NOT_SIMULATED, &LEFT_OUT, &TEMPLATE_PARAMETER, &ALLOWS_NOTHING];
 
 pub(in crate::check) static NOT_SIMULATED: Rule = Rule {
     code: "not-simulated",
@@ -33,6 +33,18 @@ pub(in crate::check) static TEMPLATE_PARAMETER: Rule = Rule {
     story: "An OpenShift Template is checked with its parameters' own values. This one has none; give it one with \
         `oc process -p`.",
     source: "OpenShift templates",
+    shown_by: &[],
+    check: Check::OnTheWay,
+};
+
+pub(in crate::check) static ALLOWS_NOTHING: Rule = Rule {
+    code: "allows-nothing",
+    layer: Layer::Hazard,
+    rank: Rank::Warning,
+    story: "A comment `# vmhealth: allow CODE because REASON` allows a finding in its own line, in the next line if it stands alone, \
+        and in the whole document if nothing but comments comes before it there (behind the `---`). This one allows nothing: what \
+        it was written for is mended, or in another line.",
+    source: "vmhealth",
     shown_by: &[],
     check: Check::OnTheWay,
 };

@@ -5,7 +5,7 @@
 use super::budgets;
 use super::page::{ExcerptLine, Part, Shown, page};
 use vmhealth_sim::budget::{Basis, Given, rows};
-use vmhealth_sim::check::{Checked, Finding, Verdict};
+use vmhealth_sim::check::{Allowed, Checked, Finding, Verdict};
 
 /// Findings on a page: some 2 MB.
 const MOST: usize = 1000;
@@ -49,6 +49,9 @@ impl Parts {
             findings,
             ..Part::default()
         };
+        let allowed =
+            |a: &Allowed| format!("{} in line {} is allowed: {}", a.finding.rule.code, a.finding.pos.line, a.reason);
+        part.lines.extend(checked.allowed.iter().take(room).map(allowed));
         if let Some((vm, basis)) = table {
             let list =
                 |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what}: {}", words.join("; ")));

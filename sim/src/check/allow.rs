@@ -1,0 +1,240 @@
+//! Findings that a manifest's author allows, with a reason: a comment `# vmhealth: allow CODE because REASON`.
+//!
+//! It stands at the end of the finding's line, on a line of its own before it, or before everything else in a document: then it is for the
+//! whole document. Which objects and rules there are it must not know, but that what a cluster refuses nobody can allow: the
+//! cluster does not read the comment. JSON has no comments.
+
+use super::layer::Layer;
+use super::registry::{explain, rules};
+use super::rule::{Finding, Rule};
+use super::rules::limits::ALLOWS_NOTHING;
+use crate::yaml::{ByteSpan, Node, Pos, Value, YamlError, documents_of};
+use std::ops::RangeInclusive;
+
+/// How the comment begins.
+const MARK: &str = "vmhealth:";
+/// How it is written.
+const FORM: &str = "# vmhealth: allow CODE because REASON";
+/// How alike two codes must be for one to be a slip of the other.
+const ALIKE: f64 = 0.8;
+
+/// A finding that a comment allows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowed {
+    /// What was found.
+    pub finding: Finding,
+    /// Why that is right, in the author's words.
+    pub reason: String,
+    /// Where the comment stands.
+    pub comment: Pos,
+}
+
+/// A comment that allows a kind of finding in some lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowance {
+    rule: &'static Rule,
+    reason: String,
+    at: Pos,
+    span: ByteSpan,
+    /// The lines whose findings it allows.
+    lines: RangeInclusive<u64>,
+    /// Those of its document.
+    document: RangeInclusive<u64>,
+    used: bool,
+}
+
+impl Allowance {
+    /// Of a piece of a text, as one of the text in which the piece begins at `first`.
+    pub(super) fn after(self, first: Pos) -> Allowance {
+        let moved = |lines: RangeInclusive<u64>| lines.start() + first.line - 1..=lines.end() + first.line - 1;
+        Allowance { at: self.at.after(first), lines: moved(self.lines), document: moved(self.document), ..self }
+    }
+
+    /// Why it allows nothing in front of a list that is read item by item.
+    pub(super) fn of_a_long_list(self) -> YamlError {
+        let code = self.rule.code;
+        let message =
+            format!("this list is too long for one comment to allow {code} in all of it: write it into the items");
+        YamlError { pos: self.at, message }
+    }
+
+    fn allows(&self, finding: &Finding) -> bool {
+        finding.rule == self.rule && self.lines.contains(&finding.pos.line)
+    }
+
+    /// What there is to say of one that allowed nothing, if its document is the one in which an object begins in that line.
+    pub(super) fn unused(&self, object: Pos) -> Option<Finding> {
+        let code = self.rule.code;
+        let whole = self.lines == self.document;
+        let place = if whole { "in this document".to_owned() } else { format!("in line {}", self.lines.start()) };
+        (!self.used && self.document.contains(&object.line)).then(|| Finding {
+            rule: &ALLOWS_NOTHING,
+            field: String::new(),
+            vm_field: String::new(),
+            layer: ALLOWS_NOTHING.layer,
+            pos: self.at,
+            span: self.span,
+            message: format!("nothing is found {place} that this comment allows: {code}"),
+            help: "remove it, or move it to the line of the finding".into(),
+        })
+    }
+}
+
+/// Takes those out of the findings that a comment allows.
+pub(super) fn take_allowed(findings: &mut Vec<Finding>, allowances: &mut [Allowance]) -> Vec<Allowed> {
+    let (mut kept, mut allowed) = (Vec::new(), Vec::new());
+    for finding in std::mem::take(findings) {
+        match allowances.iter_mut().find(|a| a.allows(&finding)) {
+            Some(by) => {
+                by.used = true;
+                allowed.push(Allowed { finding, reason: by.reason.clone(), comment: by.at });
+            }
+            None => kept.push(finding),
+        }
+    }
+    *findings = kept;
+    allowed
+}
+
+/// The comments of a text of which these documents are YAML, and what is wrong with some.
+pub(super) fn read(text: &str, documents: &[Node]) -> (Vec<Allowance>, Vec<YamlError>) {
+    let (mut allowances, mut wrong) = (Vec::new(), Vec::new());
+    // Most texts have none, and a word is found faster than lines are.
+    if !text.contains(MARK) {
+        return (allowances, wrong);
+    }
+    let texts = Texts::of(text, documents);
+    let mut first_line = 1;
+    for (begin, document) in documents_of(text) {
+        let lines: Vec<Line<'_>> = lines(document, begin).map(|(at, line)| Line::new(line, at, &texts)).collect();
+        let last_line = first_line + (lines.len() as u64).max(1) - 1;
+        for (i, line) in lines.iter().enumerate() {
+            let Some((column, comment)) = line.comment else { continue };
+            let Some(words) = comment.trim_start_matches('#').trim().strip_prefix(MARK) else { continue };
+            let own = first_line + i as u64;
+            let at = Pos { line: own, column: line.text[..column].chars().count() as u64 + 1 };
+            let is_first = lines[..=i].iter().all(|line| !line.has_content);
+            let next = lines[i..].iter().position(|line| line.has_content).map(|n| own + n as u64);
+            let meant = match (line.has_content, is_first) {
+                (true, _) => own..=own,
+                (false, true) => first_line..=last_line,
+                (false, false) => next.unwrap_or(own)..=next.unwrap_or(own),
+            };
+            let span = ByteSpan::new(line.begin + column, line.begin + column + comment.len());
+            match meaning(words) {
+                Ok((rule, reason)) => allowances.push(Allowance {
+                    rule,
+                    reason,
+                    at,
+                    span,
+                    lines: meant,
+                    document: first_line..=last_line,
+                    used: false,
+                }),
+                Err(message) => wrong.push(YamlError { pos: at, message }),
+            }
+        }
+        first_line = last_line + 1;
+    }
+    (allowances, wrong)
+}
+
+/// What it allows, and why.
+fn meaning(words: &str) -> Result<(&'static Rule, String), String> {
+    let form = || format!("not understood: write {FORM}");
+    let rest = words.trim().strip_prefix("allow").filter(|rest| rest.starts_with([' ', '\t'])).ok_or_else(form)?;
+    let (code, rest) = rest.trim().split_once([' ', '\t']).unwrap_or((rest.trim(), ""));
+    let rule = explain(code).ok_or_else(|| {
+        let near = rules().iter().map(|rule| (strsim::jaro(rule.code, code), rule.code));
+        let near = near.filter(|(likeness, _)| *likeness >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+        let near = near.map_or("check --explain lists all".to_owned(), |(_, near)| format!("did you mean {near}?"));
+        format!("no finding has the code {code:?}: {near}")
+    })?;
+    if rule.layer.refuses() {
+        let who = if rule.layer == Layer::ClientDecode { "kubectl" } else { "the cluster" };
+        return Err(format!(
+            "{code} cannot be allowed: {who} refuses it ({}), whatever a comment says; mend the manifest and remove the comment",
+            rule.layer
+        ));
+    }
+    let reason = rest.trim().strip_prefix("because").filter(|r| r.is_empty() || r.starts_with([' ', '\t']));
+    match reason.map(str::trim) {
+        Some("") | None => {
+            Err(format!("{code} is allowed without a reason: write # vmhealth: allow {code} because REASON"))
+        }
+        Some(reason) => Ok((rule, reason.to_owned())),
+    }
+}
+
+/// A line of a document.
+struct Line<'t> {
+    text: &'t str,
+    /// Its first byte in the text.
+    begin: usize,
+    /// Its comment, and the byte of the line at which that begins.
+    comment: Option<(usize, &'t str)>,
+    /// More than a comment, a marker of three dashes or a directive.
+    has_content: bool,
+}
+
+impl<'t> Line<'t> {
+    fn new(text: &'t str, begin: usize, texts: &Texts) -> Line<'t> {
+        let text = text.trim_end_matches(['\n', '\r']);
+        let begins = |at: usize| at == 0 || text[..at].ends_with([' ', '\t']);
+        let comment = text.match_indices('#').map(|(at, _)| at).find(|at| begins(*at) && !texts.have(begin + at));
+        let before = text[..comment.unwrap_or(text.len())].trim_start_matches('\u{feff}').trim();
+        let has_content = !before.is_empty() && before != "---" && before != "..." && !before.starts_with('%');
+        Line { text, begin, comment: comment.map(|at| (at, &text[at..])), has_content }
+    }
+}
+
+/// Lines with their ends, and where in the text each begins.
+fn lines(document: &str, begin: usize) -> impl Iterator<Item = (usize, &str)> {
+    document.split_inclusive('\n').scan(begin, |at, line| {
+        let begin = *at;
+        *at += line.len();
+        Some((begin, line))
+    })
+}
+
+/// Where the texts of the documents stand that have `#` in them: that begins no comment there.
+struct Texts(Vec<(usize, usize)>);
+
+impl Texts {
+    fn of(text: &str, documents: &[Node]) -> Texts {
+        let mut texts = Texts(Vec::new());
+        documents.iter().for_each(|node| texts.collect(text, node));
+        texts.0.sort_unstable();
+        texts
+    }
+
+    fn collect(&mut self, text: &str, node: &Node) {
+        match &node.value {
+            Value::Seq(items) => items.iter().for_each(|item| self.collect(text, item)),
+            Value::Map(members) => {
+                for (key, member) in members {
+                    self.add(text, key.span, &key.name);
+                    self.collect(text, member);
+                }
+            }
+            Value::Str(value) => self.add(text, node.span, value),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, text: &str, span: ByteSpan, value: &str) {
+        if !value.contains('#') {
+            return;
+        }
+        let range = span.range();
+        let written = text.get(range.clone()).unwrap_or_default();
+        // The line of the sign of a block scalar is none of its lines.
+        let head = if written.starts_with(['|', '>']) { written.find('\n').unwrap_or(written.len()) } else { 0 };
+        self.0.push((range.start + head, range.end));
+    }
+
+    fn have(&self, at: usize) -> bool {
+        let next = self.0.partition_point(|(start, _)| *start <= at);
+        self.0[..next].last().is_some_and(|(_, end)| at < *end)
+    }
+}
