@@ -104,7 +104,7 @@ impl OwnFleet {
     /// The file with what was measured.
     pub(super) fn with_boots(&self, mut file: FleetFile) -> FleetFile {
         for (group, boot) in file.spec.groups.iter_mut().zip(&self.boots) {
-            group.boot = boot.clone();
+            group.boot = *boot;
         }
         file
     }
