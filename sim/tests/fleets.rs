@@ -119,6 +119,22 @@ fn nothing_starts_without_power() {
     assert!(outcome.recovery_within(1).is_some_and(|d| d > Duration::from_secs(12 * 60)), "{:?}", outcome.recovery);
 }
 
+/// Two of three failures are counted when it starts anew: three more are needed.
+#[test]
+fn a_kubelet_that_starts_anew_kills_later() {
+    let killed_after = |more: &str| {
+        let hangs = format!("{{at: 30m, fault: {{health: {{status: 500}}}}, vms: 3}}{more}");
+        let spec = format!(
+            "for: 2h, nodes: {{count: 1}}, groups: [{{name: a, manifest: m, count: 3, boot: {{is: 60s}}}}], incidents: [{hangs}]"
+        );
+        let outcome = run(&plan(&spec, &vm().liveness_http(1500)));
+        assert_eq!((outcome.failures.detected, outcome.still_down), (3, 0), "{more}");
+        outcome.recovery_within(1).unwrap()
+    };
+    let (usual, later) = (killed_after(""), killed_after(", {at: 30m12s, kubeletRestart: {}}"));
+    assert!(later > usual + Duration::from_secs(5), "{usual:?}, {later:?}");
+}
+
 #[test]
 fn a_failure_that_nobody_sees() {
     // A service that hangs, and no probe asks it.
@@ -341,6 +357,11 @@ fn what_is_refused() {
         ("nodeDown: {for: 2m}", "nodes: 1", "f:10:7: spec.incidents[0]: expected exactly one of nodeDown, nodeCutOff,"),
         (
             "nodeDown: {for: 2m}",
+            "kubeletRestart: {}, vms: 1",
+            "spec.incidents[0].kubeletRestart: a kubelet is one for all VMs of its node: say nodes,",
+        ),
+        (
+            "nodeDown: {for: 2m}",
             "kubeletRestart: {for: 2m}",
             "spec.incidents[0].kubeletRestart.for: there is no field \"for\" (fields: resetsReady)",
         ),
@@ -394,6 +415,11 @@ fn what_no_plan_is_made_of() {
             // The twentieth begins 19 hours after the first.
             "spec.for: too short to see whether the fleet settles: an hour after the last VM of a node has had its turn in the incidents, \
              20h 40m at least",
+        ),
+        (
+            format!("for: 2h, {group}}}]").replace("count: 1}", "count: 1, bootsAtFullSpeed: 2, lossPerBoot: 0.1}"),
+            watched(),
+            "spec.nodes.lossPerBoot: 20 VMs that boot on a node at once have 0.100 of a full share each, and a loss of 0.1 leaves nothing",
         ),
         (
             format!("for: 2h, {group}}}], incidents: [{{at: 30m, drain: {{migration: 10m}}}}]"),

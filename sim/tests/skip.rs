@@ -79,10 +79,12 @@ fn step(random: &mut Rng, watched: u64) -> String {
         "stop",
         "deletePod",
         "{migrate: {for: 40s}}",
+        "{restartKubelet: {}}",
+        "{restartKubelet: {resetsReady: true}}",
         "{annotate: {kubevirt.io/pause-guest-agent-probes: 'true'}}",
     ];
     let what = match random.u8(0..8) {
-        0 => format!("user: {}", pick(random, &users[..6])),
+        0 => format!("user: {}", pick(random, &users[..8])),
         _ => {
             let kind = random.choice(FaultKind::ALL).copied().unwrap_or(FaultKind::KernelPanic);
             let mut fault = kind.example().to_owned();

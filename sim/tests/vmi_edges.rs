@@ -145,6 +145,48 @@ fn what_is_known_of_a_node_that_is_lost() {
     }
 }
 
+/// Only what was ready with its gates stays so, a paused VM has none, and a pod that is being deleted is probed no more.
+#[test]
+fn a_kubelet_that_starts_anew() {
+    let (pauses, goes_on) =
+        ("{after: endpoints in, user: pause}", "{after: vmi paused True, user: {restartKubelet: {}}}, {user: unpause}");
+    for (steps, seen_then) in [
+        (
+            "{after: endpoints in, user: {restartKubelet: {}}}".to_owned(),
+            &["user restartKubelet accepted", "readiness result Success"][..],
+        ),
+        (
+            format!("{pauses}, {goes_on}"),
+            &[
+                "user pause accepted",
+                "endpoints out",
+                "user restartKubelet accepted",
+                "user unpause accepted",
+                "readiness result Success",
+                "endpoints in",
+            ],
+        ),
+        (
+            "{after: endpoints in, user: deletePod}, {user: {restartKubelet: {}}}".to_owned(),
+            &["user deletePod accepted", "endpoints out", "user restartKubelet accepted"],
+        ),
+        (
+            "{after: endpoints in, fault: guestPoweroff}, {after: vmi phase Succeeded, user: {restartKubelet: {}}}"
+                .to_owned(),
+            &["endpoints out", "user restartKubelet refused"],
+        ),
+    ] {
+        let all = seen(
+            "readinessProbe: {guestAgentPing: {}, periodSeconds: 5}",
+            &steps,
+            &["user", "endpoints", "readiness result"],
+        );
+        let then: Vec<&str> =
+            all.iter().map(String::as_str).skip_while(|line| *line != "endpoints in").skip(1).collect();
+        assert_eq!(then, seen_then, "{steps}");
+    }
+}
+
 /// Once, and only of a container that runs.
 #[test]
 fn when_the_kubelet_kills() {

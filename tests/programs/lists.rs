@@ -314,6 +314,7 @@ fn junit() {
     let comment = "# vmhealth: allow running-is-deprecated because so\n";
     let twice = DEPRECATED.replace("NAME", "a") + "---\n" + &DEPRECATED.replace("NAME", "b");
     std::fs::write(folder.path().join("a.yaml"), &twice).unwrap();
+    std::fs::write(folder.path().join("c.yaml"), format!("{comment}{twice}")).unwrap();
     std::fs::write(folder.path().join("b.yaml"), format!("{comment}{}", DEPRECATED.replace("NAME", "b"))).unwrap();
     std::fs::write(folder.path().join("bad.yaml"), FINE.replace("Always", "Never")).unwrap();
     std::fs::write(folder.path().join("broken.yaml"), "a: [\n").unwrap();
@@ -322,6 +323,8 @@ fn junit() {
         (vec!["fine.yaml"], 0, "fine.yaml: nothing-found passed"),
         (vec!["a.yaml"], 0, "a.yaml: running-is-deprecated:5 passed [5:12: a: ] [12:12: b: ]"),
         (vec!["a.yaml", "--deny", "notes"], 1, "a.yaml: running-is-deprecated:5 failure [5:12: a: ] [12:12: b: ]"),
+        // Where it fails, and not where it is allowed.
+        (vec!["c.yaml", "--deny", "notes"], 1, "c.yaml: running-is-deprecated:13 failure [13:12: b: ] [6:12: a: ]"),
         (vec!["b.yaml", "--deny", "notes"], 0, "b.yaml: running-is-deprecated:6 skipped [6:12: b: ]"),
         (vec!["bad.yaml"], 1, "bad.yaml: bad-run-strategy:4 failure [4:21: fine: ]"),
         (

@@ -90,7 +90,7 @@ fn mixed() -> Results {
     let lines = vec!["liveness: 3 failed attempts in a row".to_owned()];
     let sections = vec![Section { title: "noticed".to_owned(), lines }];
     let headline = "killWatchdog at 20.000 s: liveness noticed first, after 9.1 s".to_owned();
-    results.scenarios[1].explanation = vec![Explanation { headline, sections }];
+    results.scenarios[1].explanation = vec![Explanation { headline, sections, parts: Vec::new() }];
     results
 }
 

@@ -70,6 +70,14 @@ fn every_scenario_is_explained_in_a_few_lines() {
         for explanation in &all {
             let lines = explanation.to_string().lines().count();
             assert!((1..40).contains(&lines), "{}:\n{explanation}", case.id());
+            // For programs as for readers.
+            let took = explanation.sections.iter().find(|s| s.title == "took").map_or(&[][..], |s| &s.lines);
+            assert_eq!(took.is_empty(), explanation.parts.is_empty(), "{}", case.id());
+            for (line, part) in took.iter().zip(&explanation.parts).take(10) {
+                let said = format!("{:.1} s  {} (", part.after_ms as f64 / 1000.0, part.what);
+                let is_note = line.starts_with("... and");
+                assert!(is_note || line.trim_start().starts_with(&said), "{}: {line}: {said}", case.id());
+            }
         }
     }
 }

@@ -11,8 +11,9 @@ use super::rules::limits::ALLOWS_NOTHING;
 use crate::yaml::{ByteSpan, Node, Pos, Value, YamlError, documents_of};
 use std::ops::RangeInclusive;
 
-/// How the comment begins.
+/// How the comment begins, and how it may have been meant to.
 const MARK: &str = "vmhealth:";
+const ALMOST: [&str; 4] = ["vmhealth", "Vmhealth", "VMhealth", "VMHealth"];
 /// How it is written.
 const FORM: &str = "# vmhealth: allow CODE because REASON";
 /// How alike two codes must be for one to be a slip of the other.
@@ -75,7 +76,7 @@ impl Allowance {
             pos: self.at,
             span: self.span,
             message: format!("nothing is found {place} that this comment allows: {code}"),
-            help: "remove it, or move it to the line of the finding".into(),
+            help: "remove it, or move it to the line of the finding; for the next document, behind its ---".into(),
         })
     }
 }
@@ -84,11 +85,11 @@ impl Allowance {
 pub(super) fn take_allowed(findings: &mut Vec<Finding>, allowances: &mut [Allowance]) -> Vec<Allowed> {
     let (mut kept, mut allowed) = (Vec::new(), Vec::new());
     for finding in std::mem::take(findings) {
-        match allowances.iter_mut().find(|a| a.allows(&finding)) {
-            Some(by) => {
-                by.used = true;
-                allowed.push(Allowed { finding, reason: by.reason.clone(), comment: by.at });
-            }
+        let mut all: Vec<&mut Allowance> = allowances.iter_mut().filter(|a| a.allows(&finding)).collect();
+        all.iter_mut().for_each(|by| by.used = true);
+        // Of a line's comment and the document's, the line's has the reason.
+        match all.iter().min_by_key(|by| by.lines.end() - by.lines.start()) {
+            Some(by) => allowed.push(Allowed { finding, reason: by.reason.clone(), comment: by.at }),
             None => kept.push(finding),
         }
     }
@@ -96,11 +97,12 @@ pub(super) fn take_allowed(findings: &mut Vec<Finding>, allowances: &mut [Allowa
     allowed
 }
 
-/// The comments of a text of which these documents are YAML, and what is wrong with some.
-pub(super) fn read(text: &str, documents: &[Node]) -> (Vec<Allowance>, Vec<YamlError>) {
+/// The comments of a text of which these documents are YAML, and what is wrong with some. `is_item`: it is one of a list's, and nothing
+/// stands at the top of a document.
+pub(super) fn read(text: &str, documents: &[Node], is_item: bool) -> (Vec<Allowance>, Vec<YamlError>) {
     let (mut allowances, mut wrong) = (Vec::new(), Vec::new());
     // Most texts have none, and a word is found faster than lines are.
-    if !text.contains(MARK) {
+    if !ALMOST.iter().any(|word| text.contains(word)) {
         return (allowances, wrong);
     }
     let texts = Texts::of(text, documents);
@@ -108,18 +110,23 @@ pub(super) fn read(text: &str, documents: &[Node]) -> (Vec<Allowance>, Vec<YamlE
     for (begin, document) in documents_of(text) {
         let lines: Vec<Line<'_>> = lines(document, begin).map(|(at, line)| Line::new(line, at, &texts)).collect();
         let last_line = first_line + (lines.len() as u64).max(1) - 1;
+        let content = |(i, line): (usize, &Line<'_>)| line.has_content.then_some(first_line + i as u64);
+        let content: Vec<u64> = lines.iter().enumerate().filter_map(content).collect();
         for (i, line) in lines.iter().enumerate() {
             let Some((column, comment)) = line.comment else { continue };
-            let Some(words) = comment.trim_start_matches('#').trim().strip_prefix(MARK) else { continue };
+            let comment_words = comment.trim_start_matches('#').trim();
             let own = first_line + i as u64;
             let at = Pos { line: own, column: line.text[..column].chars().count() as u64 + 1 };
-            let is_first = lines[..=i].iter().all(|line| !line.has_content);
-            let next = lines[i..].iter().position(|line| line.has_content).map(|n| own + n as u64);
-            let meant = match (line.has_content, is_first) {
-                (true, _) => own..=own,
-                (false, true) => first_line..=last_line,
-                (false, false) => next.unwrap_or(own)..=next.unwrap_or(own),
+            let Some(words) = comment_words.strip_prefix(MARK) else {
+                if is_almost(comment_words) {
+                    wrong.push(YamlError { pos: at, message: format!("not understood: write {FORM}") });
+                }
+                continue;
             };
+            let is_first = !is_item && content.first().is_none_or(|first| own < *first);
+            // Its own line, if nothing follows: it allows nothing there.
+            let next = content.get(content.partition_point(|line| *line < own)).copied().unwrap_or(own);
+            let meant = if is_first { first_line..=last_line } else { next..=next };
             let span = ByteSpan::new(line.begin + column, line.begin + column + comment.len());
             match meaning(words) {
                 Ok((rule, reason)) => allowances.push(Allowance {
@@ -139,11 +146,23 @@ pub(super) fn read(text: &str, documents: &[Node]) -> (Vec<Allowance>, Vec<YamlE
     (allowances, wrong)
 }
 
+/// `VMHealth: allow ...`, `vmhealth allow ...`
+fn is_almost(comment: &str) -> bool {
+    let behind = ALMOST.iter().find_map(|word| comment.strip_prefix(word));
+    behind.is_some_and(|rest| rest.trim_start_matches(':').trim_start().starts_with("allow "))
+}
+
 /// What it allows, and why.
 fn meaning(words: &str) -> Result<(&'static Rule, String), String> {
     let form = || format!("not understood: write {FORM}");
     let rest = words.trim().strip_prefix("allow").filter(|rest| rest.starts_with([' ', '\t'])).ok_or_else(form)?;
     let (code, rest) = rest.trim().split_once([' ', '\t']).unwrap_or((rest.trim(), ""));
+    if code.contains(',') {
+        return Err(format!("{code:?}: a comment is for one code; write one for each"));
+    }
+    if code == ALLOWS_NOTHING.code {
+        return Err(format!("{code} is about a comment: remove that one, and this"));
+    }
     let rule = explain(code).ok_or_else(|| {
         let near = rules().iter().map(|rule| (strsim::jaro(rule.code, code), rule.code));
         let near = near.filter(|(likeness, _)| *likeness >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -179,10 +198,12 @@ struct Line<'t> {
 
 impl<'t> Line<'t> {
     fn new(text: &'t str, begin: usize, texts: &Texts) -> Line<'t> {
-        let text = text.trim_end_matches(['\n', '\r']);
+        let line = text.trim_end_matches(['\n', '\r']);
+        let text = line.trim_start_matches('\u{feff}');
+        let begin = begin + line.len() - text.len();
         let begins = |at: usize| at == 0 || text[..at].ends_with([' ', '\t']);
         let comment = text.match_indices('#').map(|(at, _)| at).find(|at| begins(*at) && !texts.have(begin + at));
-        let before = text[..comment.unwrap_or(text.len())].trim_start_matches('\u{feff}').trim();
+        let before = text[..comment.unwrap_or(text.len())].trim();
         let has_content = !before.is_empty() && before != "---" && before != "..." && !before.starts_with('%');
         Line { text, begin, comment: comment.map(|at| (at, &text[at..])), has_content }
     }

@@ -48,7 +48,9 @@ impl Checks {
         }
         for allowance in std::mem::take(&mut self.allowances) {
             // Of several objects in a list it is the one in whose lines the comment is.
-            let unused = self.manifests.iter_mut().filter_map(|m| Some((allowance.unused(m.pos)?, m)));
+            // What is refused has not been looked at for all that may be allowed.
+            let accepted = self.manifests.iter_mut().filter(|m| !m.findings.iter().any(|f| f.layer.refuses()));
+            let unused = accepted.filter_map(|m| Some((allowance.unused(m.pos)?, m)));
             let of_the_next = |(unused, m): &(Finding, &mut Checked)| m.pos.line <= unused.pos.line;
             let (before, behind): (Vec<_>, Vec<_>) = unused.partition(of_the_next);
             if let Some((unused, checked)) = before.into_iter().next_back().or(behind.into_iter().next()) {
@@ -100,8 +102,13 @@ struct With<'t> {
     beside: Beside<'t>,
 }
 
-/// Checks every object in a piece of a text that is a VM, makes VMs or is named by them.
-pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
+/// Checks every object in a piece of a text that is a VM, makes VMs or is named by them. `is_item`: the piece is an item of a list.
+pub(super) fn check_beside(
+    text: &str,
+    options: &Options,
+    remembered: &Remembered,
+    is_item: bool,
+) -> Result<Checks, YamlError> {
     let around = TextAround::of(text);
     let mut checks = Checks::default();
     let (documents, broken) = yaml::salvage(text).map_err(|e| unrendered::explain(text, e))?;
@@ -111,7 +118,7 @@ pub(super) fn check_beside(text: &str, options: &Options, remembered: &Remembere
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
-    let (allowances, wrong) = allow::read(text, &documents);
+    let (allowances, wrong) = allow::read(text, &documents, is_item);
     checks.allowances = allowances;
     checks.unjudged.extend(wrong);
     Ok(checks)

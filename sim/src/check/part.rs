@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// Checks every object in `text` that is a VM, makes VMs or is named by them. An error is a text that is not YAML.
 pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
-    let mut checks = check_beside(text, options, &Remembered::default())?;
+    let mut checks = check_beside(text, options, &Remembered::default(), false)?;
     Names::default().compare("", &mut checks);
     Ok(checks)
 }
@@ -19,8 +19,8 @@ pub fn check(text: &str, options: &Options) -> Result<Checks, YamlError> {
 pub fn check_piece(piece: &Piece<'_>, options: &Options, remembered: &Remembered) -> Result<Checks, YamlError> {
     let moved = |error: YamlError| YamlError { pos: error.pos.after(piece.first), ..error };
     match piece.kind {
-        PieceKind::Document => check_beside(&piece.text, options, remembered),
-        PieceKind::Item => check_beside(&without_managed_fields(&piece.text), options, remembered),
+        PieceKind::Document => check_beside(&piece.text, options, remembered, false),
+        PieceKind::Item => check_beside(&without_managed_fields(&piece.text), options, remembered, true),
         PieceKind::List => of_a_list(&piece.text),
     }
     .map(|checks| in_the_text(checks, piece.first))
@@ -32,7 +32,7 @@ fn of_a_list(text: &str) -> Result<Checks, YamlError> {
     let documents = yaml::documents(text)?;
     let kind = documents.iter().map(|node| node.text_at("kind")).find(|kind| !kind.is_empty());
     if kind.is_some_and(|kind| kind.ends_with("List")) {
-        let (allowances, mut unjudged) = allow::read(text, &documents);
+        let (allowances, mut unjudged) = allow::read(text, &documents, false);
         unjudged.extend(allowances.into_iter().map(Allowance::of_a_long_list));
         return Ok(Checks { unjudged, ..Checks::default() });
     }

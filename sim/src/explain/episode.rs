@@ -5,7 +5,7 @@ use crate::kubelet::{ProbeKind, ProbeResult, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
-use crate::trace::{DomainEvent, Entry, Event, Ready, ShutdownCause, VmReason};
+use crate::trace::{Answer, DomainEvent, Entry, Event, Ready, Request, ShutdownCause, VmReason};
 use std::time::Duration;
 
 /// What comes so soon after another is told with it.
@@ -168,7 +168,10 @@ impl<'a> Episode<'a> {
 
     fn notice(&self, entry: &Entry) -> Option<Notice> {
         match &entry.event {
-            Event::Published(kind, ProbeResult::Failure) => Some(Notice::Probe(*kind, self.flip(*kind, entry.at))),
+            // Without an attempt it is the initial value of a kubelet that has started anew.
+            Event::Published(kind, ProbeResult::Failure) => Some(self.flip(*kind, entry.at))
+                .filter(|flip| !flip.begun.is_empty())
+                .map(|flip| Notice::Probe(*kind, flip)),
             Event::Qemu(DomainEvent::Watchdog(_)) => Some(Notice::Watchdog),
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
             Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => Some(Notice::IoError),
@@ -188,6 +191,8 @@ impl<'a> Episode<'a> {
         let all = self.before.iter().chain(self.after).filter(|e| e.vmi == self.vmi && e.at <= until);
         for entry in all {
             match &entry.event {
+                // What it had counted is forgotten.
+                Event::User(Request::RestartKubelet, Answer::Accepted) => flip.begun.clear(),
                 Event::Attempt(of, 1) if *of == kind => begun = entry.at,
                 Event::Answered(of, Verdict::Failure) if *of == kind => {
                     flip.begun.push(begun);

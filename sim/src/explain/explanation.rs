@@ -2,7 +2,7 @@
 
 use super::episode::Episode;
 use super::faster::faster;
-use super::shape::{Explanation, Section};
+use super::shape::{Explanation, Part, Section};
 use super::unnoticed::unnoticed;
 use super::words;
 use crate::manifest::VirtualMachine;
@@ -31,7 +31,18 @@ pub fn explain(vm: &VirtualMachine, spec: &Spec, trace: &Trace, end: Time) -> Ve
         ];
         let filled = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
         let sections = filled.map(|(title, lines)| Section { title: title.to_owned(), lines }).collect();
-        Explanation { headline: words::headline(episode, end), sections }
+        Explanation { headline: words::headline(episode, end), sections, parts: parts(episode) }
     };
     episodes.iter().enumerate().map(of).collect()
+}
+
+/// A VM that is restarted again and again has many.
+const MOST_PARTS: usize = 100;
+
+fn parts(episode: &Episode<'_>) -> Vec<Part> {
+    let part = |(at, what): (Time, String)| {
+        let after_ms = at.since(episode.at).as_millis().try_into().unwrap_or(u64::MAX);
+        Part { what, after_ms }
+    };
+    episode.parts().into_iter().take(MOST_PARTS).map(part).collect()
 }

@@ -14,4 +14,4 @@ mod words;
 
 pub use explanation::explain;
 pub use outcome::{Outcome, WATCHED, differences, outcome};
-pub use shape::{Explanation, Section};
+pub use shape::{Explanation, Part, Section};

@@ -11,6 +11,18 @@ pub struct Explanation {
     pub headline: String,
     /// Why, under a heading each; those with nothing to say are left out.
     pub sections: Vec<Section>,
+    /// What the section `took` says, for programs: in the order in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of what followed a fault, which is over then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// `the watchdog fires`
+    pub what: String,
+    /// Milliseconds from the fault.
+    pub after_ms: u64,
 }
 
 /// Lines under a heading.

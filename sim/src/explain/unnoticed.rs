@@ -7,7 +7,7 @@ use crate::kubelet::{ProbeKind, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::Spec;
 use crate::time::Time;
-use crate::trace::{DomainEvent, Event};
+use crate::trace::{Answer, DomainEvent, Event, Request};
 
 /// A line for each detector that did not notice, and one for those that are not there.
 pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -> Vec<String> {
@@ -61,6 +61,7 @@ fn of_probe(episode: &Episode<'_>, kind: ProbeKind, threshold: u32, end: Option<
         match entry.event {
             Event::Answered(of, Verdict::Failure) if of == kind => (row, failed, all) = (row + 1, failed + 1, all + 1),
             Event::Answered(of, Verdict::Success | Verdict::Warning) if of == kind => (row, all) = (0, all + 1),
+            Event::User(Request::RestartKubelet, Answer::Accepted) => row = 0,
             _ => {}
         }
     }

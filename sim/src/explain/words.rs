@@ -8,7 +8,9 @@ use crate::kubelet::ProbeKind;
 use crate::manifest::{PodProbe, Probe, VirtualMachine};
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
-use crate::trace::{DomainEvent, Entry, Event, NotReady, Outage, Ready, ShutdownCause, VmReason, VmiReason};
+use crate::trace::{
+    Answer, DomainEvent, Entry, Event, NotReady, Outage, Ready, Request, ShutdownCause, VmReason, VmiReason,
+};
 use std::time::Duration;
 
 /// `12.3 s`
@@ -182,6 +184,9 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
                 is_lost = false;
                 say("the node came back".into());
             }
+            Event::User(Request::RestartKubelet, Answer::Accepted) => {
+                say("the kubelet started anew: what its probes had counted is forgotten".into());
+            }
             Event::Killing => {
                 stopped = true;
                 let grace = vm.vmi.grace.seconds;
@@ -272,5 +277,5 @@ pub(super) fn unbroken(vm: &VirtualMachine, spec: &Spec, entries: &[Entry], end:
         true => Vec::new(),
         false => vec![Section { title: "seen".to_owned(), lines }],
     };
-    Explanation { headline, sections }
+    Explanation { headline, sections, parts: Vec::new() }
 }

@@ -1,12 +1,10 @@
 //! How fast guests boot beside each other on one node.
 //!
 //! An even share of what the node has for boots, less what each boot costs without getting on: timer ticks, caches that are not its
-//! own any more, a disk's head that goes to and fro. With such a loss eight boots at once take longer than eight in turn.
+//! own any more, a disk's head that goes to and fro. With such a loss eight boots at once take longer than eight in turn, and so many
+//! that the loss takes all of a share would never end: no [`super::Plan`] is made with as many VMs on a node.
 
 use super::file::Nodes;
-
-/// However crowded the node is: a boot gets on at a hundredth of its share at least.
-const LEAST: f64 = 0.01;
 
 /// What a node has for boots.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,10 +22,10 @@ impl Capacity {
         Some(Capacity { at_full_speed, loss: nodes.loss_per_boot })
     }
 
-    /// How fast each of so many boots, against one by itself: above 0, and 1 at most.
+    /// How fast each of so many boots, against one by itself: 1 at most, and nothing where the loss is as large as its share.
     pub fn pace(self, booting: usize) -> f64 {
         let share = (f64::from(self.at_full_speed) / booting.max(1) as f64).min(1.0);
-        ((share - self.loss) / (1.0 - self.loss)).max(share * LEAST)
+        ((share - self.loss) / (1.0 - self.loss)).max(0.0)
     }
 }
 
@@ -46,8 +44,8 @@ mod tests {
             (2, 0.2, 2, 1.0),
             (2, 0.2, 4, 0.375),
             (2, 0.2, 8, 0.0625),
-            // More than there is.
-            (2, 0.2, 20, 0.001),
+            (2, 0.2, 10, 0.0),
+            (2, 0.2, 20, 0.0),
         ] {
             let found = Capacity { at_full_speed, loss }.pace(booting);
             assert!((found - pace).abs() < 1e-12, "{at_full_speed} {loss} {booting}: {found}");

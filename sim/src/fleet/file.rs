@@ -61,8 +61,8 @@ pub struct Nodes {
     /// long. Absent: any number.
     #[serde(default)]
     pub boots_at_full_speed: Option<u32>,
-    /// The part of a full-speed boot's share that each boot costs beside others without getting on, 0 to 0.9: with it, many boots at
-    /// once take longer than the same in turn. `bench storm` measures both numbers.
+    /// The part of a full share that each boot loses beside others, 0 to 0.9: with it, many boots at once take longer than the same in
+    /// turn. `bench storm` measures both numbers, and they hold up to the number of guests that it was given.
     #[serde(default)]
     pub loss_per_boot: f64,
 }

@@ -106,20 +106,37 @@ impl Plan {
                 }
             }
         }
+        let capacity = Capacity::of(&spec.nodes);
         let plan = Plan {
             groups,
             incidents: spec.incidents.clone(),
             judged: spec.incidents.clone(),
             horizon: spec.lasting.0,
-            capacity: Capacity::of(&spec.nodes),
+            capacity,
             nodes: spec.nodes.count,
             seed: spec.seed,
             causes,
             first_incident,
         };
+        plan.all_can_boot_at_once()?;
         plan.is_watched_long_enough()?;
         plan.breaks_few_enough()?;
         Ok(plan)
+    }
+
+    /// On the first node, which has the most VMs.
+    fn all_can_boot_at_once(&self) -> Result<(), String> {
+        let vms = self.vms_on(0);
+        match self.capacity {
+            Some(capacity) if capacity.pace(vms as usize) <= 0.0 => Err(format!(
+                "spec.nodes.lossPerBoot: {vms} VMs that boot on a node at once have {:.3} of a full share each, and a loss of {} \
+                 leaves nothing of it: none would ever be up. A loss that was measured holds up to the number of guests that it was \
+                 measured with",
+                f64::from(capacity.at_full_speed) / f64::from(vms.max(1)),
+                capacity.loss
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// On the first node, which has the most VMs.

@@ -184,6 +184,10 @@ fn incident(at: Cursor<'_>, count: u32, groups: &[Group]) -> Option<Incident> {
     let begins = needed(at, "at", |at| span(at, Duration::ZERO..=DAY * 400));
     let all: Vec<(&str, Cursor<'_>)> = HAPPENINGS.iter().filter_map(|key| Some((*key, at.get(key)?))).collect();
     let what = match all.as_slice() {
+        [("kubeletRestart", member)] if at.get("groups").or(at.get("vms")).is_some() => {
+            member.error("a kubelet is one for all VMs of its node: say nodes, and neither groups nor vms");
+            None
+        }
         [(key, member)] => happens(key, *member),
         _ => {
             at.error(format!("expected exactly one of {}", HAPPENINGS.join(", ")));
@@ -237,11 +241,11 @@ fn nodes(at: Cursor<'_>) -> Option<Nodes> {
     let count = needed(at, "count", |at| whole(at, 1..=1_000_000));
     let boots = at.get("bootsAtFullSpeed").and_then(|at| whole(at, 1..=1_000_000));
     let boots_at_full_speed = boots.and_then(|n| n.try_into().ok());
-    let loss = at.get("lossPerBoot").map(|at| {
-        if boots_at_full_speed.is_none() {
-            at.error("boots lose nothing beside each other without bootsAtFullSpeed: give both");
+    let loss = at.get("lossPerBoot").map(|loss| {
+        if at.get("bootsAtFullSpeed").is_none() {
+            loss.error("boots lose nothing beside each other without bootsAtFullSpeed: give both");
         }
-        number(at, 0.0, 0.9)
+        number(loss, 0.0, 0.9)
     });
     let loss_per_boot = loss.flatten().unwrap_or_default();
     Some(Nodes { count: count?.try_into().ok()?, boots_at_full_speed, loss_per_boot })

@@ -31,13 +31,19 @@ impl LauncherPod {
     }
 
     /// The kubelet starts anew at `now`: each worker begins again after its share (0 to 1) of its period, at random because otherwise
-    /// all pods of the node were probed at once. `keeps_ready`: as kubelets do from 1.35 on.
-    pub fn kubelet_restarts(&mut self, now: Time, keeps_ready: bool, mut share: impl FnMut() -> f64) {
-        self.kept_ready = keeps_ready && self.ready();
+    /// all pods of the node were probed at once. `keeps`: a pod that was ready, its gates too, stays so until its probe says something,
+    /// as from 1.35 on.
+    pub fn kubelet_restarts(&mut self, now: Time, keeps: bool, pod_ready: bool, mut share: impl FnMut() -> f64) {
+        self.kept_ready = keeps && pod_ready && self.view.container.is_some_and(|c| c.is_kept_from(now));
         for worker in self.liveness.iter_mut().chain(&mut self.readiness) {
-            worker.restart(now, worker.period().mul_f64(share()), keeps_ready);
+            worker.restart(now, worker.period().mul_f64(share()), !keeps);
         }
         self.sync();
+    }
+
+    /// The same of a pod that terminates: it gets no workers any more.
+    pub fn kubelet_restarts_without_it(&mut self) {
+        (self.readiness, self.liveness) = (None, None);
     }
 
     /// The `compute` container runs; it has no startup probe, so it is `started` at once.
@@ -98,7 +104,7 @@ impl LauncherPod {
 
     /// As [`Worker::drops_answer`].
     pub fn drops_answer(&mut self, kind: ProbeKind) -> bool {
-        self.worker(kind).is_some_and(Worker::drops_answer)
+        self.worker(kind).is_none_or(Worker::drops_answer)
     }
 
     /// Takes the answer of the attempt in flight.
@@ -177,11 +183,12 @@ impl LauncherPod {
         }
     }
 
-    /// A pod sync: a container that is not ready is probed at once (prober_manager.go UpdatePodStatus).
+    /// A pod sync: a container whose readiness says anything but Success, or nothing yet, is probed at once
+    /// (prober_manager.go UpdatePodStatus).
     fn sync(&mut self) {
         if self.running()
-            && !self.ready()
             && let Some(worker) = &mut self.readiness
+            && worker.published() != Some(ProbeResult::Success)
         {
             worker.trigger();
         }

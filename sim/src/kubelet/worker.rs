@@ -80,6 +80,13 @@ pub struct Container {
     pub started: bool,
 }
 
+impl Container {
+    /// Whether a kubelet that starts then leaves it ready (`kubeletRestartGracePeriod`).
+    pub(super) fn is_kept_from(&self, restart: Time) -> bool {
+        self.started_at + RESTART_GRACE < restart
+    }
+}
+
 /// Whether a container runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainerState {
@@ -141,8 +148,8 @@ pub struct Worker {
     in_flight: Option<u8>,
     /// The attempt in flight is a former prober's: nobody waits for its answer.
     abandoned: bool,
-    /// A container that ran before has no initial value (see [`Worker::restart`]).
-    keeps_before: Option<Time>,
+    /// The kubelet has started anew then, and publishes no initial value of a container that has run for longer.
+    no_initial_value_from: Option<Time>,
     container: Option<u32>,
     published: Option<ProbeResult>,
     // Carried over to a new container on purpose (kubelet-prober.md 6.3).
@@ -161,10 +168,10 @@ impl Worker {
             timings,
             due: now + jitter,
             triggered: false,
-            asleep: !jitter.is_zero(),
+            asleep: false,
             in_flight: None,
             abandoned: false,
-            keeps_before: None,
+            no_initial_value_from: None,
             container: None,
             published: None,
             last: None,
@@ -197,9 +204,9 @@ impl Worker {
     }
 
     /// The kubelet starts anew at `now`, and this worker with it: what was counted and published is forgotten, and the first iteration
-    /// comes after `jitter`. `keeps_ready`: a container that has run for more than 10 s has no initial value, so that nothing is
-    /// published before a threshold is reached (kubelet-prober.md 8, 4.). An attempt in flight delays the first one until it ends.
-    pub fn restart(&mut self, now: Time, jitter: Duration, keeps_ready: bool) {
+    /// comes after `jitter`. Without an initial value nothing is published before a threshold is reached, of a container that has run
+    /// for more than 10 s (kubelet-prober.md 8, 4.). An attempt in flight delays the first one until it ends, at most its timeout.
+    pub fn restart(&mut self, now: Time, jitter: Duration, initial_value: bool) {
         if self.exited || self.stopping {
             return;
         }
@@ -207,7 +214,7 @@ impl Worker {
         *self = Worker::new(self.kind, self.timings, now, jitter);
         self.asleep = true;
         (self.in_flight, self.abandoned) = (in_flight, in_flight.is_some());
-        self.keeps_before = keeps_ready.then_some(now);
+        self.no_initial_value_from = (!initial_value).then_some(now);
     }
 
     /// Whether the answer that comes now is nobody's; it is thrown away.
@@ -349,8 +356,7 @@ impl Worker {
             self.container = Some(container.id);
             self.published = None;
             self.on_hold = false;
-            let keeps = self.keeps_before.is_some_and(|began| container.started_at + RESTART_GRACE < began);
-            if !keeps {
+            if self.no_initial_value_from.is_none_or(|from| !container.is_kept_from(from)) {
                 self.publish(self.initial_value(), actions);
             }
         }

@@ -53,7 +53,8 @@ pub enum UserRequest {
     /// after a random part of its period. The guest and its pod run on.
     RestartKubelet {
         /// A ready pod is not ready until its readiness probe succeeds again: kubelets up to 1.34, and later ones with the feature gate
-        /// `ChangeContainerStatusOnKubeletRestart`. Absent: it stays ready until the probe fails.
+        /// `ChangeContainerStatusOnKubeletRestart`. Absent: it stays ready until the probe fails, whatever `kubevirtVersion` says, as a
+        /// release of KubeVirt runs on several of Kubernetes.
         #[serde(rename = "resetsReady", default)]
         resets_ready: bool,
     },

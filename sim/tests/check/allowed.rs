@@ -88,6 +88,50 @@ const ROWS: &[Row] = &[
         &[],
         &[],
     ),
+    // Two that allow it are both used, and the one in the line has the reason.
+    (
+        &[
+            ("apiVersion", "# vmhealth: allow running-is-deprecated because all\napiVersion"),
+            ("running: true", "running: true # vmhealth: allow running-is-deprecated because line"),
+        ],
+        &["9 tcp-probe-outlives-a-hang"],
+        &["6 running-is-deprecated (6): line"],
+        &[],
+    ),
+    // What is refused was not looked at for everything.
+    (&[("1Gi}", "1Gx} # vmhealth: allow tcp-probe-outlives-a-hang because x")], &[], &[], &[]),
+    (
+        &[("apiVersion", "\u{feff}# vmhealth: allow running-is-deprecated because y\napiVersion")],
+        &["9 tcp-probe-outlives-a-hang"],
+        &["6 running-is-deprecated (1): y"],
+        &[],
+    ),
+    // Almost.
+    (
+        &[("running: true", "running: true # VMHealth: allow running-is-deprecated because x")],
+        BOTH,
+        &[],
+        &["5:17: not understood: write # vmhealth: allow CODE because REASON"],
+    ),
+    (
+        &[("running: true", "running: true # vmhealth allow running-is-deprecated because x")],
+        BOTH,
+        &[],
+        &["5:17: not understood: write # vmhealth: allow CODE because REASON"],
+    ),
+    (&[("running: true", "running: true # vmhealth pins this")], BOTH, &[], &[]),
+    (
+        &[("running: true", "running: true # vmhealth: allow running-is-deprecated, duplicate-key because x")],
+        BOTH,
+        &[],
+        &["5:17: \"running-is-deprecated,\": a comment is for one code; write one for each"],
+    ),
+    (
+        &[("running: true", "running: true # vmhealth: allow allows-nothing because x")],
+        BOTH,
+        &[],
+        &["5:17: allows-nothing is about a comment: remove that one, and this"],
+    ),
     // Without a reason, or not understood.
     (
         &[("running: true", "running: true # vmhealth: allow running-is-deprecated")],

@@ -31,9 +31,14 @@ struct Case {
     fails: bool,
     found: usize,
     allowed: usize,
-    /// A line each, those that are allowed, too.
-    lines: Vec<String>,
+    /// A line each, those that fail first and those that are allowed last.
+    lines: [Vec<String>; 3],
 }
+
+/// The places of [`Case::lines`].
+const FAILS: usize = 0;
+const FOUND: usize = 1;
+const ALLOWED: usize = 2;
 
 impl Junit {
     /// Nothing yet.
@@ -48,15 +53,18 @@ impl Junit {
             let fails = finding.rule.rank == Rank::Error || self.denied.iter().any(|denied| denied.is(finding));
             let line = line(checked, finding);
             let case = self.case(file, finding.rule.code, finding.pos);
-            case.fails |= fails;
+            // What a reader goes to is what failed.
+            if fails && !case.fails {
+                (case.fails, case.first) = (true, finding.pos);
+            }
             case.found += 1;
-            case.tell(line);
+            case.tell(if fails { FAILS } else { FOUND }, line);
         }
         for allowed in &checked.allowed {
             let line = format!("{}; allowed: {}", line(checked, &allowed.finding), allowed.reason);
             let case = self.case(file, allowed.finding.rule.code, allowed.finding.pos);
             case.allowed += 1;
-            case.tell(line);
+            case.tell(ALLOWED, line);
         }
     }
 
@@ -65,7 +73,7 @@ impl Junit {
         let case = self.case(file, NOT_CHECKED, error.pos);
         case.found += 1;
         case.fails = true;
-        case.tell(error.to_string());
+        case.tell(FAILS, error.to_string());
     }
 
     /// All of it, as a text.
@@ -94,23 +102,24 @@ impl Junit {
     }
 
     fn case(&mut self, file: &str, code: &'static str, first: Pos) -> &mut Case {
-        let none = Case { first, fails: false, found: 0, allowed: 0, lines: Vec::new() };
+        let none = Case { first, fails: false, found: 0, allowed: 0, lines: Default::default() };
         self.file(file).entry(code).or_insert(none)
     }
 }
 
 impl Case {
-    fn tell(&mut self, line: String) {
-        if self.lines.len() < PLACES {
-            self.lines.push(line);
+    fn tell(&mut self, kind: usize, line: String) {
+        if let Some(lines) = self.lines.get_mut(kind).filter(|lines| lines.len() < PLACES) {
+            lines.push(line);
         }
     }
 
     fn written(&self, file: &str, code: &str) -> TestCase {
-        let first = self.lines.first().map(String::as_str).unwrap_or_default();
-        let more = self.found + self.allowed - self.lines.len().min(self.found + self.allowed);
+        let lines: Vec<&str> = self.lines.iter().flatten().take(PLACES).map(String::as_str).collect();
+        let first = lines.first().copied().unwrap_or_default();
+        let more = self.found + self.allowed - lines.len();
         let more = if more > 0 { format!("\n... and {more} more") } else { String::new() };
-        let all = self.lines.join("\n") + &more;
+        let all = lines.join("\n") + &more;
         let mut status = match (self.fails, self.found) {
             (true, _) if code == NOT_CHECKED => TestCaseStatus::non_success(NonSuccessKind::Error),
             (true, _) => TestCaseStatus::non_success(NonSuccessKind::Failure),

@@ -78,7 +78,7 @@ impl Summary {
             if all.is_empty() { String::new() } else { rows.iter().map(line).collect::<String>() + "\n" };
         let [accepted, broken, refused] = self.verdicts;
         let others = [
-            (self.allowed, "findings allowed by comments"),
+            (self.allowed, "allowed by comments"),
             (self.skipped, "other objects not checked"),
             (self.unreadable, "could not be checked"),
         ];

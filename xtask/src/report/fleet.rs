@@ -237,6 +237,9 @@ impl FleetReport {
         out += &match (&self.unsettled, self.incidents.is_empty()) {
             (Some(unsettled), _) => format!("it does not settle: {}\n", unsettled.why),
             (None, true) => "it is at rest: no restarts that make restarts\n".to_owned(),
+            (None, false) if self.still_down > 0 => {
+                "nothing is restarted again and again, but not all VMs are back at the end: a longer `for` shows whether they will be\n".to_owned()
+            }
             (None, false) => {
                 format!("it settles: {} after the last incident is over\n", span(self.settled_after_s))
             }

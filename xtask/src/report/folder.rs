@@ -214,7 +214,11 @@ mod tests {
             known_differences: Vec::new(),
             host_differences: Vec::new(),
             known_host_differences: Vec::new(),
-            explanation: vec![Explanation { headline: "it said hunter2".into(), sections: Vec::new() }],
+            explanation: vec![Explanation {
+                headline: "it said hunter2".into(),
+                sections: Vec::new(),
+                parts: Vec::new(),
+            }],
             about: None,
             repeat: String::new(),
         };

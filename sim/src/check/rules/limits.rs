@@ -42,7 +42,7 @@ pub(in crate::check) static ALLOWS_NOTHING: Rule = Rule {
     layer: Layer::Hazard,
     rank: Rank::Warning,
     story: "A comment `# vmhealth: allow CODE because REASON` allows a finding in its own line, in the next line if it stands alone, \
-        and in the whole document if nothing but comments comes before it there (behind the `---`). This one allows nothing: what \
+        and in the whole document if nothing but comments comes before it there (of a later document: behind its `---`). This one allows nothing: what \
         it was written for is mended, or in another line.",
     source: "vmhealth",
     shown_by: &[],

@@ -13,7 +13,7 @@ pub(super) struct Shown {
     paused: Pause,
     ready: Ready,
     /// The pod is among the ready endpoints.
-    endpoint: bool,
+    pub(super) endpoint: bool,
 }
 
 impl Default for Shown {
@@ -67,7 +67,7 @@ impl Vmi {
     }
 
     /// The Ready condition in the order of kubevirt-health.md 4.
-    fn conditions(&self) -> Shown {
+    pub(super) fn conditions(&self) -> Shown {
         let pause = match &self.lost {
             Some(_) => self.shown.paused,
             None => self.pause_reason().map_or(Pause::Gone, Pause::There),

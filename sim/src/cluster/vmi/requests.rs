@@ -97,19 +97,17 @@ impl Vmi {
         Answer::Accepted
     }
 
-    /// The kubelet of its node starts anew. A pod that is being stopped has no probes any more that could begin again, and a kubelet
-    /// that does not reach the cluster learns of no pods.
-    pub fn kubelet_restarts(&mut self, now: Time, keeps_ready: bool, share: impl FnMut() -> f64) -> Answer {
-        let stopping = self.deleted != Deleted::Nothing || matches!(self.life, Life::Running { stop: Some(_), .. });
-        match &mut self.pod {
-            Some(pod) if !self.life.phase().is_final() && self.lost.is_none() => {
-                if !stopping {
-                    pod.kubelet_restarts(now, keeps_ready, share);
-                }
-                Answer::Accepted
-            }
-            _ => Answer::Refused,
+    /// The kubelet of its node starts anew; `keeps`: what was ready stays so for now. One that does not reach the cluster learns of
+    /// no pods, and one that learns of a pod with a deletion time begins no probes of it.
+    pub fn kubelet_restarts(&mut self, now: Time, keeps: bool, share: impl FnMut() -> f64) -> Answer {
+        let (pod_ready, terminates) = (self.conditions().endpoint, self.deleted != Deleted::Nothing);
+        let is_final = self.life.phase().is_final();
+        match self.pod.as_mut().filter(|_| !is_final && self.lost.is_none()) {
+            None => return Answer::Refused,
+            Some(pod) if terminates => pod.kubelet_restarts_without_it(),
+            Some(pod) => pod.kubelet_restarts(now, keeps, pod_ready, share),
         }
+        Answer::Accepted
     }
 
     fn terminate_pod(&mut self, now: Time, deleted: Deleted) {
