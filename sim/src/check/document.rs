@@ -47,9 +47,9 @@ impl Checks {
             checked.verdict = verdict(&checked.findings);
         }
         for allowance in std::mem::take(&mut self.allowances) {
-            // Of several objects in a list it is the one in whose lines the comment is.
             // What is refused has not been looked at for all that may be allowed.
             let accepted = self.manifests.iter_mut().filter(|m| !m.findings.iter().any(|f| f.layer.refuses()));
+            // Of several objects in a list it is the one in whose lines the comment is.
             let unused = accepted.filter_map(|m| Some((allowance.unused(m.pos)?, m)));
             let of_the_next = |(unused, m): &(Finding, &mut Checked)| m.pos.line <= unused.pos.line;
             let (before, behind): (Vec<_>, Vec<_>) = unused.partition(of_the_next);

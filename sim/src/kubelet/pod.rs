@@ -41,8 +41,8 @@ impl LauncherPod {
         self.sync();
     }
 
-    /// The same of a pod that terminates: it gets no workers any more.
-    pub fn kubelet_restarts_without_it(&mut self) {
+    /// A kubelet that starts anew makes none for a pod that terminates.
+    pub fn lose_workers(&mut self) {
         (self.readiness, self.liveness) = (None, None);
     }
 

@@ -13,9 +13,14 @@ const GUEST: &str = "{healthServer: true, watchdogDaemon: {heartbeatSeconds: 60,
 
 /// `spec` in flow style without its braces, of VMs that are all alike.
 fn plan(spec: &str, vm: &Vm) -> Plan {
+    tried(spec, vm).unwrap_or_else(|e| panic!("{e}\n{spec}"))
+}
+
+/// The same, or why there is none.
+fn tried(spec: &str, vm: &Vm) -> Result<Plan, String> {
     let text = format!("{{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {{name: f}}, spec: {{{spec}}}}}");
-    let file = FleetFile::read("fleet.yaml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    planned(&file, &vm.yaml())
+    let file = FleetFile::read("fleet.yaml", &text).map_err(|e| e.to_string())?;
+    plan_of(&file, &vm.yaml())
 }
 
 fn planned(file: &FleetFile, manifest: &str) -> Plan {

@@ -1,15 +1,8 @@
 //! Fleet files that are refused: where, what is wrong and what was expected.
 
-use super::{plan_of, watched};
-use vmhealth_sim::fixture::{Vm, vm};
-use vmhealth_sim::fleet::{FleetFile, Plan};
-
-/// What becomes of VMs that are all alike, `spec` in flow style without its braces; or why there is no plan.
-fn tried(spec: &str, vm: &Vm) -> Result<Plan, String> {
-    let text = format!("{{apiVersion: vmhealth.dev/v1alpha1, kind: Fleet, metadata: {{name: f}}, spec: {{{spec}}}}}");
-    let file = FleetFile::read("fleet.yaml", &text).map_err(|e| e.to_string())?;
-    plan_of(&file, &vm.yaml())
-}
+use super::{tried, watched};
+use vmhealth_sim::fixture::vm;
+use vmhealth_sim::fleet::FleetFile;
 
 /// Where it is, what it is about, what is wrong and what was expected.
 #[test]

@@ -1,8 +1,9 @@
 //! `bench storm`: real guests that boot together on this machine, against the fleet's model of it.
 //!
-//! First boots: 1, 2, 4 ... guests from power-on at once, in real time, and the capacity for boots (`bootsAtFullSpeed`, `lossPerBoot`)
-//! that fits them best. Then the small storm: as many guests as the largest number, with a liveness probe that waits twice as long as
-//! a boot alone takes, and not as long as one beside all others; and the same with one that does. Both are asked of the fleet before, with the measured boot and capacity.
+//! First boots: 1, 2, 4 ... guests from power-on at once, in real time, and the capacity for boots (`bootsAtFullSpeed`,
+//! `lossPerBoot`) that fits them best. Then the small storm: as many guests as the largest number, with a liveness probe that waits
+//! twice as long as a boot alone takes, and with one that waits three times as long as a boot beside all others. Both are asked of
+//! the fleet before, with the measured boot and capacity.
 //! What kills guests and starts them again is the engine's own kubelet and controllers, over real probes of real guests.
 
 use super::stats::Spread;

@@ -31,14 +31,17 @@ struct Case {
     fails: bool,
     found: usize,
     allowed: usize,
-    /// A line each, those that fail first and those that are allowed last.
-    lines: [Vec<String>; 3],
+    /// A line each.
+    lines: BTreeMap<What, Vec<String>>,
 }
 
-/// The places of [`Case::lines`].
-const FAILS: usize = 0;
-const FOUND: usize = 1;
-const ALLOWED: usize = 2;
+/// What comes of a finding, in the order in which a reader wants to see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Fails,
+    Passes,
+    IsAllowed,
+}
 
 impl Junit {
     /// Nothing yet.
@@ -58,13 +61,13 @@ impl Junit {
                 (case.fails, case.first) = (true, finding.pos);
             }
             case.found += 1;
-            case.tell(if fails { FAILS } else { FOUND }, line);
+            case.tell(if fails { What::Fails } else { What::Passes }, line);
         }
         for allowed in &checked.allowed {
             let line = format!("{}; allowed: {}", line(checked, &allowed.finding), allowed.reason);
             let case = self.case(file, allowed.finding.rule.code, allowed.finding.pos);
             case.allowed += 1;
-            case.tell(ALLOWED, line);
+            case.tell(What::IsAllowed, line);
         }
     }
 
@@ -73,7 +76,7 @@ impl Junit {
         let case = self.case(file, NOT_CHECKED, error.pos);
         case.found += 1;
         case.fails = true;
-        case.tell(FAILS, error.to_string());
+        case.tell(What::Fails, error.to_string());
     }
 
     /// All of it, as a text.
@@ -102,20 +105,21 @@ impl Junit {
     }
 
     fn case(&mut self, file: &str, code: &'static str, first: Pos) -> &mut Case {
-        let none = Case { first, fails: false, found: 0, allowed: 0, lines: Default::default() };
+        let none = Case { first, fails: false, found: 0, allowed: 0, lines: BTreeMap::new() };
         self.file(file).entry(code).or_insert(none)
     }
 }
 
 impl Case {
-    fn tell(&mut self, kind: usize, line: String) {
-        if let Some(lines) = self.lines.get_mut(kind).filter(|lines| lines.len() < PLACES) {
+    fn tell(&mut self, what: What, line: String) {
+        let lines = self.lines.entry(what).or_default();
+        if lines.len() < PLACES {
             lines.push(line);
         }
     }
 
     fn written(&self, file: &str, code: &str) -> TestCase {
-        let lines: Vec<&str> = self.lines.iter().flatten().take(PLACES).map(String::as_str).collect();
+        let lines: Vec<&str> = self.lines.values().flatten().take(PLACES).map(String::as_str).collect();
         let first = lines.first().copied().unwrap_or_default();
         let more = self.found + self.allowed - lines.len();
         let more = if more > 0 { format!("\n... and {more} more") } else { String::new() };

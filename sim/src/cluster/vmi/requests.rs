@@ -104,7 +104,7 @@ impl Vmi {
         let is_final = self.life.phase().is_final();
         match self.pod.as_mut().filter(|_| !is_final && self.lost.is_none()) {
             None => return Answer::Refused,
-            Some(pod) if terminates => pod.kubelet_restarts_without_it(),
+            Some(pod) if terminates => pod.lose_workers(),
             Some(pod) => pod.kubelet_restarts(now, keeps, pod_ready, share),
         }
         Answer::Accepted
