@@ -151,6 +151,14 @@ fn made(case: u64) -> Made {
     if steps.iter().any(|step| step.contains("bootLoop")) {
         steps.retain(|step| !step.contains("slowBoot"));
     }
+    // Nor a disk that fails a second time while it may still fail.
+    let disk = steps.iter().position(|step| step.contains("ioError"));
+    steps = steps
+        .into_iter()
+        .enumerate()
+        .filter(|(i, step)| disk == Some(*i) || !step.contains("ioError"))
+        .map(|(_, step)| step)
+        .collect();
     // Whoever waits for what probes say must not miss it.
     let awaited = pick(
         random,
@@ -230,7 +238,9 @@ fn compare(made: &Made) -> Trace {
     assert_eq!(full.forgotten(), 0, "{}", made.text);
     let stepped = reduced(&full);
     assert_eq!(skipped.0, verdict, "{}", made.text);
-    assert_eq!(skipped.1.entries(), stepped.entries(), "{}", made.text);
+    let differ = skipped.1.entries().iter().zip(stepped.entries()).find(|(skipped, stepped)| skipped != stepped);
+    assert_eq!(differ, None, "the first entry, skipped and stepped: {}", made.text);
+    assert_eq!(skipped.1.entries().len(), stepped.entries().len(), "{}", made.text);
     assert_eq!(counts(&skipped.1), counts(&stepped), "{}", made.text);
     assert_eq!((skipped.2, skipped.1.logged()), (end, full.logged()), "{}", made.text);
     full
@@ -251,15 +261,20 @@ fn a_skipped_run_is_the_stepped_one() {
     assert!(cases < 100 || (cases / 5..cases * 9 / 10).contains(&passed), "{passed} of {cases}: of both kinds");
 }
 
-/// A killed daemon's last pet is still to come when its successor begins with its own: from then on two rows of pets alternate.
+/// A killed daemon pets no more when its successor has begun: pets come as far apart as before.
 #[test]
-fn a_second_row_of_pets_is_not_lost() {
+fn a_killed_daemon_leaves_no_pet_behind() {
     let vm = vm().watchdog(WatchdogAction::Shutdown).readiness_http(1500).build();
     let guest = "healthServer: true, watchdogDaemon: {heartbeatSeconds: 30, keepalive: takeover}";
     let steps = "{after: guest ready, plus: 8496ms, fault: killWatchdog}, {plus: 40s, fault: kernelPanic}";
     let file = scenario().guest(guest).steps(steps).expect("{see: qemu WATCHDOG, within: 25s..40s}").observe("60s");
-    let timings = Timings { pet_interval: Duration::from_millis(2500), ..Timings::default() };
-    compare(&Made { vm, spec: file.build().spec, timings, text: "two rows of pets".into() });
+    let timings = Timings { pet_interval: Duration::from_secs(10), ..Timings::default() };
+    let trace = compare(&Made { vm, spec: file.build().spec, timings, text: "one row of pets".into() });
+    let at = |text: &str| trace.entries().iter().find(|entry| entry.event.to_string() == text).map(|entry| entry.at);
+    let (keepalive, fired) = (at("guest petter wd_keepalive").unwrap(), at("qemu WATCHDOG shutdown").unwrap());
+    let last_pet = fired.since(keepalive) - Duration::from_secs(30);
+    // The device counts in steps of its own.
+    assert!(last_pet.as_millis() % 10_000 < 1000, "the last pet came {last_pet:?} after wd_keepalive");
 }
 
 /// Some thirty million ticks and twenty times as many pets: only a run that skips them ends.

@@ -5,17 +5,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::fmt;
+use std::mem::Discriminant;
 
 /// The leading words of an event's text: `qemu WATCHDOG`, `vmi phase Failed`, `endpoints out`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Pattern {
     words: Vec<String>,
+    /// The kinds of events of its lane: only their words are looked at.
+    kinds: &'static [Discriminant<Event>],
 }
 
 impl Pattern {
     /// Whether the event's text begins with these words.
     pub fn matches(&self, event: &Event) -> bool {
+        if !self.kinds.contains(&std::mem::discriminant(event)) {
+            return false;
+        }
         let (mut count, mut same) = (0, true);
         event.words(&mut |word| {
             if let Some(mine) = self.words.get(count).filter(|_| same) {
@@ -43,7 +49,8 @@ impl TryFrom<String> for Pattern {
     fn try_from(text: String) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         trace::check(&words)?;
-        Ok(Pattern { words: words.into_iter().map(str::to_owned).collect() })
+        let kinds = trace::kinds(words[0]);
+        Ok(Pattern { words: words.into_iter().map(str::to_owned).collect(), kinds })
     }
 }
 

@@ -19,5 +19,5 @@ pub use kubevirt::{
 };
 pub use qemu::{DomainEvent, Exit, PanicAction, ShutdownCause};
 pub use record::{Counted, Entry, Keeps, Trace};
-pub use vocabulary::{Text, check, texts};
+pub use vocabulary::{Text, check, kinds, texts};
 pub use word::{Outage, Word};

@@ -1,7 +1,9 @@
 //! Which words can follow which: the tree of all events' texts, against which a scenario's words are checked.
 
 use super::{Event, Word};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::mem::Discriminant;
 use std::sync::LazyLock;
 
 /// A word and those that can follow it.
@@ -72,6 +74,24 @@ static LANES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     }
     lanes
 });
+
+/// The kinds of events of each lane.
+static KINDS: LazyLock<BTreeMap<&'static str, Vec<Discriminant<Event>>>> = LazyLock::new(|| {
+    let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for event in Event::every() {
+        let of_lane = kinds.entry(event.lane()).or_default();
+        let kind = std::mem::discriminant(&event);
+        if !of_lane.contains(&kind) {
+            of_lane.push(kind);
+        }
+    }
+    kinds
+});
+
+/// The kinds of events that this lane has: whoever looks for one need not spell the others.
+pub fn kinds(lane: &str) -> &'static [Discriminant<Event>] {
+    KINDS.get(lane).map_or(&[], Vec::as_slice)
+}
 
 /// How alike a word must be to be offered, from 0 to 1.
 const ALIKE: f64 = 0.8;

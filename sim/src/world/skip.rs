@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Trying takes as long as the steps of some seconds.
 const WORTH_IT: Duration = Duration::from_secs(8);
 /// What was not steady is tried again after this, then after twice as long ...
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// ... at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// So often a landing is put off because an attempt is under way.

@@ -35,12 +35,7 @@ impl Model {
             return None;
         }
         let petted = self.next_pet(vmi).is_some();
-        // A second row of pets, of a daemon whose successor was quick, is not known to go on as the first does.
-        let mut first = true;
-        let mut others = self.queue.iter().filter(|(_, happening)| {
-            let pet = is_pet(happening, vmi, guest);
-            !(pet && std::mem::replace(&mut first, false))
-        });
+        let mut others = self.queue.iter().filter(|(_, happening)| !is_pet(happening, vmi, guest));
         let other = others.next().map(|(at, _)| at);
         Some(earliest([other, guest.watched.filter(|_| !petted)]))
     }
@@ -113,7 +108,7 @@ impl Model {
     }
 }
 
-fn is_pet(happening: &Happening, vmi: u32, guest: &Guest) -> bool {
+pub(super) fn is_pet(happening: &Happening, vmi: u32, guest: &Guest) -> bool {
     matches!(happening, Happening::Guest { vmi: of, boot, what: InGuest::Pet } if *of == vmi && *boot == guest.boot)
 }
 
