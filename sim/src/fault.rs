@@ -8,15 +8,13 @@ mod arguments;
 
 pub use arguments::*;
 
+use crate::meant::meant;
 use crate::time::Span;
 use crate::yaml;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
-
-/// How alike a name must be to be offered for a misspelt one, from 0 to 1 (Jaro-Winkler).
-const ALIKE: f64 = 0.8;
 
 /// What a fault needs of the scenario's guest profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,9 +284,7 @@ impl FaultKind {
         if let Some(kind) = FaultKind::ALL.iter().copied().find(|kind| kind.name() == name) {
             return Ok(kind);
         }
-        let likeness = |kind: FaultKind| strsim::jaro_winkler(&kind.name().to_lowercase(), &name.to_lowercase());
-        let nearest = FaultKind::ALL.iter().copied().max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)));
-        let meant = nearest.filter(|kind| likeness(*kind) >= ALIKE);
+        let meant = meant(name, FaultKind::ALL.iter().map(|kind| kind.name()));
         let hint = meant.map_or(String::new(), |kind| format!("; did you mean {kind}?"));
         let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
         Err(format!("there is no fault {name:?}{hint} (kinds: {})", names.join(", ")))

@@ -26,6 +26,7 @@ pub mod fixture;
 pub mod fleet;
 pub mod kubelet;
 pub mod manifest;
+pub mod meant;
 pub mod scenario;
 pub mod time;
 pub mod timers;

@@ -8,6 +8,7 @@ use super::layer::Layer;
 use super::registry::{explain, rules};
 use super::rule::{Finding, Rule};
 use super::rules::limits::ALLOWS_NOTHING;
+use crate::meant::meant;
 use crate::yaml::{ByteSpan, Node, Pos, Value, YamlError, documents_of};
 use std::ops::RangeInclusive;
 
@@ -16,8 +17,6 @@ const MARK: &str = "vmhealth:";
 const ALMOST: [&str; 4] = ["vmhealth", "Vmhealth", "VMhealth", "VMHealth"];
 /// How it is written.
 const FORM: &str = "# vmhealth: allow CODE because REASON";
-/// How alike two codes must be for one to be a slip of the other.
-const ALIKE: f64 = 0.8;
 
 /// A finding that a comment allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +38,9 @@ pub struct Allowance {
     span: ByteSpan,
     /// The lines whose findings it allows.
     lines: RangeInclusive<u64>,
-    /// Those of its document.
-    document: RangeInclusive<u64>,
+    /// Those of its document, or of the object in it that the comment is about.
+    around: RangeInclusive<u64>,
+    is_of_all: bool,
     used: bool,
 }
 
@@ -48,7 +48,7 @@ impl Allowance {
     /// Of a piece of a text, as one of the text in which the piece begins at `first`.
     pub(super) fn after(self, first: Pos) -> Allowance {
         let moved = |lines: RangeInclusive<u64>| lines.start() + first.line - 1..=lines.end() + first.line - 1;
-        Allowance { at: self.at.after(first), lines: moved(self.lines), document: moved(self.document), ..self }
+        Allowance { at: self.at.after(first), lines: moved(self.lines), around: moved(self.around), ..self }
     }
 
     /// Why it allows nothing in front of a list that is read item by item.
@@ -63,12 +63,26 @@ impl Allowance {
         finding.rule == self.rule && self.lines.contains(&finding.pos.line)
     }
 
-    /// What there is to say of one that allowed nothing, if its document is the one in which an object begins in that line.
-    pub(super) fn unused(&self, object: Pos) -> Option<Finding> {
+    /// Of a document with several objects, a comment for a line is about the one that has the line. `begins`: where they begin.
+    pub(super) fn stay_in_its_object(&mut self, begins: &[Pos]) {
+        let lines = || begins.iter().map(|pos| pos.line).filter(|line| self.around.contains(line));
+        let line = *self.lines.start();
+        let Some(first) = lines().filter(|begin| *begin <= line && !self.is_of_all).max() else { return };
+        let next = lines().filter(|begin| *begin > line).min();
+        self.around = first..=next.map_or(*self.around.end(), |next| next - 1);
+    }
+
+    /// It stands in the object that begins there, or in the document in which that stands.
+    pub(super) fn is_beside(&self, object: Pos) -> bool {
+        self.around.contains(&object.line)
+    }
+
+    /// What there is to say of one that allowed nothing.
+    pub(super) fn unused(&self) -> Option<Finding> {
         let code = self.rule.code;
-        let whole = self.lines == self.document;
-        let place = if whole { "in this document".to_owned() } else { format!("in line {}", self.lines.start()) };
-        (!self.used && self.document.contains(&object.line)).then(|| Finding {
+        let place =
+            if self.is_of_all { "in this document".to_owned() } else { format!("in line {}", self.lines.start()) };
+        (!self.used).then(|| Finding {
             rule: &ALLOWS_NOTHING,
             field: String::new(),
             vm_field: String::new(),
@@ -135,7 +149,8 @@ pub(super) fn read(text: &str, documents: &[Node], is_item: bool) -> (Vec<Allowa
                     at,
                     span,
                     lines: meant,
-                    document: first_line..=last_line,
+                    around: first_line..=last_line,
+                    is_of_all: is_first,
                     used: false,
                 }),
                 Err(message) => wrong.push(YamlError { pos: at, message }),
@@ -164,9 +179,8 @@ fn meaning(words: &str) -> Result<(&'static Rule, String), String> {
         return Err(format!("{code} is about a comment: remove that one, and this"));
     }
     let rule = explain(code).ok_or_else(|| {
-        let near = rules().iter().map(|rule| (strsim::jaro(rule.code, code), rule.code));
-        let near = near.filter(|(likeness, _)| *likeness >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-        let near = near.map_or("check --explain lists all".to_owned(), |(_, near)| format!("did you mean {near}?"));
+        let near = meant(code, rules().iter().map(|rule| rule.code));
+        let near = near.map_or("check --explain lists all".to_owned(), |near| format!("did you mean {near}?"));
         format!("no finding has the code {code:?}: {near}")
     })?;
     if rule.layer.refuses() {

@@ -34,6 +34,8 @@ pub struct Checks {
     pub unjudged: Vec<YamlError>,
     /// The comments that allow some of what is found.
     pub allowances: Vec<Allowance>,
+    /// Where its objects begin, whatever they are.
+    pub begins: Vec<Pos>,
 }
 
 impl Checks {
@@ -47,14 +49,13 @@ impl Checks {
             checked.verdict = verdict(&checked.findings);
         }
         for allowance in std::mem::take(&mut self.allowances) {
+            let objects: Vec<&mut Checked> = self.manifests.iter_mut().filter(|m| allowance.is_beside(m.pos)).collect();
             // What is refused has not been looked at for all that may be allowed.
-            let accepted = self.manifests.iter_mut().filter(|m| !m.findings.iter().any(|f| f.layer.refuses()));
-            // Of several objects in a list it is the one in whose lines the comment is.
-            let unused = accepted.filter_map(|m| Some((allowance.unused(m.pos)?, m)));
-            let of_the_next = |(unused, m): &(Finding, &mut Checked)| m.pos.line <= unused.pos.line;
-            let (before, behind): (Vec<_>, Vec<_>) = unused.partition(of_the_next);
-            if let Some((unused, checked)) = before.into_iter().next_back().or(behind.into_iter().next()) {
-                checked.findings.push(unused);
+            if objects.iter().any(|m| m.findings.iter().any(|f| f.layer.refuses())) {
+                continue;
+            }
+            if let Some(checked) = objects.into_iter().next() {
+                checked.findings.extend(allowance.unused());
             }
         }
     }
@@ -118,7 +119,8 @@ pub(super) fn check_beside(
         let document = Document::new(node);
         find_manifests(Cursor::new(&document), &with, &around, DEPTH, &mut checks);
     }
-    let (allowances, wrong) = allow::read(text, &documents, is_item);
+    let (mut allowances, wrong) = allow::read(text, &documents, is_item);
+    allowances.iter_mut().for_each(|allowance| allowance.stay_in_its_object(&checks.begins));
     checks.allowances = allowances;
     checks.unjudged.extend(wrong);
     Ok(checks)
@@ -150,32 +152,35 @@ fn find_manifests(object: Cursor<'_>, with: &With<'_>, around: &TextAround, dept
                 process(template::typed(vm.node()), spec, with, around, depth, checks);
             }
         }
-        _ => match Kind::named(kind) {
-            Some(kind) => {
-                let checked = check_manifest(object.object(), kind, with, around);
-                judge(checked, object, around, checks);
-            }
-            None => match (Kind::brought(kind), Kind::meant(object)) {
-                (Some(brought), _) => {
-                    let checked = check_brought(object.object(), brought, with, around);
-                    let version = object.text_at("apiVersion").unwrap_or_default();
-                    // Of an older version's fields nothing is known: nobody has refused it, and nobody has looked.
-                    match checked.verdict {
-                        Verdict::Accepted if brought.is_former(version) => {
-                            checks.skipped.push(skipped(format!("{kind} of {version}")));
-                        }
-                        _ => judge(checked, object, around, checks),
-                    }
+        _ => {
+            checks.begins.push(object.node().pos);
+            match Kind::named(kind) {
+                Some(kind) => {
+                    let checked = check_manifest(object.object(), kind, with, around);
+                    judge(checked, object, around, checks);
                 }
-                (None, Some(meant)) => match unrendered::open(object, around.in_template) {
-                    Some((pos, why)) if unrendered::placeholder(kind).is_some() => {
-                        checks.unjudged.push(YamlError { pos, message: format!("not judged: {why}") });
+                None => match (Kind::brought(kind), Kind::meant(object)) {
+                    (Some(brought), _) => {
+                        let checked = check_brought(object.object(), brought, with, around);
+                        let version = object.text_at("apiVersion").unwrap_or_default();
+                        // Of an older version's fields nothing is known: nobody has refused it, and nobody has looked.
+                        match checked.verdict {
+                            Verdict::Accepted if brought.is_former(version) => {
+                                checks.skipped.push(skipped(format!("{kind} of {version}")));
+                            }
+                            _ => judge(checked, object, around, checks),
+                        }
                     }
-                    _ => checks.manifests.push(no_such_kind(object, meant)),
+                    (None, Some(meant)) => match unrendered::open(object, around.in_template) {
+                        Some((pos, why)) if unrendered::placeholder(kind).is_some() => {
+                            checks.unjudged.push(YamlError { pos, message: format!("not judged: {why}") });
+                        }
+                        _ => checks.manifests.push(no_such_kind(object, meant)),
+                    },
+                    (None, None) => checks.skipped.push(skipped(unrendered::name(object, kind))),
                 },
-                (None, None) => checks.skipped.push(skipped(unrendered::name(object, kind))),
-            },
-        },
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kinds of object that are VMs, make them or bring something to them, and where in them the VM stands.
 
 use crate::cluster::KubevirtVersion;
+use crate::meant::nearest;
 use crate::yaml::Cursor;
 
 /// What instance types and preferences were before v1beta1 (crds.go of v1.4.0 and v1.5.0: served).
@@ -68,9 +69,8 @@ impl Kind {
         if OTHERS.contains(&name) || name.ends_with("List") {
             return None;
         }
-        let likeness = |kind: &Kind| strsim::jaro_winkler(&kind.as_str().to_lowercase(), &name.trim().to_lowercase());
-        let nearest = kinds.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Some(nearest.filter(|kind| likeness(kind) > 0.0).unwrap_or(kinds[0]))
+        let nearest = nearest(name, kinds.iter().map(|kind| kind.as_str()));
+        Some(kinds.into_iter().find(|kind| nearest == Some(kind.as_str())).unwrap_or(kinds[0]))
     }
 
     /// Its name in a manifest.

@@ -92,6 +92,7 @@ fn in_the_text(mut checks: Checks, first: Pos) -> Checks {
     }
     checks.unjudged.iter_mut().for_each(|error| error.pos = error.pos.after(first));
     checks.allowances = checks.allowances.into_iter().map(|allowance| allowance.after(first)).collect();
+    checks.begins.iter_mut().for_each(|pos| *pos = pos.after(first));
     checks.skipped.iter_mut().for_each(|skipped| skipped.pos = skipped.pos.after(first));
     checks
 }

@@ -4,6 +4,7 @@ use super::file::*;
 use super::plan::WATCHED_AFTER;
 use crate::cluster::KubevirtVersion;
 use crate::fault::Fault;
+use crate::meant::meant;
 use crate::time::Span;
 use crate::yaml::{self, Cursor, Document, Node, Pos, Problem, Problems, Record, Severity, Value};
 use std::collections::BTreeSet;
@@ -12,8 +13,6 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Above this likeness a word was probably meant.
-const ALIKE: f64 = 0.8;
 /// VMs that one node can have: all of its VMs are in memory at once.
 const MOST_ON_A_NODE: u64 = 5_000;
 
@@ -201,7 +200,7 @@ fn incident(at: Cursor<'_>, count: u32, groups: &[Group]) -> Option<Incident> {
             let name = at.text()?;
             if !groups.iter().any(|g| g.name == name) {
                 let names: Vec<&str> = groups.iter().map(|g| g.name.as_str()).collect();
-                at.error(format!("there is no group {name:?}{} (groups: {})", meant(name, &names), names.join(", ")));
+                at.error(format!("there is no group {name:?}{} (groups: {})", hint(name, &names), names.join(", ")));
             }
             Some(name.to_owned())
         });
@@ -292,16 +291,14 @@ fn known(at: Cursor<'_>, keys: &[&str]) {
         member.error(format!(
             "there is no field {:?}{} (fields: {})",
             key.name,
-            meant(&key.name, keys),
+            hint(&key.name, keys),
             keys.join(", ")
         ));
     }
 }
 
-fn meant(word: &str, words: &[&str]) -> String {
-    let likeness = |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &word.to_lowercase());
-    let nearest = words.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|w| likeness(w) >= ALIKE);
-    nearest.map_or(String::new(), |known| format!(": did you mean {known}?"))
+fn hint(word: &str, words: &[&str]) -> String {
+    meant(word, words.iter().copied()).map_or(String::new(), |known| format!(": did you mean {known}?"))
 }
 
 fn span(at: Cursor<'_>, limits: std::ops::RangeInclusive<Duration>) -> Option<Span> {

@@ -137,7 +137,9 @@ fn finish(file: &str, cursor: Cursor<'_>, vm: Option<VirtualMachine>) -> Result<
     }
 }
 
-fn by_severity(problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
+/// Each in the order of the file.
+fn by_severity(mut problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
+    problems.sort_by_key(|problem| problem.pos);
     problems.into_iter().partition(|p| p.severity == Severity::Error)
 }
 
@@ -150,19 +152,25 @@ fn require<'a>(root: Cursor<'a>, key: &str) -> Option<Cursor<'a>> {
 }
 
 fn manifest(root: Cursor<'_>, used: Use) -> Option<VirtualMachine> {
-    require(root, "apiVersion")?.word(&[("kubevirt.io/v1", ()), ("kubevirt.io/v1alpha3", ())])?;
-    let is_vm = require(root, "kind")?.word(&[("VirtualMachine", true), ("VirtualMachineInstance", false)])?;
-    content(root, is_vm, used)
+    let versions = [("kubevirt.io/v1", ()), ("kubevirt.io/v1alpha3", ())];
+    let version = require(root, "apiVersion").and_then(|c| c.word(&versions));
+    let kinds = [("VirtualMachine", true), ("VirtualMachineInstance", false)];
+    // Of another kind's fields nobody knows what is wrong with them.
+    let is_vm = require(root, "kind").and_then(|c| c.word(&kinds))?;
+    let content = content(root, is_vm, used);
+    version.and(content)
 }
 
 fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
     let spec = require(root, "spec")?;
     let (run_strategy, template, metadata) = if is_vm {
-        (run_strategy(spec)?, require(root, "spec.template.spec")?, root.at("spec.template.metadata"))
+        (run_strategy(spec), require(root, "spec.template.spec"), root.at("spec.template.metadata"))
     } else {
         // A bare VMI is never re-created: what Once does to its VMI.
-        (RunStrategy::Once, spec, root.get("metadata"))
+        (Some(RunStrategy::Once), Some(spec), root.get("metadata"))
     };
+    // Everything is read before anything is given up: one error hides no other.
+    let vmi = template.map(|template| vmi_spec(template, used));
     let annotations = metadata.and_then(|m| m.get("annotations"));
     let paused = annotations.and_then(|a| a.get("kubevirt.io/pause-guest-agent-probes")).and_then(Cursor::text);
     let name = root.text_at("metadata.name");
@@ -172,8 +180,8 @@ fn content(root: Cursor<'_>, is_vm: bool, used: Use) -> Option<VirtualMachine> {
     Some(VirtualMachine {
         name: name.unwrap_or("vm").to_owned(),
         namespace: root.text_at("metadata.namespace").unwrap_or("default").to_owned(),
-        run_strategy,
-        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(go_bool), ..vmi_spec(template, used) },
+        run_strategy: run_strategy?,
+        vmi: VmiSpec { agent_probes_paused: paused.is_some_and(go_bool), ..vmi? },
         ignored: Vec::new(),
         warnings: Vec::new(),
         places: Places::default(),

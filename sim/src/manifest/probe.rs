@@ -277,16 +277,12 @@ fn decode_handler(key: &str, c: Cursor<'_>) -> Option<Handler> {
                 let text = |key| h.get(key).map_or(Some(String::new()), |at| at.text().map(str::to_owned));
                 text("name").zip(text("value"))
             };
-            Some(Handler::HttpGet(HttpGet {
-                host: text("host"),
-                port: port(c)?,
-                path: text("path").unwrap_or_else(|| "/".into()),
-                scheme: match c.get("scheme") {
-                    Some(s) => s.word(&[("HTTP", Scheme::Http), ("HTTPS", Scheme::Https)])?,
-                    None => Scheme::Http,
-                },
-                headers: c.items_at("httpHeaders").filter_map(header).collect(),
-            }))
+            let schemes = [("HTTP", Scheme::Http), ("HTTPS", Scheme::Https)];
+            let scheme = c.get("scheme").map_or(Some(Scheme::Http), |s| s.word(&schemes));
+            let port = port(c);
+            let (host, path) = (text("host"), text("path").unwrap_or_else(|| "/".into()));
+            let headers = c.items_at("httpHeaders").filter_map(header).collect();
+            Some(Handler::HttpGet(HttpGet { host, port: port?, path, scheme: scheme?, headers }))
         }
         "tcpSocket" => Some(Handler::TcpSocket { host: text("host"), port: port(c)? }),
         "exec" => {

@@ -6,7 +6,7 @@ use super::user::UserRequest;
 use crate::fault::{Direction, Fault, FaultKind};
 use crate::manifest::{self, WatchdogModel};
 use crate::time::Span;
-use crate::yaml::{self, Node, Pos, Value, YamlError};
+use crate::yaml::{self, EveryError, Node, Pos, Value, YamlError};
 use std::fmt;
 use std::time::Duration;
 
@@ -89,33 +89,27 @@ fn place(file: &Node, message: &str) -> Option<Pos> {
     pos
 }
 
-/// The reader stops at the first error; misspelt events after it are found here.
+/// The reader stops at the first error; here are all, and what cannot mean anything in the rest.
 fn of_its_text(text: &str, first: YamlError) -> Vec<ScenarioProblem> {
-    let mut errors = Vec::new();
-    if let Ok(file) = yaml::read::<Node>(text) {
-        misspelt(&file, &mut errors);
-    }
-    errors.retain(|error| error.pos > first.pos);
+    let EveryError { errors, mended, without } = yaml::every_error::<Scenario>(text, first);
+    let mut further = mended.as_ref().map(problems).unwrap_or_default();
+    further.retain(|message| !comes_of(&without, message));
     let problem = |YamlError { pos, message }| ScenarioProblem { pos: Some(pos), message };
-    std::iter::once(first).chain(errors).map(problem).collect()
+    let mut all: Vec<ScenarioProblem> = errors.into_iter().map(problem).collect();
+    all.extend(in_their_places(text, further));
+    all.sort_by_key(|problem| problem.pos);
+    all
 }
 
-fn misspelt(node: &Node, errors: &mut Vec<YamlError>) {
-    match &node.value {
-        Value::Seq(items) => items.iter().for_each(|item| misspelt(item, errors)),
-        Value::Map(entries) => {
-            for (key, node) in entries {
-                match &node.value {
-                    Value::Str(text) if matches!(key.name.as_str(), "see" | "after" | "from") => {
-                        let error = Pattern::try_from(text.clone()).err();
-                        errors.extend(error.map(|message| YamlError { pos: node.pos, message }));
-                    }
-                    _ => misspelt(node, errors),
-                }
-            }
-        }
-        _ => {}
-    }
+/// The problem may only come of what was left out of the file: it is in the same part, or in one that depends on it.
+fn comes_of(without: &[String], message: &str) -> bool {
+    let parts: &[&str] = match message {
+        message if message.starts_with("metadata") => &["metadata"],
+        message if message.starts_with("spec.expect") => &["spec.expect"],
+        message if message.starts_with("spec.traffic") => &["spec.traffic"],
+        _ => &["spec.guest", "spec.steps"],
+    };
+    without.iter().any(|path| parts.iter().any(|part| path.starts_with(part)))
 }
 
 /// What cannot mean anything although its shape is right.

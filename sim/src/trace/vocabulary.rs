@@ -1,6 +1,7 @@
 //! Which words can follow which: the tree of all events' texts, against which a scenario's words are checked.
 
 use super::{Event, Word};
+use crate::meant::meant;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::mem::Discriminant;
@@ -93,9 +94,6 @@ pub fn kinds(lane: &str) -> &'static [Discriminant<Event>] {
     KINDS.get(lane).map_or(&[], Vec::as_slice)
 }
 
-/// How alike a word must be to be offered, from 0 to 1.
-const ALIKE: f64 = 0.8;
-
 /// Refuses words that no event's text begins with; says which word is wrong, what is expected there, and what was meant.
 pub fn check(words: &[&str]) -> Result<(), String> {
     let mut level: &[Node] = &LANES;
@@ -117,16 +115,16 @@ fn refusal(before: &[&str], word: &str, level: &[Node]) -> String {
         text.push_str(": it ends there");
         return text;
     }
-    let alike = |node: &Node| match node.word {
-        NodeWord::Known(known) => strsim::jaro_winkler(&known.to_lowercase(), &word.to_lowercase()),
-        NodeWord::Number | NodeWord::Open => 0.0,
-    };
-    let nearest = level.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|node| alike(node) >= ALIKE);
-    if let Some(nearest) = nearest {
-        let _ = write!(text, ": did you mean {:?}?", nearest.word.expected());
+    let known = level.iter().filter_map(|node| match node.word {
+        NodeWord::Known(known) => Some(known),
+        NodeWord::Number | NodeWord::Open => None,
+    });
+    let meant = meant(word, known);
+    if let Some(meant) = meant {
+        let _ = write!(text, ": did you mean {meant:?}?");
     }
     let expected: Vec<&str> = level.iter().map(|node| node.word.expected()).collect();
-    let colon = if nearest.is_some() { "" } else { ":" };
+    let colon = if meant.is_some() { "" } else { ":" };
     let one_of = if expected.len() > 1 { "one of " } else { "" };
     let _ = write!(text, "{colon} expected {one_of}{}", expected.join(", "));
     text

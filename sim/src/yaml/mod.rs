@@ -4,6 +4,8 @@
 //! checked. [`Pieces`] cuts a long text. Nothing here knows a field of Kubernetes.
 
 mod cursor;
+mod decode;
+mod every_error;
 mod json;
 mod layout;
 mod node;
@@ -13,6 +15,7 @@ mod record;
 mod salvage;
 
 pub use cursor::{Cursor, Place, Scalar};
+pub use every_error::{EveryError, every_error};
 pub use layout::Document;
 pub use node::{ByteSpan, Key, Node, Pos, Value, YamlError, documents, read};
 pub(crate) use pieces::json_list_at;

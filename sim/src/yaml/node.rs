@@ -160,6 +160,13 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(from_crate)
 }
 
+/// Reads the only document of `text`, a file of our own, as a tree in which a key may come twice.
+pub(super) fn read_tree(text: &str) -> Result<Node, YamlError> {
+    let mut options = options();
+    options.duplicate_keys = serde_saphyr::options::DuplicateKeyPolicy::PassThrough;
+    serde_saphyr::from_str_with_options(text, options).map_err(from_crate)
+}
+
 /// Reads every document of `text`, manifests as kubectl takes them; empty ones are skipped.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     no_directive(text)?;

@@ -1,6 +1,6 @@
 //! Comments that allow a finding, with a reason.
 
-use vmhealth_sim::check::{Checks, Names, Options, Verdict, check};
+use vmhealth_sim::check::{Checked, Checks, Names, Options, Verdict, check};
 
 /// Its liveness probe is of a kind that a hang outlives, in line 8, and its `running` is deprecated, in line 5.
 const VM: &str = "\
@@ -234,7 +234,7 @@ fn a_verdict_without_what_is_allowed() {
     }
 }
 
-/// A comment is for its document only, whatever is beside it, and for what is found beside other files, too.
+/// A comment is for its document only, whatever is beside it.
 #[test]
 fn several_documents_and_files() {
     let two = |first: &str, second: &str| format!("{first}{VM}---\n{second}{}", VM.replace("name: vm", "name: other"));
@@ -278,6 +278,60 @@ fn several_documents_and_files() {
         let (shown, allowed_here, _) = shown(&checks);
         assert_eq!((shown, allowed_here.len()), (found.into_iter().map(str::to_owned).collect(), allowed), "{text}");
     }
+}
+
+/// A list: a VM, what is between, a ConfigMap whose data is given, another VM.
+fn list(first: &str, between: &str, data: &str, second: &str) -> String {
+    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
+    let config = format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: b {data}");
+    let all = [item(first), format!("{between}\n"), item(&config), item(second)].concat();
+    format!("apiVersion: v1\nkind: List\nitems:\n{all}")
+}
+
+/// A comment that allows nothing is said of the object in whose lines it stands, or of none.
+#[test]
+fn whose_comment_it_is() {
+    let idle = "# vmhealth: allow same-name-twice because x";
+    let vm = |name: &str, comment: &str, memory: &str| {
+        let text = VM.replace("name: vm", &format!("name: {name}")).replace("1Gi}", &format!("{memory}}}"));
+        text.replace("devices: {}", &format!("devices: {{}} {comment}"))
+    };
+    for (text, expected) in [
+        (list(&vm("a", idle, "1Gi"), "", "", &vm("b", "", "1Gi")), vec![("a", 14)]),
+        (list(&vm("a", "", "1Gi"), "", "", &vm("b", idle, "1Gi")), vec![("b", 31)]),
+        // On the line before an item it is that one's.
+        (
+            list(&vm("a", "", "1Gi"), "", "", &vm("b", "", "1Gi"))
+                .replace("- apiVersion: kubevirt", &format!("{idle}\n- apiVersion: kubevirt")),
+            vec![("a", 4), ("b", 22)],
+        ),
+        // Of one that is refused nobody knows, and the neighbour has nothing to do with it; nor has that of another kind's object.
+        (list(&vm("a", "", "1Gi"), "", "", &vm("b", idle, "1Gx")), vec![]),
+        (list(&vm("a", idle, "1Gx"), "", "", &vm("b", "", "1Gi")), vec![]),
+        (list(&vm("a", "", "1Gi"), "", idle, &vm("b", "", "1Gi")), vec![]),
+        (list(&vm("a", "", "1Gi"), idle, "", &vm("b", "", "1Gi")), vec![]),
+        // Before the first item, and of a whole document: the first one says it, if all have been looked at.
+        (
+            list(&vm("a", "", "1Gi"), "", "", &vm("b", "", "1Gi")).replace("kind: List", &format!("kind: List {idle}")),
+            vec![("a", 2)],
+        ),
+        (format!("{idle}\n{}", list(&vm("a", "", "1Gi"), "", "", &vm("b", "", "1Gi"))), vec![("a", 1)]),
+        (format!("{idle}\n{}", list(&vm("a", "", "1Gi"), "", "", &vm("b", "", "1Gx"))), vec![]),
+    ] {
+        let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let of = |m: &Checked| -> Vec<(String, u64)> {
+            let idle = m.findings.iter().filter(|f| f.rule.code == "allows-nothing");
+            idle.map(|f| (m.name.clone(), f.pos.line)).collect()
+        };
+        let found: Vec<_> = checks.manifests.iter().flat_map(of).collect();
+        let expected: Vec<_> = expected.into_iter().map(|(name, line)| (name.to_owned(), line)).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+/// What is found beside other files, too.
+#[test]
+fn the_same_name_in_several_files() {
     let mut names = Names::default();
     let allowed = VM.replace("metadata", "# vmhealth: allow same-name-twice because one of them is applied\nmetadata");
     for (file, text, found) in [("a", VM, 0), ("b", VM, 1), ("c", allowed.as_str(), 0)] {

@@ -20,6 +20,7 @@ use vmhealth_sim::check::gate::{self, ON_BY_DEFAULT};
 use vmhealth_sim::check::{Checked, Checks, Kind, Layer, Names, Options, Verdict, explain, rules};
 use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::manifest::Architecture;
+use vmhealth_sim::meant::is_like;
 use vmhealth_sim::yaml::{Pos, YamlError};
 
 /// Objects of other kinds, and parts that are not YAML: more are not looked at, because they are remembered.
@@ -306,8 +307,7 @@ fn explanation(word: &str) -> Result<Status, Failure> {
         return Ok(Status::Passed);
     }
     let Some(rule) = explain(word) else {
-        let near =
-            rules().iter().map(|rule| rule.code).filter(|code| code.contains(word) || strsim::jaro(code, word) > 0.8);
+        let near = rules().iter().map(|rule| rule.code).filter(|code| code.contains(word) || is_like(word, code));
         let near: Vec<&str> = near.collect();
         let near = if near.is_empty() { String::new() } else { format!(", near it are {}", near.join(", ")) };
         return Err(usage(anyhow!("no code {word:?}{near}; --explain alone lists all")));

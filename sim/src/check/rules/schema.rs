@@ -9,6 +9,7 @@ use crate::check::layer::{Layer, Rank};
 use crate::check::rule::{Check, Findings, Rule};
 use crate::check::schema_table::{Field, Null, Required, Type, Unique, Unknown, schema};
 use crate::manifest::is_quantity;
+use crate::meant::meant;
 use crate::yaml::{Cursor, Value};
 use std::collections::BTreeSet;
 
@@ -168,8 +169,6 @@ const OF_A_PROBE: [&str; 8] = [
 ];
 /// Fields with words that only the webhooks know, which Go does not write when they are empty (`omitempty`).
 const LEFT_OUT_IF_EMPTY: [&str; 5] = ["scheme", "effect", "operator", "dnsPolicy", "imagePullPolicy"];
-/// How alike two names must be for one to be a slip of the other.
-const ALIKE: f64 = 0.8;
 
 /// Compares the object with the schema of its kind.
 pub(in crate::check) fn walk<'a>(context: &CheckContext<'a>, findings: &mut Findings<'a>) {
@@ -451,11 +450,7 @@ fn unquoted(text: &str) -> Option<Value> {
 
 /// What to do about a field that an object does not have.
 fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> String {
-    let alike = |f: &&Field| strsim::jaro_winkler(&f.name.to_lowercase(), &key.to_lowercase()) >= ALIKE;
-    let near = fields
-        .iter()
-        .filter(alike)
-        .max_by(|a, b| strsim::jaro_winkler(a.name, key).total_cmp(&strsim::jaro_winkler(b.name, key)));
+    let near = meant(key, fields.iter().map(|field| field.name));
     let slip = SLIPS.iter().find(|(name, _)| *name == key).map(|(_, help)| (*help).to_owned());
     if key.parse::<i64>().is_ok() {
         return format!(
@@ -466,9 +461,9 @@ fn advice(key: &str, fields: &'static [Field], context: &CheckContext<'_>) -> St
     let of_a_probe =
         || is_too_far_left.then(|| format!("indent it: {key} stands below readinessProbe or livenessProbe"));
     slip.or_else(of_a_probe).unwrap_or_else(|| match (near, belongs_to(key, context)) {
-        (Some(field), _) if field.name.eq_ignore_ascii_case(key) => format!("the name is {}: case counts", field.name),
+        (Some(name), _) if name.eq_ignore_ascii_case(key) => format!("the name is {name}: case counts"),
         (_, Some(place)) => format!("{key} belongs to {place}"),
-        (Some(field), None) => format!("did you mean {}?", field.name),
+        (Some(name), None) => format!("did you mean {name}?"),
         (None, None) => format!("remove it: a {} has no such field here", context.kind.as_str()),
     })
 }
