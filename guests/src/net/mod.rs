@@ -34,9 +34,7 @@ pub enum NetError {
     )]
     Namespace(#[source] nix::Error),
     /// /dev/net/tun.
-    #[error(
-        "cannot make a TAP device: {0}; load the module and let everybody open the device, as Debian's udev does: sudo modprobe tun && sudo chmod 666 /dev/net/tun"
-    )]
+    #[error("cannot make a TAP device: {0}; {mend}", mend = tap::mend(.0))]
     Tap(#[source] std::io::Error),
     /// An address, a link or a socket could not be set up.
     #[error("cannot configure {what}: {source}")]

@@ -93,3 +93,29 @@ fn ioctl<T>(fd: c_int, operation: libc::c_ulong, request: &mut T) -> io::Result<
     let result = unsafe { libc::ioctl(fd, operation, std::ptr::from_mut(request)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// What makes a TAP device possible; a module is loaded only where there is no device.
+pub(super) fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "let everybody open it, as Debian's udev does: sudo chmod 666 /dev/net/tun",
+        _ => {
+            "load the module and let everybody open the device, as Debian's udev does: sudo modprobe tun && sudo chmod 666 /dev/net/tun"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NetError;
+    use nix::errno::Errno;
+
+    #[test]
+    fn a_module_is_loaded_only_where_there_is_no_device() {
+        for (code, loads) in
+            [(Errno::EACCES, false), (Errno::EPERM, false), (Errno::ENOENT, true), (Errno::ENODEV, true)]
+        {
+            let text = NetError::Tap(code.into()).to_string();
+            assert_eq!((text.contains("modprobe"), text.contains("chmod 666")), (loads, true), "{text}");
+        }
+    }
+}
