@@ -277,6 +277,29 @@ fn a_killed_daemon_leaves_no_pet_behind() {
     assert!(last_pet.as_millis() % 10_000 < 1000, "the last pet came {last_pet:?} after wd_keepalive");
 }
 
+/// A tick that needs no answer at the moment of the other probe's answer: what was seen last depends on whether the daemon pets, too.
+#[test]
+fn what_was_seen_last_of_one_moment() {
+    let liveness = "guestAgentPing: {}, periodSeconds: 5, timeoutSeconds: 6";
+    let readiness = "tcpSocket: {port: nowhere}, periodSeconds: 19, failureThreshold: 1";
+    let vm = vm().readiness(readiness).liveness(liveness).build();
+    let timings = Timings {
+        answer: Duration::from_millis(2500),
+        pet_interval: Duration::from_secs(5),
+        fault: (Duration::ZERO, Duration::from_millis(50)),
+        ..Timings::default()
+    };
+    let file = scenario()
+        .guest("watchdogDaemon: {heartbeatSeconds: 601, keepalive: takeover}")
+        .expect("{see: readiness answer Failure, within: 0s..20m}");
+    let trace = compare(&Made { vm, spec: file.build().spec, timings, text: "one moment".into() });
+    let of_one_moment = |pair: &[Entry]| {
+        pair[0].at == pair[1].at
+            && [&pair[0], &pair[1]].iter().any(|e| e.event.to_string() == "liveness answer Success")
+    };
+    assert!(trace.entries().windows(2).any(of_one_moment), "no such moment");
+}
+
 /// Some thirty million ticks and twenty times as many pets: only a run that skips them ends.
 #[test]
 fn ten_years_cost_no_more_than_a_day() {

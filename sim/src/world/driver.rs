@@ -168,13 +168,12 @@ impl Driver {
             let next = earliest([worlds, due]);
             let Some(at) = next.filter(|at| *at <= limit) else { return Progress::Due(next) };
             self.now = self.now.max(at);
-            while world.next_wakeup() == Some(at) {
+            if worlds == Some(at) {
                 if !self.count_step() {
                     return Progress::Over(too_many_steps(self.now));
                 }
                 if let Some((at, input)) = world.step() {
                     self.tell(at, input);
-                    break;
                 }
             }
         }

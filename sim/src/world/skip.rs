@@ -100,16 +100,19 @@ impl World for Skipping {
     }
 }
 
-/// As late as can be, with no attempt under way.
+/// As late as can be, with no attempt under way, and after a moment of which it is known what was seen last.
 fn landing(until: Time, cycles: &[Cycle]) -> Option<Time> {
-    let under_way = |cycle: &Cycle, to: Time| {
-        let ticks = cycle.ticks_before(to)?;
-        let last = cycle.tick(ticks.checked_sub(1)?);
-        Some(last).filter(|tick| *tick + cycle.lasts() >= to)
+    let last_tick = |cycle: &Cycle, to: Time| Some(cycle.tick(cycle.ticks_before(to)?.checked_sub(1)?));
+    let under_way = |cycle: &Cycle, to: Time| last_tick(cycle, to).filter(|tick| *tick + cycle.lasts() >= to);
+    // What needs no answer comes before an answer of the same moment if the world has something else to do then, too.
+    let beside_an_answer = |cycle: &Cycle, to: Time| {
+        let tick = last_tick(cycle, to).filter(|_| cycle.asked.is_none())?;
+        let answered = |other: &Cycle| last_tick(other, to).is_some_and(|asked| asked + other.lasts() == tick);
+        cycles.iter().any(|other| other.asked.is_some() && answered(other)).then_some(tick)
     };
     let mut to = until;
     for _ in 0..PUT_OFF {
-        match cycles.iter().filter_map(|cycle| under_way(cycle, to)).min() {
+        match cycles.iter().filter_map(|cycle| under_way(cycle, to).or_else(|| beside_an_answer(cycle, to))).min() {
             None => return Some(to),
             Some(tick) => to = tick,
         }
