@@ -1,4 +1,7 @@
 //! The same scenarios several times: what came of them, and how far apart the same events were.
+//!
+//! What comes after a fault is told from that fault's order on: how long a guest took before it plays no part, and the table says
+//! how long each effect takes.
 
 use crate::report::{Results, VerdictWord, timeline_lines};
 use std::collections::BTreeMap;
@@ -22,11 +25,20 @@ pub struct Repetition {
 #[derive(Debug, Default)]
 struct Repeated {
     verdicts: Vec<VerdictWord>,
-    /// Each event with how often the same came before it in its run, in the order of the first run that had it; the instants
-    /// in seconds.
-    events: Vec<((String, usize), Vec<f64>)>,
+    /// In the order of the first run that had them; the instants in seconds, from the fault's order on.
+    events: Vec<(Seen, Vec<f64>)>,
     /// Each reason once, and how often.
     reasons: BTreeMap<String, usize>,
+}
+
+/// What says that events of two runs are the same.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// How many faults were ordered before it.
+    faults: usize,
+    event: String,
+    /// How often it has been seen since the last fault.
+    number: usize,
 }
 
 impl Repetition {
@@ -47,17 +59,25 @@ impl Repeated {
             *self.reasons.entry(reason.to_owned()).or_default() += 1;
         }
         let mut before: BTreeMap<String, usize> = BTreeMap::new();
+        let (mut faults, mut ordered) = (0, 0.0);
         for line in timeline_lines(timeline) {
             // Attempts and answers of probes are a grid, and no instants that anything decides.
             if ["readiness ", "liveness "].iter().any(|probe| line.event.starts_with(probe)) {
                 continue;
             }
+            let order = line.event.starts_with("fault ") && line.event.ends_with(" begun");
+            if order {
+                (faults, ordered) = (faults + 1, line.t);
+                before.clear();
+            }
             let number = before.entry(line.event.clone()).or_default();
             *number += 1;
-            let key = (line.event, *number);
-            match self.events.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, instants)) => instants.push(line.t),
-                None => self.events.push((key, vec![line.t])),
+            let seen = Seen { faults, event: line.event, number: *number };
+            // The order itself is told from the run's beginning on, as what comes before the first.
+            let instant = if order { line.t } else { line.t - ordered };
+            match self.events.iter_mut().find(|(known, _)| *known == seen) {
+                Some((_, instants)) => instants.push(instant),
+                None => self.events.push((seen, vec![instant])),
             }
         }
     }
@@ -78,14 +98,18 @@ impl fmt::Display for Repetition {
                 "  {:>5}  {:>10}  {:>10}  {:>10}  {:>8}  event",
                 "runs", "first s", "median s", "last s", "spread"
             )?;
-            for ((event, number), instants) in repeated.events.iter().take(MOST_EVENTS) {
+            // An event that not every run had stands with its fault's others.
+            let mut events: Vec<&(Seen, Vec<f64>)> = repeated.events.iter().collect();
+            events.sort_by_key(|(seen, _)| seen.faults);
+            for (Seen { faults, event, number }, instants) in events.into_iter().take(MOST_EVENTS) {
                 let mut sorted = instants.clone();
                 sorted.sort_by(f64::total_cmp);
                 let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { continue };
                 let median = sorted[sorted.len() / 2];
+                let since = if *faults > 0 && !event.ends_with(" begun") { "  + " } else { "" };
                 let again = if *number > 1 { format!(" (the {number}.)") } else { String::new() };
                 let (runs, spread) = (sorted.len(), last - first);
-                writeln!(f, "  {runs:>5}  {first:>10.3}  {median:>10.3}  {last:>10.3}  {spread:>8.3}  {event}{again}")?;
+                writeln!(f, "  {runs:>5}  {first:>10.3}  {median:>10.3}  {last:>10.3}  {spread:>8.3}  {since}{event}{again}")?;
             }
             if repeated.events.len() > MOST_EVENTS {
                 writeln!(f, "  and {} more events", repeated.events.len() - MOST_EVENTS)?;
@@ -105,12 +129,16 @@ mod tests {
             format!("{{\"detail\":\"\",\"event\":\"{event}\",\"replayed\":false,\"t\":{t},\"vmi\":1}}\n")
         };
         let mut repeated = Repeated::default();
-        for (watchdog, reset) in [(20.5, 41.0), (20.0, 40.0), (21.25, 42.5)] {
+        for (panic, watchdog, reset) in [(15.0, 20.5, 41.0), (14.5, 20.0, 40.0), (16.0, 21.25, 42.5)] {
             let timeline = [
                 line(10.0, "guest ready"),
                 line(11.0, "readiness answer Success"),
+                line(panic, "fault kernelPanic begun"),
                 line(watchdog, "qemu WATCHDOG reset"),
                 line(reset, "guest ready"),
+                line(reset + 1.0, "fault killAgent begun"),
+                line(reset + 1.25, "qemu AGENT closed"),
+                line(reset + 1.5, "qemu AGENT closed"),
             ];
             repeated.add(VerdictWord::Pass, "", &timeline.concat());
         }
