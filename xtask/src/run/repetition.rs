@@ -109,7 +109,10 @@ impl fmt::Display for Repetition {
                 let since = if *faults > 0 && !event.ends_with(" begun") { "  + " } else { "" };
                 let again = if *number > 1 { format!(" (the {number}.)") } else { String::new() };
                 let (runs, spread) = (sorted.len(), last - first);
-                writeln!(f, "  {runs:>5}  {first:>10.3}  {median:>10.3}  {last:>10.3}  {spread:>8.3}  {since}{event}{again}")?;
+                writeln!(
+                    f,
+                    "  {runs:>5}  {first:>10.3}  {median:>10.3}  {last:>10.3}  {spread:>8.3}  {since}{event}{again}"
+                )?;
             }
             if repeated.events.len() > MOST_EVENTS {
                 writeln!(f, "  and {} more events", repeated.events.len() - MOST_EVENTS)?;
