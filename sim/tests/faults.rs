@@ -211,11 +211,11 @@ fn what_comes_of_a_kernel_that_lets_nothing_run() {
 fn what_comes_of_boots_that_never_end() {
     let guest = "kernelPanicSeconds: 5, healthServer: true";
     for (fault, device, expected) in [
-        ("{bootLoop: panic}", "panicDevices: [{model: isa}]", "RESET guest-reset 0, GUEST_PANICKED pause 6"),
+        ("{bootLoop: panic}", "panicDevices: [{model: isa}]", "RESET guest-reset 0, GUEST_PANICKED pause 12"),
         (
             "{bootLoop: panic}",
             "",
-            "RESET guest-reset 0, RESET guest-reset 11, RESET guest-reset 11, RESET guest-reset 11",
+            "RESET guest-reset 0, RESET guest-reset 17, RESET guest-reset 17, RESET guest-reset 17",
         ),
         ("{bootLoop: noService}", "", "RESET guest-reset 0"),
         ("{slowBoot: {by: 30s}}", "", "RESET guest-reset 0"),
