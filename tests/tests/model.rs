@@ -1,5 +1,6 @@
 //! The whole catalogue in the model: every verdict, and every normalised trace against its snapshot.
 
+use std::path::Path;
 use std::time::Duration;
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::scenario::Verdict;
@@ -30,6 +31,16 @@ fn the_catalogue_passes_and_its_traces_are_as_reviewed() {
             insta::assert_snapshot!(case.id().replace('/', "."), shown);
         });
         assert_eq!(verdict, Verdict::Pass, "{}", case.id());
+    }
+}
+
+#[test]
+fn what_measures_guests_can_be_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("measured");
+    let cases = catalogue::read(Some(&folder)).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!cases.is_empty());
+    for case in cases {
+        assert_eq!(run(&case).0, Verdict::Pass, "{}", case.id());
     }
 }
 
