@@ -36,8 +36,7 @@ pub struct Timings {
     pub stop_limit: Duration,
     /// From a killed agent to systemd's new one: 0.13 to 0.25 s between the port's closing and opening, median 0.16 s, in 40 runs.
     pub agent_restart: Duration,
-    /// From the order to kill the health server to systemd's new one: 0.59 to 0.69 s in 20 runs, 0.40 to 0.57 s in 20 of a guest
-    /// that had less to do.
+    /// From the order to kill the health server to systemd's new one: 0.59 to 0.69 s in 20 runs, 0.40 to 0.57 s in 20 earlier ones.
     pub health_restart: Duration,
     /// From a killed daemon to wd_keepalive petting: 0.65 to 1.31 s in 18 runs, median 0.78 s.
     pub takeover: Duration,
