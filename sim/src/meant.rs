@@ -5,6 +5,8 @@
 
 /// Words that are as alike as this may be slips of each other, from 0 (nothing in common) to 1 (the same but for case).
 const ALIKE: f64 = 0.8;
+/// Longer words, in bytes, are like none: nobody has misspelt them.
+const LONGEST: usize = 200;
 
 /// The word that was probably meant by one that is none of those known.
 pub fn meant<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
@@ -23,6 +25,10 @@ pub(crate) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) 
 }
 
 fn likeness(word: &str, known: &str) -> f64 {
+    // It takes the product of both.
+    if word.len().max(known.len()) > LONGEST {
+        return 0.0;
+    }
     strsim::jaro_winkler(&known.to_lowercase(), &word.trim().to_lowercase())
 }
 
@@ -39,6 +45,8 @@ mod tests {
             ("x", &["abc"], None),
             ("", &["abc"], None),
             ("abc", &[], None),
+            (&"a".repeat(200), &[&"a".repeat(199)], Some(&"a".repeat(199))),
+            (&"a".repeat(201), &[&"a".repeat(201)], None),
         ] {
             assert_eq!(meant(word, known.iter().copied()), expected, "{word}");
         }

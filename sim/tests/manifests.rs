@@ -176,6 +176,8 @@ fn what_is_refused_names_file_line_column_path_and_what_was_expected() {
         "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {runStrategy: Always}\n".to_owned(),
         "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {runStrategy: always, template: {spec: {}}}\n".to_owned(),
         "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {running: true, runStrategy: Always, template: {spec: {}}}\n".to_owned(),
+        // What several readers want is said once.
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: {runStrategy: Always, template: {spec: []}}\n".to_owned(),
         // One error hides no other.
         vm("      readinessProbe: {httpGet: {scheme: http, path: 1, host: 2}}\n      terminationGracePeriodSeconds: x\n")
             .replace("runStrategy: Always", "runStrategy: always")

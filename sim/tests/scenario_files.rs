@@ -176,6 +176,26 @@ const SEVERAL: &[Wrongs] = &[
         &[("  manifest: vm.yaml\n", ""), ("vm: Running", "vm: Running, vm: Stopped, vmi: 1")],
         &["5:3: missing field `manifest`", "10:24: \"vm\" comes again", "10:42: \"1\" is no phase"],
     ),
+    // What the key that nothing reads may have been meant for is not said to be missing.
+    (&[("kernelPanic", "{stopAgent: {til: 3s}}")], &["7:58: unknown field `til`, expected one of for"]),
+    // A list is no mapping, and a number that only its field can hold is none of the problems.
+    (
+        &[
+            ("{id: a/b/c, summary: s}", "[a/b/c, s, []]"),
+            ("  steps:", "  seed: 18446744073709551615\n  steps:"),
+            ("vm: Running", "vn: Running"),
+        ],
+        &["3:11: expected a mapping, found a list", "12:11: unknown field `vn`"],
+    ),
+    // The problem of what was put right stands where the file has it.
+    (
+        &[("  steps:", "  gest: {servesProbes: true}\n  steps:"), ("WATCHDOG reset", "WATCHDOG rest")],
+        &[
+            "6:3: unknown field `gest`: did you mean `guest`?",
+            "6:3: spec.guest: servesProbes",
+            "11:13: \"qemu WATCHDOG\" is never",
+        ],
+    ),
     // Behind what is no YAML nobody knows what is what.
     (&[("id: a/b/c", "id: [a"), ("kernelPanic", "kernelpanic")], &["3:"]),
 ];
@@ -192,6 +212,16 @@ fn all_problems_are_reported_at_once() {
         let fits = found.iter().zip(*expected).all(|(found, expected)| found.starts_with(expected));
         assert!(fits && found.len() == expected.len(), "{file}{error}\nexpected {expected:#?}");
     }
+}
+
+/// A bounded number of them, and a word that there are more.
+#[test]
+fn not_everything_is_said_of_very_much() {
+    let bad = "    - {plus: x}\n".repeat(150);
+    let error = Scenario::read(&GOOD.replace("  expect:\n", &format!("{bad}  expect:\n"))).expect_err("it is wrong");
+    let last = error.problems.last().map(ToString::to_string).unwrap_or_default();
+    assert_eq!(error.problems.len(), 101, "{error}");
+    assert!(last.ends_with("and perhaps more: these are the first that were found"), "{last}");
 }
 
 /// In place of the last step; empty: it can be. A disk that fails already cannot be made to fail, and nothing waits for ever.

@@ -137,9 +137,10 @@ fn finish(file: &str, cursor: Cursor<'_>, vm: Option<VirtualMachine>) -> Result<
     }
 }
 
-/// Each in the order of the file.
+/// Each in the order of the file, and once: more than one reader may have looked there.
 fn by_severity(mut problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
-    problems.sort_by_key(|problem| problem.pos);
+    problems.sort_by(|a, b| (a.pos, &a.path, &a.message).cmp(&(b.pos, &b.path, &b.message)));
+    problems.dedup();
     problems.into_iter().partition(|p| p.severity == Severity::Error)
 }
 

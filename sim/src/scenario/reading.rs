@@ -55,7 +55,7 @@ impl Scenario {
         let problems = match yaml::read::<Scenario>(text) {
             Ok(scenario) => match problems(&scenario) {
                 problems if problems.is_empty() => return Ok(scenario),
-                problems => in_their_places(text, problems),
+                problems => in_their_places(yaml::read::<Node>(text).ok().as_ref(), problems),
             },
             Err(first) => of_its_text(text, first),
         };
@@ -64,9 +64,8 @@ impl Scenario {
 }
 
 /// Each begins with its field's path.
-fn in_their_places(text: &str, problems: Vec<String>) -> Vec<ScenarioProblem> {
-    let file = yaml::read::<Node>(text).ok();
-    let place = |message: &str| file.as_ref().and_then(|file| place(file, message));
+fn in_their_places(file: Option<&Node>, problems: Vec<String>) -> Vec<ScenarioProblem> {
+    let place = |message: &str| file.and_then(|file| place(file, message));
     problems.into_iter().map(|message| ScenarioProblem { pos: place(&message), message }).collect()
 }
 
@@ -91,12 +90,12 @@ fn place(file: &Node, message: &str) -> Option<Pos> {
 
 /// The reader stops at the first error; here are all, and what cannot mean anything in the rest.
 fn of_its_text(text: &str, first: YamlError) -> Vec<ScenarioProblem> {
-    let EveryError { errors, mended, without } = yaml::every_error::<Scenario>(text, first);
+    let EveryError { errors, mended, tree, without } = yaml::every_error::<Scenario>(text, first);
     let mut further = mended.as_ref().map(problems).unwrap_or_default();
     further.retain(|message| !comes_of(&without, message));
     let problem = |YamlError { pos, message }| ScenarioProblem { pos: Some(pos), message };
     let mut all: Vec<ScenarioProblem> = errors.into_iter().map(problem).collect();
-    all.extend(in_their_places(text, further));
+    all.extend(in_their_places(tree.as_ref(), further));
     all.sort_by_key(|problem| problem.pos);
     all
 }

@@ -263,6 +263,9 @@ impl Model {
                 let keepalive = what == InGuest::KeepaliveUp;
                 guest.holder = if keepalive { WatchdogHolder::Keepalive } else { WatchdogHolder::Petter };
                 guest.open_watchdog(now);
+                // Whoever held it before pets no more.
+                guest.owes_a_pet = false;
+                self.queue.take(|happening| steady::is_pet(happening, vmi, guest).then_some(()));
                 let next_pet = guest.pet_interval(t.pet_interval);
                 self.watch_device(vmi);
                 self.later(now, next_pet, vmi, InGuest::Pet);

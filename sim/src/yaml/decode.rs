@@ -7,6 +7,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqA
 use serde::forward_to_deserialize_any;
 use std::fmt;
 
+const NO_MAPPING: &str = "expected a mapping, found a list";
+
 /// Why a node is not what was expected.
 #[derive(Debug)]
 pub(super) struct DecodeError {
@@ -115,7 +117,11 @@ impl<'de> Deserializer<'de> for NodeReader<'_> {
             Value::Null => visitor.visit_unit(),
             Value::Bool(b) => visitor.visit_bool(*b),
             Value::Int(n) => visitor.visit_i64(*n),
-            Value::Float(x) => visitor.visit_f64(*x),
+            // Beyond the numbers of the tree, and not beyond those of a field.
+            Value::Float(x) => match self.written().map(str::parse) {
+                Some(Ok(n)) => visitor.visit_u64(n),
+                _ => visitor.visit_f64(*x),
+            },
             Value::Str(s) => visitor.visit_str(s),
             Value::Seq(items) => visitor.visit_seq(Items { of: self, items, next: 0 }),
             Value::Map(members) => {
@@ -145,6 +151,19 @@ impl<'de> Deserializer<'de> for NodeReader<'_> {
         self.deserialize_str(visitor)
     }
 
+    /// A list is none, though serde's own readers would take its items for the fields in their order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.node.value {
+            Value::Seq(_) => Err(DecodeError::from(Wrong::Value(NO_MAPPING.into())).at(self.node.pos)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.node.value == Value::Null { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -163,7 +182,7 @@ impl<'de> Deserializer<'de> for NodeReader<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map
         identifier ignored_any
     }
 }
@@ -195,7 +214,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
         let Some((key, _)) = self.members.get(self.next) else { return Ok(None) };
-        seed.deserialize(Word(&key.name)).map(Some)
+        seed.deserialize(Name(&key.name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
@@ -206,9 +225,9 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// A key, or the word of an enum.
-struct Word<'a>(&'a str);
+struct Name<'a>(&'a str);
 
-impl<'de> Deserializer<'de> for Word<'_> {
+impl<'de> Deserializer<'de> for Name<'_> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -231,7 +250,7 @@ impl<'a, 'de> EnumAccess<'de> for NodeReader<'a> {
             Value::Str(word) => (word, self.node.pos, None),
             _ => return Err(Wrong::NoWord.into()),
         };
-        let read = seed.deserialize(Word(word)).map_err(|error| error.at(pos))?;
+        let read = seed.deserialize(Name(word)).map_err(|error| error.at(pos))?;
         Ok((read, Variant(value.map(|value| self.of(value)))))
     }
 }
@@ -269,7 +288,11 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         self.read(|of| of.deserialize_any(visitor))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
-        self.read(|of| of.deserialize_any(visitor))
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.read(|of| of.deserialize_struct("", fields, visitor))
     }
 }

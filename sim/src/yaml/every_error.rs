@@ -10,7 +10,7 @@ use crate::meant::meant;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 
-/// More is not said of one file.
+/// More is not said of one file: each takes a reading of all of it.
 const MOST: usize = 100;
 
 /// What is wrong with a text.
@@ -19,6 +19,8 @@ pub struct EveryError<T> {
     pub errors: Vec<YamlError>,
     /// What it is without what is wrong; `None`: too much is.
     pub mended: Option<T>,
+    /// The tree of the file as `mended` was read from it, each node with its place in the text.
+    pub tree: Option<Node>,
     /// What was taken out for that although it may mean something, as paths in `mended`: `spec.steps[0].plus`.
     pub without: Vec<String>,
 }
@@ -26,14 +28,15 @@ pub struct EveryError<T> {
 /// Everything wrong with a text of which reading a `T` has failed with `first`.
 pub fn every_error<T: DeserializeOwned>(text: &str, first: YamlError) -> EveryError<T> {
     let Ok(mut root) = read_tree(text) else {
-        return EveryError { errors: vec![first], mended: None, without: Vec::new() };
+        return EveryError { errors: vec![first], mended: None, tree: None, without: Vec::new() };
     };
     let (mut errors, mut mended, mut taken) = (Vec::new(), None, Taken::default());
     no_key_twice(&mut root, &mut errors);
-    while errors.len() < MOST {
+    let mut is_all = false;
+    for _ in 0..MOST {
         let error = match T::deserialize(NodeReader { node: &root, text }) {
             Ok(read) => {
-                mended = Some(read);
+                (mended, is_all) = (Some(read), true);
                 break;
             }
             Err(error) => error,
@@ -42,6 +45,7 @@ pub fn every_error<T: DeserializeOwned>(text: &str, first: YamlError) -> EveryEr
         let (said, goes_on) = put_right(&mut root, error, &mut taken);
         errors.extend(said.map(|message| YamlError { pos, message }));
         if !goes_on {
+            is_all = true;
             break;
         }
     }
@@ -49,25 +53,30 @@ pub fn every_error<T: DeserializeOwned>(text: &str, first: YamlError) -> EveryEr
     if errors.is_empty() {
         errors.push(first);
     }
-    errors.sort_by_key(|error| error.pos);
+    errors.sort_by(|a, b| (a.pos, &a.message).cmp(&(b.pos, &b.message)));
     // What an alias brings again is wrong once.
     errors.dedup();
-    EveryError { errors, mended, without: taken.paths }
+    if let Some(pos) = errors.last().map(|last| last.pos).filter(|_| !is_all) {
+        errors.push(YamlError { pos, message: "and perhaps more: these are the first that were found".into() });
+    }
+    EveryError { errors, mended, tree: Some(root), without: taken.paths }
 }
 
 /// What was taken out of a tree.
 #[derive(Default)]
 struct Taken {
-    /// The mappings that lack something since, and what.
+    /// The mappings that it was taken out of, and its name.
     members: Vec<(Pos, String)>,
+    /// The mappings that had a key which nothing reads: what they lack may have been meant by it.
+    misnamed: Vec<Pos>,
     /// What may have meant something.
     paths: Vec<String>,
 }
 
 impl Taken {
     /// A mapping may lack it for no other reason.
-    fn has(&self, map: Option<Pos>, name: &str) -> bool {
-        self.members.iter().any(|(pos, taken)| Some(*pos) == map && taken == name)
+    fn has(&self, map: Pos, name: &str) -> bool {
+        self.misnamed.contains(&map) || self.members.iter().any(|(pos, taken)| *pos == map && taken == name)
     }
 }
 
@@ -98,8 +107,8 @@ fn put_right(root: &mut Node, error: DecodeError, taken: &mut Taken) -> (Option<
     way.reverse();
     match wrong {
         Wrong::Key(name, expected) => {
-            let members = at(root, &way).map(|node| &mut node.value);
-            let Some(Value::Map(members)) = members else { return (Some(message), false) };
+            let members = at(root, &way).map(|node| (node.pos, &mut node.value));
+            let Some((pos, Value::Map(members))) = members else { return (Some(message), false) };
             let is_free = |word: &str| members.iter().all(|(key, _)| key.name != word);
             let word = meant(&name, expected.iter().copied()).filter(|word| is_free(word));
             let Some(index) = members.iter().position(|(key, _)| key.name == name) else {
@@ -113,6 +122,7 @@ fn put_right(root: &mut Node, error: DecodeError, taken: &mut Taken) -> (Option<
                 // Nothing reads it: what else there is to say is so with it, too.
                 None => {
                     members.remove(index);
+                    taken.misnamed.push(pos);
                     (Some(message), true)
                 }
             }
@@ -125,8 +135,7 @@ fn put_right(root: &mut Node, error: DecodeError, taken: &mut Taken) -> (Option<
             }
         }
         Wrong::Lacks(name) => {
-            let map = at(root, &way).map(|node| node.pos);
-            let comes_of_it = taken.has(map, name);
+            let comes_of_it = at(root, &way).is_some_and(|node| taken.has(node.pos, name));
             (Some(message).filter(|_| !comes_of_it), take(root, &way, taken))
         }
         // Empty it is only where something was taken out.

@@ -39,6 +39,8 @@ struct Seen {
     event: String,
     /// How often it has been seen since the last fault.
     number: usize,
+    /// It is the order of the last of them.
+    is_order: bool,
 }
 
 impl Repetition {
@@ -65,16 +67,16 @@ impl Repeated {
             if ["readiness ", "liveness "].iter().any(|probe| line.event.starts_with(probe)) {
                 continue;
             }
-            let order = line.event.starts_with("fault ") && line.event.ends_with(" begun");
-            if order {
+            let is_order = line.event.starts_with("fault ") && line.event.ends_with(" begun");
+            if is_order {
                 (faults, ordered) = (faults + 1, line.t);
                 before.clear();
             }
             let number = before.entry(line.event.clone()).or_default();
             *number += 1;
-            let seen = Seen { faults, event: line.event, number: *number };
+            let seen = Seen { faults, event: line.event, number: *number, is_order };
             // The order itself is told from the run's beginning on, as what comes before the first.
-            let instant = if order { line.t } else { line.t - ordered };
+            let instant = if is_order { line.t } else { line.t - ordered };
             match self.events.iter_mut().find(|(known, _)| *known == seen) {
                 Some((_, instants)) => instants.push(instant),
                 None => self.events.push((seen, vec![instant])),
@@ -101,12 +103,12 @@ impl fmt::Display for Repetition {
             // An event that not every run had stands with its fault's others.
             let mut events: Vec<&(Seen, Vec<f64>)> = repeated.events.iter().collect();
             events.sort_by_key(|(seen, _)| seen.faults);
-            for (Seen { faults, event, number }, instants) in events.into_iter().take(MOST_EVENTS) {
+            for (Seen { faults, event, number, is_order }, instants) in events.into_iter().take(MOST_EVENTS) {
                 let mut sorted = instants.clone();
                 sorted.sort_by(f64::total_cmp);
                 let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { continue };
                 let median = sorted[sorted.len() / 2];
-                let since = if *faults > 0 && !event.ends_with(" begun") { "  + " } else { "" };
+                let since = if *faults > 0 && !is_order { "  + " } else { "" };
                 let again = if *number > 1 { format!(" (the {number}.)") } else { String::new() };
                 let (runs, spread) = (sorted.len(), last - first);
                 writeln!(

@@ -2,7 +2,6 @@
 //!
 //! What they break is in the guest's list until they are over; what it then answers is the guest's business.
 
-use super::steady::is_pet;
 use super::{InGuest, Kernel, Model, WatchdogHolder};
 use crate::cluster::DomainEvent;
 use crate::engine::VmiInput;
@@ -128,9 +127,6 @@ impl Model {
         if let Some(watchdog) = &mut guest.watchdog {
             watchdog.close(now);
         }
-        // Its next pet does not come any more: a successor has its own.
-        guest.owes_a_pet = false;
-        self.queue.take(|happening| is_pet(happening, vmi, guest).then_some(()));
         if guest.keepalive_takes_over() {
             self.later(now, self.timings.takeover, vmi, InGuest::KeepaliveUp);
         } else {

@@ -35,8 +35,7 @@ impl Model {
             return None;
         }
         let petted = self.next_pet(vmi).is_some();
-        let mut others = self.queue.iter().filter(|(_, happening)| !is_pet(happening, vmi, guest));
-        let other = others.next().map(|(at, _)| at);
+        let other = self.queue.iter().find(|(_, happening)| !is_pet(happening, vmi, guest)).map(|(at, _)| at);
         Some(earliest([other, guest.watched.filter(|_| !petted)]))
     }
 
