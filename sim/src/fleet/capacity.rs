@@ -6,6 +6,9 @@
 
 use super::file::Nodes;
 
+/// Said of a loss in a fleet whose boots do not slow each other down.
+pub(super) const NOTHING_TO_LOSE: &str = "boots lose nothing beside each other without bootsAtFullSpeed: give both";
+
 /// What a node has for boots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Capacity {

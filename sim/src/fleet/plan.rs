@@ -1,7 +1,7 @@
 //! A fleet file with its manifests: who runs where, and what befalls whom when. A node's VMs are made when it is run, so a fleet is
 //! never in memory as a whole.
 
-use super::capacity::Capacity;
+use super::capacity::{Capacity, NOTHING_TO_LOSE};
 use super::chance::mixed;
 use super::file::{BootSpec, FleetFile, Happens, Incident, Rate};
 use crate::cluster::KubevirtVersion;
@@ -83,6 +83,10 @@ impl Plan {
     /// One [`Resolved`] for each group of the file, in its order. The error names the field that does not fit its manifest.
     pub fn new(file: &FleetFile, resolved: Vec<Resolved>) -> Result<Plan, String> {
         let spec = &file.spec;
+        // A sweep can give the one without the other.
+        if spec.nodes.boots_at_full_speed.is_none() && spec.nodes.loss_per_boot > 0.0 {
+            return Err(format!("spec.nodes.lossPerBoot: {NOTHING_TO_LOSE}"));
+        }
         let mut causes = vec!["false restarts".to_owned(), "other causes".to_owned()];
         let mut groups = Vec::new();
         for (i, (group, Resolved { vm, guest })) in spec.groups.iter().zip(resolved).enumerate() {

@@ -1,5 +1,6 @@
 //! Reads a fleet file, and says everything that is wrong with it: where, what was found, what was expected.
 
+use super::capacity::NOTHING_TO_LOSE;
 use super::file::*;
 use super::plan::WATCHED_AFTER;
 use crate::cluster::KubevirtVersion;
@@ -242,7 +243,7 @@ fn nodes(at: Cursor<'_>) -> Option<Nodes> {
     let boots_at_full_speed = boots.and_then(|n| n.try_into().ok());
     let loss = at.get("lossPerBoot").map(|loss| {
         if at.get("bootsAtFullSpeed").is_none() {
-            loss.error("boots lose nothing beside each other without bootsAtFullSpeed: give both");
+            loss.error(NOTHING_TO_LOSE);
         }
         number(loss, 0.0, 0.9)
     });

@@ -4,7 +4,9 @@ use super::file::FleetFile;
 use super::plan::Resolved;
 use crate::kubelet::ProbeKind;
 use crate::manifest::Timings;
+use serde::{Serialize, Serializer};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Values of one axis: more could not be told apart in a picture.
@@ -19,7 +21,13 @@ pub enum Swept {
     VmsPerNode,
     /// `nodes.bootsAtFullSpeed`.
     BootsAtFullSpeed,
+    /// `nodes.lossPerBoot`.
+    LossPerBoot,
 }
+
+/// One of a swept number's values. In thousandths, and so exact: they have an order, and each comes once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Value(u32);
 
 /// One number and the values that it has in turn, as `livenessProbe.periodSeconds=5,10,20` or `vmsPerNode=10..60:10`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +35,7 @@ pub struct Axis {
     /// Which number.
     pub swept: Swept,
     /// At least one, each once, ascending.
-    pub values: Vec<u32>,
+    pub values: Vec<Value>,
 }
 
 /// Of a group, as a fleet file has them.
@@ -45,6 +53,7 @@ impl fmt::Display for Swept {
             Swept::Probe(ProbeKind::Readiness, number) => write!(f, "readinessProbe.{number}"),
             Swept::VmsPerNode => f.write_str("vmsPerNode"),
             Swept::BootsAtFullSpeed => f.write_str("bootsAtFullSpeed"),
+            Swept::LossPerBoot => f.write_str("lossPerBoot"),
         }
     }
 }
@@ -61,13 +70,63 @@ impl FromStr for Swept {
         match text {
             "vmsPerNode" => Ok(Swept::VmsPerNode),
             "bootsAtFullSpeed" => Ok(Swept::BootsAtFullSpeed),
+            "lossPerBoot" => Ok(Swept::LossPerBoot),
             _ => of_probe().ok_or_else(|| {
                 format!(
-                    "{text:?} is no number that can be swept: expected vmsPerNode, bootsAtFullSpeed, livenessProbe.X or \
-                     readinessProbe.X with X one of {}",
+                    "{text:?} is no number that can be swept: expected vmsPerNode, bootsAtFullSpeed, lossPerBoot, \
+                     livenessProbe.X or readinessProbe.X with X one of {}",
                     TIMINGS.join(", ")
                 )
             }),
+        }
+    }
+}
+
+impl Value {
+    /// A whole number; of one that is larger than any axis has: the largest.
+    pub const fn whole(number: u32) -> Value {
+        Value(number.saturating_mul(1000))
+    }
+
+    fn rounded_down(self) -> u32 {
+        self.0 / 1000
+    }
+
+    /// Of a text like `20` or `0.125`; none: it is no such number, or has more than three places.
+    fn read(text: &str) -> Option<Value> {
+        let (whole, places) = text.split_once('.').map_or((text, None), |(whole, places)| (whole, Some(places)));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        let thousandths = match places {
+            None => 0,
+            Some(places) if digits(places) && places.len() <= 3 => format!("{places:0<3}").parse().ok()?,
+            Some(_) => return None,
+        };
+        let whole: u32 = whole.parse().ok().filter(|_| digits(whole))?;
+        Some(Value(whole.checked_mul(1000)?.checked_add(thousandths)?))
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = format!("{:03}", self.0 % 1000);
+        match places.trim_end_matches('0') {
+            "" => write!(f, "{}", self.rounded_down()),
+            places => write!(f, "{}.{places}", self.rounded_down()),
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 % 1000 {
+            0 => serializer.serialize_u32(self.rounded_down()),
+            _ => serializer.serialize_f64(f64::from(self.0) / 1000.0),
         }
     }
 }
@@ -80,10 +139,11 @@ impl FromStr for Axis {
             text.split_once('=').ok_or("expected NAME=VALUES, like livenessProbe.periodSeconds=5,10,20")?;
         let swept: Swept = name.parse()?;
         let number = |text: &str| {
-            let limits = swept.limits();
-            let value = text.trim().parse().ok().filter(|value| limits.contains(value));
-            value.ok_or_else(|| {
-                format!("{name}: expected whole numbers from {} to {}, found {text:?}", limits.start(), limits.end())
+            let (limits, whole) = (swept.limits(), swept.is_whole());
+            let fits = |value: &Value| limits.contains(value) && (!whole || value.0 % 1000 == 0);
+            Value::read(text.trim()).filter(fits).ok_or_else(|| {
+                let numbers = if whole { "whole numbers" } else { "numbers of up to three places" };
+                format!("{name}: expected {numbers} from {} to {}, found {text:?}", limits.start(), limits.end())
             })
         };
         let mut values = Vec::new();
@@ -94,13 +154,12 @@ impl FromStr for Axis {
             };
             let (to, step) =
                 rest.split_once(':').ok_or_else(|| format!("{name}: expected FROM..TO:STEP, found {part:?}"))?;
-            let step: u32 = step
-                .parse()
-                .ok()
-                .filter(|step| *step > 0)
-                .ok_or_else(|| format!("{name}: expected a step of at least 1, found {step:?}"))?;
-            let all = (number(from)?..=number(to)?).step_by(usize::try_from(step).unwrap_or(usize::MAX));
-            values.extend(all.take(MOST + 1));
+            let smallest = if swept.is_whole() { Value::whole(1) } else { Value(1) };
+            let step = Value::read(step.trim())
+                .filter(|step| *step >= smallest && (!swept.is_whole() || step.0 % 1000 == 0))
+                .ok_or_else(|| format!("{name}: expected a step of at least {smallest}, found {step:?}"))?;
+            let all = (number(from)?.0..=number(to)?.0).step_by(usize::try_from(step.0).unwrap_or(usize::MAX));
+            values.extend(all.map(Value).take(MOST + 1));
         }
         values.sort_unstable();
         values.dedup();
@@ -114,19 +173,26 @@ impl FromStr for Axis {
 
 impl Swept {
     /// What the fields can be.
-    fn limits(self) -> std::ops::RangeInclusive<u32> {
+    fn limits(self) -> RangeInclusive<Value> {
+        let whole = |from, to| Value::whole(from)..=Value::whole(to);
         match self {
-            Swept::Probe(_, "initialDelaySeconds") => 0..=604_800,
-            Swept::Probe(ProbeKind::Liveness, "successThreshold") => 1..=1,
-            Swept::Probe(..) => 1..=86_400,
+            Swept::Probe(_, "initialDelaySeconds") => whole(0, 604_800),
+            Swept::Probe(ProbeKind::Liveness, "successThreshold") => whole(1, 1),
+            Swept::Probe(..) => whole(1, 86_400),
             // As a fleet file has them.
-            Swept::VmsPerNode => 1..=5_000,
-            Swept::BootsAtFullSpeed => 1..=1_000_000,
+            Swept::VmsPerNode => whole(1, 5_000),
+            Swept::BootsAtFullSpeed => whole(1, 1_000_000),
+            Swept::LossPerBoot => Value(0)..=Value(900),
         }
     }
 
+    fn is_whole(self) -> bool {
+        self != Swept::LossPerBoot
+    }
+
     /// Sets it in a fleet; the error says why it has no such number.
-    pub fn set(self, value: u32, file: &mut FleetFile, guests: &mut [Resolved]) -> Result<(), String> {
+    pub fn set(self, value: Value, file: &mut FleetFile, guests: &mut [Resolved]) -> Result<(), String> {
+        let whole = value.rounded_down();
         match self {
             Swept::Probe(kind, number) => {
                 let mut found = false;
@@ -134,7 +200,7 @@ impl Swept {
                     let vmi = &mut guest.vm.vmi;
                     let probe = if kind == ProbeKind::Liveness { &mut vmi.liveness } else { &mut vmi.readiness };
                     if let Some(probe) = probe {
-                        set_timing(&mut probe.timings, number, value);
+                        set_timing(&mut probe.timings, number, whole);
                         found = true;
                     }
                 }
@@ -142,8 +208,9 @@ impl Swept {
                     return Err(format!("{self}: no group's manifest has this probe"));
                 }
             }
-            Swept::VmsPerNode => spread(value, file)?,
-            Swept::BootsAtFullSpeed => file.spec.nodes.boots_at_full_speed = Some(value),
+            Swept::VmsPerNode => spread(whole, file)?,
+            Swept::BootsAtFullSpeed => file.spec.nodes.boots_at_full_speed = Some(whole),
+            Swept::LossPerBoot => file.spec.nodes.loss_per_boot = f64::from(value.0) / 1000.0,
         }
         Ok(())
     }

@@ -194,9 +194,19 @@ fn nodes_add_up_in_any_order() {
 #[test]
 fn axes_of_a_sweep() {
     for (text, expected) in [
-        ("livenessProbe.periodSeconds=20,5,10,5", Ok(vec![5, 10, 20])),
-        ("vmsPerNode=10..30:10,5", Ok(vec![5, 10, 20, 30])),
-        ("readinessProbe.initialDelaySeconds=0", Ok(vec![0])),
+        ("livenessProbe.periodSeconds=20,5,10,5", Ok("[5, 10, 20]")),
+        ("vmsPerNode=10..30:10,5", Ok("[5, 10, 20, 30]")),
+        ("readinessProbe.initialDelaySeconds=0", Ok("[0]")),
+        ("lossPerBoot=0.05..0.2:0.05,0.9,0", Ok("[0, 0.05, 0.1, 0.15, 0.2, 0.9]")),
+        ("lossPerBoot=0.131,0.13,0.130", Ok("[0.13, 0.131]")),
+        ("lossPerBoot=0.901", Err("expected numbers of up to three places from 0 to 0.9, found \"0.901\"")),
+        ("lossPerBoot=0.1234", Err("found \"0.1234\"")),
+        ("lossPerBoot=.5", Err("found \".5\"")),
+        ("lossPerBoot=-0", Err("found \"-0\"")),
+        ("lossPerBoot=0..0.5:0", Err("expected a step of at least 0.001, found \"0\"")),
+        ("livenessProbe.periodSeconds=1.5", Err("expected whole numbers from 1 to 86400, found \"1.5\"")),
+        ("vmsPerNode=1..9:0.5", Err("expected a step of at least 1, found \"0.5\"")),
+        ("vmsPerNode=99999999999", Err("found \"99999999999\"")),
         ("vmsPerNode", Err("expected NAME=VALUES, like livenessProbe.periodSeconds=5,10,20")),
         ("vmsPerNodes=1", Err("\"vmsPerNodes\" is no number that can be swept: expected vmsPerNode, ")),
         ("startupProbe.periodSeconds=1", Err("is no number that can be swept")),
@@ -209,7 +219,7 @@ fn axes_of_a_sweep() {
         ("vmsPerNode=1..5000:1", Err("more than 40 values")),
     ] {
         match (text.parse::<Axis>(), expected) {
-            (Ok(axis), Ok(values)) => assert_eq!(axis.values, values, "{text}"),
+            (Ok(axis), Ok(values)) => assert_eq!(format!("{:?}", axis.values), values, "{text}"),
             (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
             (found, _) => panic!("{text}: {found:?}"),
         }
@@ -228,17 +238,24 @@ fn numbers_are_set() {
         let (mut file, mut guests) = (file.clone(), resolved.clone());
         let swept: Swept = name.parse().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(swept.to_string(), name);
-        swept.set(value, &mut file, &mut guests).map(|()| (file.spec, guests))
+        let axis: Axis = format!("{name}={value}").parse().unwrap_or_else(|e| panic!("{e}"));
+        swept.set(axis.values[0], &mut file, &mut guests).map(|()| (file, guests))
     };
     let counts =
-        |value| set("vmsPerNode", value).map(|(spec, _)| spec.groups.iter().map(|g| g.count).collect::<Vec<_>>());
-    assert_eq!(counts(5), Ok(vec![13, 7]));
-    assert_eq!(counts(60), Ok(vec![160, 80]));
-    let boots = set("bootsAtFullSpeed", 7).map(|(spec, _)| spec.nodes.boots_at_full_speed);
+        |value| set("vmsPerNode", value).map(|(file, _)| file.spec.groups.iter().map(|g| g.count).collect::<Vec<_>>());
+    assert_eq!(counts("5"), Ok(vec![13, 7]));
+    assert_eq!(counts("60"), Ok(vec![160, 80]));
+    let boots = set("bootsAtFullSpeed", "7").map(|(file, _)| file.spec.nodes.boots_at_full_speed);
     assert_eq!(boots, Ok(Some(7)));
     let period = |(_, guests): (_, Vec<Resolved>)| guests[1].vm.vmi.readiness.as_ref().map(|p| p.timings.period);
-    assert_eq!(set("readinessProbe.periodSeconds", 9).map(period), Ok(Some(9)));
-    let error = set("livenessProbe.periodSeconds", 9).map(|_| ());
+    let (mut file, guests) = set("lossPerBoot", "0.13").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(file.spec.nodes.loss_per_boot, 0.13);
+    let error = Plan::new(&file, guests.clone()).map(|_| ());
+    assert!(error.as_ref().is_err_and(|e| e.starts_with("spec.nodes.lossPerBoot: boots lose nothing")), "{error:?}");
+    file.spec.nodes.boots_at_full_speed = Some(2);
+    assert_eq!(Plan::new(&file, guests).map(|_| ()), Ok(()));
+    assert_eq!(set("readinessProbe.periodSeconds", "9").map(period), Ok(Some(9)));
+    let error = set("livenessProbe.periodSeconds", "9").map(|_| ());
     assert_eq!(error, Err("livenessProbe.periodSeconds: no group's manifest has this probe".to_owned()));
 }
 

@@ -25,7 +25,7 @@ const EXAMPLES: &str = "Examples:
   fleet fleet.yaml --sweep vmsPerNode=10..60:10 --sweep livenessProbe.initialDelaySeconds=60,120,180,240 --report fleet.html
   fleet fleet.yaml --shard 1/2 --out a; fleet fleet.yaml --shard 2/2 --out b; fleet fleet.yaml --merge a b --out all
 
-What can be swept: vmsPerNode, bootsAtFullSpeed, and livenessProbe.X and readinessProbe.X with X one of initialDelaySeconds, timeoutSeconds, \
+What can be swept: vmsPerNode, bootsAtFullSpeed, lossPerBoot, and livenessProbe.X and readinessProbe.X with X one of initialDelaySeconds, timeoutSeconds, \
 periodSeconds, successThreshold, failureThreshold.
 
 Exit status 1: a node does not settle after its incidents. The same file and seed give the same bytes, whatever the number of threads and shards.";

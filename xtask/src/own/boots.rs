@@ -7,7 +7,7 @@ use super::error::OwnError;
 use super::fleet::OwnFleet;
 use super::image::ImageChoice;
 use super::scenario::{Expected, OwnRun};
-use crate::report::{ScenarioResult, VerdictWord};
+use crate::report::{BootsReport, ScenarioResult, VerdictWord};
 use crate::run::catalogue::Case;
 use crate::run::{Begun, Watcher};
 use std::cell::RefCell;
@@ -22,6 +22,15 @@ use vmhealth_sim::trace::{DomainEvent, Entry, Event};
 
 /// No fleet file's deviation is smaller or larger.
 const SIGMA: (f64, f64) = (0.001, 1.0);
+
+/// What was seen of a group.
+#[derive(Debug, Clone)]
+pub struct MeasuredBoots {
+    group: String,
+    /// How long each boot took.
+    took: Vec<Duration>,
+    boot: BootSpec,
+}
 
 /// Sees when guests start and when their service answers.
 #[derive(Debug, Default)]
@@ -95,18 +104,30 @@ impl OwnFleet {
             let Some(boot) = distribution(&took) else {
                 return Err(OwnError::Invalid(format!("group {}: no boot was seen", group.name)));
             };
-            lines.push(format!("group {}: {} boots: write boot: {}", group.name, took.len(), written(&boot)));
-            self.boots.push(boot);
+            let measured = MeasuredBoots { group: group.name.clone(), took, boot };
+            lines.push(measured.line());
+            self.boots.push(measured);
         }
         Ok(lines)
     }
 
     /// The file with what was measured.
     pub(super) fn with_boots(&self, mut file: FleetFile) -> FleetFile {
-        for (group, boot) in file.spec.groups.iter_mut().zip(&self.boots) {
-            group.boot = *boot;
+        for (group, measured) in file.spec.groups.iter_mut().zip(&self.boots) {
+            group.boot = measured.boot;
         }
         file
+    }
+}
+
+impl MeasuredBoots {
+    fn line(&self) -> String {
+        format!("group {}: {} boots: write boot: {}", self.group, self.took.len(), written(&self.boot))
+    }
+
+    pub(super) fn report(&self) -> BootsReport {
+        let boots_s = self.took.iter().map(Duration::as_secs_f64).collect();
+        BootsReport { group: self.group.clone(), boot: written(&self.boot), boots_s }
     }
 }
 
@@ -159,6 +180,19 @@ mod tests {
             let took: Vec<Duration> = millis.iter().map(|ms| Duration::from_millis(*ms)).collect();
             assert_eq!(distribution(&took).as_ref().map(written).as_deref(), expected, "{millis:?}");
         }
+    }
+
+    #[test]
+    fn what_people_and_programs_are_told() {
+        let took = vec![Duration::from_secs(20), Duration::from_millis(22_500)];
+        let boot = distribution(&took).unwrap();
+        let measured = MeasuredBoots { group: "a".to_owned(), took, boot };
+        let line = "group a: 2 boots: write boot: {median: 21s 250ms, sigma: 0.059}";
+        assert_eq!(measured.line(), line);
+        let json = serde_json::to_value(measured.report()).unwrap();
+        let expected =
+            serde_json::json!({"group": "a", "boot": "{median: 21s 250ms, sigma: 0.059}", "boots_s": [20.0, 22.5]});
+        assert_eq!(json, expected);
     }
 
     /// Group 1's boots are not group 11's.

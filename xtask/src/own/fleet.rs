@@ -3,6 +3,7 @@
 //!
 //! Nodes have nothing in common, so they are run in any order by any thread, or machine; what came of them adds up in any order.
 
+use super::boots::MeasuredBoots;
 use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
@@ -14,7 +15,7 @@ use crate::report::{FleetReport, SweepReport};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmhealth_images::digest;
-use vmhealth_sim::fleet::{Axis, BootSpec, FleetFile, Group, Outcome, Plan, Resolved, run_node, tip};
+use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, Value, run_node, tip};
 use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
@@ -34,7 +35,7 @@ pub struct OwnFleet {
     /// One number or two that are swept.
     pub sweep: Vec<Axis>,
     /// Of each group, in place of the file's; none: the file's.
-    pub boots: Vec<BootSpec>,
+    pub boots: Vec<MeasuredBoots>,
 }
 
 /// All that is run: the fleet as it is, then each cell of the sweep.
@@ -43,7 +44,7 @@ pub(super) struct Prepared {
     /// At least one; all have the same nodes.
     pub(super) plans: Vec<Plan>,
     /// The swept numbers of each cell.
-    pub(super) cells: Vec<Vec<u32>>,
+    pub(super) cells: Vec<Vec<Value>>,
     /// Of all that decides what comes of it.
     pub(super) id: String,
 }
@@ -63,7 +64,7 @@ impl OwnFleet {
         let tipping = outcome.settling.worst.map(|(node, _)| tip(plan, node));
         let report = FleetReport::new(&prepared.file, plan, outcome, tipping.as_ref());
         let sweep = (!self.sweep.is_empty()).then(|| SweepReport::new(&self.sweep, &prepared.cells, swept));
-        Ok(report.with_sweep(sweep))
+        Ok(report.with_sweep(sweep).with_boots(self.boots.iter().map(MeasuredBoots::report).collect()))
     }
 
     /// What is shared out among so many shards, in words.
@@ -133,7 +134,7 @@ fn in_shards(nodes: u32, plans: usize, shards: u64) -> String {
 }
 
 /// Each value of the first number with each of the second.
-fn cells(sweep: &[Axis]) -> Result<Vec<Vec<u32>>, OwnError> {
+fn cells(sweep: &[Axis]) -> Result<Vec<Vec<Value>>, OwnError> {
     match sweep {
         [] => Ok(Vec::new()),
         [one] => Ok(one.values.iter().map(|value| vec![*value]).collect()),

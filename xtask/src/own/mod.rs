@@ -19,7 +19,7 @@ mod verify;
 mod why;
 
 pub use advise::OwnAdvise;
-pub use boots::BootWatch;
+pub use boots::{BootWatch, MeasuredBoots};
 pub use error::OwnError;
 pub use explore::OwnExplore;
 pub use fault::{NamedFault, TimedFault, USUAL_MOMENT};

@@ -44,9 +44,23 @@ pub struct FleetReport {
     changes: u64,
     /// Of every change and its time.
     digest: String,
+    /// If real boots were measured, in place of the file's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    measured_boots: Vec<BootsReport>,
     /// If numbers were swept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sweep: Option<SweepReport>,
+}
+
+/// How long real guests of a group took to boot, each by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct BootsReport {
+    /// Its name.
+    pub group: String,
+    /// What the fleet was run with, as its file would have it.
+    pub boot: String,
+    /// Each of them, in seconds.
+    pub boots_s: Vec<f64>,
 }
 
 /// What availability was lost to.
@@ -182,8 +196,14 @@ impl FleetReport {
             steps: outcome.steps,
             changes: outcome.changes,
             digest: format!("{:016x}", outcome.digest),
+            measured_boots: Vec::new(),
             sweep: None,
         }
+    }
+
+    /// With the boots that were measured.
+    pub fn with_boots(self, measured_boots: Vec<BootsReport>) -> FleetReport {
+        FleetReport { measured_boots, ..self }
     }
 
     /// With what came of its sweep.

@@ -31,7 +31,7 @@ pub use advised_fleet::{AsFleet, FleetAdvice};
 pub use annotations::annotations;
 pub(crate) use evidence::{console_end, lines as timeline_lines};
 pub use explored::ExploreReport;
-pub use fleet::FleetReport;
+pub use fleet::{BootsReport, FleetReport};
 pub use fleet_page::fleet_page;
 pub use fleet_sweep::SweepReport;
 pub use folder::{RunFolder, ScenarioFolder};
