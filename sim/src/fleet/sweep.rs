@@ -140,7 +140,7 @@ impl FromStr for Axis {
         let swept: Swept = name.parse()?;
         let number = |text: &str| {
             let (limits, whole) = (swept.limits(), swept.is_whole());
-            let fits = |value: &Value| limits.contains(value) && (!whole || value.0 % 1000 == 0);
+            let fits = |value: &Value| limits.contains(value) && (!whole || value.0.is_multiple_of(1000));
             Value::read(text.trim()).filter(fits).ok_or_else(|| {
                 let numbers = if whole { "whole numbers" } else { "numbers of up to three places" };
                 format!("{name}: expected {numbers} from {} to {}, found {text:?}", limits.start(), limits.end())
@@ -156,7 +156,7 @@ impl FromStr for Axis {
                 rest.split_once(':').ok_or_else(|| format!("{name}: expected FROM..TO:STEP, found {part:?}"))?;
             let smallest = if swept.is_whole() { Value::whole(1) } else { Value(1) };
             let step = Value::read(step.trim())
-                .filter(|step| *step >= smallest && (!swept.is_whole() || step.0 % 1000 == 0))
+                .filter(|step| *step >= smallest && (!swept.is_whole() || step.0.is_multiple_of(1000)))
                 .ok_or_else(|| format!("{name}: expected a step of at least {smallest}, found {step:?}"))?;
             let all = (number(from)?.0..=number(to)?.0).step_by(usize::try_from(step.0).unwrap_or(usize::MAX));
             values.extend(all.map(Value).take(MOST + 1));
