@@ -136,7 +136,6 @@ fn ones_own_vm_in_the_model() {
     check(folder.path(), &image, 2, "", "the model boots no image");
 }
 
-/// SIGTERM is listened to as Ctrl-C is, which a test's own caller may have had ignored.
 /// Root's machine is not changed by whoever asked for that.
 #[test]
 fn nothing_is_installed_where_nobody_wants_it() {
@@ -155,6 +154,26 @@ fn nothing_is_installed_where_nobody_wants_it() {
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("type: sudo apt-get install"), "{err}");
     assert!(!folder.path().join("ran").exists(), "{err}");
+}
+
+/// A user who may make no namespace, so that no guest could have a network.
+#[test]
+fn no_image_is_built_for_guests_without_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vm.yaml"), MANIFEST).unwrap();
+    let run = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all \
+               \"$0\" run vm.yaml --fault kernelPanic --world qemu";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-user=1000", "--keep-caps", "sh", "-c", run, env!("CARGO_BIN_EXE_vmhealth")]);
+    let cache = folder.path().join("cache");
+    let output = command.env("XDG_CACHE_HOME", &cache).current_dir(folder.path()).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(
+        err.contains("cannot make a network namespace: the system allows no more user namespaces; run as root"),
+        "{err}"
+    );
+    assert!(!cache.join("vmhealth/images").exists(), "{err}");
 }
 
 /// What a job says of a pinned manifest: nothing, or what comes to something else, at the manifest.
@@ -181,6 +200,7 @@ fn a_job_says_what_a_pinned_manifest_comes_to() {
     }
 }
 
+/// SIGTERM is listened to as Ctrl-C is, which a test's own caller may have had ignored.
 #[test]
 fn many_runs_end_between_two_when_asked() {
     let folder = tempfile::tempdir().unwrap();

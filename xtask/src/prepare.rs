@@ -20,6 +20,7 @@ use vmhealth_guests::guest_time::{self, LIKE_KVM, Timekeeping};
 use vmhealth_guests::host::container::{self, RELEASES};
 use vmhealth_guests::host::{Host, LOCAL_HOST, named};
 use vmhealth_guests::image::{Image, Kernel};
+use vmhealth_guests::net;
 use vmhealth_guests::platform::Platform;
 use vmhealth_guests::qemu::{Accel, QEMU_X86};
 use vmhealth_guests::scratch::{self, Scratch};
@@ -30,30 +31,27 @@ use vmhealth_sim::manifest::Architecture;
 static NOT_BUILT: OnceLock<BTreeMap<Architecture, HostError>> = OnceLock::new();
 
 /// An ordinary user may make network namespaces inside a user namespace, where the user is mapped to root. Must be called
-/// before any thread exists, and builds the images of these architectures first: mmdebstrap makes a user namespace of its own.
+/// before any thread exists, and builds the images of these architectures first: mmdebstrap makes a user namespace of its own. Where
+/// no guest could have a network none is built, which takes minutes.
 pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
     if geteuid().is_root() {
         return;
     }
     // Whose cache and containers these are is asked before the user is called root.
     container::set_owner();
-    let failed = |architecture: &Architecture| Some((*architecture, build_image_as_user(*architecture).err()?));
+    let network = net::possible_for_user().map_err(|e| HostError::NotReady(e.to_string()));
+    let built = |architecture| network.clone().and_then(|()| build_image_as_user(architecture));
+    let failed = |architecture: &Architecture| Some((*architecture, built(*architecture).err()?));
     // Each guest's own error will say it.
     let _ = NOT_BUILT.set(images.iter().filter_map(failed).collect());
     let (uid, gid) = (geteuid(), getegid());
-    let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
-        std::fs::write("/proc/self/setgroups", "deny")?;
-        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    let write = |file, text: &str| std::fs::write(file, text).map_err(|e| format!("{file}: {e}"));
+    let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(net::no_namespace).and_then(|()| {
+        write("/proc/self/setgroups", "deny")?;
+        write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
+        write("/proc/self/gid_map", &format!("0 {gid} 1"))
     });
-    if let Err(e) = mapped {
-        let why = match e.kind() {
-            // unshare(2): the limit is reached, which may be 0.
-            std::io::ErrorKind::StorageFull => {
-                "the system allows no more of them (user.max_user_namespaces)".to_owned()
-            }
-            _ => e.to_string(),
-        };
+    if let Err(why) = mapped {
         // The network's own error will say what to do.
         say(&format!("warning: no user namespace: {why}"));
     }
