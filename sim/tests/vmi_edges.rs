@@ -279,3 +279,23 @@ fn a_deleted_pod_is_told_of() {
         assert_eq!(seen("", steps, &["vmi event SuccessfulDelete"]).len(), told, "{steps}");
     }
 }
+
+/// A liveness of Success before the guest has booted is no answer of the guest's.
+#[test]
+fn what_no_attempt_has_said() {
+    let probes = "readinessProbe: {guestAgentPing: {}, periodSeconds: 5}\nlivenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}";
+    let vm = probes.lines().fold(fixture::vm(), |vm, line| vm.spec(line)).build();
+    let file = scenario().observe("2m").steps("{after: guest ready, plus: 20s, fault: kernelPanic}");
+    let file = file.expect("{see: vm status, within: 0s..1h}").build();
+    let (_, trace, _) = world::run(&vm, &file.spec, Config::default(), Timings::default());
+    let published = trace.sorted().into_iter().filter(|e| e.vmi == 1 && e.event.to_string().contains("ness result"));
+    let lines: Vec<String> = published.map(|e| format!("{} {}", e.event, e.detail)).collect();
+    let expected = [
+        "readiness result Failure no attempt yet",
+        "liveness result Success no attempt yet",
+        "readiness result Success ",
+        "readiness result Failure ",
+        "liveness result Failure ",
+    ];
+    assert_eq!(lines, expected);
+}

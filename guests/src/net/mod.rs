@@ -14,7 +14,7 @@ pub use dhcp::DhcpServer;
 pub(crate) use dhcp::answer as dhcp_answer;
 pub use netns::Netns;
 pub(crate) use relay::Relay;
-pub use user::possible_for_user;
+pub use user::{no_namespace, possible_for_user};
 
 use std::net::Ipv4Addr;
 
@@ -33,7 +33,7 @@ pub enum NetError {
     /// A namespace needs CAP_SYS_ADMIN, ours or in a user namespace.
     #[error(
         "cannot make a network namespace: {why}; run as root, or allow user namespaces: sudo sysctl user.max_user_namespaces=10000; in a container: --privileged",
-        why = no_namespace(*.0)
+        why = user::no_namespace(*.0)
     )]
     Namespace(#[source] nix::Error),
     /// /dev/net/tun.
@@ -50,12 +50,4 @@ pub enum NetError {
     /// The thread that holds the namespace is gone.
     #[error("the network namespace is gone")]
     Gone,
-}
-
-/// Why there is none, in words: the kernel says of a limit that the device is full (`unshare(2)`).
-pub fn no_namespace(errno: nix::Error) -> String {
-    match errno {
-        nix::Error::ENOSPC => "the system allows no more user namespaces".to_owned(),
-        errno => errno.to_string(),
-    }
 }

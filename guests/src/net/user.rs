@@ -26,3 +26,11 @@ pub fn possible_for_user() -> Result<(), NetError> {
         },
     }
 }
+
+/// Why there is none, in words: the kernel says of a limit that the device is full (`unshare(2)`).
+pub fn no_namespace(errno: Errno) -> String {
+    match errno {
+        Errno::ENOSPC => "the system allows no more user namespaces".to_owned(),
+        errno => errno.to_string(),
+    }
+}

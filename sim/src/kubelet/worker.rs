@@ -203,6 +203,11 @@ impl Worker {
         self.published
     }
 
+    /// An attempt has been answered and counted.
+    pub fn has_asked(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// The kubelet starts anew at `now`, and this worker with it: what was counted and published is forgotten, and the first iteration
     /// comes after `jitter`. Without an initial value nothing is published before a threshold is reached, of a container that has run
     /// for more than 10 s (kubelet-prober.md 8, 4.). An attempt in flight delays the first one until it ends, at most its timeout.

@@ -3,10 +3,10 @@
 //!
 //! Nodes have nothing in common, so they are run in any order by any thread, or machine; what came of them adds up in any order.
 
-use super::boots::MeasuredBoots;
 use super::error::OwnError;
 use super::guest::{Chosen, OwnGuest};
 use super::heartbeat::refuse_heartbeat;
+use super::measured::MeasuredBoots;
 use super::pace::Pace;
 use super::scenario::read_manifest;
 use crate::bounded;
