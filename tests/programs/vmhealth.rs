@@ -160,19 +160,18 @@ fn nothing_is_installed_where_nobody_wants_it() {
 #[test]
 fn no_image_is_built_for_guests_without_a_network() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("vm.yaml"), MANIFEST).unwrap();
     let run = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all \
-               \"$0\" run vm.yaml --fault kernelPanic --world qemu";
+               \"$0\" e2e killed-daemon/watchdog/reset http-hang/readiness-http/not-ready --world qemu";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-user=1000", "--keep-caps", "sh", "-c", run, env!("CARGO_BIN_EXE_vmhealth")]);
     let cache = folder.path().join("cache");
     let output = command.env("XDG_CACHE_HOME", &cache).current_dir(folder.path()).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{err}");
-    assert!(
-        err.contains("cannot make a network namespace: the system allows no more user namespaces; run as root"),
-        "{err}"
-    );
+    let (_, table) = err.split_once("verdict").unwrap_or_default();
+    let why = "cannot make a network namespace: the system allows no more user namespaces; run as root";
+    assert_eq!(table.matches(why).count(), 1, "{err}");
+    assert!(table.contains("1 more in the table: INFRA for the same reason"), "{err}");
     assert!(!cache.join("vmhealth/images").exists(), "{err}");
 }
 

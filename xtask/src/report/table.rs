@@ -1,8 +1,14 @@
 //! The table that a run prints.
 
 use super::plain::without_control;
-use super::results::Results;
+use super::results::{Results, ScenarioResult, VerdictWord};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+/// Where it ran, and all that is said of it.
+fn same(s: &ScenarioResult) -> (String, &str, String) {
+    (s.place(), &s.reason, s.explained())
+}
 
 /// The table, the reasons of what did not pass with the command that repeats it, and the summary; without what steers a terminal.
 pub fn table(results: &Results) -> String {
@@ -27,7 +33,15 @@ pub fn table(results: &Results) -> String {
             s.guest_s
         );
     }
+    // What a host cannot do is said once, not once for each scenario.
+    let mut alike = BTreeMap::new();
+    let infra = results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Infra);
+    infra.for_each(|s| alike.entry(same(s)).or_insert_with(Vec::new).push(&s.id));
     for s in results.scenarios.iter().filter(|s| s.troubled()) {
+        let others = alike.get(&same(s)).map_or(&[][..], Vec::as_slice);
+        if others.first().is_some_and(|first| **first != s.id) {
+            continue;
+        }
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {
             let _ = writeln!(text, "  {}", s.reason);
@@ -39,6 +53,9 @@ pub fn table(results: &Results) -> String {
             let _ = writeln!(text, "  {line}");
         }
         let _ = writeln!(text, "  again: {}", s.repeat);
+        if let more @ 1.. = others.len().saturating_sub(1) {
+            let _ = writeln!(text, "  {more} more in the table: {} for the same reason", s.verdict.as_str());
+        }
     }
     let (sum, conformance) = (results.summary, results.conformance);
     let _ = writeln!(
