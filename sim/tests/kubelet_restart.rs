@@ -33,7 +33,7 @@ fn seen(restart: u64, end: u64, keeps_ready: bool, answer: impl Fn(u64) -> Verdi
                         note(format!("{kind} attempt"));
                         more.extend(pod.finish(kind, Attempt { verdict: answer(second), text: String::new() }));
                     }
-                    Action::Publish(result) => note(format!("{kind} {result:?}")),
+                    Action::Publish { result, .. } => note(format!("{kind} {result:?}")),
                     Action::StopContainer => note("stop".into()),
                     Action::Event(..) | Action::Exited => {}
                 }
@@ -111,5 +111,8 @@ fn an_answer_that_nobody_waits_for() {
     assert!(pod.poll(Time::from_secs(21)).iter().any(|(_, action)| *action == Action::Attempt(1)));
     assert!(!pod.drops_answer(ProbeKind::Readiness), "its own");
     let said = pod.finish(ProbeKind::Readiness, failure());
-    assert!(said.contains(&(ProbeKind::Readiness, Action::Publish(ProbeResult::Failure))), "{said:?}");
+    assert!(
+        said.contains(&(ProbeKind::Readiness, Action::Publish { result: ProbeResult::Failure, initial: false })),
+        "{said:?}"
+    );
 }

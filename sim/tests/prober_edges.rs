@@ -36,7 +36,7 @@ fn a_new_container_needs_its_own_failures() {
     let mut fail = |second: u64, id: u32| {
         worker.poll(Time::from_secs(second), &view(id, Time::ZERO));
         let actions = worker.finish(Attempt { verdict: Verdict::Failure, text: String::new() });
-        actions.contains(&Action::Publish(ProbeResult::Failure))
+        actions.contains(&Action::Publish { result: ProbeResult::Failure, initial: false })
     };
     assert_eq!([fail(0, 1), fail(1, 1)], [false, true]);
     assert_eq!([fail(2, 2), fail(3, 2)], [false, true], "the second container");
@@ -50,7 +50,7 @@ fn the_worker_ends_with_a_container_that_does_not_restart() {
         let ended =
             Container { id: 1, started_at: Time::ZERO, state: ContainerState::Terminated { restarts }, started: true };
         let actions = worker.poll(Time::ZERO, &PodView { container: Some(ended), terminal: false });
-        assert!(actions.contains(&Action::Publish(ProbeResult::Failure)));
+        assert!(actions.contains(&Action::Publish { result: ProbeResult::Failure, initial: true }));
         assert_eq!(actions.contains(&Action::Exited), exits, "restarts: {restarts}");
         assert_eq!(worker.next_wakeup(Time::from_secs(1)).is_none(), exits);
     }

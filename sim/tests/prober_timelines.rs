@@ -125,8 +125,8 @@ fn replay(row: &Row) -> Seen {
                     }
                     seen.attempts += 1;
                 }
-                Action::Publish(ProbeResult::Success) => seen.publishes.push(('S', now)),
-                Action::Publish(ProbeResult::Failure) => seen.publishes.push(('F', now)),
+                Action::Publish { result: ProbeResult::Success, .. } => seen.publishes.push(('S', now)),
+                Action::Publish { result: ProbeResult::Failure, .. } => seen.publishes.push(('F', now)),
                 Action::Event(..) => seen.events += 1,
                 Action::Exited => return seen,
                 Action::StopContainer => panic!("only a pod stops its container"),

@@ -280,22 +280,30 @@ fn a_deleted_pod_is_told_of() {
     }
 }
 
-/// A liveness of Success before the guest has booted is no answer of the guest's.
+/// A liveness of Success before the guest has booted is no answer of the guest's; nor is what a kubelet begins with that starts anew.
 #[test]
 fn what_no_attempt_has_said() {
-    let probes = "readinessProbe: {guestAgentPing: {}, periodSeconds: 5}\nlivenessProbe: {guestAgentPing: {}, initialDelaySeconds: 60}";
-    let vm = probes.lines().fold(fixture::vm(), |vm, line| vm.spec(line)).build();
-    let file = scenario().observe("2m").steps("{after: guest ready, plus: 20s, fault: kernelPanic}");
-    let file = file.expect("{see: vm status, within: 0s..1h}").build();
-    let (_, trace, _) = world::run(&vm, &file.spec, Config::default(), Timings::default());
-    let published = trace.sorted().into_iter().filter(|e| e.vmi == 1 && e.event.to_string().contains("ness result"));
-    let lines: Vec<String> = published.map(|e| format!("{} {}", e.event, e.detail)).collect();
-    let expected = [
-        "readiness result Failure no attempt yet",
-        "liveness result Success no attempt yet",
-        "readiness result Success ",
-        "readiness result Failure ",
-        "liveness result Failure ",
-    ];
-    assert_eq!(lines, expected);
+    let steps = "{after: guest ready, plus: 20s, fault: kernelPanic}";
+    let restart = "{after: guest ready, plus: 20s, user: {restartKubelet: {resetsReady: true}}}";
+    let booted = ["readiness result Failure, initial", "liveness result Success, initial", "readiness result Success"];
+    for (steps, then) in [
+        (steps, &["readiness result Failure", "liveness result Failure"][..]),
+        (
+            restart,
+            &["readiness result Failure, initial", "liveness result Success, initial", "readiness result Success"],
+        ),
+    ] {
+        let vm = fixture::vm().readiness("guestAgentPing: {}, periodSeconds: 5");
+        let vm = vm.liveness("guestAgentPing: {}, initialDelaySeconds: 60").build();
+        let file = scenario().observe("2m").steps(steps).expect("{see: vm status, within: 0s..1h}").build();
+        let (_, trace, _) = world::run(&vm, &file.spec, Config::default(), Timings::default());
+        let published =
+            trace.sorted().into_iter().filter(|e| e.vmi == 1 && e.event.to_string().contains("ness result"));
+        let line = |e: Entry| match e.detail.as_str() {
+            "" => e.event.to_string(),
+            detail => format!("{}, {}", e.event, detail.split(' ').next().unwrap_or_default()),
+        };
+        let lines: Vec<String> = published.map(line).collect();
+        assert_eq!(lines, [&booted[..], then].concat(), "{steps}");
+    }
 }

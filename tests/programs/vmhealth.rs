@@ -169,7 +169,7 @@ fn no_image_is_built_for_guests_without_a_network() {
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{err}");
     let (_, table) = err.split_once("verdict").unwrap_or_default();
-    let why = "cannot make a network namespace: the system allows no more user namespaces; run as root";
+    let why = "cannot make a user namespace: the system allows no more of them (user.max_user_namespaces); run as root";
     assert_eq!(table.matches(why).count(), 1, "{err}");
     assert!(table.contains("1 more in the table: INFRA for the same reason"), "{err}");
     assert!(!cache.join("vmhealth/images").exists(), "{err}");

@@ -9,8 +9,7 @@ use crate::lines::tell;
 use crate::program;
 use crate::report::{Machine, PlatformReport};
 use crate::run::{HostError, Reality, words};
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::geteuid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -39,21 +38,13 @@ pub fn enter_user_namespace(images: &BTreeSet<Architecture>) {
     }
     // Whose cache and containers these are is asked before the user is called root.
     container::set_owner();
-    let network = net::possible_for_user().map_err(|e| HostError::NotReady(e.to_string()));
+    let network = net::try_as_user().map_err(HostError::NotReady);
     let built = |architecture| network.clone().and_then(|()| build_image_as_user(architecture));
     let failed = |architecture: &Architecture| Some((*architecture, built(*architecture).err()?));
     // Each guest's own error will say it.
     let _ = NOT_BUILT.set(images.iter().filter_map(failed).collect());
-    let (uid, gid) = (geteuid(), getegid());
-    let write = |file, text: &str| std::fs::write(file, text).map_err(|e| format!("{file}: {e}"));
-    let mapped = unshare(CloneFlags::CLONE_NEWUSER).map_err(net::no_namespace).and_then(|()| {
-        write("/proc/self/setgroups", "deny")?;
-        write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-        write("/proc/self/gid_map", &format!("0 {gid} 1"))
-    });
-    if let Err(why) = mapped {
-        // The network's own error will say what to do.
-        say(&format!("warning: no user namespace: {why}"));
+    if let Err(e) = net::enter_user_namespace() {
+        say(&format!("warning: {e}"));
     }
 }
 

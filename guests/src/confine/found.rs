@@ -1,10 +1,8 @@
 //! What of the confinement this host gives, found out once.
 
 use super::{cgroup, landlock, spawn};
+use crate::net::ALLOW_USER_NAMESPACES;
 
-/// How the administrator allows user namespaces.
-const ALLOW_NAMESPACES: &str =
-    "sudo sysctl user.max_user_namespaces=10000 (Ubuntu 24.04: also kernel.apparmor_restrict_unprivileged_userns=0)";
 /// How the administrator turns Landlock on.
 const ALLOW_LANDLOCK: &str = "a kernel from 5.13 on that is booted with `landlock` in lsm=";
 /// How control groups are had.
@@ -23,7 +21,7 @@ pub struct Part {
 pub async fn parts() -> [Part; 3] {
     let namespaces = match spawn::available().await {
         Ok(()) => Ok("QEMU has namespaces, a root and limits of its own, and no capabilities".into()),
-        Err(why) => Err(format!("{why}; allow it user namespaces: {ALLOW_NAMESPACES}")),
+        Err(why) => Err(format!("{why}; allow it user namespaces: {ALLOW_USER_NAMESPACES}")),
     };
     let landlock = match landlock::version() {
         Some(version) => Ok(format!("QEMU opens its own files only, whatever it can see (ABI {version})")),

@@ -14,7 +14,8 @@ pub use dhcp::DhcpServer;
 pub(crate) use dhcp::answer as dhcp_answer;
 pub use netns::Netns;
 pub(crate) use relay::Relay;
-pub use user::{no_namespace, possible_for_user};
+pub(crate) use user::ALLOW_USER_NAMESPACES;
+pub use user::{enter_user_namespace, try_as_user};
 
 use std::net::Ipv4Addr;
 
@@ -32,10 +33,14 @@ pub const PREFIX_LENGTH: u8 = 24;
 pub enum NetError {
     /// A namespace needs CAP_SYS_ADMIN, ours or in a user namespace.
     #[error(
-        "cannot make a network namespace: {why}; run as root, or allow user namespaces: sudo sysctl user.max_user_namespaces=10000; in a container: --privileged",
-        why = user::no_namespace(*.0)
+        "cannot make a {kind} namespace: {why}; run as root, or allow user namespaces: {ALLOW_USER_NAMESPACES}; in a container: --privileged"
     )]
-    Namespace(#[source] nix::Error),
+    Namespace {
+        /// `user` or `net`.
+        kind: &'static str,
+        /// What the system says.
+        why: String,
+    },
     /// /dev/net/tun.
     #[error("cannot make a TAP device: {0}; {mend}", mend = tap::mend(.0))]
     Tap(#[source] std::io::Error),

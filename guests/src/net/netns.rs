@@ -21,8 +21,9 @@ impl Netns {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (ready, made) = mpsc::channel();
         let thread = std::thread::Builder::new().name("netns".into()).spawn(move || {
-            let result =
-                unshare(CloneFlags::CLONE_NEWNET).map_err(NetError::Namespace).and_then(|()| tap::bring_up("lo"));
+            let result = unshare(CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| NetError::namespace("net", errno))
+                .and_then(|()| tap::bring_up("lo"));
             let failed = result.is_err();
             if ready.send(result).is_err() || failed {
                 return;

@@ -11,7 +11,7 @@ pub(super) const TAP_NAME: &str = "vmh0";
 
 /// Makes the TAP, gives our end an address, and brings it up. QEMU gets the descriptor; the device lives as long as it.
 pub(super) fn create(address: Ipv4Addr) -> Result<OwnedFd, NetError> {
-    let tun = open()?;
+    let tun = File::options().read(true).write(true).open("/dev/net/tun").map_err(NetError::Tap)?;
     let mut request = request(TAP_NAME);
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
     ioctl(tun.as_raw_fd(), libc::TUNSETIFF as libc::c_ulong, &mut request).map_err(NetError::Tap)?;
@@ -20,11 +20,6 @@ pub(super) fn create(address: Ipv4Addr) -> Result<OwnedFd, NetError> {
     set_address(libc::SIOCSIFNETMASK, Ipv4Addr::from(mask), "the TAP's netmask")?;
     bring_up(TAP_NAME)?;
     Ok(tun.into())
-}
-
-/// The device that TAPs are made with.
-pub(super) fn open() -> Result<File, NetError> {
-    File::options().read(true).write(true).open("/dev/net/tun").map_err(NetError::Tap)
 }
 
 /// Sets IFF_UP.

@@ -7,7 +7,7 @@
 use super::file::Nodes;
 
 /// Said of a loss in a fleet whose boots do not slow each other down.
-pub(super) const NOTHING_TO_LOSE: &str = "boots lose nothing beside each other without bootsAtFullSpeed: give both";
+pub(super) const NOTHING_TO_LOSE: &str = "boots slow each other down only with bootsAtFullSpeed: give it, too";
 
 /// What a node has for boots.
 #[derive(Debug, Clone, Copy, PartialEq)]

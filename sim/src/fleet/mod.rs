@@ -29,5 +29,5 @@ pub use node::run_node;
 pub use outcome::{Failures, Outcome};
 pub use plan::{Plan, Resolved};
 pub use settle::{Settling, Storm};
-pub use sweep::{Axis, Swept, Value};
+pub use sweep::{Axis, Swept, SweptValue};
 pub use tipping::{Size, Tipping, tip};

@@ -133,11 +133,11 @@ impl Plan {
         let vms = self.vms_on(0);
         match self.capacity {
             Some(capacity) if capacity.pace(vms as usize) <= 0.0 => Err(format!(
-                "spec.nodes.lossPerBoot: {vms} VMs that boot on a node at once have {:.3} of a full share each, and a loss of {} \
-                 leaves nothing of it: none would ever be up. A loss that was measured holds up to the number of guests that it was \
-                 measured with",
-                f64::from(capacity.at_full_speed) / f64::from(vms.max(1)),
-                capacity.loss
+                "spec.nodes.lossPerBoot: {vms} VMs that boot on a node at once have {share:.3} of a full share each, and a loss of {} \
+                 leaves nothing of it: none would ever be up. Give a loss below {share:.3}, more bootsAtFullSpeed or fewer VMs on a \
+                 node; a loss that was measured holds up to the number of guests that it was measured with",
+                capacity.loss,
+                share = f64::from(capacity.at_full_speed) / f64::from(vms.max(1))
             )),
             _ => Ok(()),
         }

@@ -27,7 +27,7 @@ pub enum Swept {
 
 /// One of a swept number's values. In thousandths, and so exact: they have an order, and each comes once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Value(u32);
+pub struct SweptValue(u32);
 
 /// One number and the values that it has in turn, as `livenessProbe.periodSeconds=5,10,20` or `vmsPerNode=10..60:10`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Axis {
     /// Which number.
     pub swept: Swept,
     /// At least one, each once, ascending.
-    pub values: Vec<Value>,
+    pub values: Vec<SweptValue>,
 }
 
 /// Of a group, as a fleet file has them.
@@ -82,10 +82,10 @@ impl FromStr for Swept {
     }
 }
 
-impl Value {
+impl SweptValue {
     /// A whole number; of one that is larger than any axis has: the largest.
-    pub const fn whole(number: u32) -> Value {
-        Value(number.saturating_mul(1000))
+    const fn whole(number: u32) -> SweptValue {
+        SweptValue(number.saturating_mul(1000))
     }
 
     fn rounded_down(self) -> u32 {
@@ -93,7 +93,7 @@ impl Value {
     }
 
     /// Of a text like `20` or `0.125`; none: it is no such number, or has more than three places.
-    fn read(text: &str) -> Option<Value> {
+    fn read(text: &str) -> Option<SweptValue> {
         let (whole, places) = text.split_once('.').map_or((text, None), |(whole, places)| (whole, Some(places)));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         let thousandths = match places {
@@ -102,11 +102,11 @@ impl Value {
             Some(_) => return None,
         };
         let whole: u32 = whole.parse().ok().filter(|_| digits(whole))?;
-        Some(Value(whole.checked_mul(1000)?.checked_add(thousandths)?))
+        Some(SweptValue(whole.checked_mul(1000)?.checked_add(thousandths)?))
     }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for SweptValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = format!("{:03}", self.0 % 1000);
         match places.trim_end_matches('0') {
@@ -116,13 +116,13 @@ impl fmt::Display for Value {
     }
 }
 
-impl fmt::Debug for Value {
+impl fmt::Debug for SweptValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-impl Serialize for Value {
+impl Serialize for SweptValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 % 1000 {
             0 => serializer.serialize_u32(self.rounded_down()),
@@ -138,10 +138,10 @@ impl FromStr for Axis {
         let (name, list) =
             text.split_once('=').ok_or("expected NAME=VALUES, like livenessProbe.periodSeconds=5,10,20")?;
         let swept: Swept = name.parse()?;
+        let (limits, whole) = (swept.limits(), swept.is_whole());
+        let read = |text: &str| SweptValue::read(text.trim()).filter(|value| !whole || value.0.is_multiple_of(1000));
         let number = |text: &str| {
-            let (limits, whole) = (swept.limits(), swept.is_whole());
-            let fits = |value: &Value| limits.contains(value) && (!whole || value.0.is_multiple_of(1000));
-            Value::read(text.trim()).filter(fits).ok_or_else(|| {
+            read(text).filter(|value| limits.contains(value)).ok_or_else(|| {
                 let numbers = if whole { "whole numbers" } else { "numbers of up to three places" };
                 format!("{name}: expected {numbers} from {} to {}, found {text:?}", limits.start(), limits.end())
             })
@@ -154,17 +154,18 @@ impl FromStr for Axis {
             };
             let (to, step) =
                 rest.split_once(':').ok_or_else(|| format!("{name}: expected FROM..TO:STEP, found {part:?}"))?;
-            let smallest = if swept.is_whole() { Value::whole(1) } else { Value(1) };
-            let step = Value::read(step.trim())
-                .filter(|step| *step >= smallest && (!swept.is_whole() || step.0.is_multiple_of(1000)))
-                .ok_or_else(|| format!("{name}: expected a step of at least {smallest}, found {step:?}"))?;
+            let step = read(step).filter(|step| step.0 > 0).ok_or_else(|| {
+                let expected =
+                    if whole { "a whole number from 1 on" } else { "a number from 0.001 on, of up to three places" };
+                format!("{name}: the step: expected {expected}, found {step:?}")
+            })?;
             let all = (number(from)?.0..=number(to)?.0).step_by(usize::try_from(step.0).unwrap_or(usize::MAX));
-            values.extend(all.map(Value).take(MOST + 1));
+            values.extend(all.map(SweptValue).take(MOST + 1));
         }
         values.sort_unstable();
         values.dedup();
         match values.len() {
-            0 => Err(format!("{name}: {list:?} has no values")),
+            0 => Err(format!("{name}: {list:?} has no values: write the smaller number first")),
             1..=MOST => Ok(Axis { swept, values }),
             _ => Err(format!("{name}: more than {MOST} values")),
         }
@@ -173,8 +174,8 @@ impl FromStr for Axis {
 
 impl Swept {
     /// What the fields can be.
-    fn limits(self) -> RangeInclusive<Value> {
-        let whole = |from, to| Value::whole(from)..=Value::whole(to);
+    fn limits(self) -> RangeInclusive<SweptValue> {
+        let whole = |from, to| SweptValue::whole(from)..=SweptValue::whole(to);
         match self {
             Swept::Probe(_, "initialDelaySeconds") => whole(0, 604_800),
             Swept::Probe(ProbeKind::Liveness, "successThreshold") => whole(1, 1),
@@ -182,7 +183,7 @@ impl Swept {
             // As a fleet file has them.
             Swept::VmsPerNode => whole(1, 5_000),
             Swept::BootsAtFullSpeed => whole(1, 1_000_000),
-            Swept::LossPerBoot => Value(0)..=Value(900),
+            Swept::LossPerBoot => SweptValue(0)..=SweptValue(900),
         }
     }
 
@@ -191,7 +192,7 @@ impl Swept {
     }
 
     /// Sets it in a fleet; the error says why it has no such number.
-    pub fn set(self, value: Value, file: &mut FleetFile, guests: &mut [Resolved]) -> Result<(), String> {
+    pub fn set(self, value: SweptValue, file: &mut FleetFile, guests: &mut [Resolved]) -> Result<(), String> {
         let whole = value.rounded_down();
         match self {
             Swept::Probe(kind, number) => {

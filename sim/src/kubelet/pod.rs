@@ -84,11 +84,6 @@ impl LauncherPod {
         self.running() && self.readiness.as_ref().is_none_or(says)
     }
 
-    /// An attempt of this probe has been answered and counted: what is published before that is its worker's initial value.
-    pub fn has_asked(&self, kind: ProbeKind) -> bool {
-        self.probe(kind).is_some_and(Worker::has_asked)
-    }
-
     /// When [`LauncherPod::poll`] has something to do next.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
         earliest(self.workers().map(|w| w.next_wakeup(now)))
@@ -174,7 +169,7 @@ impl LauncherPod {
     fn take(&mut self, kind: ProbeKind, actions: Vec<Action>, all: &mut Vec<(ProbeKind, Action)>) {
         for action in actions {
             let published = match action {
-                Action::Publish(result) => Some(result),
+                Action::Publish { result, .. } => Some(result),
                 _ => None,
             };
             all.push((kind, action));

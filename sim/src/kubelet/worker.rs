@@ -125,7 +125,12 @@ pub enum Action {
     /// Run the handler; this is attempt n, from 1.
     Attempt(u8),
     /// The published result changed.
-    Publish(ProbeResult),
+    Publish {
+        /// To this.
+        result: ProbeResult,
+        /// It is the worker's initial value, which no attempt has said.
+        initial: bool,
+    },
     /// An event for the container.
     Event(EventKind, String),
     /// The worker is gone and its result with it.
@@ -201,11 +206,6 @@ impl Worker {
     /// The published result of the present container.
     pub fn published(&self) -> Option<ProbeResult> {
         self.published
-    }
-
-    /// An attempt has been answered and counted.
-    pub fn has_asked(&self) -> bool {
-        self.last.is_some()
     }
 
     /// The kubelet starts anew at `now`, and this worker with it: what was counted and published is forgotten, and the first iteration
@@ -362,7 +362,7 @@ impl Worker {
             self.published = None;
             self.on_hold = false;
             if self.no_initial_value_from.is_none_or(|from| !container.is_kept_from(from)) {
-                self.publish(self.initial_value(), actions);
+                self.publish_as(self.initial_value(), true, actions);
             }
         }
         if self.on_hold {
@@ -399,9 +399,13 @@ impl Worker {
     }
 
     fn publish(&mut self, result: ProbeResult, actions: &mut Vec<Action>) {
+        self.publish_as(result, false, actions);
+    }
+
+    fn publish_as(&mut self, result: ProbeResult, initial: bool, actions: &mut Vec<Action>) {
         if self.published != Some(result) {
             self.published = Some(result);
-            actions.push(Action::Publish(result));
+            actions.push(Action::Publish { result, initial });
         }
     }
 

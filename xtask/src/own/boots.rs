@@ -1,7 +1,7 @@
 //! `fleet --measure-boots`: how long the guests of a fleet's groups take to boot, each by itself, seen on real ones.
 //!
-//! What is measured takes the place of the file's boots, and is printed as the file would have it: a measurement is no part of what
-//! the same file and seed always give.
+//! What is measured takes the place of the file's boots, is printed as the file would have it, and stands in the JSON: a measurement is no
+//! part of what the same file and seed always give.
 
 use super::error::OwnError;
 use super::fleet::OwnFleet;
@@ -112,8 +112,10 @@ impl BootWatch {
     fn of_group(&self, group: usize) -> Vec<Duration> {
         let of = format!("run/your-own/{}", boot_name(group, 0).trim_end_matches('0'));
         let all = self.0.borrow();
-        let group = all.iter().filter(|(id, _)| id.starts_with(&of)).map(|(_, seen)| seen);
-        group.filter_map(|seen| Some(seen.ready?.since(seen.started?))).collect()
+        let mut group: Vec<_> = all.iter().filter(|(id, _)| id.starts_with(&of)).collect();
+        // The tenth is not the second.
+        group.sort_by_key(|(id, _)| (id.len(), *id));
+        group.into_iter().filter_map(|(_, seen)| Some(seen.ready?.since(seen.started?))).collect()
     }
 }
 
@@ -129,12 +131,12 @@ mod tests {
     #[test]
     fn the_boots_of_a_group() {
         let watch = BootWatch::default();
-        for (group, number, secs) in [(0, 1, 10), (0, 2, 11), (10, 1, 50)] {
+        for (group, number, secs) in [(0, 10, 19), (0, 1, 10), (0, 2, 11), (10, 1, 50)] {
             let id = format!("run/your-own/{}", boot_name(group, number));
             let at = |s| Some(Time::from_secs(s));
             watch.0.borrow_mut().insert(id, Seen { started: at(5), ready: at(5 + secs) });
         }
         let seen = |group| watch.of_group(group).iter().map(Duration::as_secs).collect::<Vec<_>>();
-        assert_eq!([seen(0), seen(10), seen(1)], [vec![10, 11], vec![50], vec![]]);
+        assert_eq!([seen(0), seen(10), seen(1)], [vec![10, 11, 19], vec![50], vec![]]);
     }
 }

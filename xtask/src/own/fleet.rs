@@ -15,7 +15,7 @@ use crate::report::{FleetReport, SweepReport};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmhealth_images::digest;
-use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, Value, run_node, tip};
+use vmhealth_sim::fleet::{Axis, FleetFile, Group, Outcome, Plan, Resolved, SweptValue, run_node, tip};
 use vmhealth_sim::manifest::{self, VirtualMachine};
 use vmhealth_sim::scenario::GuestProfile;
 use vmhealth_sim::yaml;
@@ -44,7 +44,7 @@ pub(super) struct Prepared {
     /// At least one; all have the same nodes.
     pub(super) plans: Vec<Plan>,
     /// The swept numbers of each cell.
-    pub(super) cells: Vec<Vec<Value>>,
+    pub(super) cells: Vec<Vec<SweptValue>>,
     /// Of all that decides what comes of it.
     pub(super) id: String,
 }
@@ -102,7 +102,12 @@ impl OwnFleet {
                 }
                 Plan::new(&file, guests.clone())
             };
-            plans.push(set().map_err(|e| OwnError::Invalid(format!("{name}: --sweep, with {cell:?}: {e}")))?);
+            let with = || {
+                self.sweep.iter().zip(cell).map(|(axis, value)| format!("{}={value}", axis.swept)).collect::<Vec<_>>()
+            };
+            plans.push(
+                set().map_err(|e| OwnError::Invalid(format!("{name}: --sweep, with {}: {e}", with().join(", "))))?,
+            );
         }
         // Warnings and places say where the manifest lies, which is another place on each machine.
         let guest = |one: &Resolved| {
@@ -134,7 +139,7 @@ fn in_shards(nodes: u32, plans: usize, shards: u64) -> String {
 }
 
 /// Each value of the first number with each of the second.
-fn cells(sweep: &[Axis]) -> Result<Vec<Vec<Value>>, OwnError> {
+fn cells(sweep: &[Axis]) -> Result<Vec<Vec<SweptValue>>, OwnError> {
     match sweep {
         [] => Ok(Vec::new()),
         [one] => Ok(one.values.iter().map(|value| vec![*value]).collect()),

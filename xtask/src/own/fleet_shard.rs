@@ -93,14 +93,36 @@ impl OwnFleet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured::MeasuredBoots;
     use super::*;
     use serde_json::{Value, json};
+    use std::time::Duration;
 
     const FLEET: &str = "apiVersion: vmhealth.dev/v1alpha1\nkind: Fleet\nmetadata: {name: small}\nspec:\n  for: 2h\n  nodes: {count: 4}\n  \
                          groups: [{name: a, manifest: vm.yaml, count: 8, boot: {is: 30s}}]\n  \
                          incidents: [{at: 20m, nodeDown: {for: 1m}}]\n";
     const VM: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Always\n  \
                       template: {spec: {readinessProbe: {tcpSocket: {port: 80}}, domain: {devices: {}}}}\n";
+
+    /// What was measured decides what comes of the fleet, and stands beside it; where nothing was, nothing does.
+    #[test]
+    fn measured_boots_are_used_and_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("fleet.yaml"), FLEET).unwrap();
+        std::fs::write(at("vm.yaml"), VM).unwrap();
+        let run = |boots: Vec<MeasuredBoots>| {
+            let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 1, sweep: Vec::new(), boots };
+            serde_json::to_value(own.run().unwrap()).unwrap()
+        };
+        let slow = MeasuredBoots::of("a", vec![Duration::from_secs(200), Duration::from_secs(210)]).unwrap();
+        let (written, measured) = (run(Vec::new()), run(vec![slow]));
+        assert_eq!(written.get("measured_boots"), None);
+        let boot = "{median: 3m 25s, sigma: 0.024}";
+        assert_eq!(measured["measured_boots"], json!([{"group": "a", "boot": boot, "boots_s": [200.0, 210.0]}]));
+        let p50 = |report: &Value| report["recovery_s"]["p50"].as_f64().unwrap();
+        assert!(p50(&measured) > p50(&written) + 100.0, "{measured}");
+    }
 
     /// A shard's file that is not what `shard` wrote is noticed, whatever stands in it.
     #[test]

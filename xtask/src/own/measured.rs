@@ -36,7 +36,7 @@ impl MeasuredBoots {
 
     /// For programs.
     pub(super) fn report(&self) -> BootsReport {
-        let boots_s = self.took.iter().map(Duration::as_secs_f64).collect();
+        let boots_s = self.took.iter().map(|took| took.as_millis() as f64 / 1000.0).collect();
         BootsReport { group: self.group.clone(), boot: written(&self.boot), boots_s }
     }
 }

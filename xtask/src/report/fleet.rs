@@ -16,6 +16,7 @@ pub struct FleetReport {
     pub(super) nodes: u64,
     pub(super) vms: u64,
     boots_at_full_speed: Option<u32>,
+    loss_per_boot: f64,
     /// In percent of the time that all VMs had: in the endpoints, and answering there.
     pub(super) available_percent: f64,
     /// The rest of it.
@@ -162,6 +163,7 @@ impl FleetReport {
             nodes: outcome.nodes,
             vms: outcome.vms,
             boots_at_full_speed: file.spec.nodes.boots_at_full_speed,
+            loss_per_boot: file.spec.nodes.loss_per_boot,
             available_percent: rounded(100.0 * outcome.availability()),
             lost,
             misrouted_vm_s: seconds(outcome.misrouted),

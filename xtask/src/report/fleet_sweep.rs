@@ -1,7 +1,7 @@
 //! The sweep of `fleet`: what came of each cell, as JSON, as a table for people, and as a heat map.
 
 use serde::Serialize;
-use vmhealth_sim::fleet::{Axis, Outcome, Value};
+use vmhealth_sim::fleet::{Axis, Outcome, SweptValue};
 
 /// What came of the cells.
 #[derive(Debug, Clone, Serialize)]
@@ -15,13 +15,13 @@ pub struct SweepReport {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct AxisReport {
     pub(super) number: String,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<SweptValue>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct CellReport {
     /// In the order of the axes.
-    values: Vec<Value>,
+    values: Vec<SweptValue>,
     vms: u64,
     pub(super) available_percent: f64,
     pub(super) settles: bool,
@@ -58,9 +58,9 @@ pub(super) const ROW: f64 = 30.0;
 
 impl SweepReport {
     /// Of the cells' values and what came of each.
-    pub fn new(axes: &[Axis], cells: &[Vec<Value>], outcomes: &[Outcome]) -> SweepReport {
+    pub fn new(axes: &[Axis], cells: &[Vec<SweptValue>], outcomes: &[Outcome]) -> SweepReport {
         let axis = |axis: &Axis| AxisReport { number: axis.swept.to_string(), values: axis.values.clone() };
-        let cell = |(values, outcome): (&Vec<Value>, &Outcome)| CellReport {
+        let cell = |(values, outcome): (&Vec<SweptValue>, &Outcome)| CellReport {
             values: values.clone(),
             vms: outcome.vms,
             available_percent: (outcome.availability() * 1e8).round() / 1e6,
@@ -84,12 +84,12 @@ impl SweepReport {
         self.axes.last().map_or("", |axis| axis.number.as_str())
     }
 
-    pub(super) fn columns(&self) -> &[Value] {
+    pub(super) fn columns(&self) -> &[SweptValue] {
         self.axes.last().map_or(&[], |axis| axis.values.as_slice())
     }
 
     /// Its rows with their values.
-    fn by_row(&self) -> impl Iterator<Item = (Option<Value>, &[CellReport])> {
+    fn by_row(&self) -> impl Iterator<Item = (Option<SweptValue>, &[CellReport])> {
         let values = match self.axes.as_slice() {
             [down, _] => down.values.iter().map(|value| Some(*value)).collect(),
             _ => vec![None],

@@ -5,8 +5,8 @@ use super::results::{Results, ScenarioResult, VerdictWord};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Where it ran, and all that is said of it.
-fn same(s: &ScenarioResult) -> (String, &str, String) {
+/// Two that could not run are said once if these are alike: where, and why.
+fn where_and_why(s: &ScenarioResult) -> (String, &str, String) {
     (s.place(), &s.reason, s.explained())
 }
 
@@ -36,10 +36,11 @@ pub fn table(results: &Results) -> String {
     // What a host cannot do is said once, not once for each scenario.
     let mut alike = BTreeMap::new();
     let infra = results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Infra);
-    infra.for_each(|s| alike.entry(same(s)).or_insert_with(Vec::new).push(&s.id));
+    infra.for_each(|s| alike.entry(where_and_why(s)).or_insert_with(Vec::new).push(&s.id));
     for s in results.scenarios.iter().filter(|s| s.troubled()) {
-        let others = alike.get(&same(s)).map_or(&[][..], Vec::as_slice);
-        if others.first().is_some_and(|first| **first != s.id) {
+        let of_infra = || alike.get(&where_and_why(s)).filter(|_| s.verdict == VerdictWord::Infra);
+        let ids = of_infra().map_or(&[][..], Vec::as_slice);
+        if ids.first().is_some_and(|first| **first != s.id) {
             continue;
         }
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
@@ -53,7 +54,7 @@ pub fn table(results: &Results) -> String {
             let _ = writeln!(text, "  {line}");
         }
         let _ = writeln!(text, "  again: {}", s.repeat);
-        if let more @ 1.. = others.len().saturating_sub(1) {
+        if let more @ 1.. = ids.len().saturating_sub(1) {
             let _ = writeln!(text, "  {more} more in the table: {} for the same reason", s.verdict.as_str());
         }
     }

@@ -36,10 +36,9 @@ impl Vmi {
                     self.show(Event::Attempt(kind, n));
                     self.attempt(now, kind);
                 }
-                Action::Publish(result) => {
+                Action::Publish { result, initial } => {
                     // A liveness of Success before the guest has booted surprises whoever reads it.
-                    let asked = self.pod.as_ref().is_some_and(|pod| pod.has_asked(kind));
-                    let detail = if asked { "" } else { "no attempt yet" };
+                    let detail = if initial { "initial value, no answer" } else { "" };
                     self.show_with(Event::Published(kind, result), detail.to_owned());
                 }
                 Action::Event(event, text) => self.show_with(Event::of_probe(kind, event), text),
