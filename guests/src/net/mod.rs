@@ -36,7 +36,7 @@ pub enum NetError {
         "cannot make a {kind} namespace: {why}; run as root, or allow user namespaces: {ALLOW_USER_NAMESPACES}; in a container: --privileged"
     )]
     Namespace {
-        /// `user` or `net`.
+        /// `user` or `network`.
         kind: &'static str,
         /// What the system says.
         why: String,

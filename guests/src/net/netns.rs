@@ -22,7 +22,7 @@ impl Netns {
         let (ready, made) = mpsc::channel();
         let thread = std::thread::Builder::new().name("netns".into()).spawn(move || {
             let result = unshare(CloneFlags::CLONE_NEWNET)
-                .map_err(|errno| NetError::namespace("net", errno))
+                .map_err(|errno| NetError::namespace("network", errno))
                 .and_then(|()| tap::bring_up("lo"));
             let failed = result.is_err();
             if ready.send(result).is_err() || failed {

@@ -53,11 +53,14 @@ pub fn try_as_user() -> Result<(), String> {
 }
 
 impl NetError {
-    /// `kind` as in the name of its limit, `user` or `net`.
+    /// `kind`: `user` or `network`.
     pub(super) fn namespace(kind: &'static str, errno: Errno) -> NetError {
         let why = match errno {
             // The kernel says of a limit that the device is full (unshare(2)).
-            Errno::ENOSPC => format!("the system allows no more of them (user.max_{kind}_namespaces)"),
+            Errno::ENOSPC => {
+                let limit = if kind == "network" { "net" } else { kind };
+                format!("the system allows no more of them (user.max_{limit}_namespaces)")
+            }
             errno => errno.to_string(),
         };
         NetError::Namespace { kind, why }
