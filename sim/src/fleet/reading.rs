@@ -241,15 +241,14 @@ fn nodes(at: Cursor<'_>) -> Option<Nodes> {
     let count = needed(at, "count", |at| whole(at, 1..=1_000_000));
     let boots = at.get("bootsAtFullSpeed").and_then(|at| whole(at, 1..=1_000_000));
     let boots_at_full_speed = boots.and_then(|n| n.try_into().ok());
-    let loss_per_boot = at.get("lossPerBoot").and_then(|loss| {
-        let part = number(loss, 0.0, 0.9)?;
+    let loss = at.get("lossPerBoot").and_then(|at_loss| {
+        let part = number(at_loss, 0.0, 0.9)?;
         if part > 0.0 && at.get("bootsAtFullSpeed").is_none() {
-            loss.error(NOTHING_TO_LOSE);
+            at_loss.error(NOTHING_TO_LOSE);
         }
         Some(part)
     });
-    let loss_per_boot = loss_per_boot.unwrap_or_default();
-    Some(Nodes { count: count?.try_into().ok()?, boots_at_full_speed, loss_per_boot })
+    Some(Nodes { count: count?.try_into().ok()?, boots_at_full_speed, loss_per_boot: loss.unwrap_or(0.0) })
 }
 
 fn boot(at: Cursor<'_>) -> Option<BootSpec> {

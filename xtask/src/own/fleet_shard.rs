@@ -104,15 +104,19 @@ mod tests {
     const VM: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: vm}\nspec:\n  runStrategy: Always\n  \
                       template: {spec: {readinessProbe: {tcpSocket: {port: 80}}, domain: {devices: {}}}}\n";
 
+    fn small(threads: usize, boots: Vec<MeasuredBoots>) -> (tempfile::TempDir, OwnFleet) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fleet.yaml");
+        std::fs::write(&file, FLEET).unwrap();
+        std::fs::write(folder.path().join("vm.yaml"), VM).unwrap();
+        (folder, OwnFleet { file, seed: None, threads, sweep: Vec::new(), boots })
+    }
+
     /// What was measured decides what comes of the fleet, and stands beside it; where nothing was, nothing does.
     #[test]
     fn measured_boots_are_used_and_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("fleet.yaml"), FLEET).unwrap();
-        std::fs::write(at("vm.yaml"), VM).unwrap();
-        let run = |boots: Vec<MeasuredBoots>| {
-            let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 1, sweep: Vec::new(), boots };
+        let run = |boots| {
+            let (_folder, own) = small(1, boots);
             serde_json::to_value(own.run().unwrap()).unwrap()
         };
         let slow = MeasuredBoots::of("a", vec![Duration::from_secs(200), Duration::from_secs(210)]).unwrap();
@@ -127,11 +131,8 @@ mod tests {
     /// A shard's file that is not what `shard` wrote is noticed, whatever stands in it.
     #[test]
     fn shards_are_put_together() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, own) = small(2, Vec::new());
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("fleet.yaml"), FLEET).unwrap();
-        std::fs::write(at("vm.yaml"), VM).unwrap();
-        let own = OwnFleet { file: at("fleet.yaml"), seed: None, threads: 2, sweep: Vec::new(), boots: Vec::new() };
         let parts: Vec<Value> =
             [1, 2].map(|k| serde_json::to_value(own.shard((k, 2)).unwrap()).unwrap()).into_iter().collect();
         let folders = [at("1"), at("2")];

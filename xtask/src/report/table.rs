@@ -5,9 +5,9 @@ use super::results::{Results, ScenarioResult, VerdictWord};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Two that could not run are said once if these are alike: where, and why.
-fn where_and_why(s: &ScenarioResult) -> (String, &str, String) {
-    (s.place(), &s.reason, s.explained())
+/// Of one that could not run: where, and why.
+fn where_and_why(s: &ScenarioResult) -> Option<(String, &str, String)> {
+    (s.verdict == VerdictWord::Infra && !s.differs()).then(|| (s.place(), s.reason.as_str(), s.explained()))
 }
 
 /// The table, the reasons of what did not pass with the command that repeats it, and the summary; without what steers a terminal.
@@ -34,15 +34,17 @@ pub fn table(results: &Results) -> String {
         );
     }
     // What a host cannot do is said once, not once for each scenario.
-    let mut alike = BTreeMap::new();
-    let infra = results.scenarios.iter().filter(|s| s.verdict == VerdictWord::Infra);
-    infra.for_each(|s| alike.entry(where_and_why(s)).or_insert_with(Vec::new).push(&s.id));
+    let mut alike: BTreeMap<_, usize> = BTreeMap::new();
+    for key in results.scenarios.iter().filter_map(where_and_why) {
+        *alike.entry(key).or_default() += 1;
+    }
     for s in results.scenarios.iter().filter(|s| s.troubled()) {
-        let of_infra = || alike.get(&where_and_why(s)).filter(|_| s.verdict == VerdictWord::Infra);
-        let ids = of_infra().map_or(&[][..], Vec::as_slice);
-        if ids.first().is_some_and(|first| **first != s.id) {
-            continue;
-        }
+        let count = match where_and_why(s).map(|key| alike.remove(&key)) {
+            None => 1,
+            Some(Some(count)) => count,
+            // It has been said.
+            Some(None) => continue,
+        };
         let _ = writeln!(text, "\n{} ({}): {}", s.id, s.place(), s.verdict.as_str());
         if !s.reason.is_empty() {
             let _ = writeln!(text, "  {}", s.reason);
@@ -54,7 +56,7 @@ pub fn table(results: &Results) -> String {
             let _ = writeln!(text, "  {line}");
         }
         let _ = writeln!(text, "  again: {}", s.repeat);
-        if let more @ 1.. = ids.len().saturating_sub(1) {
+        if let more @ 1.. = count - 1 {
             let _ = writeln!(text, "  {more} more in the table: {} for the same reason", s.verdict.as_str());
         }
     }
