@@ -53,6 +53,12 @@ fn pods_that_are_refused() {
         ("exec: {command: [virt-probe-x]}, timeoutSeconds: 2147483647", Some("timeoutSeconds: Invalid value")),
         ("httpGet: {port: 80, httpHeaders: [{name: A}]}", None),
         ("httpGet: {port: 80, httpHeaders: [{value: b}]}", Some("httpGet.httpHeaders: Invalid value")),
+        // KubeVirt adds 10 s.
+        ("tcpSocket: {port: 80}, initialDelaySeconds: -10", None),
+        ("tcpSocket: {port: 80}, initialDelaySeconds: -11", Some("initialDelaySeconds: Invalid value")),
+        ("tcpSocket: {port: 80}, initialDelaySeconds: 2147483638", Some("initialDelaySeconds: Invalid value")),
+        ("exec: {command: [a]}", None),
+        ("exec: {command: []}", Some("exec.command: Required value")),
     ] {
         let vm = read_ok(&vm(&format!("      livenessProbe: {{{probe}}}\n")));
         let found = vm.vmi.pod_refusal();
@@ -87,9 +93,12 @@ fn what_is_read() {
     assert_eq!(vmi.cloud_init.network_data.as_deref(), Some(&b"version: 2"[..]));
     assert_eq!(Port::Name("health".into()).resolve(&vmi.ports), Ok(1500));
     assert_eq!(Port::Name("8080".into()).resolve(&vmi.ports), Ok(8080));
-    assert!(Port::Name("nope".into()).resolve(&vmi.ports).is_err() && Port::Number(70000).resolve(&[]).is_err());
+    for port in [Port::Name("nope".into()), Port::Number(70000), Port::Number(0)] {
+        assert!(port.resolve(&vmi.ports).is_err(), "{port}");
+    }
     let plain = read_ok(&vm("      domain: {devices: {watchdog: {name: w}}}\n")).vmi;
     assert_eq!(plain.grace.seconds, 30);
+    assert!(!read_ok(&vm("      domain: {devices: {panicDevices: []}}\n")).vmi.panic_device);
     assert_eq!(plain.watchdog.map(|w| (w.model, w.action)), Some((WatchdogModel::I6300esb, WatchdogAction::Reset)));
 }
 
@@ -143,6 +152,26 @@ fn machine_types() {
     }
 }
 
+/// Of a watchdog that is not the architecture's own.
+#[test]
+fn no_vmi_is_created_with_a_foreign_watchdog() {
+    for (architecture, device, warned) in [
+        ("amd64", "", false),
+        ("amd64", ", i6300esb: {}", false),
+        ("amd64", ", diag288: {}", true),
+        ("s390x", "", false),
+        ("s390x", ", diag288: {}", false),
+        ("s390x", ", i6300esb: {}", true),
+    ] {
+        let text = format!(
+            "      architecture: {architecture}\n      domain: {{devices: {{watchdog: {{name: w{device}}}}}}}\n"
+        );
+        let warnings = read_ok(&vm(&text)).warnings;
+        let said = warnings.iter().any(|warning| warning.message.ends_with("no VMI is ever created"));
+        assert_eq!(said, warned, "{text}: {warnings:?}");
+    }
+}
+
 /// Alone, beside other objects, in a list; of several none is chosen.
 #[test]
 fn the_one_vm_of_a_file() {
@@ -160,8 +189,22 @@ fn the_one_vm_of_a_file() {
     ] {
         assert_eq!(read("f", &text).map(|vm| vm.name).map_err(|e| e.to_string()), Ok("web".to_owned()), "{text}");
     }
-    let refused = read("f", &format!("{one}\n---\n{two}\n")).unwrap_err().to_string();
-    assert!(refused.starts_with("f:3:1: 2 VMs in one file (web, db)"), "{refused}");
+    let in_lists = |kind: &str, depth| {
+        (0..depth).fold(one.clone(), |item, _| format!("{{apiVersion: v1, kind: {kind}, items: [{item}]}}"))
+    };
+    assert!(read("f", &in_lists("List", 8)).is_ok());
+    let several = |count| vec![two.as_str(); count].join("\n---\n");
+    for (text, expected) in [
+        (format!("{one}\n---\n{two}\n"), "f:3:1: 2 VMs in one file (web, db):"),
+        (several(5), "f:3:1: 5 VMs in one file (db, db, db, db, db):"),
+        (several(6), "f:3:1: 6 VMs in one file (db, db, db, db, db, ...):"),
+        // What has items is no list by that alone, and lists in lists end somewhere.
+        (in_lists("ConfigMap", 1), "kind: \"ConfigMap\" is not one of VirtualMachine"),
+        (in_lists("List", 9), "kind: \"List\" is not one of VirtualMachine"),
+    ] {
+        let refused = read("f", &text).unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
 }
 
 #[test]
@@ -206,5 +249,86 @@ fn what_the_annotation_s_text_means() {
             &format!("template:\n    metadata: {{annotations: {{kubevirt.io/pause-guest-agent-probes: {text:?}}}}}\n"),
         );
         assert_eq!(read_ok(&annotated).vmi.agent_probes_paused, paused, "{text:?}");
+    }
+}
+
+/// Kubernetes' quantities, exact and of any length (apimachinery `resource.ParseQuantity`).
+#[test]
+fn how_much_memory_a_guest_has() {
+    for (memory, bytes) in [
+        ("1Gi", Some(1 << 30)),
+        ("1073741824000000u", Some(1 << 30)),
+        ("1073741824000001u", Some((1 << 30) + 1)),
+        // What is behind the billionths is 0, and neither moves the point nor rounds up.
+        ("1073741824.0000000000", Some(1 << 30)),
+        ("1073741824.00000000000000000000000000000", Some(1 << 30)),
+        // More digits than are kept: beyond the cap.
+        ("10000000000000000000000000000n", None),
+    ] {
+        let read = read("f", &vm(&format!("      domain: {{memory: {{guest: \"{memory}\"}}}}\n")));
+        let is_refused = |e: &Problems| e.to_string().contains("cannot be a guest's memory");
+        match (&read, bytes) {
+            (Ok(vm), Some(_)) => assert_eq!(vm.vmi.memory, bytes, "{memory}"),
+            (Err(error), None) if is_refused(error) => {}
+            _ => panic!("{memory}: {read:?}"),
+        }
+    }
+}
+
+/// What the agent receives of a command (KubeVirt agent/exec.go; kubevirt-health.md 3.3).
+#[test]
+fn what_of_a_command_the_agent_receives() {
+    for (command, received) in [
+        (["/bin/a", "b c"], [Some(&["/bin/a"][..]), Some(&["b c"])]),
+        (["/bin/a", "b\nc\td"], [Some(&["/bin/a"]), Some(&["b\nc\td"])]),
+        (["/bin/a", "b\", \"c"], [Some(&["/bin/a"]), Some(&["b", "c"])]),
+        // Of the path there is one.
+        (["/bin/a\", \"b", "c"], [None, Some(&["c"])]),
+        (["/bin/a", "b\"c"], [Some(&["/bin/a"]), None]),
+    ] {
+        let found = as_received(&command.map(str::to_owned));
+        let expected = received.map(|texts| texts.map(|texts| texts.iter().map(ToString::to_string).collect()));
+        assert_eq!(found, expected, "{command:?}");
+    }
+}
+
+/// Where a field stands in its file, for whoever explains what came of it.
+#[test]
+fn where_a_field_stands() {
+    let text =
+        vm("      terminationGracePeriodSeconds: 0\n      livenessProbe: {tcpSocket: {port: 1}, periodSeconds: 5}\n")
+            .replace("{name: vm}", "{name: vm, namespace: shop}");
+    let named = read_ok(&text).places;
+    let unnamed = read("", &text).expect("it is right").places;
+    for (field, place) in [
+        ("terminationGracePeriodSeconds", Some("8:38")),
+        ("livenessProbe", Some("9:7")),
+        ("livenessProbe.periodSeconds", Some("9:60")),
+        (NAMESPACE, Some("3:33")),
+        // Those that the file does not have.
+        ("livenessProbe.failureThreshold", None),
+        ("readinessProbe", None),
+    ] {
+        assert_eq!(named.find(field), place.map(|place| format!("vm.yaml:{place}")), "{field}");
+        assert_eq!(unnamed.find(field).as_deref(), place, "{field}");
+    }
+}
+
+/// Each device's driver takes its own (qemu-watchdog.md 2.4, 3 and 4).
+#[test]
+fn which_heartbeats_a_machine_takes() {
+    let vmi = |domain: &str| read_ok(&vm(&format!("      domain: {{{domain}}}\n"))).vmi;
+    let (own, none) = (vmi("devices: {watchdog: {name: w}}"), vmi("devices: {}"));
+    let both = vmi("machine: {type: q35}, devices: {watchdog: {name: w}}");
+    for (vmi, asked, seconds, refused) in [
+        (&own, None, 2046, None),
+        (&own, None, 2047, Some("the i6300esb takes 1 to 2046")),
+        (&both, None, 614, None),
+        (&both, None, 615, None),
+        (&both, Some(WatchdogModel::Itco), 614, None),
+        (&both, Some(WatchdogModel::Itco), 615, Some("the itco takes 3 to 614")),
+        (&none, None, 0, None),
+    ] {
+        assert_eq!(vmi.heartbeat_refusal(asked, seconds).as_deref(), refused, "{asked:?} {seconds}");
     }
 }

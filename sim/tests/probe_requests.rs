@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use vmhealth_sim::cluster::ProbeRequest;
+use vmhealth_sim::fixture::vm;
 use vmhealth_sim::kubelet::{Attempt, Verdict};
 use vmhealth_sim::manifest::{self, Destination, PodProbe, Scheme, VmiSpec};
 
@@ -57,6 +58,8 @@ fn what_a_probe_asks_for() {
         let (spec, read) = read(interfaces, probe);
         let request = ProbeRequest::of(&read, &spec, false);
         assert_eq!(request.destination().is_some(), matches!(request, Http { .. } | Tcp { .. }), "{probe}");
+        let host = request.destination().and_then(Destination::host);
+        assert_eq!(host, probe.contains("host: h").then_some("h"), "{probe}");
         assert_eq!(request, expected, "{probe}");
     }
 }
@@ -79,5 +82,36 @@ fn what_it_comes_to_without_a_domain_or_an_agent_that_may_be_asked() {
         let request = ProbeRequest::of(&read, &spec, false);
         assert_eq!(ProbeRequest::of(&read, &spec, true), paused.unwrap_or_else(|| request.clone()), "{probe}");
         assert_eq!(request.without_domain(read.timings.timeout()), without_domain, "{probe}");
+    }
+}
+
+/// Masquerade forwards what is declared, whatever its protocol, and only TCP is of use to a probe (kubevirt-health.md 3.2).
+#[test]
+fn which_ports_are_forwarded() {
+    for (port, forwarded) in [
+        ("{port: 80}", true),
+        ("{port: 80, protocol: ''}", true),
+        ("{port: 80, protocol: TCP}", true),
+        ("{port: 80, protocol: UDP}", false),
+        ("{port: 81}", false),
+    ] {
+        let (spec, _) = read(&format!("interfaces: [{{name: d, masquerade: {{}}, ports: [{port}]}}]"), "{exec: {}}");
+        assert_eq!(spec.forwards(80), forwarded, "{port}");
+    }
+}
+
+/// Of the guest, and each once; what is not forwarded or is elsewhere is none of them.
+#[test]
+fn which_ports_of_the_guest_are_asked() {
+    for (readiness, liveness, ports, by_https) in [
+        ("tcpSocket: {port: 8080}", "httpGet: {port: 1500}", &[8080, 1500][..], &[][..]),
+        ("tcpSocket: {port: web}", "httpGet: {port: 8080, scheme: HTTPS}", &[8080], &[8080]),
+        ("httpGet: {port: 1500, scheme: HTTPS}", "httpGet: {port: 8080}", &[1500, 8080], &[1500]),
+        ("httpGet: {port: 22, scheme: HTTPS}", "httpGet: {port: 1500, host: h, scheme: HTTPS}", &[], &[]),
+        ("guestAgentPing: {}", "tcpSocket: {port: ssh}", &[], &[]),
+    ] {
+        let vm = vm().device(DECLARED).readiness(readiness).liveness(liveness).build();
+        assert_eq!(vm.vmi.asked_ports(), ports, "{readiness}, {liveness}");
+        assert_eq!(vm.vmi.asked_by_https(), by_https, "{readiness}, {liveness}");
     }
 }

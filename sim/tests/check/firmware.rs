@@ -1,8 +1,10 @@
 //! Firmware, launch security, architectures, Hyper-V (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
-use crate::manifest::NET;
+use crate::manifest::{NET, manifest, with};
 use crate::row::{Row, hold, later, row};
+use vmhealth_sim::check::Options;
+use vmhealth_sim::manifest::Architecture;
 
 const EFI: (In, &str) = (Domain, "firmware: {bootloader: {efi: {secureBoot: false}}}");
 const ARM64: (In, &str) = (Vmi, "architecture: arm64");
@@ -159,4 +161,14 @@ pub(crate) const ROWS: &[Row] = &[
 #[test]
 fn firmware() {
     hold(ROWS);
+}
+
+/// A manifest that names no architecture gets its cluster's (kubevirt-health.md 1.1).
+#[test]
+fn the_cluster_s_architecture() {
+    for (parts, architecture) in [(&[][..], Architecture::S390x), (&[ARM64][..], Architecture::Arm64)] {
+        let options = Options { architecture: Architecture::S390x, ..Options::default() };
+        let vm = with(&manifest(parts), &options).vm.expect("it can run");
+        assert_eq!(vm.vmi.architecture, architecture);
+    }
 }
