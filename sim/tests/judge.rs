@@ -1,17 +1,20 @@
 //! The judge: what is in time, what is too early or too late, what is forbidden, and how it all must end.
 
-use vmhealth_sim::cluster::Phase;
-use vmhealth_sim::fault::FaultKind;
+use std::time::Duration;
+use vmhealth_sim::cluster::{DomainEvent, Phase};
+use vmhealth_sim::fault::{Fault, FaultKind, Health};
 use vmhealth_sim::fixture::scenario;
+use vmhealth_sim::manifest::WatchdogAction;
 use vmhealth_sim::scenario::{FinalState, Judge, Verdict};
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Event, VmStatus};
+use vmhealth_sim::trace::{Entry, Event, Outage, VmStatus};
 
-/// A VMI that is `Running` at second 10 and `Failed` at 13.25; the fault took effect between 12 and 12.5.
+/// A VMI that is `Running` at second 10 and `Failed` at 13.25; the fault took effect between 12 and 12.5, and another one ended.
 const SEEN: &[(u64, Event)] = &[
     (10_000, Event::Phase(Phase::Running)),
     (12_000, Event::FaultBegun(FaultKind::KillQemu)),
     (12_500, Event::FaultConfirmed(FaultKind::KillQemu)),
+    (13_100, Event::FaultOver(Outage(FaultKind::NetworkLoss))),
     (13_250, Event::Phase(Phase::Failed)),
 ];
 
@@ -89,6 +92,32 @@ const ROWS: &[Row] = &[
         "never expected \"vmi phase Running\", seen at 10.000 s",
     ),
     row("forbidden only later", [FAILED, "{see: vmi phase Running, after: vmi phase Failed}", ""], PASS),
+    row(
+        "forbidden to the end",
+        [FAILED, "{see: vmi phase Failed}", ""],
+        "never expected \"vmi phase Failed\", seen at 13.250 s",
+    ),
+    row(
+        "forbidden from then on",
+        [FAILED, "{see: vmi phase Failed, after: fault killQemu begun}", ""],
+        "never expected \"vmi phase Failed\", seen at 13.250 s",
+    ),
+    row(
+        "what was seen last is said",
+        ["{see: vmi phase Succeeded, within: 0s..10s}", "", ""],
+        "awaited vmi phase Succeeded (1 of 1) within 0s..10s of the fault: deadline; last seen: 13.250 vmi phase Failed",
+    ),
+    // It counts from the confirmation, as everything that is no confirmation itself.
+    row(
+        "the end of a fault",
+        ["{see: fault networkLoss over, from: fault killQemu begun, within: 0s..500ms}", "", ""],
+        "fault networkLoss over seen 0.600 s after fault killQemu begun, expected within 0s..500ms",
+    ),
+    row(
+        "the end of a fault in time",
+        ["{see: fault networkLoss over, from: fault killQemu begun, within: 0s..600ms}", "", ""],
+        PASS,
+    ),
     row("the end", [FAILED, "", "vm: Stopped, vmi: Failed, vmis: 1, ready: false"], PASS),
     row(
         "another end",
@@ -111,17 +140,19 @@ const ROWS: &[Row] = &[
 
 const FAILED_AT_3_25: &str = "{see: vmi phase Failed, from: vmi phase Running, within: 3250ms..3250ms}";
 
+fn entry(millis: u64, event: &Event) -> Entry {
+    Entry { at: Time::from_millis(millis), vmi: 1, event: event.clone(), detail: String::new(), replayed: false }
+}
+
+const END: FinalState = FinalState { vm: VmStatus::Stopped, vmi: Some(Phase::Failed), vmis: 1, ready: false };
+
 fn check(row: &Row) {
     let [expect, never, end] = row.spec;
     let steps = "{after: vmi phase Running, fault: killQemu}";
     let spec = scenario().steps(steps).expect(expect).never(never).end(end).build().spec;
     let mut judge = Judge::new(&spec, row.guest_scale);
-    for (millis, event) in SEEN {
-        let at = Time::from_millis(*millis);
-        judge.observe(&Entry { at, vmi: 1, event: event.clone(), detail: String::new(), replayed: false });
-    }
-    let state = FinalState { vm: VmStatus::Stopped, vmi: Some(Phase::Failed), vmis: 1, ready: false };
-    let verdict = judge.verdict(Time::from_secs(60), false, true, &state);
+    SEEN.iter().for_each(|(millis, event)| judge.observe(&entry(*millis, event)));
+    let verdict = judge.verdict(Time::from_secs(60), false, true, &END);
     match (verdict, row.verdict) {
         (Some(Verdict::Pass), PASS) => {}
         (Some(Verdict::Fail(text)), expected) if expected != PASS && text.contains(expected) => {}
@@ -141,12 +172,8 @@ fn a_repetition_stops_at_an_event() {
         let mut spec = scenario().steps("{after: vmi phase Running, fault: killQemu}").expect(FAILED).build().spec;
         spec.until = Some(until.to_owned().try_into().unwrap());
         let mut judge = Judge::new(&spec, 1.0);
-        for (millis, event) in &SEEN[..seen] {
-            let at = Time::from_millis(*millis);
-            judge.observe(&Entry { at, vmi: 1, event: event.clone(), detail: String::new(), replayed: false });
-        }
-        let state = FinalState { vm: VmStatus::Stopped, vmi: Some(Phase::Failed), vmis: 1, ready: false };
-        let verdict = match judge.verdict(Time::from_secs(now), false, true, &state) {
+        SEEN[..seen].iter().for_each(|(millis, event)| judge.observe(&entry(*millis, event)));
+        let verdict = match judge.verdict(Time::from_secs(now), false, true, &END) {
             None => "none".to_owned(),
             Some(Verdict::Pass) => PASS.to_owned(),
             Some(Verdict::Fail(why) | Verdict::Infra(why)) => why,
@@ -157,5 +184,58 @@ fn a_repetition_stops_at_an_event() {
     check("fault killQemu confirmed", 3, 13, PASS);
     check("fault killQemu", 2, 12, PASS);
     check("fault killQemu confirmed", 2, 60, "deadline");
-    check("qemu WATCHDOG", 4, 60, "all was as expected, and qemu WATCHDOG was never seen");
+    check("vmi phase Failed", 5, 60, PASS);
+    check("qemu WATCHDOG", 5, 60, "all was as expected, and qemu WATCHDOG was never seen");
+}
+
+/// The last moment of a window belongs to it.
+#[test]
+fn when_a_window_is_over() {
+    let spec = scenario().expect("{see: vmi phase Failed, within: 0s..4s}").build().spec;
+    let judge = Judge::new(&spec, 1.0);
+    let end = Time::from_secs(4);
+    let over = end + Duration::from_nanos(1);
+    assert_eq!(judge.next_wakeup(Time::ZERO), Some(over));
+    assert_eq!(judge.verdict(end, false, true, &END), None);
+    let failed = Verdict::Fail(
+        "awaited vmi phase Failed (1 of 1) within 0s..4s of the beginning: deadline; last seen: nothing".into(),
+    );
+    assert_eq!(judge.verdict(over, false, true, &END), Some(failed));
+}
+
+/// What makes no difference at any time may be skipped, and the last of it is said all the same.
+#[test]
+fn what_a_judge_ignores() {
+    let spec = scenario().expect("{see: vmi phase Failed, within: 0s..4s}").never("{see: qemu WATCHDOG}").build().spec;
+    let mut judge = Judge::new(&spec, 1.0);
+    for (event, ignored) in [
+        (Event::Phase(Phase::Running), true),
+        (Event::Phase(Phase::Failed), false),
+        (Event::Qemu(DomainEvent::Watchdog(WatchdogAction::Reset)), false),
+    ] {
+        assert_eq!(judge.ignores(&[entry(3_000, &event)]), ignored, "{event}");
+    }
+    judge.saw(Time::from_secs(3), Event::Phase(Phase::Running));
+    let said = format!("{:?}", judge.verdict(Time::from_secs(5), false, true, &END));
+    assert!(said.contains("last seen: 3.000 vmi phase Running"), "{said}");
+}
+
+/// What somebody asks for while a scenario runs breaks before what the scenario still has.
+#[test]
+fn whether_it_answers_at_the_end() {
+    let scenario = scenario().guest("healthServer: true").steps("{after: guest ready, fault: {health: start}}");
+    let spec =
+        scenario.expect("{see: guest ready, within: 0s..20s, from: guest ready}").end("answers: true").build().spec;
+    for (asked, expected) in [
+        (None, Verdict::Pass),
+        (Some(Fault::Health(Health::Stop)), Verdict::Fail("at the end answers is false, expected true".into())),
+    ] {
+        let mut judge = Judge::new(&spec, 1.0);
+        asked.into_iter().for_each(|fault| judge.breaks_next(fault));
+        let begun = Event::FaultBegun(FaultKind::Health);
+        for (millis, event) in [(9_000, &Event::GuestReady), (10_000, &Event::GuestReady), (11_000, &begun)] {
+            judge.observe(&entry(millis, event));
+        }
+        assert_eq!(judge.verdict(Time::from_secs(60), false, true, &END), Some(expected));
+    }
 }

@@ -1,7 +1,10 @@
 //! Scenario files: unknown keys, unknown words and impossible values are refused with their place.
 
+use std::time::Duration;
 use vmhealth_sim::cluster::{DomainEvent, Exit};
-use vmhealth_sim::scenario::{Pattern, Scenario, json_schema};
+use vmhealth_sim::fixture::{scenario, vm};
+use vmhealth_sim::manifest::{Port, Probe};
+use vmhealth_sim::scenario::{GuestProfile, Pattern, Scenario, UserRequest, json_schema};
 use vmhealth_sim::trace::{Event, VmReady, VmStatus};
 
 const GOOD: &str = "apiVersion: vmhealth.dev/v1alpha1
@@ -47,6 +50,31 @@ fn what_is_refused() {
         shown.push_str(&format!("{to:?}\n  {error}\n"));
     }
     insta::assert_snapshot!(shown);
+}
+
+/// Three words of small letters, digits and dashes.
+#[test]
+fn what_an_id_is() {
+    for (id, is_taken) in [
+        ("a/b/c", true),
+        ("kernel-panic/http2/a-1", true),
+        ("a/b", false),
+        ("a/b/c/d", false),
+        ("a//c", false),
+        ("A/b/c", false),
+        ("a/b/c_d", false),
+    ] {
+        let read = Scenario::read(&GOOD.replace("a/b/c", id));
+        assert_eq!(read.is_ok(), is_taken, "{id}: {read:?}");
+    }
+}
+
+#[test]
+fn what_a_tag_says() {
+    for (tags, is_slow) in [("", false), (", tags: [quick]", false), (", tags: [slow]", true)] {
+        let text = GOOD.replace("summary: s", &format!("summary: s{tags}"));
+        assert_eq!(Scenario::read(&text).map(|s| s.is_slow()).ok(), Some(is_slow), "{tags}");
+    }
 }
 
 /// The words after `see:`, `after:` and `from:`, and what is said about them; empty: they can be seen.
@@ -158,6 +186,10 @@ const SEVERAL: &[Wrongs] = &[
         &[("id: a/b/c", "id: A"), ("within: 8s..12s", "within: soon"), ("fault: kernelPanic", "fault: killWatchdog")],
         &["3:12: metadata.id:", "7:7: spec.steps[0]: killWatchdog needs", "10:42: \"soon\" is not a window"],
     ),
+    (
+        &[("  steps:", "  traffic: {port: 80, every: 0s}\n  steps:"), ("plus: 2s", "plus: 2")],
+        &["6:23: spec.traffic.every: a span longer than 0s is needed", "8:34: \"2\" is not a span"],
+    ),
     // What only comes of what was taken out is not said: of a step without its fault, of a fault that lacks what the guest would have.
     (
         &[("kernelPanic", "{stopAgent: {for: soon}}"), ("{for: 15s}", "{for: never}")],
@@ -247,6 +279,16 @@ fn which_steps_cannot_be() {
         ("fault: {longReboot: {reboots: 2, each: 1h}}".into(), String::new()),
         ("user: {edit: {terminationGracePeriodSeconds: 5}}".into(), String::new()),
         ("user: {edit: {domain: {cpu: {sockets: 2}}}}".into(), "a live migration to its probes".into()),
+        (
+            "user: {edit: {readinessProbe: {}}}".into(),
+            "expected one of httpGet, tcpSocket, exec, guestAgentPing".into(),
+        ),
+        ("fault: {networkLoss: {for: 5s, delay: 100ms}}".into(), String::new()),
+        ("fault: {networkLoss: {for: 5s, delay: 99ms}}".into(), "networkLoss.delay: expected 100ms to 10m".into()),
+        ("fault: {networkLoss: {for: 5s, delay: 10m}}".into(), String::new()),
+        ("fault: {networkLoss: {for: 5s, delay: 10m1ms}}".into(), "networkLoss.delay: expected 100ms to 10m".into()),
+        ("fault: {networkLoss: {for: 5s, delay: 1s, direction: in}}".into(), "a delay is of both directions".into()),
+        ("fault: {networkLoss: {for: 5s, delay: 1s, direction: both}}".into(), String::new()),
         ("user: {scale: {replicas: 2}}".into(), "scale is of a VirtualMachinePool".into()),
         ("fault: {longReboot: {reboots: 2, each: 3601s}}".into(), "expected at most 1h".into()),
     ] {
@@ -280,6 +322,7 @@ const GUESTS: &[(&str, &str)] = &[
     ("watchdogBySystemd: {heartbeatSeconds: 20, keepalive: masked}", "unknown field `keepalive`"),
     ("watchdogByBusybox: {heartbeatSeconds: 4}", ""),
     ("watchdogByBusybox: {heartbeatSeconds: 4, every: 3999ms}", ""),
+    ("watchdogByBusybox: {heartbeatSeconds: 4, every: 1ms}", ""),
     ("watchdogByBusybox: {heartbeatSeconds: 4, every: 4s}", "watchdogByBusybox.every: expected 1ms or more, and less"),
     ("watchdogByBusybox: {heartbeatSeconds: 4, every: 0s}", "watchdogByBusybox.every: expected 1ms or more"),
     (
@@ -305,6 +348,45 @@ fn what_a_guest_may_be() {
     }
 }
 
+/// Who pets the watchdog, with which heartbeat, and how often where that is known (qemu-watchdog.md 8): as it is given, and with another
+/// heartbeat.
+#[test]
+fn who_pets() {
+    let seconds = Duration::from_secs;
+    for (guest, [given, other]) in [
+        ("watchdogDaemon: {heartbeatSeconds: 20, keepalive: masked}", [None, None]),
+        ("watchdogBySystemd: {heartbeatSeconds: 20}", [Some(seconds(10)), Some(seconds(4))]),
+        ("watchdogByBusybox: {heartbeatSeconds: 20}", [Some(seconds(10)), Some(seconds(4))]),
+        ("watchdogByBusybox: {heartbeatSeconds: 20, every: 3s}", [Some(seconds(3)); 2]),
+    ] {
+        let mut profile = scenario().guest(guest).build().spec.guest;
+        let petting = |profile: &GuestProfile| profile.petting().map(|p| (p.heartbeat_seconds, p.every));
+        assert_eq!(petting(&profile), Some((20, given)), "{guest}");
+        profile.set_heartbeat(8);
+        assert_eq!(petting(&profile), Some((8, other)), "{guest}");
+    }
+}
+
+/// What an edit does not name stays as it is.
+#[test]
+fn what_an_edit_changes() {
+    let before = vm().readiness_http(1).liveness_http(2).spec("terminationGracePeriodSeconds: 7").build().vmi;
+    let port = |probe: &Option<Probe>| probe.as_ref().and_then(|p| p.handler.port().cloned());
+    for (edit, readiness, liveness, grace) in [
+        ("{terminationGracePeriodSeconds: 5}", Some(1), Some(2), 5),
+        ("{livenessProbe: {tcpSocket: {port: 3}}}", Some(1), Some(3), 7),
+        ("{livenessProbe: null}", Some(1), None, 7),
+        ("{readinessProbe: {tcpSocket: {port: 3}}}", Some(3), Some(2), 7),
+        ("{readinessProbe: null, terminationGracePeriodSeconds: 0}", None, Some(2), 0),
+    ] {
+        let steps = scenario().steps(&format!("{{user: {{edit: {edit}}}}}")).build().spec.steps;
+        let Some(UserRequest::Edit(edit)) = &steps[0].user else { panic!("{steps:?}") };
+        let after = edit.apply(&before).unwrap_or_else(|e| panic!("{e}"));
+        let found = (port(&after.readiness), port(&after.liveness), after.grace.seconds);
+        assert_eq!(found, (readiness.map(Port::Number), liveness.map(Port::Number), grace), "{edit:?}");
+    }
+}
+
 /// A fault needs what it breaks, whoever pets the watchdog.
 #[test]
 fn which_faults_need_what() {
@@ -322,6 +404,8 @@ fn which_faults_need_what() {
         ("noAgent: true", "{oomKill: {of: agent}}", agent),
         ("noAgent: true", "{nmi: {unknownNmiPanic: true}}", ""),
         ("noAgent: true", "powerButton", ""),
+        ("", "{health: stop}", "needs spec.guest.healthServer"),
+        ("healthServer: true", "{health: stop}", ""),
     ] {
         let file = GOOD.replace("  steps:", &format!("  guest: {{{guest}}}\n  steps:"));
         let file = file.replace("fault: {stopAgent: {for: 15s}}", &format!("fault: {fault}"));

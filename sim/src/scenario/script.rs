@@ -77,12 +77,13 @@ impl Script {
         if entry.event == Event::GuestReady && self.begun.is_empty() && self.since == Time::ZERO {
             self.since = entry.at;
         }
-        let Some(step) = self.steps.get(self.next).filter(|_| self.next < self.scripted) else { return };
+        let Some(step) = self.next_step() else { return };
         let plus = step.plus.0;
+        let is_awaited = self.due.is_none() && step.after.as_ref().is_some_and(|p| p.matches(&entry.event));
         if self.due.is_some() && self.waits_for_guard && self.alive.is_guarded() {
             (self.due, self.waits_for_guard) = (Some(entry.at + plus), false);
         }
-        if self.due.is_none() && step.after.as_ref().is_some_and(|p| p.matches(&entry.event)) {
+        if is_awaited {
             self.set_due(entry.at);
         }
     }
@@ -207,10 +208,9 @@ impl Script {
 
     /// What the next step waits for has come.
     fn set_due(&mut self, now: Time) {
-        let next = self.steps.get(self.next).filter(|_| self.next < self.scripted);
-        let Some(Step { guarded_within, plus, .. }) = next else { return };
-        let longest = guarded_within.filter(|_| !self.alive.is_guarded());
+        let Some(Step { guarded_within, plus, .. }) = self.next_step() else { return };
+        let (longest, plus) = (guarded_within.filter(|_| !self.alive.is_guarded()), plus.0);
         self.waits_for_guard = longest.is_some();
-        self.due = Some(now + longest.unwrap_or_default().0 + plus.0);
+        self.due = Some(now + longest.unwrap_or_default().0 + plus);
     }
 }
