@@ -96,7 +96,8 @@ fn how_liveness_ends_a_vmi() {
     }
 }
 
-/// Who is there to notice a fault at all.
+/// Who is there for each fault, in the order of the faults: readiness, liveness, watchdog, panic device or disabled wait, and the timer
+/// of a panicked kernel, by their first letters.
 #[test]
 fn who_meets_a_fault() {
     let all = vm().readiness(HTTP).liveness(HTTP).watchdog(Poweroff).device("panicDevices: [{model: isa}]");

@@ -4,7 +4,7 @@ use std::time::Duration;
 use vmhealth_sim::fixture::scenario;
 use vmhealth_sim::kubelet::{ProbeKind, Verdict};
 use vmhealth_sim::scenario::{Fault, Script, Step};
-use vmhealth_sim::time::Time;
+use vmhealth_sim::time::{Span, Time};
 use vmhealth_sim::trace::{Entry, Event, Phase, Ready};
 
 fn script(steps: &str) -> Script {
@@ -27,16 +27,16 @@ const LIVE: Event = Event::Answered(ProbeKind::Liveness, Verdict::Success);
 #[test]
 fn a_step_waits_until_the_vm_is_guarded() {
     for (seen, due) in [
-        (&[][..], Some(10 + 60 + 5)),
-        (&[(20, Event::Ready(Ready::True))], Some(75)),
-        (&[(20, Event::Ready(Ready::True)), (30, LIVE)], Some(30 + 5)),
-        (&[(20, LIVE), (40, Event::Ready(Ready::True)), (50, LIVE)], Some(40 + 5)),
+        (&[][..], 10 + 60 + 5),
+        (&[(20, Event::Ready(Ready::True))], 10 + 60 + 5),
+        (&[(20, Event::Ready(Ready::True)), (30, LIVE)], 30 + 5),
+        (&[(20, LIVE), (40, Event::Ready(Ready::True)), (50, LIVE)], 40 + 5),
     ] {
         let mut script = script("{after: guest ready, guardedWithin: 1m, plus: 5s, fault: kernelPanic}");
         assert_eq!(script.next_wakeup(), None);
         script.observe(&entry(10, &Event::GuestReady));
         seen.iter().for_each(|(second, event)| script.observe(&entry(*second, event)));
-        assert_eq!(script.next_wakeup(), due.map(Time::from_secs), "{seen:?}");
+        assert_eq!(script.next_wakeup(), Some(Time::from_secs(due)), "{seen:?}");
     }
 }
 
@@ -56,10 +56,10 @@ fn as_it_went() {
     assert_eq!((takes(&mut script, 25), takes(&mut script, 40)), (Some(3), Some(0)));
     assert!(!script.next_is_fault(), "a user's request is next");
     assert_eq!(takes(&mut script, 41), None);
-    let ready = |step: &Step| step.after.as_ref().map(ToString::to_string);
-    let went: Vec<_> = script.as_it_went().iter().map(|s| (ready(s), s.guarded_within, s.plus.0.as_secs())).collect();
+    let after = |step: &Step| step.after.as_ref().map(ToString::to_string);
+    let went: Vec<_> = script.as_it_went().iter().map(|s| (after(s), s.guarded_within, s.plus.0.as_secs())).collect();
     let (guest_ready, failed) = (Some("guest ready".to_owned()), Some("vmi phase Failed".to_owned()));
-    let minute = Some(vmhealth_sim::time::Span(Duration::from_secs(60)));
+    let minute = Some(Span(Duration::from_secs(60)));
     assert_eq!(went, [(guest_ready, None, 15), (None, None, 15), (failed, minute, 1), (None, None, 2)]);
 }
 
