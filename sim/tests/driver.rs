@@ -180,3 +180,32 @@ fn a_run_ends_without_an_answer() {
     let verdict = driver("").run(&mut Silent);
     assert_eq!(verdict, Verdict::Fail("longer than 3600 s".into()));
 }
+
+/// A world that is never done with one moment does not keep the run for ever; one that has as many steps in a longer time goes on.
+#[test]
+fn a_run_whose_time_stands_still_ends() {
+    struct Busy {
+        next: Time,
+        every: Duration,
+        left: u64,
+    }
+    impl World for Busy {
+        fn next_wakeup(&self) -> Option<Time> {
+            (self.left > 0).then_some(self.next)
+        }
+        fn step(&mut self) -> Option<(Time, Input)> {
+            self.left -= 1;
+            self.next = self.next + self.every;
+            None
+        }
+        fn execute(&mut self, _: Time, _: Command) {}
+    }
+    for (every, left, verdict) in [
+        (Duration::ZERO, u64::MAX, Verdict::Infra("more than 1000000 steps within a second, at 1.000 s".into())),
+        (Duration::from_micros(2), 1_600_000, Verdict::Fail("longer than 3600 s".into())),
+    ] {
+        let mut driver = driver("");
+        assert_eq!(driver.run(&mut Busy { next: Time::from_secs(1), every, left }), verdict, "{every:?}");
+        assert!(driver.steps_taken() > 1_000_000, "{}", driver.steps_taken());
+    }
+}

@@ -389,19 +389,25 @@ impl Guest {
         let found = |known: bool| status(if known { 200 } else { 404 });
         match &self.behaviour {
             Health::Hang => (timeout, attempt(Verdict::Failure, "context deadline exceeded")),
-            Health::Slow(span) if span.0 >= timeout => {
-                (timeout, attempt(Verdict::Failure, "context deadline exceeded"))
-            }
             Health::Slow(span) => (span.0, found(known)),
             Health::Start | Health::Stop => (answer, found(known)),
             Health::Status(_) if !known => (answer, found(false)),
             Health::Status(n) => (answer, status(*n)),
             Health::Redirect(_) if path != HEALTH_PATH => (answer, found(known)),
-            Health::Redirect(to) => match to.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next()) {
-                Some(other) if other != host => (answer, attempt(Verdict::Warning, "redirect to another host")),
-                _ if to == HEALTH_PATH => (answer * 10, attempt(Verdict::Failure, "stopped after 10 redirects")),
-                _ => (answer * 2, found(to.starts_with("/healthz/"))),
-            },
+            Health::Redirect(to) => {
+                let (other, page) = match to.split_once("://") {
+                    Some((_, rest)) => {
+                        let (authority, page) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                        (authority.split(':').next(), page)
+                    }
+                    None => (host, to.as_str()),
+                };
+                match page {
+                    _ if other != host => (answer, attempt(Verdict::Warning, "redirect to another host")),
+                    HEALTH_PATH => (answer * 10, attempt(Verdict::Failure, "stopped after 10 redirects")),
+                    page => (answer * 2, found(page.starts_with("/healthz/"))),
+                }
+            }
         }
     }
 
