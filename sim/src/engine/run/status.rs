@@ -32,7 +32,6 @@ impl Engine {
             Some(v) if v.phase() == Phase::Running && v.shows_paused() => VmStatus::Paused,
             Some(v) if v.phase() == Phase::Running => VmStatus::Running,
             Some(v) if !v.phase().is_final() => VmStatus::Starting,
-            None if self.creating() && self.refused.is_none() => VmStatus::Starting,
             _ if self.controller.crash_looping() => VmStatus::CrashLoopBackOff,
             _ => VmStatus::Stopped,
         };
