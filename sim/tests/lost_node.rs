@@ -11,7 +11,7 @@ use vmhealth_sim::world::{self, Timings};
 fn seen(readiness: &str, steps: &str, words: &[&str]) -> Vec<Entry> {
     let vm = vm().strategy("Once");
     let vm = if readiness.is_empty() { vm } else { vm.readiness(readiness) }.build();
-    let file = scenario().steps(&format!("{{after: guest ready, plus: 2s, {steps}")).observe("10m");
+    let file = scenario().steps(&format!("{{after: guest ready, plus: 2s, {steps}")).observe("20m");
     let spec = file.expect("{see: fault nodeLost confirmed, within: 0s..1h}").build().spec;
     let (_, trace, _) = world::run(&vm, &spec, Config::of(&spec, 1.0, false), Timings::default());
     let mut entries = trace.sorted();
@@ -67,6 +67,17 @@ fn what_is_told_when_the_node_is_back() {
         let lines: Vec<String> = entries.iter().map(|e| e.event.to_string()).collect();
         assert_eq!(lines, told, "{name}");
     }
+}
+
+/// It tells of the first thousand events.
+#[test]
+fn how_much_is_told_when_the_node_is_back() {
+    let probe = "tcpSocket: {port: 9}, periodSeconds: 1";
+    let entries = seen(probe, "fault: {nodeLost: {for: 19m}}}", &["pod event Unhealthy", "fault nodeLost over"]);
+    let back = entries.iter().find(|e| e.event.to_string() == "fault nodeLost over").expect("it is back").at;
+    let told = entries.iter().filter(|e| e.at == back && e.event.to_string().starts_with("pod")).count();
+    let meanwhile = entries.iter().filter(|e| e.at < back).count();
+    assert_eq!((told, meanwhile), (1000, 0));
 }
 
 /// Who is cut off goes on probing; without power there is nobody who asks, nor who takes an answer that was under way.
