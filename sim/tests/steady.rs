@@ -95,12 +95,12 @@ fn which_answers_repeat_themselves() {
     let expects = || scenario().expect("{see: liveness answer Warning, within: 0s..1h}");
     for (name, file, after, answer, repeats) in [
         ("as before", nobody.clone(), soon, Answer::Success, true),
+        ("an error, which is tried again", nobody.clone(), soon, Answer::Error, false),
         ("as late as can be", nobody.clone(), PERIOD - Duration::from_nanos(1), Answer::Success, true),
         ("at the next tick", nobody.clone(), PERIOD, Answer::Success, false),
         ("after the next tick", nobody.clone(), PERIOD + soon, Answer::Success, false),
         ("a warning, which is a success", nobody.clone(), soon, Answer::Warning, true),
-        ("the first of some failures", nobody.clone(), soon, Answer::Failure, false),
-        ("an error, which is tried again", nobody, soon, Answer::Error, false),
+        ("the first of some failures", nobody, soon, Answer::Failure, false),
         ("a warning that is expected", expects(), soon, Answer::Warning, false),
         (
             "a warning that a step waits for",
