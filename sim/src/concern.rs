@@ -130,6 +130,7 @@ mod tests {
                 "fork-bomb fork-bomb-slice agent-stopped agent-hung oom-killed-agent fs-frozen disk-full",
             ),
             (vm().device("panicDevices: [{model: isa}]"), GuestProfile::default(), "kernel-hang"),
+            (vm(), GuestProfile { kernel_panic_seconds: 5, ..GuestProfile::default() }, "kernel-hang"),
             (data("runcmd: [sysctl -w kernel.softlockup_panic=1]"), GuestProfile::default(), "soft-lockup"),
             (data("runcmd: [sysctl -w kernel.hung_task_panic=1]"), GuestProfile::default(), "hung-task"),
             // Nothing serves.

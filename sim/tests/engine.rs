@@ -8,7 +8,7 @@ use vmhealth_sim::kubelet::{self, Attempt, ProbeKind};
 use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::{Span, Spec, Verdict};
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Connection, Entry, Event};
+use vmhealth_sim::trace::{Connection, Entry, Event, ShutdownCause};
 use vmhealth_sim::world::{self, Driver, Model, Timings};
 
 /// A VM with a poweroff watchdog that answers pings.
@@ -202,6 +202,43 @@ fn whose_image_it_is_decides_what_a_lack_is() {
     let host = Input::Fault { step: 0, news: FaultNews::HostFailed("QEMU is still there".into()) };
     let theirs = conclude(|spec| Config::of(spec, 4.0, true), host);
     assert!(matches!(&theirs, Some(Verdict::Infra(why)) if why.ends_with("QEMU is still there")), "{theirs:?}");
+}
+
+/// A fault that somebody only asks for is no part of the scenario: what cannot be broken then is said, and the run goes on.
+#[test]
+fn what_is_asked_for_and_cannot_be_broken_is_only_said() {
+    let mut engine = engine("");
+    advance(&mut engine, Time::from_secs(1));
+    let at = Time::from_secs(2);
+    engine.handle(at, VmiInput::Domain { at, event: DomainEvent::Started }.of(1));
+    engine.handle(at, VmiInput::GuestReady(vmhealth_sim::engine::GuestReport::default()).of(1));
+    engine.handle(at, asked("killWatchdog"));
+    engine.handle(at, Input::Fault { step: 0, news: FaultNews::Failed("no daemon".into()) });
+    assert_eq!(engine.verdict(), None);
+    assert!(lines(&engine).contains(&"fault killWatchdog failed".to_owned()), "{:#?}", lines(&engine));
+}
+
+/// QEMU is asked to go once its guest has ended and stands still (`-no-shutdown`: SHUTDOWN, then STOP), and once only.
+#[test]
+fn when_a_domain_is_reaped() {
+    let shutdown = DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown };
+    let (started, stop) = (DomainEvent::Started, DomainEvent::Stop);
+    for (events, reaps) in [
+        (vec![started, stop], 0),
+        (vec![started, shutdown], 0),
+        (vec![started, shutdown, stop], 1),
+        (vec![started, shutdown, stop, stop], 1),
+    ] {
+        let mut engine = engine("");
+        let mut asked = advance(&mut engine, Time::from_secs(1));
+        for event in &events {
+            let at = Time::from_secs(2);
+            engine.handle(at, VmiInput::Domain { at, event: *event }.of(1));
+            asked.extend(advance(&mut engine, at));
+        }
+        let found = asked.iter().filter(|c| c.what == Request::Cluster(VmiCommand::Reap)).count();
+        assert_eq!(found, reaps, "{events:?}");
+    }
 }
 
 /// A minute for an image of ours, two for the user's, or what the scenario says; stretched by the guest's slowness.

@@ -1,11 +1,13 @@
 //! Exploration finds what depends on the moment, and only that.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 use vmhealth_sim::budget::{Assumptions, Break, Detector, rows};
-use vmhealth_sim::explore::{Exploration, Grid, explore};
+use vmhealth_sim::explore::{Exploration, Extreme, Grid, Tried, explore};
 use vmhealth_sim::fixture::{self, scenario};
 use vmhealth_sim::manifest::{VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::Fault;
+use vmhealth_sim::trace::Event;
 use vmhealth_sim::world::Timings;
 
 const PING: &str = "guestAgentPing: {}, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 1";
@@ -16,11 +18,15 @@ fn vm(heartbeat_races: bool) -> VirtualMachine {
 }
 
 fn explored(vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
+    explored_from(Duration::from_secs(90), Duration::from_secs(10), vm, faults)
+}
+
+fn explored_from(from: Duration, span: Duration, vm: &VirtualMachine, faults: &[Fault]) -> Exploration {
     let daemon =
         if vm.vmi.watchdog.is_some() { "watchdogDaemon: {heartbeatSeconds: 6, keepalive: masked}" } else { "" };
     let expect = "{see: guest ready, withinGuest: 0s..5m}";
     let spec = scenario().guest(daemon).expect(expect).observe("300s").build().spec;
-    let grid = Grid { step: Duration::from_millis(500), from: Duration::from_secs(90), span: Duration::from_secs(10) };
+    let grid = Grid { step: Duration::from_millis(500), from, span };
     explore(vm, &spec, faults, grid, Timings { answer: Duration::ZERO, ..Timings::default() })
         .unwrap_or_else(|e| panic!("{e}"))
 }
@@ -48,6 +54,54 @@ fn a_race_has_two_outcomes_and_shows_both() {
     );
     assert_eq!(found.outcomes.iter().map(|o| o.runs).sum::<usize>(), 20);
     assert!(found.outcomes.iter().all(|o| !o.trace.entries().is_empty()));
+}
+
+/// An outcome's numbers, its ends and its trace are those of the runs that came out so; among equals it is the first of the grid.
+#[test]
+fn an_outcome_is_the_sum_of_its_runs() {
+    let vm = vm(true);
+    let found = explored(&vm, &[Fault::KernelPanic]);
+    let begins = found.tried.iter().map(|tried| tried.instants[0].0);
+    assert!(begins.eq((0..20).map(|n| Duration::from_millis(90_000 + 500 * n))), "{:?}", found.tried);
+    for (number, outcome) in found.outcomes.iter().enumerate() {
+        let runs: Vec<&Tried> = found.tried.iter().filter(|tried| tried.outcome == number).collect();
+        assert_eq!(outcome.runs, runs.len());
+        let best = runs.iter().min_by_key(|run| run.took).unwrap();
+        let worst = runs.iter().min_by_key(|run| Reverse(run.took)).unwrap();
+        let extreme = |run: &Tried| Extreme { took: run.took, instants: run.instants.clone() };
+        assert_eq!((&outcome.best, &outcome.worst), (&extreme(best), &extreme(worst)));
+        // Each of its runs again, with no other beside it.
+        let alone = |run: &Tried| {
+            let mut one = explored_from(run.instants[0].0, Duration::ZERO, &vm, &[Fault::KernelPanic]);
+            one.outcomes.remove(0).trace
+        };
+        let shortest = runs.iter().min_by_key(|run| alone(run).logged()).unwrap();
+        assert_eq!(outcome.instants, shortest.instants);
+        assert_eq!(outcome.trace.logged(), alone(shortest).logged());
+        let at = |wanted: fn(&Event) -> bool| outcome.trace.entries().iter().find(|e| wanted(&e.event)).unwrap().at;
+        let begun = at(|e| matches!(e, Event::FaultBegun(_))).since(at(|e| *e == Event::GuestReady));
+        assert_eq!(begun, outcome.instants[0].0, "it counts from the guest's being ready");
+    }
+}
+
+/// Too many runs are not begun, and of a guest that its own liveness stops there is nothing to learn about a fault.
+#[test]
+fn what_is_not_explored() {
+    let vm = fixture::vm().liveness("tcpSocket: {port: 9}").build();
+    let spec = scenario().observe("1m").build().spec;
+    let (one, two) = (&[Fault::KernelPanic][..], &[Fault::KillAgent, Fault::KernelPanic][..]);
+    for (faults, instants, expected) in [
+        (one, 1, "liveness stops the guest at"),
+        (one, 200_000, "liveness stops the guest at"),
+        (one, 200_001, "200001 runs are too many"),
+        (two, 316, "liveness stops the guest at"),
+        (two, 317, "200978 runs are too many"),
+    ] {
+        let step = Duration::from_millis(1);
+        let grid = Grid { step, from: Duration::ZERO, span: step * instants };
+        let error = explore(&vm, &spec, faults, grid, Timings::default()).expect_err(expected);
+        assert!(error.contains(expected), "{instants}: {error}");
+    }
 }
 
 /// Readiness and liveness notice at moments of their own; that alone is no race.

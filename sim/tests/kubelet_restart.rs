@@ -1,5 +1,6 @@
 //! A kubelet that starts anew (kubelet-prober.md 8, 4.): what its workers forget, when they begin again, and whether the pod stays ready.
 
+use std::time::Duration;
 use vmhealth_sim::kubelet::*;
 use vmhealth_sim::manifest::Timings;
 use vmhealth_sim::time::Time;
@@ -92,6 +93,15 @@ fn what_a_restart_of_the_kubelet_changes() {
             "9 ready false, 11 Liveness Success, 11 Liveness attempt, 11 Readiness Failure, 11 Readiness attempt, 11 ready true, \
              11 Readiness Success, 11 Readiness attempt",
         ),
+        (
+            "and one that has run for 10 s to the moment has it too",
+            10,
+            13,
+            true,
+            &healthy,
+            "10 ready false, 12 Liveness Success, 12 Liveness attempt, 12 Readiness Failure, 12 Readiness attempt, 12 ready true, \
+             12 Readiness Success, 12 Readiness attempt",
+        ),
     ] {
         assert_eq!(seen(restart, end, keeps_ready, answer).join(", "), expected, "{name}");
     }
@@ -115,4 +125,27 @@ fn an_answer_that_nobody_waits_for() {
         said.contains(&(ProbeKind::Readiness, Action::Publish { result: ProbeResult::Failure, initial: false })),
         "{said:?}"
     );
+}
+
+/// A kubelet that starts anew makes no worker for a pod that terminates, and none begins again that has ended or is about to.
+#[test]
+fn who_does_not_begin_again() {
+    let mut pod = LauncherPod::new(Some(timings(1)), Some(timings(1)), Time::ZERO);
+    pod.container_started(Time::ZERO);
+    pod.lose_workers();
+    assert_eq!(pod.next_wakeup(Time::ZERO), None);
+    assert_eq!(pod.poll(Time::from_secs(60)), vec![]);
+
+    let view = PodView::default();
+    for (name, exited, exits) in [("it is about to end", false, true), ("it has ended", true, false)] {
+        let mut worker = Worker::new(ProbeKind::Readiness, timings(1), Time::ZERO, Duration::ZERO);
+        worker.stop();
+        if exited {
+            assert_eq!(worker.poll(Time::ZERO, &view), vec![Action::Exited]);
+        }
+        worker.restart(Time::from_secs(20), Duration::ZERO, true);
+        let done = worker.poll(Time::from_secs(20), &view);
+        assert_eq!(done == vec![Action::Exited], exits, "{name}: {done:?}");
+        assert_eq!(worker.next_wakeup(Time::from_secs(20)), None, "{name}");
+    }
 }

@@ -6,7 +6,7 @@ use vmhealth_sim::fixture::{scenario, vm};
 use vmhealth_sim::kubelet::{ProbeKind, Verdict as Answer};
 use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::time::Time;
-use vmhealth_sim::trace::{Entry, Event, Trace};
+use vmhealth_sim::trace::{Entry, Event, Keeps, Trace};
 use vmhealth_sim::world::{self, Timings};
 
 const BOUND: usize = 200_000;
@@ -29,6 +29,30 @@ fn a_long_trace_forgets_the_oldest_probes_first() {
     assert!(kept <= BOUND && visible == 5 * BOUND / 1000, "{kept} kept, {visible} visible");
     assert_eq!((trace.logged(), trace.forgotten()), (5 * BOUND, 5 * BOUND - kept));
     assert_eq!(trace.entries().last().map(|e| e.at), Some(Time::from_secs(5 * BOUND as u64 - 1)));
+}
+
+/// As long as the older half is a quarter of what there is when the probes are taken out, nothing else is.
+#[test]
+fn only_probes_are_forgotten_while_they_make_room() {
+    let answer = Event::Answered(ProbeKind::Liveness, Answer::Success);
+    let trace = traced(BOUND + 1, |n| if n % 2 == 0 { Event::Endpoint(true) } else { answer.clone() });
+    let visible = trace.entries().iter().filter(|e| e.event != answer).count();
+    assert_eq!((visible, trace.forgotten()), (BOUND / 2 + 1, BOUND / 4));
+}
+
+/// A trace that keeps changes has the rest as numbers, by VMI and event.
+#[test]
+fn what_is_not_kept_is_counted() {
+    let (yes, no) =
+        [Answer::Success, Answer::Failure].map(|answer| Event::Answered(ProbeKind::Liveness, answer)).into();
+    let mut trace = Trace::new(Keeps::Changes);
+    for (vmi, event) in [(1, &yes), (1, &yes), (1, &no), (2, &yes), (2, &yes), (2, &yes), (2, &Event::Killing)] {
+        let (at, event) = (Time::ZERO, event.clone());
+        trace.push(Entry { at, vmi, event, detail: String::new(), replayed: false });
+    }
+    let counted: Vec<(u32, &Event, u64)> = trace.counted().iter().map(|c| (c.vmi, &c.event, c.times)).collect();
+    assert_eq!(counted, [(1, &yes, 2), (1, &no, 1), (2, &yes, 3)]);
+    assert_eq!((trace.entries().len(), trace.logged()), (1, 7));
 }
 
 /// Where everything is visible, the beginning and the end stay.

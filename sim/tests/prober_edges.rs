@@ -122,3 +122,44 @@ fn a_container_that_is_not_ready_any_more_is_probed_at_once() {
         now = Time::from_secs(next);
     }
 }
+
+/// Its next tick is like every later one only where nothing waits to be done before it, and its delay is over.
+#[test]
+fn when_a_worker_is_idle() {
+    type Then = fn(&mut Worker, &PodView);
+    let second = Time::from_secs;
+    let answered = |worker: &mut Worker, pod: &PodView| {
+        worker.poll(Time::from_secs(5), pod);
+        worker.finish(Attempt { verdict: Verdict::Success, text: String::new() });
+    };
+    for (name, has_answered, then, idle) in [
+        ("its delay is not over", false, (|_, _| {}) as Then, None),
+        ("it has answered", true, |_, _| {}, Some(second(6))),
+        ("its attempt is under way", true, |worker, pod| drop(worker.poll(Time::from_secs(6), pod)), None),
+        ("it is triggered", true, |worker, _| worker.trigger(), None),
+        ("it is about to end", true, |worker, _| worker.stop(), None),
+        (
+            "it has ended",
+            true,
+            |worker, pod| {
+                worker.stop();
+                worker.poll(Time::from_secs(6), pod);
+            },
+            None,
+        ),
+        (
+            "its kubelet has started anew",
+            true,
+            |worker, _| worker.restart(Time::from_secs(6), Duration::from_millis(500), true),
+            None,
+        ),
+    ] {
+        let mut worker = Worker::new(ProbeKind::Readiness, timings(5, 1), Time::ZERO, Duration::ZERO);
+        let pod = view(1, Time::ZERO);
+        if has_answered {
+            answered(&mut worker, &pod);
+        }
+        then(&mut worker, &pod);
+        assert_eq!(worker.idle_until(&pod), idle, "{name}");
+    }
+}

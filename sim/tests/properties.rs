@@ -6,6 +6,7 @@ use vmhealth_sim::kubelet::*;
 use vmhealth_sim::manifest::{self, Timings};
 use vmhealth_sim::scenario::Scenario;
 use vmhealth_sim::time::Time;
+use vmhealth_sim::trace::{PanicAction, ShutdownCause};
 
 proptest! {
     /// A result flips only at the end of a run of at least its threshold, counting what is not an error.
@@ -44,4 +45,19 @@ proptest! {
         let vm = format!("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec:\n  runStrategy: Always\n  template:\n    spec:\n      readinessProbe: {value}\n      domain: {value}\n");
         let _ = manifest::read("x", &vm);
     }
+}
+
+/// QMP's words are read as they are written, and one that is new to us is no other.
+#[test]
+fn every_word_of_qemu_is_read_as_itself() {
+    for cause in ShutdownCause::ALL {
+        assert_eq!(ShutdownCause::from(cause.as_str()), *cause);
+    }
+    for action in PanicAction::ALL {
+        assert_eq!(PanicAction::from(action.as_str()), *action);
+    }
+    assert_eq!(
+        (ShutdownCause::from("brand-new"), PanicAction::from("brand-new")),
+        (ShutdownCause::Other, PanicAction::Other)
+    );
 }

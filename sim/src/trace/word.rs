@@ -48,13 +48,6 @@ impl<'a> Spell<'a> for &'static str {
     }
 }
 
-/// A condition's status.
-impl<'a> Spell<'a> for &'a bool {
-    fn spell(self, say: Say<'_, 'a>) {
-        say(Word::Known(if *self { "True" } else { "False" }));
-    }
-}
-
 impl Every for bool {
     fn every() -> Vec<Self> {
         vec![true, false]

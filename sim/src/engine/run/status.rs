@@ -23,7 +23,8 @@ impl Engine {
         }
     }
 
-    /// printableStatus, first match (kubevirt-health.md 8.3; nothing here migrates or waits for volumes), and VM Ready.
+    /// printableStatus, first match (kubevirt-health.md 8.3; nothing here waits for volumes), and VM Ready. Without
+    /// a VMI it is never Starting here: one that is to be created has just been.
     pub(super) fn show_status(&mut self) {
         let status = match &self.vmi {
             _ if self.controller.deleted() => VmStatus::Terminating,
@@ -32,7 +33,6 @@ impl Engine {
             Some(v) if v.phase() == Phase::Running && v.shows_paused() => VmStatus::Paused,
             Some(v) if v.phase() == Phase::Running => VmStatus::Running,
             Some(v) if !v.phase().is_final() => VmStatus::Starting,
-            None if self.creating() && self.refused.is_none() => VmStatus::Starting,
             _ if self.controller.crash_looping() => VmStatus::CrashLoopBackOff,
             _ => VmStatus::Stopped,
         };
