@@ -5,6 +5,7 @@ use vmhealth_sim::engine::{Config, Connection};
 use vmhealth_sim::fault::FaultKind;
 use vmhealth_sim::fixture::{scenario, vm};
 use vmhealth_sim::kubelet::{ProbeKind, Verdict};
+use vmhealth_sim::manifest::WatchdogAction;
 use vmhealth_sim::scenario::Spec;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Event;
@@ -81,12 +82,16 @@ fn spec(guest: &str, fault: &str) -> Spec {
 #[test]
 fn what_comes_back_by_itself() {
     let (server, bare) = ("healthServer: true", "");
+    let petted = "healthServer: true, watchdogDaemon: {heartbeatSeconds: 10, keepalive: masked}";
     for (guest, fault, until, comes_back) in [
         (server, "", 1, true),
         (server, "", 60, true),
         (server, "{health: stop}", 60, false),
+        // Its watchdog is petted, which mends nothing.
+        (petted, "{health: stop}", 60, false),
         (server, "{health: hang}", 60, false),
-        (server, "{health: {status: 500}}", 60, false),
+        (server, "{health: {status: 399}}", 60, true),
+        (server, "{health: {status: 400}}", 60, false),
         (server, "{health: {slow: 1s}}", 60, true),
         (server, "{networkLoss: {for: 10m}}", 60, true),
         (server, "kernelPanic", 60, false),
@@ -100,7 +105,7 @@ fn what_comes_back_by_itself() {
         (bare, "{stopAgent: {for: 10m}}", 60, true),
         (bare, "kernelHang", 60, false),
     ] {
-        let vm = vm().strategy("Once").build();
+        let vm = vm().strategy("Once").watchdog(WatchdogAction::Reset).build();
         let boots = (BootTimes::Exactly(Timings::default().health), 1);
         let mut member = Member::new(&vm, &spec(guest, fault), Config::default(), Timings::default(), boots);
         member.run_until(Time::from_secs(until), Time::from_secs(until));
