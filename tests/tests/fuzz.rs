@@ -8,9 +8,10 @@
 mod targets;
 
 use fastrand::Rng;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use targets::TARGETS;
@@ -80,16 +81,31 @@ fn thread_time() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
+thread_local! {
+    /// Something has panicked on this thread. A task that panics says so to nobody but the hook.
+    static PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn watch_panics() {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        PANICKED.set(true);
+        hook(info);
+    }));
+}
+
 fn holds(target: &str, run: fn(&[u8]), bytes: &[u8]) {
     let begun = thread_time();
     let shown = || bytes[..bytes.len().min(2000)].escape_ascii().to_string();
-    assert!(catch_unwind(AssertUnwindSafe(|| run(bytes))).is_ok(), "{target} (said above) on:\n{}", shown());
+    let ends = catch_unwind(AssertUnwindSafe(|| run(bytes))).is_ok();
+    assert!(ends && !PANICKED.get(), "{target} (said above) on:\n{}", shown());
     let took = thread_time().saturating_sub(begun);
     assert!(took < PATIENCE, "{target} took {took:?} on:\n{}", shown());
 }
 
 #[test]
 fn whatever_comes_in() {
+    watch_panics();
     let seed = asked("VMHEALTH_FUZZ_SEED", 1_u64);
     // Each on a core of its own, as far as there are some.
     std::thread::scope(|scope| {

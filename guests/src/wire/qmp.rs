@@ -190,10 +190,11 @@ async fn read_lines(
     *lock(&pending) = None;
 }
 
-/// Signed on the wire: QEMU sends -1 when its clock fails.
+/// Signed on the wire: QEMU sends -1 when its clock fails. A moment that no clock can show is none either.
 fn timestamp(event: &Value) -> Option<SystemTime> {
     let part = |key: &str| event.get("timestamp")?.get(key)?.as_u64();
-    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(part("seconds")?) + Duration::from_micros(part("microseconds")?))
+    let seconds = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(part("seconds")?))?;
+    seconds.checked_add(Duration::from_micros(part("microseconds")?))
 }
 
 fn result(mut reply: Value) -> Result<Value, QmpError> {
