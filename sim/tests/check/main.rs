@@ -1,6 +1,7 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
 mod allowed;
+mod beside;
 mod brought;
 mod cpu_memory;
 mod disks;
@@ -9,6 +10,7 @@ mod firmware;
 mod garbage;
 mod gates;
 mod hazards;
+mod layers;
 mod lists;
 mod makers;
 mod manifest;
@@ -71,8 +73,12 @@ fn every_rule_has_a_row() {
         volumes::ROWS,
     ];
     for rule in vmhealth_sim::check::rules() {
-        let others =
-            schema::codes().chain(makers::codes()).chain(hazards::codes()).chain(people::codes()).chain(slips::codes());
+        let others = schema::codes()
+            .chain(makers::codes())
+            .chain(beside::codes())
+            .chain(hazards::codes())
+            .chain(people::codes())
+            .chain(slips::codes());
         let row = tables.into_iter().flat_map(row::found).chain(others).any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);
