@@ -70,6 +70,105 @@ const BESIDE: &[Beside] = &[
             "bad-interface-model spec.template.spec.domain.devices.interfaces[0].model",
         ],
     },
+    // One socket, one core or one thread is as many vCPUs, and no more sockets than the instance type's maximum.
+    Beside {
+        instancetype: "cpu: {guest: 4, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: cores}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 4, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: threads}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 4, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: sockets}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["sockets-above-maximum spec.template.spec.domain.cpu.sockets"],
+    },
+    // Spread: two cores in a socket if nobody says how many; 0 is nothing said.
+    Beside {
+        instancetype: "cpu: {guest: 2, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {ratio: 0}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 4, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {ratio: 4}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 6, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 8, maxSockets: 2}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: SocketsCoresThreads}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 8, maxSockets: 1}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: SocketsCoresThreads}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["sockets-above-maximum spec.template.spec.domain.cpu.sockets"],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 6}, memory: {guest: 1Gi}",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: SocketsCoresThreads}}",
+        parts: &[(Vm, BOTH), (Domain, "none:")],
+        finds: &["uneven-cpu-spread instancetype.spec.cpu.guest <- spec.instancetype"],
+    },
+    // The VM's own firmware stays; and secure boot, of which the preference says that it is off, needs no SMM.
+    Beside {
+        instancetype: "",
+        preference: "firmware: {preferredUseEfi: true}",
+        parts: &[
+            (Vm, PREFERENCE),
+            (Domain, "memory: {guest: 1Gi}\nfirmware: {bootloader: {bios: {}}}\nfeatures: {smm: {enabled: false}}"),
+        ],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "",
+        preference: "firmware: {preferredUseEfi: true, preferredUseSecureBoot: false}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\nfeatures: {smm: {enabled: false}}")],
+        finds: &[],
+    },
+    // An interface that has a binding keeps it.
+    Beside {
+        instancetype: "",
+        preference: "devices: {preferredInterfaceMasquerade: {}}",
+        parts: &[(Vm, PREFERENCE), NET, (Devices, "interfaces: [{name: default, bridge: {}}]")],
+        finds: &[],
+    },
+    // What is there and empty is filled in, and is no conflict.
+    Beside {
+        instancetype: "",
+        preference: "machine: {preferredMachineType: pc-i440fx-9.0}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\nmachine: {type: \"\"}")],
+        finds: &["machine-type-not-supported spec.template.spec.domain.machine.type"],
+    },
+    Beside {
+        instancetype: "cpu: {guest: 1, dedicatedCPUPlacement: true}, memory: {guest: 1Gi}, schedulerName: s, gpus: [{name: g}]",
+        preference: "",
+        parts: &[
+            (Vm, BOTH),
+            (Vmi, "schedulerName: \"\""),
+            (Domain, "none:\ncpu: {dedicatedCpuPlacement: false}"),
+            (Devices, "gpus: []"),
+        ],
+        finds: &[
+            "bad-device-claim spec.template.spec.domain.devices.gpus <- spec.template.spec.domain.devices.gpus[0]",
+        ],
+    },
     // Annotations become the VMI's.
     Beside {
         instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, annotations: {hooks.kubevirt.io/hookSidecars: x}",
@@ -131,6 +230,64 @@ const BESIDE: &[Beside] = &[
         parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
         finds: &[],
     },
+    // Without an instance type it is the VM's topology, as the preference wants it.
+    Beside {
+        instancetype: "",
+        preference: "requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE)],
+        finds: &["preference-wants-more spec.template.spec.domain.cpu.sockets <- spec.template.spec.domain.cpu"],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: threads}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {cores: 2}")],
+        finds: &["preference-wants-more spec.template.spec.domain.cpu.threads <- spec.template.spec.domain.cpu"],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: any}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {cores: 2}")],
+        finds: &[
+            "preference-wants-more spec.template.spec.domain.cpu.cores, spec.template.spec.domain.cpu.sockets, spec.template.spec.domain.cpu.threads <- spec.template.spec.domain.cpu",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: spread}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {threads: 2}")],
+        finds: &[
+            "preference-wants-more spec.template.spec.domain.cpu.sockets, spec.template.spec.domain.cpu.cores <- spec.template.spec.domain.cpu",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}, requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
+        finds: &[
+            "preference-wants-more spec.template.spec.domain.cpu.cores, spec.template.spec.domain.cpu.threads <- spec.template.spec.domain.cpu",
+        ],
+    },
+    Beside {
+        instancetype: "",
+        preference: "cpu: {preferredCPUTopology: spread, spreadOptions: {across: SocketsCoresThreads}}, requirements: {cpu: {guest: 8}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2, cores: 2, threads: 1}")],
+        finds: &[
+            "preference-wants-more spec.template.spec.domain.cpu.sockets, spec.template.spec.domain.cpu.cores, spec.template.spec.domain.cpu.threads <- spec.template.spec.domain.cpu",
+        ],
+    },
+    // Cores of 0 are none given, and without any the resources may say how many sockets it has.
+    Beside {
+        instancetype: "",
+        preference: "requirements: {cpu: {guest: 1}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {cores: 0}")],
+        finds: &[],
+    },
+    Beside {
+        instancetype: "",
+        preference: "requirements: {cpu: {guest: 2}}",
+        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\nresources: {limits: {cpu: 4}}")],
+        finds: &[],
+    },
 ];
 
 /// The codes that a row of this file finds.
@@ -164,6 +321,18 @@ fn what_stands_beside_is_used() {
     let vm = |row: &Beside| first(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
     let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
     assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
+    // However they are spread, the guest has all of the instance type's.
+    for (guest, preference) in [
+        (3, "cpu: {preferredCPUTopology: cores}"),
+        (3, "cpu: {preferredCPUTopology: threads}"),
+        (6, "cpu: {preferredCPUTopology: spread}"),
+        (6, "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}"),
+        (12, "cpu: {preferredCPUTopology: spread, spreadOptions: {across: SocketsCoresThreads}}"),
+    ] {
+        let text =
+            beside(&Beside { preference, ..copy(&BESIDE[0]) }).replace("guest: 2}", &format!("guest: {guest}}}"));
+        assert_eq!(first(&text).vm.and_then(|vm| vm.vmi.vcpus), Some(guest), "{text}");
+    }
     // The VM's own annotation is in the way of an instance type's, and not of a preference's.
     let annotated = |instancetype, preference| {
         let row = Beside { instancetype, preference, ..copy(&BESIDE[0]) };
