@@ -228,7 +228,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(
         &[(
             Domain,
-            "cpu: {sockets: 65536, cores: 65536, dedicatedCpuPlacement: true}\nresources: {requests: {cpu: 2}}",
+            "cpu: {sockets: 65536, cores: 65536, dedicatedCpuPlacement: true}\nresources: {requests: {cpu: 2}, limits: {cpu: 2}}",
         )],
         &[(Domain, "cpu: {cores: 3, dedicatedCpuPlacement: true}\nresources: {requests: {cpu: -1}, limits: {cpu: 2}}")],
         &[
