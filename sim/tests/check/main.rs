@@ -11,6 +11,7 @@ mod garbage;
 mod gates;
 mod hazards;
 mod layers;
+mod limits;
 mod lists;
 mod makers;
 mod manifest;

@@ -1,7 +1,7 @@
 //! What `check` advises for slips that people make.
 
 use crate::manifest::In::{self, Devices, Domain, Vm, Vmi};
-use crate::manifest::{NET, Parts, manifest, one};
+use crate::manifest::{NET, NIC, Parts, manifest, one};
 use vmhealth_sim::check::Rank;
 
 const DISK: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
@@ -213,6 +213,49 @@ const SAID: &[(Parts, &str, &str, &str)] = &[
         &[(Vmi, "volumes: [{name: c, containerDisk: {image: i, path: //}}]"), DISK],
         "bad-container-disk-path",
         "it must be an absolute path",
+        "",
+    ),
+    // What is not there.
+    (
+        &[(Vmi, "networks: [{name: default}]"), NIC],
+        "not-one-network-source",
+        "should have a network type",
+        "add `pod: {}`",
+    ),
+    (
+        &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, ports: [{name: a}]}]")],
+        "bad-interface-port",
+        "Port field is mandatory.",
+        "add port",
+    ),
+    (
+        &[(Vm, "dataVolumeTemplates: [{metadata: {name: dv}, spec: {source: {blank: {}}}}]"), (Vmi, DATA_VOLUME), DISK],
+        "bad-data-volume-template",
+        "neither pvc nor storage is given",
+        "add storage",
+    ),
+    (
+        &[(Vm, "dataVolumeTemplates: [{metadata: , spec: {storage: {}, source: {blank: {}}}}]")],
+        "wrong-type",
+        "found nothing",
+        "remove it, or write",
+    ),
+    (
+        &[(Vmi, "volumes: [{name: c, downwardAPI: {fields: [{path: a, fieldRef: {fieldPath: \"\"}}]}}]"), DISK],
+        "bad-downward-api",
+        "the fieldPath is required",
+        "",
+    ),
+    (
+        &[
+            (
+                Vmi,
+                "volumes: [{name: c, downwardAPI: {fields: [{path: a, fieldRef: {fieldPath: \"metadata.labels['a b']\"}}]}}]",
+            ),
+            DISK,
+        ],
+        "bad-downward-api",
+        "\"a b\" is not a key",
         "",
     ),
     // A gate that is off.

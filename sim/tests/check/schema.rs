@@ -277,6 +277,9 @@ const OWN_METADATA: &[(&str, &[&str])] = &[
     ("creationTimestamp: 2026-01-31T12:00:00.25+01:00", &[]),
     ("creationTimestamp: 2026-01-31", &["unreadable-metadata metadata.creationTimestamp"]),
     ("creationTimestamp: 2026-13-31T12:00:00Z", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00.Z", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00X", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00+01:000", &["unreadable-metadata metadata.creationTimestamp"]),
 ];
 
 #[test]
