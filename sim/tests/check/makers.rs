@@ -71,12 +71,20 @@ const ROWS: &[Row] = &[
         &[(Vm, "instancetype: {name: u, kind: Instancetype}"), (Domain, "none:")],
         &["unknown-instancetype-kind spec.instancetype.kind"],
     ),
+    // Of a claim or a snapshot KubeVirt infers (pkg/instancetype/infer/volume.go).
+    row(
+        &[(Vm, FROM_CLAIM), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &[(Vm, FROM_OTHER_REF), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &["bad-instancetype-matcher spec.preference.inferFromVolume"],
+    ),
 ];
 
 const ROOT: &str = "volumes: [{name: root, persistentVolumeClaim: {claimName: c}}]";
 const DATA_VOLUME: &str = "volumes: [{name: root, dataVolume: {name: dv}}]";
 const FROM_DATA_SOURCE: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, sourceRef: {kind: DataSource, name: fedora}}}]";
 const FROM_REGISTRY: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, source: {registry: {url: docker://i}}}}]";
+const FROM_CLAIM: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, source: {pvc: {name: c}}}}]";
+const FROM_OTHER_REF: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, sourceRef: {kind: VolumeSnapshot, name: s}}}]";
 const ROOT_DISK: &str = "disks: [{name: root, disk: {}}]";
 
 #[test]
@@ -96,6 +104,8 @@ const REPLICAS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance
 
 /// A selector that is none.
 const SELECTS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: a b, operator: NotIn, values: [b c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+/// With one label, without another, and without a value of a third.
+const PRESENT: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: app, operator: Exists}, {key: b, operator: DoesNotExist}, {key: d, operator: NotIn, values: [c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 const FEWER: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: -1\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 
 /// Refused when a VM or VMI is made.
@@ -119,9 +129,13 @@ const MAKERS: &[Maker] = &[
             "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].values[0]",
         ],
     ),
+    (PRESENT, "a", "", &[], &[]),
+    (PRESENT, "a, b: c", "", &[], &["selector-does-not-match spec.selector"]),
+    (PRESENT, "a, d: c", "", &[], &["selector-does-not-match spec.selector"]),
     (POOL, "a", "paused: true", &[], &[]),
     (FEWER, "a", "", &[], &["out-of-range spec.replicas"]),
     (POOL, "a", "maxUnavailable: 25%", &[], &[]),
+    (POOL, "a", "maxUnavailable: 1", &[], &[]),
     (POOL, "a", "maxUnavailable: 0", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "maxUnavailable: 101%", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "updateStrategy: {unmanaged: {}}", &[], &[]),
@@ -130,6 +144,13 @@ const MAKERS: &[Maker] = &[
     (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
     // No mutator makes it one CPU.
     (POOL, "a", "", &[(Domain, "cpu: {cores: 2, dedicatedCpuPlacement: true}")], &[]),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Domain, "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi}, limits: {cpu: 2}}")],
+        &[],
+    ),
     (
         POOL,
         "a",
@@ -233,6 +254,7 @@ const MAKERS: &[Maker] = &[
             "port-ranges-without-their-gate spec.template.spec.domain.devices.interfaces[0].name <- spec.template.spec.domain.devices.interfaces[0].portRanges",
         ],
     ),
+    (REPLICAS, "a, -b: c", "", &[], &["bad-template-metadata metadata.labels <- spec.template.metadata.labels"]),
     (POOL, "a", "", &[(Vmi, "live: 1")], &["unknown-field spec.virtualMachineTemplate.spec.template.spec.live"]),
     (
         REPLICAS,
