@@ -3,12 +3,14 @@
 mod allowed;
 mod beside;
 mod brought;
+mod commands;
 mod cpu_memory;
 mod disks;
 mod documents;
 mod firmware;
 mod garbage;
 mod gates;
+mod guests;
 mod hazards;
 mod layers;
 mod limits;

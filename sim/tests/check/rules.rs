@@ -313,6 +313,11 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "architecture: s390x"), (Domain, "machine: {type: q35}")],
         &["machine-type-not-supported spec.template.spec.domain.machine.type"],
     ),
+    row(
+        &[(Devices, "inputs: [{name: i, bus: usb, type: tablet}]")],
+        &[(Devices, "inputs: [{name: i, bus: usb}]")],
+        &["unsupported-word spec.template.spec.domain.devices.inputs[0].type"],
+    ),
 ];
 
 #[test]
