@@ -63,6 +63,9 @@ fn other_kinds_of_files() {
         ("spec: {template: {spec: {livenessProbe: {}}}}\n", "a merge patch without apiVersion and kind"),
         ("livenessProbe: {guestAgentPing: {}}\n", "a part of a VirtualMachine"),
         ("- {op: add, path: /spec/runStrategy, value: Always}\n", "a JSON patch"),
+        ("- {op: add}\n", "a list"),
+        ("- a\n", "a list"),
+        ("a: b\n", "a mapping"),
         ("kind: Kustomization\n", "Kustomization: check what `kubectl kustomize` prints"),
         ("kind: ConfigMap\n", "ConfigMap"),
     ] {
@@ -76,6 +79,8 @@ fn other_kinds_of_files() {
         ("kind: VirtualMachine\n{% if a %}\nspec: {}\n{% endif %}\n", "this is a Jinja template"),
         ("kind: VirtualMachine\nspec: <1>\n  running: true\n", "<1> is a callout"),
         ("kind: [\n", ""),
+        // What is behind the error has nothing to do with it.
+        ("a: b: c\nd: e\nf: g\nh: {{ .Values.a }}\n", ""),
     ] {
         let error = check(text, &Options::default()).expect_err(text);
         assert!(error.message.starts_with(expected), "{text}: {error}");
