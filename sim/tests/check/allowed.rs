@@ -216,6 +216,12 @@ const ROWS: &[Row] = &[
         &[],
         &["6:10: not understood: write # vmhealth: allow CODE because REASON"],
     ),
+    (
+        &[("metadata: {name: vm}", "metadata:\n  name: vm\n  annotations:\n    a: |\n      | # vmhealth: allow x")],
+        &["9 running-is-deprecated", "12 tcp-probe-outlives-a-hang"],
+        &[],
+        &[],
+    ),
     // At the end of the first line it is for that line.
     (
         &[("kubevirt.io/v1", "kubevirt.io/v1 # vmhealth: allow running-is-deprecated because x")],

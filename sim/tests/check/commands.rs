@@ -8,6 +8,7 @@ const ROWS: &[(&str, &str, Option<&str>)] = &[
     // What reads patterns itself begins where it stands.
     ("[ls, '/run/*.ok', find]", "shell-words-without-a-shell", Some("ls receives \"/run/*.ok\"")),
     ("[sudo, find, /run, -path, '/run/*.ok']", "shell-words-without-a-shell", None),
+    ("['/opt/*/find', /run]", "shell-words-without-a-shell", Some("looks for a program called \"/opt/*/find\"")),
     // Also a word with blanks, but for the program's.
     ("[ls, '/my run/*.ok']", "shell-words-without-a-shell", Some("ls receives \"/my run/*.ok\"")),
     ("['ls $HOME now']", "shell-words-without-a-shell", None),
