@@ -2,7 +2,7 @@
 
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
 use crate::manifest::{NET, Parts, errors, first, manifest};
-use vmhealth_sim::check::{Options, Verdict, check};
+use vmhealth_sim::check::{Checked, Options, Verdict, check};
 
 /// An instance type and a preference in the same file as a VM that names both, or what else is there of them.
 struct Beside {
@@ -347,6 +347,21 @@ fn what_stands_beside_is_used() {
 
 const fn copy(row: &Beside) -> Beside {
     Beside { instancetype: row.instancetype, preference: row.preference, parts: row.parts, finds: row.finds }
+}
+
+/// A VM that names an instance type and a preference, and these.
+pub(crate) fn beside_a_vm() -> [String; 3] {
+    let row = Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) };
+    let text = beside(&row);
+    let mut documents = text.split("---\n").map(str::to_owned);
+    [(); 3].map(|()| documents.next().expect("three documents"))
+}
+
+/// Whether they are there for the VM.
+pub(crate) fn is_seen(vm: &Checked) -> [bool; 2] {
+    let unseen =
+        |what: &str| vm.findings.iter().any(|f| f.rule.code == "instancetype-not-seen" && f.message.contains(what));
+    ["instancetype", "preference"].map(|what| !unseen(what))
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod networks;
 mod other_devices;
 mod people;
 mod pets;
+mod pieces;
 mod placeholders;
 mod placement;
 mod pod_resources;
