@@ -1,5 +1,6 @@
 //! What a user sees of a layer's refusal, and the words of layers, ranks and verdicts.
 
+use crate::manifest::one;
 use vmhealth_sim::check::Kind::{self, VirtualMachine, VirtualMachineInstance, VirtualMachineInstanceReplicaSet};
 use vmhealth_sim::check::{Layer, Rank, Verdict};
 use vmhealth_sim::manifest::RunStrategy;
@@ -42,6 +43,22 @@ fn which_layers_keep_an_object_from_being_stored() {
         (Layer::Libvirt, VirtualMachineInstance, false),
     ] {
         assert_eq!(layer.prevents_creation(kind), prevents, "{layer} {kind:?}");
+    }
+}
+
+/// What the VM's webhook refuses in a VM, the VMI's refuses in a bare VMI.
+#[test]
+fn who_refuses_a_bare_vmi() {
+    for (kind, spec, layer) in [
+        ("VirtualMachine", "runStrategy: Always, template: {spec: {VMI}}", Layer::VmWebhook),
+        ("VirtualMachineInstance", "VMI", Layer::VmiWebhook),
+    ] {
+        let vmi = "readinessProbe: {periodSeconds: 5}, hostname: A, domain: {memory: {guest: 1Gi}, devices: {}}";
+        let spec = spec.replace("VMI", vmi);
+        let text = format!("apiVersion: kubevirt.io/v1\nkind: {kind}\nmetadata: {{name: vm}}\nspec: {{{spec}}}\n");
+        let checked = one(&text);
+        let found = checked.findings.iter().find(|f| f.rule.code == "no-handler").map(|f| f.layer);
+        assert_eq!((found, checked.created), (Some(layer), false), "{text}{:?}", checked.findings);
     }
 }
 

@@ -299,9 +299,18 @@ fn what_is_said_beside_an_error() {
     let unsimulated = "watchdog: {name: w, i6300esb: {action: dump}}";
     for (parts, is_said) in [
         (&[(Devices, unsimulated)][..], true),
+        // Beside a warning, and beside what only kubectl minds.
+        (&[(Devices, unsimulated), (Vm, "running: true")], true),
+        (&[(Devices, unsimulated), (Vmi, "live: 1")], false),
         (&[(Devices, unsimulated), (Domain, "resources: {requests: {cpu: -1}}")], false),
     ] {
         let checked = one(&manifest(parts));
         assert_eq!(checked.findings.iter().any(|f| f.rule.code == "not-simulated"), is_said);
+    }
+    // Of what is refused nobody asks how it would run.
+    let text = manifest(&[(Vmi, "livenessProbe: {tcpSocket: {port: 80}}")]);
+    for (text, is_said) in [(text.clone(), true), (text.replace("{name: vm}", "{name: Vm}"), false)] {
+        let found = one(&text).findings.iter().any(|f| f.rule.code == "tcp-probe-outlives-a-hang");
+        assert_eq!(found, is_said, "{text}");
     }
 }
