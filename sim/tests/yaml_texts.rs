@@ -44,6 +44,13 @@ fn an_object_has_an_end() {
     }
 }
 
+/// A text of very many documents is no file of manifests.
+#[test]
+fn documents_have_an_end() {
+    let error = documents(&"---\na: b\n".repeat(2_000)).expect_err("it is very much");
+    assert!(error.message.contains("too many documents for one file: split it"), "{error}");
+}
+
 /// kubectl makes JSON of it, in which 10.0 is 10; beyond what a float tells apart it stays one.
 #[test]
 fn floats_that_are_whole_numbers() {

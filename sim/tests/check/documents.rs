@@ -76,6 +76,17 @@ fn templates_are_processed_with_their_own_values() {
     }
 }
 
+/// Also in the items of a list.
+#[test]
+fn values_of_a_template_in_lists() {
+    let vm = manifest(&[(crate::manifest::In::Vmi, "tolerations: [{key: a, operator: \"${IS}\"}]")]);
+    for (value, verdict) in [("Exists", Verdict::Accepted), ("Is", Verdict::Refused)] {
+        let text =
+            format!("kind: Template\nobjects:\n  -\n{}parameters: [{{name: IS, value: {value}}}]\n", indented(&vm, 4));
+        assert_eq!(checks(&text).manifests[0].verdict, verdict, "{text}");
+    }
+}
+
 #[test]
 fn names_that_the_api_server_refuses() {
     for (metadata, fine) in [
@@ -411,6 +422,13 @@ fn two_of_one_name() {
         });
         assert!(found[0].is_empty() && found[1].starts_with(expected), "{second} {text}{found:?}");
         assert_eq!(found[1].is_empty(), expected.is_empty(), "{second} {text}{found:?}");
+    }
+    // A name that no object can have is none.
+    for (length, expected) in [(252, true), (253, true), (254, false)] {
+        let long = vm("VirtualMachine", &format!("name: {}", "a".repeat(length)));
+        let checks = check(&format!("{long}---\n{long}"), &Options::default()).unwrap();
+        let found = checks.manifests[1].findings.iter().any(|f| f.rule.code == "same-name-twice");
+        assert_eq!(found, expected, "{length}");
     }
     let open = vm("VirtualMachine", "name: \"${NAME}\"");
     let checks = check(&format!("{open}---\n{open}"), &Options::default()).unwrap();
