@@ -348,7 +348,7 @@ fn an_excerpt_says_what_it_leaves_out() {
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }
 
-/// KubeVirt's other kinds are passed over; what is none of its kinds is refused.
+/// KubeVirt's other kinds are passed over; what is none of its kinds is refused, whatever a placeholder in it stands for.
 #[test]
 fn kinds_that_there_are_not() {
     for (kind, found) in [

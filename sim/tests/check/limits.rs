@@ -6,8 +6,6 @@ use crate::manifest::{errors, manifest, one};
 /// A manifest's line with a text, how long that may be, and what is found where it is longer.
 type Limit = (In, fn(usize) -> String, usize, &'static str);
 
-const DISK: (In, &str) = (Devices, "disks: [{name: c, disk: {}}]");
-
 const LIMITS: &[Limit] = &[
     // KubeVirt pkg/storage/admitters/disks.go validateSerialNumLength.
     (
