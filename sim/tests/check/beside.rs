@@ -317,6 +317,12 @@ fn what_stands_beside_is_used() {
         assert_eq!(errors(checked), row.finds, "{} {}", row.instancetype, row.preference);
         let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
         assert!(!unseen, "{} {}", row.instancetype, row.preference);
+        // All of them as KubeVirt's webhook words it.
+        let wants = checked.findings.iter().filter(|f| f.rule.code == "preference-wants-more");
+        for message in wants.map(|f| f.message.as_str()) {
+            let why = message.strip_prefix("failure checking preference requirements: ");
+            assert!(why.is_some_and(|why| why.contains("preference requires")), "{message}");
+        }
     }
     let vm = |row: &Beside| first(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
     let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
