@@ -21,7 +21,7 @@ fn sees(alive: &mut Alive, events: &[Event]) {
 /// The next of the faults begins, whichever that is.
 const BEGUN: Event = Event::FaultBegun(FaultKind::KernelPanic);
 
-/// What a guest that is up does not survive, or what it no longer answers behind.
+/// After which events, and behind which faults, a guest that was up does not answer.
 #[test]
 fn what_ends_the_answers() {
     use Event::{FaultOver, GuestReady, Qemu};

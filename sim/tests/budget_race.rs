@@ -39,7 +39,7 @@ fn who_could_act() {
     }
 }
 
-/// Whoever can have acted when the first surely has.
+/// Everybody who may act no later than the first one's worst case.
 #[test]
 fn who_may_be_first() {
     let span = |best, worst| Span { best: Duration::from_secs(best), worst: Duration::from_secs(worst) };

@@ -84,10 +84,19 @@ fn redirects() {
         (probe, &at("http://login.example/"), Warning, 200),
         (probe, &at("http://login.example:8080/healthz/ready"), Warning, 200),
         (probe, &at("https://login.example"), Warning, 200),
+        (probe, &at("//login.example/"), Warning, 200),
+        (probe, &at("mailto:admin"), Warning, 200),
+        // A colon behind a slash or a question mark is no scheme's.
+        (probe, &at("/healthz/ready?next=http://login.example/"), Success, 400),
         // A probe with a host of its own is sent on within that host.
         (by_host, &at("http://web.example:1500/healthz/ready"), Success, 400),
+        (by_host, &at("//web.example:1500/healthz/nowhere"), Success, 400),
         (by_host, &at("http://web.example:1500/healthz"), Failure, 2000),
+        (by_host, &at("http://web.example:1500"), Failure, 400),
         (by_host, &at("http://login.example:1500/healthz/ready"), Warning, 200),
+        // Nobody is at its other ports, and nobody speaks TLS.
+        (by_host, &at("http://web.example/healthz/ready"), Failure, 400),
+        (by_host, &at("https://web.example:1500/healthz/ready"), Failure, 400),
     ]);
 }
 
@@ -98,7 +107,7 @@ fn programs() {
         ("exec: {command: [/usr/bin/true]}", "", Success, 200),
         ("exec: {command: [/usr/bin/false]}", "", Failure, 200),
         ("exec: {command: [/usr/bin/unknown]}", "", Failure, 200),
-        // virt-launcher's own limit for the program is a second below the probe's.
+        // virt-launcher's limit for the program is timeoutSeconds; the pod's probe has a second more.
         ("exec: {command: [/usr/bin/sleep, '60']}", "", Failure, 5000),
         ("exec: {command: [/usr/bin/systemctl, is-active, vmhealth-health.service]}", "", Success, 200),
         ("exec: {command: [/usr/bin/systemctl, is-active, vmhealth-health.service]}", "{health: stop}", Failure, 200),

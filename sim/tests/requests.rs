@@ -1,5 +1,5 @@
 //! What users ask of a VM, where its state, the release of KubeVirt or the moment decides what comes of it (kubevirt-health.md 2.8, 3.4,
-//! 7, 8); each row was missing until a mutant survived.
+//! 7, 8).
 
 use vmhealth_sim::engine::Config;
 use vmhealth_sim::fixture::{Vm, scenario, vm};

@@ -9,7 +9,7 @@ use vmhealth_sim::scenario::Verdict;
 use vmhealth_sim::time::Time;
 use vmhealth_sim::trace::Keeps;
 
-/// Where the engine stands once it is steady, and when the probes have their next ticks.
+/// Where the engine stands once it is steady, and between two ticks.
 const STEADY: Time = Time::from_secs(35);
 const PERIOD: Duration = Duration::from_secs(10);
 

@@ -190,7 +190,7 @@ async fn read_lines(
     *lock(&pending) = None;
 }
 
-/// Signed on the wire: QEMU sends -1 when its clock fails. A moment that no clock can show is none either.
+/// Signed on the wire: QEMU sends -1 when its clock fails. A time beyond what `SystemTime` holds is none either.
 fn timestamp(event: &Value) -> Option<SystemTime> {
     let part = |key: &str| event.get("timestamp")?.get(key)?.as_u64();
     let seconds = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(part("seconds")?))?;

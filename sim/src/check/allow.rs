@@ -119,7 +119,7 @@ pub(super) fn read(text: &str, documents: &[Node], is_item: bool) -> (Vec<Allowa
     if !ALMOST.iter().any(|word| text.contains(word)) {
         return (allowances, wrong);
     }
-    let texts = Texts::of(text, documents);
+    let texts = Texts::of(documents);
     let mut first_line = 1;
     for (begin, document) in documents_of(text) {
         let lines: Vec<Line<'_>> = lines(document, begin).map(|(at, line)| Line::new(line, at, &texts)).collect();
@@ -236,36 +236,34 @@ fn lines(document: &str, begin: usize) -> impl Iterator<Item = (usize, &str)> {
 struct Texts(Vec<(usize, usize)>);
 
 impl Texts {
-    fn of(text: &str, documents: &[Node]) -> Texts {
+    fn of(documents: &[Node]) -> Texts {
         let mut texts = Texts(Vec::new());
-        documents.iter().for_each(|node| texts.collect(text, node));
+        documents.iter().for_each(|node| texts.collect(node));
         texts.0.sort_unstable();
         texts
     }
 
-    fn collect(&mut self, text: &str, node: &Node) {
+    fn collect(&mut self, node: &Node) {
         match &node.value {
-            Value::Seq(items) => items.iter().for_each(|item| self.collect(text, item)),
+            Value::Seq(items) => items.iter().for_each(|item| self.collect(item)),
             Value::Map(members) => {
                 for (key, member) in members {
-                    self.add(text, key.span, &key.name);
-                    self.collect(text, member);
+                    self.add(key.span, &key.name);
+                    self.collect(member);
                 }
             }
-            Value::Str(value) => self.add(text, node.span, value),
+            Value::Str(value) => self.add(node.span, value),
             _ => {}
         }
     }
 
-    fn add(&mut self, text: &str, span: ByteSpan, value: &str) {
+    fn add(&mut self, span: ByteSpan, value: &str) {
         if !value.contains('#') {
             return;
         }
+        // A block scalar begins behind the line of its sign.
         let range = span.range();
-        let written = text.get(range.clone()).unwrap_or_default();
-        // The line of the sign of a block scalar is none of its lines.
-        let head = if written.starts_with(['|', '>']) { written.find('\n').unwrap_or(written.len()) } else { 0 };
-        self.0.push((range.start + head, range.end));
+        self.0.push((range.start, range.end));
     }
 
     fn have(&self, at: usize) -> bool {

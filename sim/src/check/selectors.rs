@@ -69,7 +69,6 @@ pub(super) fn expression<'a>(at: Cursor<'a>, over: Over, naming: Naming<'_>, rep
                 "keep one",
             );
         }
-        ("In" | "NotIn", Over::NodeFields) => {}
         ("In" | "NotIn", _) if count == 0 => {
             refuse("values", "must be specified when `operator` is 'In' or 'NotIn'", "add values, a list");
         }

@@ -2,6 +2,7 @@
 //!
 //! State only; the [`super::Model`] moves it and says what QEMU would report.
 
+use super::location::Location;
 use crate::budget::LIBVIRT_AGENT_LIMIT;
 use crate::cluster::ProbeRequest;
 use crate::devices::LinuxWatchdog;
@@ -227,7 +228,6 @@ impl Guest {
         *self = Guest {
             boot: self.boot + 1,
             watchdog,
-            watched: self.watched,
             cut_off_by: std::mem::take(&mut self.cut_off_by),
             delayed_by: std::mem::take(&mut self.delayed_by),
             update: self.update,
@@ -351,7 +351,7 @@ impl Guest {
                     (ProbeRequest::Http { .. }, _) if self.is_broken(FaultKind::ForkBomb) => {
                         (answer, attempt(Verdict::Failure, "EOF"))
                     }
-                    (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to.host(), timeout, answer),
+                    (ProbeRequest::Http { path, .. }, to) => self.health_server(path, to, timeout, answer),
                     _ => (answer, attempt(Verdict::Success, "")),
                 };
                 let crossings = match (request, to) {
@@ -371,13 +371,7 @@ impl Guest {
     }
 
     /// The guest's health server (guests/assets/health.pl), as the kubelet's client finds it (kubelet-prober.md 9.3, 9.4).
-    fn health_server(
-        &self,
-        path: &str,
-        host: Option<&str>,
-        timeout: Duration,
-        answer: Duration,
-    ) -> (Duration, Attempt) {
+    fn health_server(&self, path: &str, to: &Destination, timeout: Duration, answer: Duration) -> (Duration, Attempt) {
         let status = |n: u16| match n {
             200..=299 => attempt(Verdict::Success, ""),
             300..=399 => attempt(Verdict::Warning, "redirect"),
@@ -394,20 +388,18 @@ impl Guest {
             Health::Status(_) if !known => (answer, found(false)),
             Health::Status(n) => (answer, status(*n)),
             Health::Redirect(_) if path != HEALTH_PATH => (answer, found(known)),
-            Health::Redirect(to) => {
-                let (other, page) = match to.split_once("://") {
-                    Some((_, rest)) => {
-                        let (authority, page) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                        (authority.split(':').next(), page)
-                    }
-                    None => (host, to.as_str()),
-                };
-                match page {
-                    _ if other != host => (answer, attempt(Verdict::Warning, "redirect to another host")),
-                    HEALTH_PATH => (answer * 10, attempt(Verdict::Failure, "stopped after 10 redirects")),
-                    page => (answer * 2, found(page.starts_with("/healthz/"))),
+            Health::Redirect(location) => match Location::of(location) {
+                Location { host: Some(other), .. } if Some(other) != to.host() => {
+                    (answer, attempt(Verdict::Warning, "redirect to another host"))
                 }
-            }
+                Location { server: Some((scheme, port)), .. } if (scheme, port) != ("http", to.port()) => {
+                    (answer * 2, attempt(Verdict::Failure, "the redirect's target cannot be fetched"))
+                }
+                Location { page: HEALTH_PATH, .. } => {
+                    (answer * 10, attempt(Verdict::Failure, "stopped after 10 redirects"))
+                }
+                Location { page, .. } => (answer * 2, found(page.starts_with("/healthz/"))),
+            },
         }
     }
 

@@ -6,6 +6,7 @@
 mod boot_times;
 mod driver;
 mod guest;
+mod location;
 mod member;
 mod model;
 mod queue;

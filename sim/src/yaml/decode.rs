@@ -128,7 +128,7 @@ impl<'de> Deserializer<'de> for NodeReader<'_> {
                 let read = visitor.visit_map(Members { of: self, members, next: 0 });
                 // A key that nothing reads is where it stands.
                 read.map_err(|error| match &error.wrong {
-                    Wrong::Key(name, _) if error.pos.is_none() => {
+                    Wrong::Key(name, _) => {
                         let index = members.iter().position(|(key, _)| key.name == *name);
                         let pos = index.map_or(self.node.pos, |index| members[index].0.pos);
                         error.at(pos)

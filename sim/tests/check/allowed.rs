@@ -198,6 +198,37 @@ const ROWS: &[Row] = &[
         &[],
         &["6:10: not understood: write # vmhealth: allow CODE because REASON"],
     ),
+    (
+        &[(
+            "      domain:",
+            "      readinessProbe: {exec: {command: [sh, -c, 'a # vmhealth: allow x']}}\n      domain:",
+        )],
+        BOTH,
+        &[],
+        &[],
+    ),
+    (
+        &[(
+            "metadata: {name: vm}",
+            "metadata:\n  name: vm\n  annotations:\n    a: | # vmhealth: bad\n      # vmhealth: allow x\n      b",
+        )],
+        &["10 running-is-deprecated", "13 tcp-probe-outlives-a-hang"],
+        &[],
+        &["6:10: not understood: write # vmhealth: allow CODE because REASON"],
+    ),
+    (
+        &[("metadata: {name: vm}", "metadata:\n  name: vm\n  annotations:\n    a: |\n      | # vmhealth: allow x")],
+        &["9 running-is-deprecated", "12 tcp-probe-outlives-a-hang"],
+        &[],
+        &[],
+    ),
+    // At the end of the first line it is for that line.
+    (
+        &[("kubevirt.io/v1", "kubevirt.io/v1 # vmhealth: allow running-is-deprecated because x")],
+        &["1 allows-nothing", "5 running-is-deprecated", "8 tcp-probe-outlives-a-hang"],
+        &[],
+        &[],
+    ),
     // Another comment that speaks of it is none.
     (&[("running: true", "running: true # say # vmhealth: allow x")], BOTH, &[], &[]),
 ];
@@ -280,6 +311,19 @@ fn several_documents_and_files() {
     }
 }
 
+/// The reason is the line's, in whatever document: not that of the comment for all of it.
+#[test]
+fn the_reason_of_the_line_in_a_later_document() {
+    let own = VM.replace("80}}", "80}} # vmhealth: allow tcp-probe-outlives-a-hang because of the line");
+    let text = format!("{VM}---\n{VM}---\n{HANG}\n{}", own.replace("name: vm", "name: other"));
+    let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let line = text.lines().position(|line| line.contains("of the line")).map(|n| n as u64 + 1);
+    let allowed = &checks.manifests[2].allowed;
+    let found: Vec<_> =
+        allowed.iter().map(|a| (Some(a.finding.pos.line), a.reason.as_str(), Some(a.comment.line))).collect();
+    assert_eq!(found, [(line, "of the line", line)], "{text}");
+}
+
 /// A list: a VM, what is between, a ConfigMap whose data is given, another VM.
 fn list(first: &str, between: &str, data: &str, second: &str) -> String {
     let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
@@ -320,8 +364,12 @@ fn whose_comment_it_is() {
     ] {
         let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
         let of = |m: &Checked| -> Vec<(String, u64)> {
-            let idle = m.findings.iter().filter(|f| f.rule.code == "allows-nothing");
-            idle.map(|f| (m.name.clone(), f.pos.line)).collect()
+            let found = m.findings.iter().filter(|f| f.rule.code == "allows-nothing");
+            // The place is the comment's.
+            found
+                .inspect(|f| assert_eq!(&text[f.span.range()], idle, "{text}"))
+                .map(|f| (m.name.clone(), f.pos.line))
+                .collect()
         };
         let found: Vec<_> = checks.manifests.iter().flat_map(of).collect();
         let expected: Vec<_> = expected.into_iter().map(|(name, line)| (name.to_owned(), line)).collect();

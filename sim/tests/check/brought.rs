@@ -130,6 +130,15 @@ fn preferences() {
                 "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads, ratio: 4}}",
                 &["bad-preference spec.cpu.spreadOptions.ratio"],
             ),
+            // The older name of the ratio, of which 0 is none.
+            (
+                "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}, preferSpreadSocketToCoreRatio: 0",
+                &[],
+            ),
+            (
+                "cpu: {preferredCPUTopology: spread, spreadOptions: {across: CoresThreads}}, preferSpreadSocketToCoreRatio: 4",
+                &["bad-preference spec.cpu.spreadOptions.ratio"],
+            ),
             // Without a spread nobody looks at its options.
             ("cpu: {spreadOptions: {across: Cores}}", &[]),
             ("devices: {preferredDiskbus: virtio}", &["unknown-field spec.devices.preferredDiskbus"]),

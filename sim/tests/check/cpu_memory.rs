@@ -1,6 +1,7 @@
 //! CPUs and memory (kubevirt-health.md 2.9).
 
 use crate::manifest::In::{Domain, Vmi};
+use crate::manifest::{errors, one};
 use crate::row::{Row, hold, later, row};
 
 pub(crate) const ROWS: &[Row] = &[
@@ -194,9 +195,63 @@ pub(crate) const ROWS: &[Row] = &[
             "io-thread-pool-without-size spec.template.spec.domain.ioThreads.count <- spec.template.spec.domain.ioThreads.supplementalPoolThreadCount",
         ],
     ),
+    // Pages of nothing are no pages, whatever the request.
+    row(
+        &[(Domain, "memory: {guest: 64Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 64Mi}}")],
+        &[(Domain, "memory: {guest: 62Mi, hugepages: {pageSize: \"0\"}}\nresources: {requests: {memory: 64Mi}}")],
+        &["huge-pages-do-not-fit spec.template.spec.domain.memory.hugepages.pageSize"],
+    ),
+    row(
+        &[(Domain, "memory: {guest: 2Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 2Mi}}")],
+        &[(Domain, "memory: {guest: 63Mi, hugepages: {pageSize: 2Mi}}\nresources: {requests: {memory: 63Mi}}")],
+        &[
+            "huge-pages-do-not-fit spec.template.spec.domain.resources.requests.memory <- spec.template.spec.domain.memory.hugepages.pageSize",
+        ],
+    ),
+    row(
+        &[(Domain, "memory: {guest: 2Gi, maxGuest: 2Gi}")],
+        &[(Domain, "memory: {guest: 1025Mi, maxGuest: 2Gi}")],
+        &["bad-max-guest spec.template.spec.domain.memory.guest <- spec.template.spec.domain.memory.maxGuest"],
+    ),
+    // With dedicated CPUs a request or a limit is a size, also beside a guest of 0; and a request of 0 is none.
+    later(
+        &[(Domain, "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 0}, limits: {memory: 2Gi}}")],
+        &[(Domain, "memory: {guest: 0}\ncpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi}}")],
+        &["no-size-for-the-guest spec.template.spec.domain.memory.guest"],
+    ),
+    later(
+        &[(Vmi, "architecture: arm64"), (Domain, "cpu: {threads: 1, dedicatedCpuPlacement: true}")],
+        &[(Domain, "memory: {guest: 0}\ncpu: {dedicatedCpuPlacement: true}\nresources: {limits: {memory: 1Gi}}")],
+        &["no-size-for-the-guest spec.template.spec.domain.memory.guest"],
+    ),
+    // A limit is compared with the guest's CPUs whatever the request is; of CPUs whose product does not fit into 32 bits nobody knows.
+    row(
+        &[(
+            Domain,
+            "cpu: {sockets: 65536, cores: 65536, dedicatedCpuPlacement: true}\nresources: {requests: {cpu: 2}, limits: {cpu: 2}}",
+        )],
+        &[(Domain, "cpu: {cores: 3, dedicatedCpuPlacement: true}\nresources: {requests: {cpu: -1}, limits: {cpu: 2}}")],
+        &[
+            "negative-resource spec.template.spec.domain.resources.requests.cpu",
+            "dedicated-cpus-do-not-add-up spec.template.spec.domain.cpu.dedicatedCpuPlacement <- spec.template.spec.domain.resources",
+        ],
+    ),
 ];
 
 #[test]
 fn cpus_and_memory() {
     hold(ROWS);
+}
+
+/// Of a bare VMI no webhook compares maxGuest with the guest's memory; below 0 virt-launcher writes no XML.
+#[test]
+fn the_most_memory_of_a_bare_vmi() {
+    for (most, finds) in
+        [("2Gi", &[][..]), ("\"0\"", &[]), ("-1Gi", &["no-size-for-the-guest spec.domain.memory.maxGuest"])]
+    {
+        let text = format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {{name: vmi}}\nspec: {{architecture: arm64, domain: {{devices: {{}}, memory: {{guest: 1Gi, maxGuest: {most}}}}}}}\n"
+        );
+        assert_eq!(errors(&one(&text)), finds, "{text}");
+    }
 }

@@ -222,6 +222,15 @@ pub(crate) const ROWS: &[Row] = &[
             "unsupported-word spec.template.spec.domain.devices.disks[0].cdrom.bus",
         ],
     ),
+    // Of what is on sata by default only a disk is one of downward metrics; on arm64 it is on virtio.
+    later(
+        &[ARM64, (Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {}}]")],
+        &[(Vmi, "volumes: [{name: a, downwardMetrics: {}}]"), (Devices, "disks: [{name: a, disk: {}}]")],
+        &[
+            "default-bus-does-not-fit spec.domain.devices.disks[0].disk.bus <- spec.template.spec.domain.devices.disks[0].disk.bus",
+        ],
+    )
+    .on(&["DownwardMetrics"]),
 ];
 
 #[test]

@@ -11,6 +11,11 @@ fn indented(text: &str, by: usize) -> String {
     text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
 }
 
+/// An object in so many lists, one in the other.
+fn in_lists(object: &str, lists: usize) -> String {
+    (0..lists).fold(object.to_owned(), |inner, _| format!("kind: List\nitems:\n  -\n{}", indented(&inner, 4)))
+}
+
 #[test]
 fn documents_lists_and_other_kinds() {
     let vm = manifest(&[]);
@@ -21,6 +26,16 @@ fn documents_lists_and_other_kinds() {
         (format!("{vm}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\n"), 1, &["Service"]),
         (format!("apiVersion: v1\nkind: List\nitems:\n{item}{item}"), 2, &[]),
         (format!("apiVersion: kubevirt.io/v1\nkind: VirtualMachineList\nitems:\n{item}"), 1, &[]),
+        // What only looks like a list or a template.
+        (format!("kind: ConfigMap\nitems:\n{item}"), 0, &["ConfigMap"]),
+        ("kind: List\n".into(), 0, &["List"]),
+        ("kind: Template\n".into(), 0, &["Template"]),
+        ("kind: VirtualMachineTemplate\n".into(), 0, &["VirtualMachineTemplate"]),
+        // So deep and no deeper.
+        (in_lists(&vm, 7), 1, &[]),
+        (in_lists(&vm, 8), 0, &["VirtualMachine in too many lists"]),
+        (in_lists(&format!("kind: Template\nobjects:\n{item}"), 6), 1, &[]),
+        (in_lists(&format!("kind: Template\nobjects:\n{item}"), 7), 0, &["VirtualMachine in too many lists"]),
         ("just text\n".into(), 0, &["a text"]),
         (String::new(), 0, &[]),
     ] {
@@ -58,6 +73,17 @@ fn templates_are_processed_with_their_own_values() {
         assert_eq!(found.manifests[0].name, "name");
         let notes: Vec<&str> = found.manifests[0].findings.iter().map(|f| f.rule.code).collect();
         assert!(notes.contains(&"template-parameter-without-value"), "{notes:?}");
+    }
+}
+
+/// Also in the items of a list.
+#[test]
+fn values_of_a_template_in_lists() {
+    let vm = manifest(&[(crate::manifest::In::Vmi, "tolerations: [{key: a, operator: \"${IS}\"}]")]);
+    for (value, verdict) in [("Exists", Verdict::Accepted), ("Is", Verdict::Refused)] {
+        let text =
+            format!("kind: Template\nobjects:\n  -\n{}parameters: [{{name: IS, value: {value}}}]\n", indented(&vm, 4));
+        assert_eq!(checks(&text).manifests[0].verdict, verdict, "{text}");
     }
 }
 
@@ -208,6 +234,14 @@ fn what_cannot_be_judged_hides_nothing_else() {
         ("1Gi", "\"{{ .Values.memory }}\"", "and this is a Helm template: render it first"),
         ("Always", "$STRATEGY", "spec.runStrategy is \"$STRATEGY\", and this is a template for envsubst"),
         ("kind: VirtualMachine\n", "kind: \"${KIND}\"\n", "not judged: kind is"),
+        ("      domain:", "      tolerations: [{key: \"${KEY}\"}]\n      domain:", "tolerations[0].key is"),
+        // Of several the first one is told.
+        ("{name: good}", "{name: good, namespace: \"${SPACE}\", labels: {a: \"${A}\"}}", "metadata.namespace is"),
+        (
+            "{name: good}",
+            "{name: good, labels: {a: \"${A}\", b: \"${B}\"}, namespace: \"${C}\"}",
+            "metadata.labels.a is",
+        ),
         ("{name: good}", "{name: \"${NAME}-vm\"}", "${NAME}-vm: not judged: metadata.name is"),
         ("{name: good}", "{name: \"vm-$NAME\"}", "vm-$NAME: not judged: metadata.name is"),
         ("spec:\n  run", "status: {created: \"${Y}\"}\nspec:\n  run", "status.created depends on a placeholder"),
@@ -289,11 +323,32 @@ fn an_excerpt_says_what_it_leaves_out() {
     }
     let comment = excerpt.replace("# ...", "# one of a |\n  # ...");
     assert!(words(&comment).contains(&"left-out"), "{comment}");
+    // A comment in line with the key of a scalar is none of its lines, nor is one below a short value.
+    let behind = excerpt
+        .replace("# ...", "#")
+        .replace("    spec:", "    metadata:\n      annotations:\n        a: |\n          b\n        # ...\n    spec:");
+    assert!(words(&behind).contains(&"left-out"), "{behind}");
+    let item = excerpt
+        .replace("# ...", "#")
+        .replace("    spec:", "    metadata:\n      finalizers:\n      - a/b\n        # ...\n    spec:");
+    assert!(words(&item).contains(&"left-out"), "{item}");
+    // What is written is wrong or a placeholder.
+    for (probe, verdict) in [
+        ("tcpSocket: {}", Verdict::Refused),
+        ("httpGet: {port: 80}, periodSeconds: x", Verdict::Refused),
+        ("httpGet: {port: 80}, periodSeconds: <seconds>", Verdict::Accepted),
+        ("httpGet: {port: 80}, periodSeconds: <>", Verdict::Refused),
+        ("httpGet: {port: 80}, periodSeconds: seconds>", Verdict::Refused),
+        ("httpGet: {port: 80}, periodSeconds: <seconds", Verdict::Refused),
+    ] {
+        let text = excerpt.replace("httpGet: {port: 80}", probe);
+        assert_eq!(checks(&text).manifests[0].verdict, verdict, "{text}");
+    }
     // A probe without a handler is wrong in an excerpt, too.
     assert_eq!(checks(&excerpt.replace("httpGet: {port: 80}", "")).manifests[0].verdict, Verdict::Refused);
 }
 
-/// KubeVirt's other kinds are passed over; what is none of its kinds is refused.
+/// KubeVirt's other kinds are passed over; what is none of its kinds is refused, whatever a placeholder in it stands for.
 #[test]
 fn kinds_that_there_are_not() {
     for (kind, found) in [
@@ -306,7 +361,9 @@ fn kinds_that_there_are_not() {
         ("VirtualMachineInstanceMigration", None),
         ("KubeVirt", None),
     ] {
-        let text = format!("apiVersion: kubevirt.io/v1\nkind: {kind}\nmetadata: {{name: vm}}\nspec: {{}}\n");
+        let text = format!(
+            "apiVersion: kubevirt.io/v1\nkind: {kind}\nmetadata: {{name: vm, namespace: \"${{A}}\"}}\nspec: {{}}\n"
+        );
         let checks = checks(&text);
         let findings = checks.manifests.iter().flat_map(|m| &m.findings);
         let words: Vec<String> = findings.map(|f| format!("{} {}", f.message, f.help)).collect();
@@ -365,6 +422,13 @@ fn two_of_one_name() {
         });
         assert!(found[0].is_empty() && found[1].starts_with(expected), "{second} {text}{found:?}");
         assert_eq!(found[1].is_empty(), expected.is_empty(), "{second} {text}{found:?}");
+    }
+    // A name that no object can have is none.
+    for (length, expected) in [(252, true), (253, true), (254, false)] {
+        let long = vm("VirtualMachine", &format!("name: {}", "a".repeat(length)));
+        let checks = check(&format!("{long}---\n{long}"), &Options::default()).unwrap();
+        let found = checks.manifests[1].findings.iter().any(|f| f.rule.code == "same-name-twice");
+        assert_eq!(found, expected, "{length}");
     }
     let open = vm("VirtualMachine", "name: \"${NAME}\"");
     let checks = check(&format!("{open}---\n{open}"), &Options::default()).unwrap();

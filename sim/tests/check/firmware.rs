@@ -80,6 +80,12 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     )
     .on(&["WorkloadEncryptionTDX"]),
+    // Of a kind whose gate is off nothing else is said.
+    row(
+        &[],
+        &[(Domain, "launchSecurity: {tdx: {}}")],
+        &["launch-security-kind spec.template.spec.launchSecurity <- spec.template.spec.domain.launchSecurity"],
+    ),
     row(
         &[(Vm, "preference: {name: p}"), (Domain, "launchSecurity: {sev: {}}")],
         &[(Domain, "launchSecurity: {sev: {}}")],

@@ -111,6 +111,24 @@ fn gates() {
     }
 }
 
+/// A GPU that a resource claim brings, and one of a device plugin, which an empty name is none of.
+#[test]
+fn devices_of_claims() {
+    let off = Options { without_gates: vec!["GPUsWithDRA".to_owned()], ..Options::default() };
+    for (gpu, is_claimed) in [
+        ("name: g, deviceName: n.com/g", false),
+        ("name: g", false),
+        ("name: g, deviceName: n.com/g, claimName: c", false),
+        ("name: g, deviceName: \"\", claimName: c", true),
+        ("name: g, claimName: c", true),
+        ("name: g, requestName: r", true),
+    ] {
+        let text = manifest(&[(Devices, "gpus: [{GPU}]")]).replace("GPU", gpu);
+        let found = errors(&with(&text, &off)).iter().any(|found| found.starts_with("feature-gate-is-off"));
+        assert_eq!(found, is_claimed, "{gpu}");
+    }
+}
+
 /// The same for what has a rule of its own.
 #[test]
 fn gates_of_networks_and_annotations() {

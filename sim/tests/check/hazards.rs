@@ -276,6 +276,22 @@ const ROWS: &[(Parts, &[(&str, &str)])] = &[
         ],
     ),
     (&[(Vm, "runStrategy: Manual"), (Vmi, QUIET_LIVENESS)], &[("nothing-restarts", "under Manual")]),
+    (
+        &[(Vm, "runStrategy: Manual"), (Devices, "watchdog: {name: w, i6300esb: {action: poweroff}}")],
+        &[(Q35, "twice the heartbeat"), ("nothing-restarts", "under Manual")],
+    ),
+    (
+        &[(Vm, "runStrategy: Manual"), (Devices, "watchdog: {name: w, i6300esb: {action: reset}}")],
+        &[(Q35, "twice the heartbeat")],
+    ),
+    // Noticed after exactly 5 minutes, which is not late.
+    (
+        &[(
+            Vmi,
+            "livenessProbe: {httpGet: {port: 80}, initialDelaySeconds: 120, periodSeconds: 23, failureThreshold: 13}\nreadinessProbe: {httpGet: {port: 80}}",
+        )],
+        &[],
+    ),
     (&[(Vm, "running: false")], &[("running-is-deprecated", "deprecated")]),
     (
         &[NET, NIC, (Vmi, "readinessProbe: {httpGet: {port: 80, host: example.com}}")],

@@ -1,14 +1,19 @@
 //! `check` against tables: rules, hazards, documents, and whatever may come.
 
 mod allowed;
+mod beside;
 mod brought;
+mod commands;
 mod cpu_memory;
 mod disks;
 mod documents;
 mod firmware;
 mod garbage;
 mod gates;
+mod guests;
 mod hazards;
+mod layers;
+mod limits;
 mod lists;
 mod makers;
 mod manifest;
@@ -18,6 +23,7 @@ mod networks;
 mod other_devices;
 mod people;
 mod pets;
+mod pieces;
 mod placeholders;
 mod placement;
 mod pod_resources;
@@ -71,8 +77,12 @@ fn every_rule_has_a_row() {
         volumes::ROWS,
     ];
     for rule in vmhealth_sim::check::rules() {
-        let others =
-            schema::codes().chain(makers::codes()).chain(hazards::codes()).chain(people::codes()).chain(slips::codes());
+        let others = schema::codes()
+            .chain(makers::codes())
+            .chain(beside::codes())
+            .chain(hazards::codes())
+            .chain(people::codes())
+            .chain(slips::codes());
         let row = tables.into_iter().flat_map(row::found).chain(others).any(|code| code == rule.code);
         let elsewhere = ELSEWHERE.iter().any(|(code, _)| *code == rule.code);
         assert!(row != elsewhere, "{}: a row {row}, elsewhere {elsewhere}", rule.code);

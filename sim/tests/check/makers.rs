@@ -1,7 +1,7 @@
-//! Instance types, preferences, and what makes VMs: pools, replica sets, VirtualMachineTemplates.
+//! How VMs name instance types and preferences, and what makes VMs: pools, replica sets, VirtualMachineTemplates.
 
 use crate::manifest::In::{Devices, Domain, Vm, Vmi};
-use crate::manifest::{NET, NIC, Parts, errors, first, manifest, one};
+use crate::manifest::{NET, NIC, Parts, errors, manifest, one};
 use crate::row::{Row, found, hold, later, row};
 use vmhealth_sim::check::{Options, Verdict, check};
 
@@ -71,12 +71,20 @@ const ROWS: &[Row] = &[
         &[(Vm, "instancetype: {name: u, kind: Instancetype}"), (Domain, "none:")],
         &["unknown-instancetype-kind spec.instancetype.kind"],
     ),
+    // KubeVirt infers them from a claim, and not from other references (pkg/instancetype/infer/volume.go).
+    row(
+        &[(Vm, FROM_CLAIM), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &[(Vm, FROM_OTHER_REF), (Vmi, DATA_VOLUME), (Devices, ROOT_DISK)],
+        &["bad-instancetype-matcher spec.preference.inferFromVolume"],
+    ),
 ];
 
 const ROOT: &str = "volumes: [{name: root, persistentVolumeClaim: {claimName: c}}]";
 const DATA_VOLUME: &str = "volumes: [{name: root, dataVolume: {name: dv}}]";
 const FROM_DATA_SOURCE: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, sourceRef: {kind: DataSource, name: fedora}}}]";
 const FROM_REGISTRY: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, source: {registry: {url: docker://i}}}}]";
+const FROM_CLAIM: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, source: {pvc: {name: c}}}}]";
+const FROM_OTHER_REF: &str = "preference: {inferFromVolume: root}\ndataVolumeTemplates: [{metadata: {name: dv}, spec: {storage: {}, sourceRef: {kind: VolumeSnapshot, name: s}}}]";
 const ROOT_DISK: &str = "disks: [{name: root, disk: {}}]";
 
 #[test]
@@ -86,199 +94,8 @@ fn each_rule_takes_the_good_and_refuses_the_bad() {
 
 /// The codes that a row of this file finds.
 pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
-    let beside = BESIDE.iter().flat_map(|row| row.finds);
     let makers = MAKERS.iter().flat_map(|(.., finds)| *finds);
-    found(ROWS).chain(beside.chain(makers).filter_map(|found| found.split(' ').next()))
-}
-
-/// An instance type and a preference in the same file as a VM that names both, or what else is there of them.
-struct Beside {
-    instancetype: &'static str,
-    preference: &'static str,
-    parts: Parts,
-    finds: &'static [&'static str],
-}
-
-const BOTH: &str = "instancetype: {name: i, kind: VirtualMachineInstancetype}\npreference: {name: p}";
-const PREFERENCE: &str = "preference: {name: p}";
-const TWO_CPUS: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}";
-
-const BESIDE: &[Beside] = &[
-    Beside { instancetype: TWO_CPUS, preference: "", parts: &[(Vm, BOTH), (Domain, "none:")], finds: &[] },
-    Beside {
-        instancetype: "cpu: {guest: 2, model: host-model}, memory: {guest: 2Gi}, nodeSelector: {a: b}, ioThreadsPolicy: auto",
-        preference: "",
-        parts: &[
-            (Vm, BOTH),
-            (Vmi, "nodeSelector: {a: b}"),
-            (Domain, "none:\nioThreadsPolicy: shared\ncpu: {model: host-passthrough, sockets: 1}"),
-        ],
-        finds: &[
-            "instancetype-conflict spec.template.spec.nodeSelector",
-            "instancetype-conflict spec.template.spec.domain.cpu.sockets",
-            "instancetype-conflict spec.template.spec.domain.cpu.model",
-            "instancetype-conflict spec.template.spec.domain.ioThreadsPolicy",
-        ],
-    },
-    // What is brought is looked at like what is written.
-    Beside {
-        instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, nodeSelector: {a b: c}",
-        preference: "",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &["bad-node-selector spec.nodeSelector <- spec.template.spec.nodeSelector"],
-    },
-    Beside {
-        instancetype: "",
-        preference: "firmware: {preferredUseEfi: true}",
-        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\nfeatures: {smm: {enabled: false}}")],
-        finds: &[
-            "secure-boot-without-smm spec.template.spec.domain <- spec.template.spec.domain.firmware.bootloader.efi",
-        ],
-    },
-    Beside {
-        instancetype: "",
-        preference: "firmware: {preferredEfi: {secureBoot: true}}, features: {preferredSmm: {}}",
-        parts: &[(Vm, PREFERENCE)],
-        finds: &[],
-    },
-    Beside {
-        instancetype: "",
-        preference: "devices: {preferredInterfaceMasquerade: {}, preferredInterfaceModel: virtio}",
-        parts: &[(Vm, PREFERENCE), NET, (Devices, "interfaces: [{name: default}]")],
-        finds: &[],
-    },
-    Beside {
-        instancetype: "",
-        preference: "devices: {preferredInterfaceModel: ne2000, preferredPanicDeviceModel: pv}",
-        parts: &[(Vm, PREFERENCE), NET, (Devices, "interfaces: [{name: default}]")],
-        finds: &[
-            "bad-panic-model spec.template.spec.domain.devices.panicDevices[0].model",
-            "not-one-binding spec.template.spec.domain.devices.interfaces[0]",
-            "bad-interface-model spec.template.spec.domain.devices.interfaces[0].model",
-        ],
-    },
-    // Annotations become the VMI's.
-    Beside {
-        instancetype: "cpu: {guest: 1}, memory: {guest: 1Gi}, annotations: {hooks.kubevirt.io/hookSidecars: x}",
-        preference: "annotations: {kubevirt.io/ignitiondata: x}",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &[
-            "annotation-without-its-gate spec.template.metadata.annotations",
-            "annotation-without-its-gate spec.template.metadata.annotations",
-        ],
-    },
-    // The pod then asks for less than the guest has.
-    Beside {
-        instancetype: "cpu: {guest: 1}, memory: {guest: 1M, overcommitPercent: 50}",
-        preference: "",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &["memory-request-below-1m spec.template.spec.domain.resources.requests.memory"],
-    },
-    // Of keys that come twice the last one counts.
-    Beside {
-        instancetype: "cpu: {guest: 1, guest: 2}, memory: {guest: 1Gi}",
-        preference: "requirements: {cpu: {guest: 3}}, requirements: {cpu: {guest: 2}}",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &[],
-    },
-    Beside {
-        instancetype: "cpu: {guest: 3}, memory: {guest: 1Gi}",
-        preference: "cpu: {preferredCPUTopology: spread}",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &["uneven-cpu-spread instancetype.spec.cpu.guest <- spec.instancetype"],
-    },
-    Beside {
-        instancetype: "cpu: {guest: 4}, memory: {guest: 1Gi}",
-        preference: "cpu: {preferredCPUTopology: preferSpread, spreadOptions: {across: SocketsCoresThreads}}, requirements: {cpu: {guest: 4}, memory: {guest: 1Gi}, architecture: amd64}",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &[],
-    },
-    Beside {
-        instancetype: TWO_CPUS,
-        preference: "requirements: {cpu: {guest: 4}, memory: {guest: 4Gi}, architecture: s390x}",
-        parts: &[(Vm, BOTH), (Domain, "none:")],
-        finds: &[
-            "preference-wants-more spec.template.spec.architecture",
-            "preference-wants-more spec.instancetype",
-            "preference-wants-more spec.instancetype",
-        ],
-    },
-    Beside {
-        instancetype: "",
-        preference: "cpu: {preferredCPUTopology: cores}, requirements: {cpu: {guest: 2}, memory: {guest: 2Gi}}",
-        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
-        finds: &[
-            "preference-wants-more spec.template.spec.domain.cpu.cores <- spec.template.spec.domain.cpu",
-            "preference-wants-more spec.template.spec.domain.memory",
-        ],
-    },
-    Beside {
-        instancetype: "",
-        preference: "requirements: {cpu: {guest: 2}, memory: {guest: 1Gi}}",
-        parts: &[(Vm, PREFERENCE), (Domain, "memory: {guest: 1Gi}\ncpu: {sockets: 2}")],
-        finds: &[],
-    },
-];
-
-fn beside(row: &Beside) -> String {
-    let object = |kind: &str, name: &str, spec: &str| {
-        let head = "apiVersion: instancetype.kubevirt.io/v1beta1";
-        format!("{head}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
-    };
-    let mut text = manifest(row.parts) + "---\n";
-    if !row.instancetype.is_empty() {
-        text += &object("VirtualMachineInstancetype", "i", row.instancetype);
-    }
-    text += &object("VirtualMachineClusterPreference", "p", row.preference);
-    text
-}
-
-#[test]
-fn what_stands_beside_is_used() {
-    for row in BESIDE {
-        let checks = check(&beside(row), &Options::default()).unwrap();
-        assert_eq!(checks.skipped, [], "nothing is passed over: {} {}", row.instancetype, row.preference);
-        let checked = &checks.manifests[0];
-        assert_eq!(errors(checked), row.finds, "{} {}", row.instancetype, row.preference);
-        let unseen = checked.findings.iter().any(|f| f.rule.code == "instancetype-not-seen");
-        assert!(!unseen, "{} {}", row.instancetype, row.preference);
-    }
-    let vm = |row: &Beside| first(&beside(row)).vm.map(|vm| (vm.vmi.vcpus, vm.vmi.memory, vm.vmi.grace.seconds));
-    let seen = vm(&Beside { preference: "preferredTerminationGracePeriodSeconds: 5", ..copy(&BESIDE[0]) });
-    assert_eq!(seen, Some((Some(2), Some(2 << 30), 5)));
-    // The VM's own annotation is in the way of an instance type's, and not of a preference's.
-    let annotated = |instancetype, preference| {
-        let row = Beside { instancetype, preference, ..copy(&BESIDE[0]) };
-        let own = "  template:\n    metadata: {annotations: {a: w, b: x}}\n";
-        errors(&first(&beside(&row).replacen("  template:\n", own, 1)))
-    };
-    const ANNOTATED: &str = "cpu: {guest: 2}, memory: {guest: 2Gi}, annotations: {a: x, b: x}";
-    assert_eq!(annotated(TWO_CPUS, "annotations: {a: z}"), [""; 0]);
-    let conflict = "instancetype-conflict annotations.a <- spec.template.metadata.annotations.a";
-    assert_eq!(annotated(ANNOTATED, ""), [conflict]);
-}
-
-const fn copy(row: &Beside) -> Beside {
-    Beside { instancetype: row.instancetype, preference: row.preference, parts: row.parts, finds: row.finds }
-}
-
-#[test]
-fn what_is_not_seen_is_said() {
-    for (spec, notes) in [
-        ("instancetype: {name: u}\npreference: {name: p}", 2),
-        ("preference: {name: p}", 1),
-        ("instancetype: {name: i}", 1),
-        ("instancetype: {name: i, kind: VirtualMachineInstancetype}", 0),
-    ] {
-        let vm = manifest(&[]).replace("  template:", &format!("  {}\n  template:", spec.replace('\n', "\n  ")));
-        let vm = if spec.contains("instancetype") { vm.replace("        memory: {guest: 1Gi}\n", "") } else { vm };
-        let text = format!(
-            "{vm}---\napiVersion: instancetype.kubevirt.io/v1beta1\nkind: VirtualMachineInstancetype\nmetadata: {{name: i}}\nspec: {{cpu: {{guest: 1}}, memory: {{guest: 1Gi}}}}\n"
-        );
-        let checked = first(&text);
-        let found = checked.findings.iter().filter(|f| f.rule.code == "instancetype-not-seen").count();
-        assert_eq!((found, checked.verdict), (notes, Verdict::Accepted), "{text}{:?}", checked.findings);
-    }
+    found(ROWS).chain(makers.filter_map(|found| found.split(' ').next()))
 }
 
 /// What a manifest's template is in; `{}` is its label.
@@ -287,6 +104,8 @@ const REPLICAS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance
 
 /// A selector that is none.
 const SELECTS: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: a b, operator: NotIn, values: [b c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
+/// With one label, without another, and without a value of a third.
+const PRESENT: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: 2\n  selector: {matchExpressions: [{key: app, operator: Exists}, {key: b, operator: DoesNotExist}, {key: d, operator: NotIn, values: [c]}]}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 const FEWER: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceReplicaSet\nmetadata: {name: r}\nspec:\n  replicas: -1\n  selector: {matchLabels: {app: a}}\n  EXTRA\n  template:\n    metadata: {labels: {app: LABEL}}\n    spec:\n";
 
 /// Refused when a VM or VMI is made.
@@ -310,9 +129,13 @@ const MAKERS: &[Maker] = &[
             "selector-does-not-match spec.selector <- spec.selector.matchExpressions[0].values[0]",
         ],
     ),
+    (PRESENT, "a", "", &[], &[]),
+    (PRESENT, "a, b: c", "", &[], &["selector-does-not-match spec.selector"]),
+    (PRESENT, "a, d: c", "", &[], &["selector-does-not-match spec.selector"]),
     (POOL, "a", "paused: true", &[], &[]),
     (FEWER, "a", "", &[], &["out-of-range spec.replicas"]),
     (POOL, "a", "maxUnavailable: 25%", &[], &[]),
+    (POOL, "a", "maxUnavailable: 1", &[], &[]),
     (POOL, "a", "maxUnavailable: 0", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "maxUnavailable: 101%", &[], &["bad-pool spec.maxUnavailable"]),
     (POOL, "a", "updateStrategy: {unmanaged: {}}", &[], &[]),
@@ -321,6 +144,13 @@ const MAKERS: &[Maker] = &[
     (POOL, "a", "", &[NET, NIC, (Vmi, READY)], &[]),
     // No mutator makes it one CPU.
     (POOL, "a", "", &[(Domain, "cpu: {cores: 2, dedicatedCpuPlacement: true}")], &[]),
+    (
+        POOL,
+        "a",
+        "",
+        &[(Domain, "cpu: {dedicatedCpuPlacement: true}\nresources: {requests: {memory: 1Gi}, limits: {cpu: 2}}")],
+        &[],
+    ),
     (
         POOL,
         "a",
@@ -424,6 +254,7 @@ const MAKERS: &[Maker] = &[
             "port-ranges-without-their-gate spec.template.spec.domain.devices.interfaces[0].name <- spec.template.spec.domain.devices.interfaces[0].portRanges",
         ],
     ),
+    (REPLICAS, "a, -b: c", "", &[], &["bad-template-metadata metadata.labels <- spec.template.metadata.labels"]),
     (POOL, "a", "", &[(Vmi, "live: 1")], &["unknown-field spec.virtualMachineTemplate.spec.template.spec.live"]),
     (
         REPLICAS,

@@ -26,6 +26,9 @@ fn owners_finalizers_and_versions() {
             "{name: vm, ownerReferences: [{apiVersion: v1, kind: Event, name: a, uid: b}]}",
             &["bad-metadata metadata.ownerReferences <- metadata.ownerReferences[0]"],
         ),
+        ("{name: vm, ownerReferences: [{apiVersion: kubevirt.io/v1, kind: VirtualMachinePool, name: a, uid: b}]}", &[]),
+        // A VM's own metadata is nobody else's.
+        ("{name: vm, labels: {a b: c}}", &["bad-name metadata.labels"]),
         ("{name: vm, finalizers: [example.com/cleanup, orphan]}", &[]),
         (
             "{name: vm, finalizers: [a b, orphan, foregroundDeletion]}",

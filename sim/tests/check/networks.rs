@@ -1,6 +1,6 @@
 //! Networks, interfaces, ports and names (KubeVirt pkg/network/admitter) with what each rule takes and what it does not.
 
-use crate::manifest::In::{self, Devices, Vmi};
+use crate::manifest::In::{self, Devices, Vm, Vmi};
 use crate::manifest::{NET, NIC, manifest, one};
 use crate::row::{Row, hold, later, row};
 use vmhealth_sim::check::Verdict;
@@ -308,6 +308,32 @@ pub(crate) const ROWS: &[Row] = &[
             "bad-dns-config searchDomains <- spec.template.spec.dnsConfig.searches[6]",
             "bad-dns-config options <- spec.template.spec.dnsConfig.options[0].name",
         ],
+    ),
+    // A preference that nobody sees may bring a binding, but not take one away.
+    row(
+        &[(Vm, "preference: {name: p}"), NET, (Devices, "interfaces: [{name: default}]")],
+        &[(Vm, "preference: {name: p}"), NET, (Devices, "interfaces: [{name: default, masquerade: {}, bridge: {}}]")],
+        &["not-one-binding spec.template.spec.domain.devices.interfaces[0]"],
+    ),
+    row(
+        &[NET, NIC],
+        &[MULTUS, (Vmi, "readinessProbe: {httpGet: {port: 80}}")],
+        &[
+            "network-probe-without-pod-network spec.template.spec.readinessProbe.httpGet",
+            "network-without-interface spec.template.spec.networks[0].name",
+        ],
+    ),
+    later(
+        &[MULTUS, (Devices, "interfaces: [{name: net, bridge: {}, ports: [{name: a, port: 1}, {name: b, port: 2}]}]")],
+        &[MULTUS, (Devices, "interfaces: [{name: net, bridge: {}, ports: [{name: a, port: 1}, {name: a, port: 2}]}]")],
+        &[
+            "bad-container-port spec.containers[0].ports[1].name <- spec.template.spec.domain.devices.interfaces[0].ports[1].name",
+        ],
+    ),
+    row(
+        &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, ports: [{name: a23456789012345, port: 1}]}]")],
+        &[NET, (Devices, "interfaces: [{name: default, masquerade: {}, ports: [{name: a234567890123456, port: 1}]}]")],
+        &["bad-interface-port spec.template.spec.domain.devices.interfaces[0].ports[0].name"],
     ),
 ];
 

@@ -29,6 +29,8 @@ fn the_daemon_by_its_last_interval_unless_it_is_forced() {
     for (user_data, expected) in [
         (conf(SELDOM), Some("the watchdog daemon does not start")),
         (conf(OFTEN), None),
+        (conf("interval = 28\\nwatchdog-timeout = 30"), None),
+        (conf("interval = 29\\nwatchdog-timeout = 30"), Some("is not 2 s shorter")),
         (conf(&format!("{OFTEN}\\ninterval = 60")), Some("interval 60 s")),
         (conf(&format!("{SELDOM}\\ninterval = 5")), None),
         (format!("{}\nruncmd: [\"watchdog --force\"]", conf(SELDOM)), None),

@@ -70,6 +70,27 @@ pub(crate) const ROWS: &[Row] = &[
             "limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.memory",
         ],
     ),
+    // Nothing of a resource is a whole amount of it; pages of nothing or of a part of a byte are none.
+    later(
+        &[(
+            Domain,
+            "resources: {requests: {memory: 1Gi, hugepages-2Mi: 0, n/g: 0}, limits: {hugepages-2Mi: 0, n/g: 0}}",
+        )],
+        &[(
+            Domain,
+            "resources: {requests: {memory: 1Gi}, limits: {hugepages-2Mi: -2Mi, hugepages-0: 1, hugepages-1500m: 2}}",
+        )],
+        &[
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-2Mi] <- spec.template.spec.domain.resources.limits.hugepages-2Mi",
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-0] <- spec.template.spec.domain.resources.limits.hugepages-0",
+            "broken-huge-pages spec.containers[0].resources.limits[hugepages-1500m] <- spec.template.spec.domain.resources.limits.hugepages-1500m",
+        ],
+    ),
+    later(
+        &[(Domain, "resources: {requests: {memory: 1Gi, cpu: 0}, limits: {cpu: \"0\"}}")],
+        &[(Domain, "resources: {requests: {memory: 1Gi, cpu: 1}, limits: {cpu: \"0\"}}")],
+        &["limit-of-nothing spec.containers[0].resources.requests <- spec.template.spec.domain.resources.limits.cpu"],
+    ),
 ];
 
 #[test]

@@ -308,6 +308,16 @@ pub(crate) const ROWS: &[Row] = &[
         &[(Vmi, "readinessProbe: {exec: {command: [sh, -c, 'echo \"ok\"']}}")],
         &["unescaped-exec-argument spec.template.spec.readinessProbe.exec.command[2]"],
     ),
+    row(
+        &[(Vmi, "architecture: s390x"), (Domain, "machine: {type: s390-ccw-virtio-rhel9.6.0}")],
+        &[(Vmi, "architecture: s390x"), (Domain, "machine: {type: q35}")],
+        &["machine-type-not-supported spec.template.spec.domain.machine.type"],
+    ),
+    row(
+        &[(Devices, "inputs: [{name: i, bus: usb, type: tablet}]")],
+        &[(Devices, "inputs: [{name: i, bus: usb}]")],
+        &["unsupported-word spec.template.spec.domain.devices.inputs[0].type"],
+    ),
 ];
 
 #[test]

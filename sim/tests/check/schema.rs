@@ -277,6 +277,9 @@ const OWN_METADATA: &[(&str, &[&str])] = &[
     ("creationTimestamp: 2026-01-31T12:00:00.25+01:00", &[]),
     ("creationTimestamp: 2026-01-31", &["unreadable-metadata metadata.creationTimestamp"]),
     ("creationTimestamp: 2026-13-31T12:00:00Z", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00.Z", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00X", &["unreadable-metadata metadata.creationTimestamp"]),
+    ("creationTimestamp: 2026-01-31T12:00:00+01:000", &["unreadable-metadata metadata.creationTimestamp"]),
 ];
 
 #[test]
@@ -336,6 +339,23 @@ fn a_status_is_looked_at() {
     }
 }
 
+/// The webhook's floats do not tell all whole numbers apart, but a quantity is a text to it.
+#[test]
+fn whole_numbers_beyond_a_float() {
+    let beyond = (1_u64 << 53) + 1;
+    for (parts, finds) in [
+        ([(crate::manifest::In::Domain, format!("memory: {{guest: {beyond}}}"))], None),
+        (
+            [(Vmi, format!("terminationGracePeriodSeconds: {beyond}"))],
+            Some("out-of-range spec.template.spec.terminationGracePeriodSeconds"),
+        ),
+    ] {
+        let [(place, line)] = &parts;
+        let text = manifest(&[(*place, line)]);
+        assert_eq!(errors(&one(&text)), finds.into_iter().collect::<Vec<_>>(), "{text}");
+    }
+}
+
 /// What is not there is found where its key stands.
 #[test]
 fn a_null_is_at_its_key() {
@@ -369,4 +389,8 @@ fn keys_that_come_twice() {
     assert_eq!(checked.verdict, Verdict::AcceptedButBroken);
     assert!(found.iter().any(|(l, m)| *l == line && m.contains("kubectl takes the last one silently")), "{found:?}");
     assert!(checked.vm.unwrap().vmi.liveness.is_some());
+    // The place is the key's, also where it has a word behind it.
+    let text = manifest(&[(Vmi, "schedulerName: a\nschedulerName: b")]);
+    let found = one(&text).findings.into_iter().find(|f| f.rule.code == "duplicate-key");
+    assert_eq!(found.map(|f| (f.pos.column, text[f.span.range()].to_owned())), Some((7, "schedulerName".to_owned())));
 }

@@ -264,6 +264,20 @@ pub(crate) const ROWS: &[Row] = &[
             "credential-secret-twice spec.volumes <- spec.template.spec.accessCredentials[1].userPassword.source.secret.secretName",
         ],
     ),
+    // An annotation's key may have capitals, and a divisor of 0 is none.
+    later(
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: a, fieldRef: {fieldPath: \"metadata.labels['app']\"}}, {path: b, resourceFieldRef: {containerName: compute, resource: limits.memory, divisor: 0}}]}}]",
+        )],
+        &[(
+            Vmi,
+            "volumes: [{name: d, downwardAPI: {fields: [{path: a, fieldRef: {fieldPath: \"metadata.annotations['A b']\"}}]}}]",
+        )],
+        &[
+            "bad-downward-api spec.volumes[*].downwardAPI.fieldRef.fieldPath <- spec.template.spec.volumes[0].downwardAPI.fields[0].fieldRef.fieldPath",
+        ],
+    ),
 ];
 
 #[test]

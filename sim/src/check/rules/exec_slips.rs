@@ -106,7 +106,7 @@ pub(super) static RULES: &[&Rule] = &[
             let direct = words.iter().take_while(|(_, word)| !is_shell(word) && !is_language(word));
             // Also behind sudo or timeout.
             let reader = words.iter().position(|(_, word)| PATTERNS.contains(&base_name(word).as_str()));
-            let globs = |index: usize| reader.is_none_or(|reader| index < reader);
+            let globs = |index: usize| reader.is_none_or(|reader| index <= reader);
             let is_for_shell = |index: usize, word: &str| is_of_shell(word) || (globs(index) && is_glob(word));
             // Of a program with blanks others speak.
             let mut meant = direct.enumerate().filter(|(index, (_, word))| *index > 0 || !has_blank(word));

@@ -261,7 +261,7 @@ impl<'a> Walk<'_, 'a> {
                 let message = format!("{} characters, of at most {}", text.chars().count(), field.most);
                 self.findings.of(&TOO_MUCH).add(at, message, "write a shorter one");
             }
-            Value::Seq(_) if field.unique != Unique::Nothing => self.unique(&field.unique, at),
+            Value::Seq(_) => self.unique(&field.unique, at),
             _ => {}
         }
     }

@@ -56,6 +56,55 @@ fn a_run_strategy_in_the_template_is_said_once() {
     assert!(found.findings[0].help.contains("belongs to spec"), "{}", found.findings[0].help);
 }
 
+/// What is missing is said beside another field that nobody knows.
+#[test]
+fn a_run_strategy_that_is_nowhere() {
+    let text = manifest(&[(Vm, "none:"), (Vmi, "live: 1")]);
+    let errors = errors(&checked(&text, &Options::default()));
+    assert_eq!(errors, ["unknown-field spec.template.spec.live", "no-run-strategy spec.running"], "{text}");
+}
+
+/// A mark at the end of a text is told once, whatever else is found elsewhere.
+#[test]
+fn marks_of_a_document() {
+    let told = |parts: Parts| {
+        let findings = checked(&manifest(parts), &Options::default()).findings;
+        findings.iter().filter(|f| f.rule.code == "callout-of-a-document").count()
+    };
+    for (parts, count) in [
+        (&[(Vmi, "schedulerName: own <2>")][..], 1),
+        (&[(Vmi, "schedulerName: own <2>\nlive: 1")], 1),
+        (&[(Vmi, "readinessProbe: {httpGet: {port: 80}, periodSeconds: 3 <2>}")], 0),
+        (&[(Vmi, "schedulerName: own <>")], 0),
+        (&[(Vmi, "schedulerName: own <123>")], 0),
+    ] {
+        assert_eq!(told(parts), count, "{}", manifest(parts));
+    }
+}
+
+/// What is not written like a placeholder is a text like any other.
+#[test]
+fn almost_placeholders() {
+    for (name, is_open) in [
+        ("${VM}", true),
+        ("vm-$VM", true),
+        ("${}", false),
+        ("${VM", false),
+        ("{{ vm", false),
+        ("vm }}", false),
+        ("vm-$vm", false),
+        ("vm-$1", false),
+    ] {
+        let text = manifest(&[]).replace("{name: vm}", &format!("{{name: \"{name}\"}}"));
+        let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((checks.unjudged.len(), checks.manifests.len()), if is_open { (1, 0) } else { (0, 1) }, "{text}");
+    }
+    // Nor is one in the lines of a longer text.
+    let text = manifest(&[(Domain, "clock: {timezone: \"UTC\\n${VM}\"}")]);
+    let checks = check(&text, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((checks.unjudged, checks.manifests.len()), (vec![], 1), "{text}");
+}
+
 /// What is not a manifest is called by its name, and a text that is no YAML by what it is.
 #[test]
 fn other_kinds_of_files() {
@@ -63,6 +112,9 @@ fn other_kinds_of_files() {
         ("spec: {template: {spec: {livenessProbe: {}}}}\n", "a merge patch without apiVersion and kind"),
         ("livenessProbe: {guestAgentPing: {}}\n", "a part of a VirtualMachine"),
         ("- {op: add, path: /spec/runStrategy, value: Always}\n", "a JSON patch"),
+        ("- {op: add}\n", "a list"),
+        ("- a\n", "a list"),
+        ("a: b\n", "a mapping"),
         ("kind: Kustomization\n", "Kustomization: check what `kubectl kustomize` prints"),
         ("kind: ConfigMap\n", "ConfigMap"),
     ] {
@@ -76,6 +128,8 @@ fn other_kinds_of_files() {
         ("kind: VirtualMachine\n{% if a %}\nspec: {}\n{% endif %}\n", "this is a Jinja template"),
         ("kind: VirtualMachine\nspec: <1>\n  running: true\n", "<1> is a callout"),
         ("kind: [\n", ""),
+        // What is behind the error has nothing to do with it.
+        ("a: b: c\nd: e\nf: g\nh: {{ .Values.a }}\n", ""),
     ] {
         let error = check(text, &Options::default()).expect_err(text);
         assert!(error.message.starts_with(expected), "{text}: {error}");
