@@ -31,7 +31,7 @@ fn a_long_trace_forgets_the_oldest_probes_first() {
     assert_eq!(trace.entries().last().map(|e| e.at), Some(Time::from_secs(5 * BOUND as u64 - 1)));
 }
 
-/// As long as the older half is a quarter of what there is when the probes are taken out, nothing else is.
+/// Of a full trace the older half gives up its probes first; where these are a quarter of all, as here, nothing else goes.
 #[test]
 fn only_probes_are_forgotten_while_they_make_room() {
     let answer = Event::Answered(ProbeKind::Liveness, Answer::Success);

@@ -14,6 +14,7 @@ pub(super) struct Location<'a> {
 }
 
 impl<'a> Location<'a> {
+    /// Takes it apart; a port that is none counts as the scheme's own.
     pub(super) fn of(url: &'a str) -> Location<'a> {
         let (scheme, rest) = match url.find([':', '/', '?', '#']) {
             Some(at) if url[at..].starts_with(':') => (Some(&url[..at]), &url[at + 1..]),

@@ -101,7 +101,5 @@ fn who_probes_on_a_lost_node() {
 #[test]
 fn when_the_pods_of_a_lost_node_go() {
     let entries = seen("", "fault: {nodeLost: {}}}", &["vmi ready"]);
-    let lines: Vec<String> = entries.iter().map(|e| e.event.to_string()).collect();
-    assert_eq!(lines, ["vmi ready False", "vmi ready False PodTerminating"]);
     assert_eq!(entries[1].at.since(entries[0].at).as_secs(), 305);
 }
