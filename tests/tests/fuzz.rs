@@ -1,6 +1,6 @@
 //! The fuzz targets without a fuzzer: every file of their corpora, and some thousand changes of them, the same ones each time.
 //!
-//! `VMHEALTH_FUZZ_CASES` asks for more of them a target; `VMHEALTH_FUZZ_SEED` for others.
+//! `VMHEALTH_FUZZ_CASES` asks for more of them a target, `VMHEALTH_FUZZ_SEED` for others, `VMHEALTH_FUZZ_TARGET` for one target only.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -109,7 +109,9 @@ fn whatever_comes_in() {
     let seed = asked("VMHEALTH_FUZZ_SEED", 1_u64);
     // Each on a core of its own, as far as there are some.
     std::thread::scope(|scope| {
-        for (target, run) in TARGETS {
+        let only: String = asked("VMHEALTH_FUZZ_TARGET", String::new());
+        assert!(only.is_empty() || TARGETS.iter().any(|(target, _)| *target == only), "there is no target {only}");
+        for (target, run) in TARGETS.into_iter().filter(|(target, _)| only.is_empty() || *target == only) {
             scope.spawn(move || {
                 let corpus = corpus(target);
                 corpus.iter().for_each(|bytes| holds(target, run, bytes));
