@@ -5,6 +5,7 @@ use super::moments::{Moments, needed};
 use super::numbers::Numbers;
 use crate::budget::{Assumptions, Pets};
 use crate::cluster::KubevirtVersion;
+use crate::devices::fires_after;
 use crate::engine::Config;
 use crate::explain::outcome;
 use crate::fault::{Direction, Fault};
@@ -133,9 +134,11 @@ impl Bench<'_> {
         let probes = [&vm.vmi.liveness, &vm.vmi.readiness].map(|p| p.as_ref().map(|p| PodProbe::from(p).timings));
         let periods = probes.map(|p| p.map(|t| t.period));
         let delays = probes.into_iter().flatten().map(|t| u64::try_from(t.initial_delay).unwrap_or(0));
-        let observe =
-            Span(boot + CHURN + needed(Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY)), periods));
-        let spec = Spec { observe, ..spec };
+        let delay = Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY));
+        // A watchdog that is petted too seldom fires by then.
+        let armed = vm.vmi.watchdog_in_guest(None).zip(numbers.heartbeat);
+        let armed = armed.map_or(Duration::ZERO, |(model, heartbeat)| fires_after(model, heartbeat));
+        let spec = Spec { observe: Span(boot + CHURN + needed(delay, periods) + armed), ..spec };
         let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), self.timings(numbers, boot));
         proof.runs += 1;
         let pets = numbers.heartbeat.map(|h| self.pets(h));

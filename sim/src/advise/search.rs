@@ -5,6 +5,7 @@ use super::goal::{Broken, Goal};
 use super::numbers::{Change, Numbers};
 use super::proof::{Bench, Proof};
 use super::reasons::reasons;
+use crate::budget::{Assumptions, Pets};
 use crate::manifest::Timings;
 use std::time::Duration;
 
@@ -104,8 +105,10 @@ fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<St
     ))
 }
 
-/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number.
+/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number. A watchdog that is petted too
+/// seldom may have another heartbeat.
 fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> {
+    let bench = &Bench { assumptions: Assumptions { pets: Pets::EveryHalf, ..bench.assumptions }, ..bench.clone() };
     let patient = i32::try_from(goal.boots.slowest.as_secs().saturating_add(60)).unwrap_or(i32::MAX);
     let liveness = own.liveness.map(|t| Timings { initial_delay: t.initial_delay.max(patient), ..t });
     let proof = bench.prove(&Numbers { liveness, ..*own }, goal, Duration::ZERO, &[], LONG);

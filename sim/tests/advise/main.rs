@@ -1,5 +1,7 @@
 //! What is advised holds, tried at every moment; asking less often does not.
 
+mod proof;
+
 use proptest::prelude::*;
 use std::time::Duration;
 use vmhealth_sim::advise::{
@@ -45,10 +47,11 @@ fn line(name: &str, answer: &Answer) -> String {
     let changes: Vec<String> = answer.changes.iter().map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect();
     let recovery = answer.proof.recovery().map_or("never".to_owned(), |r| format!("{:.1} s", r.as_secs_f64()));
     format!(
-        "{name}: {recovery}, survives {:?}, {:.1} probes a minute, {} restarts for nothing; {}\n",
+        "{name}: {recovery}, survives {:?}, {:.1} probes a minute, {} restarts for nothing, {} runs; {}\n",
         answer.survives,
         answer.numbers.probes_per_minute(),
         answer.proof.false_restarts.len(),
+        answer.proof.runs,
         changes.join(", ")
     )
 }
@@ -73,7 +76,8 @@ fn what_is_advised() {
         ("nothing", vm(), goal(120, (30, 30), 5)),
     ] {
         let advice = advised(&vm, &goal);
-        out += &format!("{name}\n  {}", line("now", &advice.now));
+        let (looked_at, tried) = advice.looked_at;
+        out += &format!("{name}: looked at {looked_at}, tried {tried}\n  {}", line("now", &advice.now));
         for answer in &advice.front {
             out += &format!("  {}", line("front", answer));
         }
@@ -194,12 +198,18 @@ fn what_maintenance_comes_to() {
         ("ping", vm().liveness(ping), Maintenance::Reboot, 300),
         ("ping", vm().liveness(ping), Maintenance::Migration, 200),
         ("ping", vm().liveness(ping), Maintenance::Freeze, 60),
+        ("ping, KubeVirt 1.8.2", vm().liveness(ping), Maintenance::Reboot, 300),
+        ("ping, KubeVirt 1.8.2", vm().liveness(ping), Maintenance::Migration, 200),
+        ("ping, KubeVirt 1.8.2", vm().liveness(ping), Maintenance::Freeze, 60),
         ("exec", vm().liveness("exec: {command: [/usr/bin/true]}, initialDelaySeconds: 60"), Maintenance::Freeze, 60),
         ("none", vm(), Maintenance::Reboot, 300),
     ] {
         let vm = vm.build();
         let guest = profile(&vm);
-        let lives = with_bench(&vm, &guest, |bench| maintain(bench, what, secs(lasting), secs(30))).unwrap();
+        let version = name.rsplit_once(' ').and_then(|(_, version)| version.parse().ok()).unwrap_or_default();
+        let lives = with_bench(&vm, &guest, |bench| {
+            maintain(&Bench { version, ..bench.clone() }, what, secs(lasting), secs(30)).unwrap()
+        });
         let ways: Vec<String> = lives
             .ways
             .iter()
@@ -209,9 +219,10 @@ fn what_maintenance_comes_to() {
             })
             .collect();
         out += &format!(
-            "{name}: {} of {lasting} s: killed after {:?}; {}\n",
+            "{name}: {} of {lasting} s: killed after {:?}, {} runs; {}\n",
             what.as_str(),
             lives.killed,
+            lives.runs,
             ways.join(", ")
         );
     }
@@ -236,4 +247,20 @@ fn a_patch_has_only_what_changes() {
     assert_eq!(patch, serde_json::from_str::<serde_json::Value>(expected).unwrap());
     assert!(changes.iter().any(|c| c.in_guest && c.field == "heartbeat" && c.to == "20"), "{changes:?}");
     assert_eq!(merge_patch(&own.changes_from(&own, &manifest), true), None);
+    let strategy = Numbers { strategy: manifest::RunStrategy::Always, ..own }.changes_from(&own, &manifest);
+    assert_eq!(merge_patch(&strategy, false).unwrap(), serde_json::json!({"spec": {"runStrategy": "Always"}}));
+    let period = Numbers { liveness, ..own }.changes_from(&own, &manifest);
+    assert!(merge_patch(&period, true).unwrap().pointer("/spec/running").is_none(), "the strategy does not change");
+}
+
+#[test]
+fn what_numbers_come_to() {
+    let manifest = vm().watchdog(WatchdogAction::Reset).liveness("guestAgentPing: {}, periodSeconds: 20").build();
+    let guest = profile(&manifest);
+    let own = with_bench(&manifest, &guest, |bench| bench.own());
+    assert!((own.probes_per_minute() - 3.0).abs() < 1e-9);
+    let both = Numbers { readiness: own.liveness.map(|t| manifest::Timings { period: 4, ..t }), ..own };
+    assert!((both.probes_per_minute() - 18.0).abs() < 1e-9);
+    let set = Numbers { panic_timer: 7, heartbeat: Some(45), ..own }.put_into_guest(&guest);
+    assert_eq!((set.kernel_panic_seconds, set.petting().map(|p| p.heartbeat_seconds)), (7, Some(45)));
 }
