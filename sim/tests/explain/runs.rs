@@ -6,7 +6,7 @@ use vmhealth_sim::fixture::{Vm, scenario, vm};
 use vmhealth_sim::manifest::WatchdogAction;
 use vmhealth_sim::world::{self, Timings};
 
-/// A VM, its guest's profile, what is done to it, and how long it is watched after that.
+/// A VM, its guest's profile, what is done to it, and how long it is watched from its first fault on.
 struct Row {
     name: &'static str,
     vm: Vm,
@@ -21,7 +21,6 @@ fn row(name: &'static str, vm: Vm, guest: &'static str, steps: &str, watched: &'
 
 fn explained(Row { vm, guest, steps, watched, .. }: &Row) -> Vec<Explanation> {
     let vm = vm.build();
-    // A window without `from` opens at the last fault.
     let seen = if steps.contains("fault:") { "fault" } else { "vm status" };
     let expect = format!("{{see: {seen}, within: 0s..1h}}");
     let spec = scenario().guest(guest).steps(steps).expect(&expect).observe(watched).build().spec;
@@ -102,7 +101,13 @@ fn of_watchdogs() {
     let patient = vm().liveness("tcpSocket: {port: 1500}, periodSeconds: 3, failureThreshold: 20").watchdog(RESET);
     let rows = [
         row("it resets the guest before liveness has made up its mind", patient, SERVER_AND_DAEMON, &panic, "1m"),
-        row("it ends the VMI, and nobody makes another", of(WatchdogAction::Poweroff).strategy("Once"), DAEMON, &panic, "1m"),
+        row(
+            "it ends the VMI, and nobody makes another",
+            of(WatchdogAction::Poweroff).strategy("Once"),
+            DAEMON,
+            &panic,
+            "1m",
+        ),
         row("it resets the guest, and liveness ends the VMI", live().watchdog(RESET), SERVER_AND_DAEMON, &killed, "1m"),
         row("liveness is quicker", live().watchdog(RESET), slow, &panic, "2m"),
         row("its action mends nothing", of(WatchdogAction::None), DAEMON, &panic, "1m"),
@@ -157,14 +162,14 @@ fn of_runs_in_which_nothing_is_broken() {
 #[test]
 fn of_a_vm_that_is_restarted_again_and_again() {
     let steps = then(&breaks("{slowBoot: {by: 60s}}"), "1s", "fault: killQemu");
-    let row = row("", live(), SERVER, &steps, "10m");
+    let row = row("it never comes up again", live(), SERVER, &steps, "10m");
     insta::assert_snapshot!(said(&[row]));
 }
 
 /// For programs as for readers.
 #[test]
 fn the_parts_of_what_took_how_long() {
-    let row = row("", vm().watchdog(RESET), DAEMON, &breaks("kernelHang"), "1m");
+    let row = row("a reset", vm().watchdog(RESET), DAEMON, &breaks("kernelHang"), "1m");
     let all = explained(&row);
     let parts = all[0].parts.iter().map(|part| (part.what.as_str(), part.after_ms));
     assert_eq!(
@@ -176,10 +181,34 @@ fn the_parts_of_what_took_how_long() {
     );
 }
 
-/// Of changes that save time, those that save more than two seconds.
 #[test]
-fn of_what_would_be_faster() {
+fn of_what_users_and_strategies_do() {
+    let [panic, off, killed] = ["kernelPanic", "guestPoweroff", "killQemu"].map(breaks);
+    let started = format!("{off}, {{after: vm event SuccessfulDelete, plus: 5s, user: start}}");
+    let stopped = format!("{{user: start}}, {}", then(&breaks("killAgent"), "5s", "user: stop"));
+    let of = |strategy| vm().strategy(strategy);
+    let rows = [
+        row("a user starts it again", of("RerunOnFailure"), "", &started, "1m"),
+        row("a user restarts it, and nobody had noticed", of("Always"), "", &then(&panic, "3s", "user: restart"), "1m"),
+        row("a user stops it, and the guest obeys", of("Manual"), "", &stopped, "1m"),
+        row("it is not replaced", of("Once"), "", &killed, "0s"),
+        // What is not seen any more is not denied.
+        row("it would be replaced", of("Always"), "", &killed, "0s"),
+        row("it would be replaced, for it has failed", of("RerunOnFailure"), "", &killed, "0s"),
+    ];
+    insta::assert_snapshot!(said(&rows));
+}
+
+/// Neither of these has a change that is worth being told.
+#[test]
+fn of_what_would_not_be_faster() {
     let quick = "httpGet: {port: 1500, path: /healthz}, periodSeconds: 2, failureThreshold: 2, initialDelaySeconds: 20";
-    let rows = [row("two seconds", vm().spec("terminationGracePeriodSeconds: 5").liveness(quick), SERVER, &breaks("{health: stop}"), "1m")];
+    let quick = vm().spec("terminationGracePeriodSeconds: 5").liveness(quick);
+    let only_after_a_reset =
+        format!("{}, {{after: qemu RESET, plus: 40s, fault: {{health: stop}}}}", breaks("kernelHang"));
+    let rows = [
+        row("two seconds are saved", quick, SERVER, &breaks("{health: stop}"), "1m"),
+        row("another fault would be the last one", vm().watchdog(RESET), SERVER_AND_DAEMON, &only_after_a_reset, "1m"),
+    ];
     insta::assert_snapshot!(said(&rows));
 }
