@@ -175,13 +175,22 @@ impl<'a> Episode<'a> {
             Event::Qemu(DomainEvent::Watchdog(_)) => Some(Notice::Watchdog),
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
             Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => Some(Notice::IoError),
-            Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),
             Event::Ready(Ready::NodeLost) => Some(Notice::NodeLost),
+            // Whoever told the guest to stop brought that about.
+            Event::Qemu(DomainEvent::Shutdown { .. } | DomainEvent::Exited(_)) if self.is_told_to_stop(entry.at) => {
+                None
+            }
+            Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),
             // Nobody is left there who could notice.
             Event::Qemu(DomainEvent::Exited(_)) if matches!(self.fault, Fault::NodeLost { .. }) => None,
             Event::Qemu(DomainEvent::Exited(_)) => Some(Notice::QemuGone),
             _ => None,
         }
+    }
+
+    /// The VMI's container has been told to stop since the fault.
+    fn is_told_to_stop(&self, until: Time) -> bool {
+        self.of_vmi().take_while(|e| e.at <= until).any(|e| e.event == Event::Killing)
     }
 
     /// The row of failed attempts that ended at `until`.

@@ -7,6 +7,7 @@ use super::words::{at, seconds};
 use crate::fault::Fault;
 use crate::manifest::{Grace, Probe, RunStrategy, VirtualMachine, WatchdogAction};
 use crate::scenario::Spec;
+use crate::trace::Event;
 use crate::world::Timings;
 use std::time::Duration;
 
@@ -29,10 +30,11 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
     if spec.guest.own_watchdog_daemon {
         return Vec::new();
     }
-    let Some(before) = last_fault(vm, spec) else { return Vec::new() };
-    let (fault, took) = before;
+    let Some(Last { earlier, fault, took }) = last_fault(vm, spec) else { return Vec::new() };
     let better = variants(vm, &fault).into_iter().filter_map(|variant| {
-        let (_, Some(after)) = last_fault(&variant.vm, spec)? else { return None };
+        let with_it = last_fault(&variant.vm, spec)?;
+        // Where another fault is the last one that comes, there is nothing to compare.
+        let after = with_it.took.filter(|_| with_it.earlier == earlier)?;
         let saved = took.map_or(Duration::MAX, |took| took.saturating_sub(after));
         (saved > WORTH_IT).then(|| {
             let instead = match took {
@@ -47,13 +49,25 @@ pub(super) fn faster(vm: &VirtualMachine, spec: &Spec) -> Vec<String> {
     better.into_iter().take(MOST).map(|(_, line)| line).collect()
 }
 
-/// The last fault of the scenario in virtual time, and how long after it the VM was back; `None` within: it never was. `None`:
-/// it was never away, or no fault came.
-fn last_fault(vm: &VirtualMachine, spec: &Spec) -> Option<(Fault, Option<Duration>)> {
-    try_out(vm, spec, Timings::default(), WATCHED, |last| match last.returned {
-        Returned::StayedReady => None,
-        Returned::At(at) => Some((last.fault.clone(), Some(at.since(last.at)))),
-        Returned::No => Some((last.fault.clone(), None)),
+/// The last fault that came.
+struct Last {
+    /// How many came before it.
+    earlier: usize,
+    fault: Fault,
+    /// How long after it the VM was back; `None`: it never was.
+    took: Option<Duration>,
+}
+
+/// The last fault of the scenario in virtual time; `None`: the VM was never away, or no fault came.
+fn last_fault(vm: &VirtualMachine, spec: &Spec) -> Option<Last> {
+    try_out(vm, spec, Timings::default(), WATCHED, |last| {
+        let took = match last.returned {
+            Returned::StayedReady => return None,
+            Returned::At(at) => Some(at.since(last.at)),
+            Returned::No => None,
+        };
+        let earlier = last.before.iter().filter(|e| matches!(e.event, Event::FaultBegun(_)));
+        Some(Last { earlier: earlier.count(), fault: last.fault.clone(), took })
     })?
 }
 

@@ -134,32 +134,3 @@ pub fn differences(before: &Outcome, now: &Outcome) -> Vec<String> {
     }
     lines
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn differences_in_words() {
-        let of = |who: &str, after: f64, ended: &str, back_s: Option<f64>| Outcome {
-            noticed: (!who.is_empty()).then(|| (who.to_owned(), after)),
-            ended: ended.to_owned(),
-            back_s,
-        };
-        let before = of("the watchdog", 9.0, "Failed", Some(64.0));
-        let check = |now: Outcome, expected: &[&str]| assert_eq!(differences(&before, &now), expected, "{now}");
-        check(of("the watchdog", 9.5, "Failed", Some(64.5)), &[]);
-        check(
-            of("liveness", 60.0, "Failed", Some(118.0)),
-            &["recovers in 118.0 s instead of 64.0 s", "liveness now wins over the watchdog"],
-        );
-        check(
-            of("", 0.0, "", None),
-            &[
-                "does not recover instead of recovering in 64.0 s",
-                "nobody notices instead of the watchdog",
-                "the VMI is running on instead of Failed",
-            ],
-        );
-    }
-}

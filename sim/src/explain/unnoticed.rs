@@ -65,7 +65,11 @@ fn of_probe(episode: &Episode<'_>, kind: ProbeKind, threshold: u32, end: Option<
             _ => {}
         }
     }
-    let until = if end.is_some() { "before the guest was stopped or reset" } else { "until the end" };
+    let until = match end {
+        Some(_) => "before the guest was stopped or reset",
+        None if episode.cut_short => "until the next fault",
+        None => "until the end",
+    };
     match (all, failed) {
         (0, _) => format!("no attempt was answered {until}"),
         (_, 0) => format!("{} {until}, and none failed: what it asks was not broken", counted(all, "attempt")),

@@ -5,7 +5,7 @@ use super::shape::{Explanation, Section};
 use crate::cluster::Phase;
 use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::ProbeKind;
-use crate::manifest::{PodProbe, Probe, VirtualMachine};
+use crate::manifest::{PodProbe, Probe, RunStrategy, VirtualMachine};
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
 use crate::trace::{
@@ -164,7 +164,7 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             lines.push(line);
         }
     };
-    let (mut stopped, mut ended) = (false, None);
+    let (mut stopped, mut ended, mut asked) = (false, None, None);
     let mut is_lost = matches!(episode.fault, Fault::NodeLost { .. });
     for entry in episode.after {
         match &entry.event {
@@ -187,6 +187,7 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             Event::User(Request::RestartKubelet, Answer::Accepted) => {
                 say("the kubelet started anew: what its probes had counted is forgotten".into());
             }
+            Event::User(request @ (Request::Start | Request::Restart), Answer::Accepted) => asked = Some(*request),
             Event::Killing => {
                 stopped = true;
                 let grace = vm.vmi.grace.seconds;
@@ -212,15 +213,23 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             }
             Event::VmEvent(VmReason::SuccessfulCreate) => {
                 ended = None;
-                say(format!("runStrategy {} made VMI {}", vm.run_strategy, entry.vmi));
+                say(match asked.take() {
+                    Some(request) => format!("a user's {request} made VMI {}", entry.vmi),
+                    None => format!("runStrategy {} made VMI {}", vm.run_strategy, entry.vmi),
+                });
             }
             _ => {}
         }
     }
-    if let Some(phase @ (Phase::Succeeded | Phase::Failed)) = ended.filter(|_| !episode.cut_short) {
-        say(format!("no new VMI: runStrategy {} leaves one that is {phase}", vm.run_strategy));
+    // One that is replaced may have ended too late for its successor to be seen.
+    if let Some(phase) = ended.filter(|phase| !episode.cut_short && !replaces(vm.run_strategy, *phase)) {
+        say(format!("no new VMI: runStrategy {} does not replace one that is {phase}", vm.run_strategy));
     }
     lines
+}
+
+fn replaces(strategy: RunStrategy, phase: Phase) -> bool {
+    strategy == RunStrategy::Always || (strategy == RunStrategy::RerunOnFailure && phase == Phase::Failed)
 }
 
 /// A VM that is restarted again and again would fill a page.
