@@ -2,10 +2,10 @@
 
 use super::episode::{Episode, Flip, Notice, Returned};
 use super::shape::{Explanation, Section};
-use crate::cluster::Phase;
+use crate::cluster::is_replaced;
 use crate::fault::{Fault, FaultKind, Health};
 use crate::kubelet::ProbeKind;
-use crate::manifest::{PodProbe, Probe, RunStrategy, VirtualMachine};
+use crate::manifest::{PodProbe, Probe, VirtualMachine};
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
 use crate::trace::{
@@ -222,14 +222,10 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
         }
     }
     // One that is replaced may have ended too late for its successor to be seen.
-    if let Some(phase) = ended.filter(|phase| !episode.cut_short && !replaces(vm.run_strategy, *phase)) {
+    if let Some(phase) = ended.filter(|phase| !episode.cut_short && !is_replaced(vm.run_strategy, *phase)) {
         say(format!("no new VMI: runStrategy {} does not replace one that is {phase}", vm.run_strategy));
     }
     lines
-}
-
-fn replaces(strategy: RunStrategy, phase: Phase) -> bool {
-    strategy == RunStrategy::Always || (strategy == RunStrategy::RerunOnFailure && phase == Phase::Failed)
 }
 
 /// A VM that is restarted again and again would fill a page.
