@@ -56,25 +56,10 @@ fn line(name: &str, answer: &Answer) -> String {
     )
 }
 
-#[test]
-fn what_is_advised() {
-    let document = vm().liveness(&format!("{HTTP}, initialDelaySeconds: 120, periodSeconds: 20, timeoutSeconds: 10"));
-    let watched = document.clone().watchdog(WatchdogAction::Poweroff).readiness(&format!("{HTTP}, periodSeconds: 5"));
+/// What is advised of each, and that there is a reason or an answer.
+fn described(rows: impl IntoIterator<Item = (&'static str, Vm, Goal)>) -> String {
     let mut out = String::new();
-    for (name, vm, goal) in [
-        ("the document's liveness", document.clone(), goal(180, (45, 90), 8)),
-        ("with a watchdog and readiness", watched.clone(), goal(180, (45, 90), 8)),
-        ("once", watched.clone().strategy("Once"), goal(180, (30, 30), 8)),
-        (
-            "impatient",
-            vm().liveness(&format!("{HTTP}, initialDelaySeconds: 5, periodSeconds: 1, failureThreshold: 1")),
-            goal(180, (45, 90), 8),
-        ),
-        ("a boot longer than the goal", document, goal(60, (45, 90), 8)),
-        ("only readiness", vm().readiness(HTTP), goal(120, (30, 30), 5)),
-        ("only a watchdog", vm().watchdog(WatchdogAction::Poweroff), goal(60, (20, 20), 5)),
-        ("nothing", vm(), goal(120, (30, 30), 5)),
-    ] {
+    for (name, vm, goal) in rows {
         let advice = advised(&vm, &goal);
         let (looked_at, tried) = advice.looked_at;
         out += &format!("{name}: looked at {looked_at}, tried {tried}\n  {}", line("now", &advice.now));
@@ -87,7 +72,48 @@ fn what_is_advised() {
         out.extend(advice.reasons.iter().map(|reason| format!("  {reason}\n")));
         assert_eq!(advice.best.is_none(), !advice.reasons.is_empty(), "{name}: a reason or an answer");
     }
-    insta::assert_snapshot!(out);
+    out
+}
+
+#[test]
+fn what_is_advised() {
+    let document = vm().liveness(&format!("{HTTP}, initialDelaySeconds: 120, periodSeconds: 20, timeoutSeconds: 10"));
+    let watched = document.clone().watchdog(WatchdogAction::Poweroff).readiness(&format!("{HTTP}, periodSeconds: 5"));
+    insta::assert_snapshot!(described([
+        ("the document's liveness", document.clone(), goal(180, (45, 90), 8)),
+        ("with a watchdog and readiness", watched.clone(), goal(180, (45, 90), 8)),
+        ("once", watched.clone().strategy("Once"), goal(180, (30, 30), 8)),
+        (
+            "impatient",
+            vm().liveness(&format!("{HTTP}, initialDelaySeconds: 5, periodSeconds: 1, failureThreshold: 1")),
+            goal(180, (45, 90), 8),
+        ),
+        ("a boot longer than the goal", document, goal(60, (45, 90), 8)),
+        ("only readiness", vm().readiness(HTTP), goal(120, (30, 30), 5)),
+    ]));
+}
+
+#[test]
+fn what_is_advised_without_liveness() {
+    let watched = vm().watchdog(WatchdogAction::Poweroff);
+    let diag288 = vm().spec("architecture: s390x").device("watchdog: {name: w, diag288: {action: poweroff}}");
+    let readiness = |delay, period, successes| {
+        watched.clone().readiness(&format!(
+            "guestAgentPing: {{}}, initialDelaySeconds: {delay}, periodSeconds: {period}, successThreshold: {successes}"
+        ))
+    };
+    insta::assert_snapshot!(described([
+        ("only a watchdog", watched.clone(), goal(60, (20, 20), 5)),
+        ("only readiness of a service", watched.clone().readiness(HTTP), goal(120, (20, 20), 5)),
+        ("nothing", vm(), goal(120, (30, 30), 5)),
+        ("nothing, and no time", vm(), goal(30, (30, 30), 5)),
+        ("a diag288 takes no heartbeat of 10 s", diag288, goal(15, (20, 20), 5)),
+        ("the watchdog's action", vm().watchdog(WatchdogAction::Reset).strategy("Once"), goal(90, (20, 20), 5)),
+        ("readiness may ask less often", readiness(0, 5, 1), goal(120, (20, 20), 5)),
+        ("readiness asks too seldom", readiness(0, 30, 2), goal(100, (20, 20), 5)),
+        ("readiness begins too late", readiness(90, 10, 1), goal(90, (20, 20), 5)),
+        ("a hiccup that no heartbeat outlives", watched.clone(), goal(120, (20, 20), 61)),
+    ]));
 }
 
 /// The patch, put into the manifest's text as kubectl does.
