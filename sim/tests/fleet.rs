@@ -1,5 +1,6 @@
 //! A fleet: every VM by itself, from the seed and its number.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 use vmhealth_sim::fixture::{scenario, vm};
 use vmhealth_sim::fleet::{Fleet, Tally};
@@ -56,4 +57,43 @@ fn faults_come_as_often_as_asked_for_and_cost_time() {
     // Some 45 s for each, and the first boot.
     assert!((20.0..90.0).contains(&lost), "{lost}");
     assert_eq!((all.vms, all.vmis), (500, 500), "a reset in place makes no new VMI");
+}
+
+/// No fault, and nothing that the seed decides but when the probes begin: each VM has that from its number, and is watched to the end.
+#[test]
+fn vms_without_faults_are_told_apart() {
+    let fleet = Fleet { step: None, ..fleet(1) };
+    let all: Vec<Tally> = (0..8).map(|number| fleet.run(number)).collect();
+    let digests: BTreeSet<u64> = all.iter().map(|tally| tally.digest).collect();
+    assert_eq!(digests.len(), all.len(), "{all:?}");
+    for tally in &all {
+        let boot = fleet.lasts - tally.ready;
+        assert!((15..60).contains(&boot.as_secs()), "{boot:?}: {tally:?}");
+        // A probe each ten seconds is logged, and changes nothing.
+        assert!(tally.logged > 2 * 8640 && (10..100).contains(&tally.changes), "{tally:?}");
+        assert_eq!((tally.vms, tally.vmis, tally.faults), (1, 1, 0));
+    }
+}
+
+/// What is counted adds up, and digests are joined by splitmix64: its first two numbers of the seed 0 are known to everybody.
+#[test]
+fn vms_add_up_number_by_number() {
+    let one = |n: u64, digest| Tally {
+        vms: n + 1,
+        changes: n + 2,
+        logged: n + 3,
+        faults: n + 4,
+        vmis: n + 5,
+        ready: Duration::from_secs(n + 6),
+        digest,
+    };
+    const FIRST: u64 = 0xe220_a839_7b1d_cdaf;
+    const SECOND: u64 = 0x6e78_9e6a_a1b9_65f4;
+    for (before, after, digest) in [(FIRST, 0, FIRST), (FIRST ^ 0x9e37_79b9_7f4a_7c15, 0, SECOND)] {
+        let mut sum = one(100, before);
+        sum.add(&one(200, after));
+        let Tally { vms, changes, logged, faults, vmis, ready, digest: found } = sum;
+        assert_eq!([vms, changes, logged, faults, vmis, ready.as_secs()], [302, 304, 306, 308, 310, 312]);
+        assert_eq!(found, digest, "{before:#x} and {after:#x}");
+    }
 }
