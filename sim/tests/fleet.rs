@@ -1,6 +1,5 @@
 //! A fleet: every VM by itself, from the seed and its number.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 use vmhealth_sim::fixture::{scenario, vm};
 use vmhealth_sim::fleet::{Fleet, Tally};
@@ -59,19 +58,23 @@ fn faults_come_as_often_as_asked_for_and_cost_time() {
     assert_eq!((all.vms, all.vmis), (500, 500), "a reset in place makes no new VMI");
 }
 
-/// No fault, and nothing that the seed decides but when the probes begin: each VM has that from its number, and is watched to the end.
+/// Watched to the end and no longer; each probe is logged, and changes nothing.
 #[test]
-fn vms_without_faults_are_told_apart() {
+fn a_vm_without_faults() {
     let fleet = Fleet { step: None, ..fleet(1) };
-    let all: Vec<Tally> = (0..8).map(|number| fleet.run(number)).collect();
-    let digests: BTreeSet<u64> = all.iter().map(|tally| tally.digest).collect();
-    assert_eq!(digests.len(), all.len(), "{all:?}");
-    for tally in &all {
-        let boot = fleet.lasts - tally.ready;
-        assert!((15..60).contains(&boot.as_secs()), "{boot:?}: {tally:?}");
-        // A probe each ten seconds is logged, and changes nothing.
-        assert!(tally.logged > 2 * 8640 && (10..100).contains(&tally.changes), "{tally:?}");
-        assert_eq!((tally.vms, tally.vmis, tally.faults), (1, 1, 0));
+    let tally = fleet.run(3);
+    let boot = fleet.lasts.checked_sub(tally.ready).unwrap_or_default();
+    assert!((15..30).contains(&boot.as_secs()), "{boot:?}: {tally:?}");
+    assert!(tally.logged > 2 * 8640 && (10..100).contains(&tally.changes), "{tally:?}");
+    assert_eq!((tally.vms, tally.vmis, tally.faults), (1, 1, 0));
+}
+
+/// What a seed has once given it gives for good: how often each VM breaks in two days.
+#[test]
+fn a_seed_is_the_same_fate_in_every_release() {
+    for (seed, faults) in [(0, [2, 3, 3, 5, 4, 2, 4, 4]), (1, [7, 5, 2, 3, 5, 5, 5, 5])] {
+        let found = [0, 1, 2, 3, 4, 5, 6, 7].map(|number| fleet(seed).run(number).faults);
+        assert_eq!(found, faults, "seed {seed}");
     }
 }
 

@@ -44,7 +44,7 @@ fn just_allowed_and_just_not() {
             nodes(", lossPerBoot: 0"),
             nodes(", lossPerBoot: 0.001"),
             // Where it stands in the file.
-            "fleet.yaml:1:97: spec.nodes.lossPerBoot: boots slow each other down only with bootsAtFullSpeed",
+            "fleet.yaml:1:118: spec.nodes.lossPerBoot: boots slow each other down only with bootsAtFullSpeed",
         ),
         (
             boot("{from: 30s, to: 30s}"),
