@@ -66,10 +66,16 @@ fn just_allowed_and_just_not() {
 /// What a guest does not have cannot break, by chance or in an incident.
 #[test]
 fn only_what_is_there_breaks() {
-    let faults = |fault: &str| format!("nodes: {{count: 1}}, {}", GROUP.replace("}}", &format!("}}, faults: [{{fault: {fault}, every: 1d}}]}}")));
+    let faults = |fault: &str| {
+        format!(
+            "nodes: {{count: 1}}, {}",
+            GROUP.replace("}}", &format!("}}, faults: [{{fault: {fault}, every: 1d}}]}}"))
+        )
+    };
     let incident = |fault: &str| format!("nodes: {{count: 1}}, {GROUP}, incidents: [{{at: 1h, fault: {fault}}}]");
     let (serves, not) = ("healthServer: true", "healthServer: false");
-    let lacks = |field, group| Err(format!("{field}: health needs a guest with a healthServer, and this one has none{group}"));
+    let lacks =
+        |field, group| Err(format!("{field}: health needs a guest with a healthServer, and this one has none{group}"));
     for (spec, guest, expected) in [
         (faults("{health: hang}"), serves, Ok(())),
         (faults("kernelPanic"), not, Ok(())),

@@ -64,7 +64,11 @@ fn a_vm_is_up_when_the_fleet_begins() {
     for (vm, boot, before_s) in [
         (vm(), "is: 30s", 30 + 300),
         (vm(), "from: 30s, to: 90s", 90 + 300),
-        (vm().readiness(&http("initialDelaySeconds: 7, periodSeconds: 11, successThreshold: 3")), "is: 30s", 30 + 7 + 44 + 300),
+        (
+            vm().readiness(&http("initialDelaySeconds: 7, periodSeconds: 11, successThreshold: 3")),
+            "is: 30s",
+            30 + 7 + 44 + 300,
+        ),
         (vm().liveness(&http("initialDelaySeconds: 500, periodSeconds: 20")), "is: 30s", 30 + 500 + 40 + 300),
     ] {
         let spec = format!(
@@ -81,7 +85,10 @@ fn a_vm_is_up_when_the_fleet_begins() {
         let from = Duration::from_secs(before_s);
         let about = |at: Duration, about: Duration| at.abs_diff(about) < Duration::from_secs(5);
         assert!(least >= from && about(least, from), "{boot}: {least:?}");
-        assert!(most < from + Duration::from_secs(60) && about(most, from + Duration::from_secs(60)), "{boot}: {most:?}");
+        assert!(
+            most < from + Duration::from_secs(60) && about(most, from + Duration::from_secs(60)),
+            "{boot}: {most:?}"
+        );
     }
 }
 
@@ -104,7 +111,8 @@ fn a_digest_tells_runs_apart() {
     let different: BTreeSet<u64> = (0..64).map(of).collect();
     assert_eq!(different.len(), 64);
     assert_eq!(of(0), 0xe234_ca36_fae0_9820, "{:#x}: as it was written down once", of(0));
-    let one = plan("for: 2h, nodes: {count: 3}, groups: [{name: a, manifest: m, count: 1, boot: {is: 30s}}]", &watched());
+    let one =
+        plan("for: 2h, nodes: {count: 3}, groups: [{name: a, manifest: m, count: 1, boot: {is: 30s}}]", &watched());
     let empty = [1, 2].map(|node| run_node(&one, node, &mut |_, _, _| ()).digest);
     assert_ne!(empty[0], empty[1]);
 }
