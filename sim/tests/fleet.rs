@@ -57,3 +57,46 @@ fn faults_come_as_often_as_asked_for_and_cost_time() {
     assert!((20.0..90.0).contains(&lost), "{lost}");
     assert_eq!((all.vms, all.vmis), (500, 500), "a reset in place makes no new VMI");
 }
+
+/// Watched to the end and no longer; each probe is logged, and changes nothing.
+#[test]
+fn a_vm_without_faults() {
+    let fleet = Fleet { step: None, ..fleet(1) };
+    let tally = fleet.run(3);
+    let boot = fleet.lasts.checked_sub(tally.ready).unwrap_or_default();
+    assert!((15..30).contains(&boot.as_secs()), "{boot:?}: {tally:?}");
+    assert!(tally.logged > 2 * 8640 && (10..100).contains(&tally.changes), "{tally:?}");
+    assert_eq!((tally.vms, tally.vmis, tally.faults), (1, 1, 0));
+}
+
+/// What a seed has once given it gives for good: how often each VM breaks in two days.
+#[test]
+fn a_seed_is_the_same_fate_in_every_release() {
+    for (seed, faults) in [(0, [2, 3, 3, 5, 4, 2, 4, 4]), (1, [7, 5, 2, 3, 5, 5, 5, 5])] {
+        let found = [0, 1, 2, 3, 4, 5, 6, 7].map(|number| fleet(seed).run(number).faults);
+        assert_eq!(found, faults, "seed {seed}");
+    }
+}
+
+/// What is counted adds up, and digests are joined by splitmix64: its first two numbers of the seed 0 are known to everybody.
+#[test]
+fn vms_add_up_number_by_number() {
+    let one = |n: u64, digest| Tally {
+        vms: n + 1,
+        changes: n + 2,
+        logged: n + 3,
+        faults: n + 4,
+        vmis: n + 5,
+        ready: Duration::from_secs(n + 6),
+        digest,
+    };
+    const FIRST: u64 = 0xe220_a839_7b1d_cdaf;
+    const SECOND: u64 = 0x6e78_9e6a_a1b9_65f4;
+    for (before, after, digest) in [(FIRST, 0, FIRST), (FIRST ^ 0x9e37_79b9_7f4a_7c15, 0, SECOND)] {
+        let mut sum = one(100, before);
+        sum.add(&one(200, after));
+        let Tally { vms, changes, logged, faults, vmis, ready, digest: found } = sum;
+        assert_eq!([vms, changes, logged, faults, vmis, ready.as_secs()], [302, 304, 306, 308, 310, 312]);
+        assert_eq!(found, digest, "{before:#x} and {after:#x}");
+    }
+}

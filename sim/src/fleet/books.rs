@@ -124,7 +124,8 @@ impl Books {
                     }
                 }
             }
-            Event::Qemu(DomainEvent::Started) if entry.vmi > 1 => {
+            // Its first start was before the fleet's beginning.
+            Event::Qemu(DomainEvent::Started) => {
                 outcome.restarts += 1;
                 *outcome.minutes.entry(minute).or_default() += 1;
             }

@@ -83,7 +83,7 @@ impl Incident {
     pub(super) fn ends(&self, number: u32, vm: &VirtualMachine) -> Duration {
         let last = self.comes(number, vm).iter().map(|(at, _)| *at).max().unwrap_or_default();
         let takes = match &self.what {
-            Happens::Drain { migration } if vm.vmi.migrates_on_drain => migration.0,
+            Happens::Drain { migration } => migration.0,
             _ => Duration::ZERO,
         };
         self.over().max(last + takes)

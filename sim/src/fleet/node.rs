@@ -13,7 +13,7 @@ use crate::engine::Input;
 use crate::fault::{Fault, NodeLoss};
 use crate::time::{Span, Time, earliest};
 use crate::trace::{DomainEvent, Entry, Event};
-use crate::world::Member;
+use crate::world::{Member, Timings};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl Node {
                 let offset = group.offset(&mut random);
                 let (spec, config) = group.scenario(&mut random);
                 let boots = (group.boots, random.u64(..));
-                let member = Member::new(&group.vm, &spec, config, GroupPlan::timings(), boots);
+                let member = Member::new(&group.vm, &spec, config, Timings::default(), boots);
                 let (coming, outages) = befalls(plan, node, group, &mut taken);
                 let coming = by_time(coming, group.by_chance(plan.horizon, &mut random));
                 made.join(plan, member, offset, coming, outages);
@@ -259,7 +259,7 @@ mod tests {
     use crate::fixture::vm;
     use crate::manifest::WatchdogAction;
     use crate::scenario::{GuestProfile, Step};
-    use crate::world::{self, Timings};
+    use crate::world;
     use crate::yaml;
     use fastrand::Rng;
 

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::manifest::{Probe, RunStrategy, VirtualMachine};
 use crate::scenario::{Final, GuestProfile, Spec, Step, UserRequest};
 use crate::time::{Span, Time};
-use crate::world::{BootTimes, Timings};
+use crate::world::BootTimes;
 use fastrand::Rng;
 use std::time::Duration;
 
@@ -266,14 +266,8 @@ impl GroupPlan {
 
     pub(super) fn scenario(&self, random: &mut Rng) -> (Spec, Config) {
         let spec = Spec { seed: random.u64(..), ..self.spec.clone() };
-        let longest = spec.observe.0;
-        let config =
-            Config { longest, boot_deadline: longest, breaks_any_guest: true, ..Config::of(&spec, 1.0, false) };
+        let config = Config { boot_deadline: spec.observe.0, breaks_any_guest: true, ..Config::of(&spec, 1.0, false) };
         (spec, config)
-    }
-
-    pub(super) fn timings() -> Timings {
-        Timings::default()
     }
 
     /// What breaks by chance until the end.

@@ -1,6 +1,10 @@
 //! A fleet file to what comes of it: VMs that boot beside each other, incidents, and whether a node comes to rest.
 
+mod books;
+mod edges;
+mod fates;
 mod refused;
+mod sums;
 
 use std::time::Duration;
 use vmhealth_sim::fixture::{Vm, vm};
