@@ -3,6 +3,7 @@
 mod events;
 mod lines;
 mod objects;
+mod shows;
 mod texts;
 mod times;
 
