@@ -1,6 +1,7 @@
 //! `why` against tables: what is read out of pieces of evidence as users have them, and which causes that makes fit.
 
 mod events;
+mod judged;
 mod lines;
 mod objects;
 mod shows;

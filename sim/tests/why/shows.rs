@@ -82,6 +82,12 @@ fn shown(suspect: &Suspect, course: &Course) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The signs of the commonest course of a cause.
+fn shown_of(cause: &str, suspects: &[Suspect]) -> String {
+    let suspect = suspects.iter().find(|s| s.cause.name == cause).expect(cause);
+    shown(suspect, &suspect.courses[0])
+}
+
 /// As `vmhealth why` asks: a VM that is given long to boot, and ten minutes after it.
 pub fn suspects(vm: &VirtualMachine, guest: &str, steps: &str) -> Vec<Suspect> {
     let ready = "{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..55m}";
@@ -158,4 +164,31 @@ fn a_boot_may_be_too_slow() {
         let vm = vm().liveness(&format!("guestAgentPing: {{}}, initialDelaySeconds: {delay}")).build();
         assert_eq!(names(&vm).contains(&"slow-boot".to_owned()), too_slow, "{delay}");
     }
+}
+
+/// A guest that boots for a minute longer than is waited for can still shut down, where it is given five.
+#[test]
+fn of_a_slow_boot() {
+    let vm =
+        vm().liveness("guestAgentPing: {}, initialDelaySeconds: 60").spec("terminationGracePeriodSeconds: 300").build();
+    let signs = "Unhealthy(Readiness) Said(Readiness, Refused) Said(Readiness, TimedOut) Said(Readiness, NoAgent) \
+                 Unhealthy(Liveness)! Said(Liveness, NoAgent) Killing! Terminated! ShuttingDown! AgentPingFailed! \
+                 Ended(Succeeded)! DomainShutdown! VmiDeleted! VmiCreated Replaced! ConsoleShutdown! \
+                 NotReady(PodTerminating) NotReady(GuestNotRunning) VmStatus(Running)";
+    assert_eq!(shown_of("slow-boot", &suspects(&vm, "", "")), signs);
+}
+
+/// What came of a VMI does not count for the one that is made after it: here every one is killed sooner or later, since its
+/// liveness probe asks for a page that there is not, and none has the time to shut down.
+#[test]
+fn of_the_next_vmi() {
+    let vm = vm()
+        .spec("terminationGracePeriodSeconds: 3")
+        .liveness("httpGet: {port: 1500, path: /none}, initialDelaySeconds: 200")
+        .build();
+    let signs = "Unhealthy(Readiness) Said(Readiness, Refused) Said(Readiness, TimedOut) Said(Readiness, NoAgent) \
+                 Unhealthy(Liveness)! Said(Liveness, Status) Killing! Terminated! ShuttingDown! Destroyed! Ended(Failed)! \
+                 DomainCrashed! VmiDeleted! VmiCreated Replaced! NotReady(PodTerminating) NotReady(GuestNotRunning) \
+                 VmStatus(Running)";
+    assert_eq!(shown_of("qemu-killed", &suspects(&vm, "healthServer: true", "")), signs);
 }
