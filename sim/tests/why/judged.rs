@@ -60,13 +60,15 @@ fn causes_and_reasons() {
     let gone = |seconds| event(VMI, "Deleted", "VirtualMachineInstance stopping", seconds);
     let (stopped, idle) = (event(VMI, "Stopped", "The VirtualMachineInstance crashed.", 20), CONSOLE.to_owned());
     let crashed = log("kubevirt domain status: Shutoff(5):Crashed(3)", 20);
+    let shut_down = log("kubevirt domain status: Shutoff(5):Shutdown(1)", 20);
+    let failed = event("Pod", "Unhealthy", "\"Liveness probe failed: Guest agent is not responding\"", 9);
     let reboots = format!("[  120.000000] systemd-shutdown[1]: Rebooting.\n{CONSOLE}{CONSOLE}");
     let rows: &[(&str, &[String])] = &[
         ("Nothing was seen.", &[]),
         ("Many causes show it: no more than eight are compared, of equals the first.", &[ping(0)]),
         ("Two are left, and what tells them apart.", &[stopped, crashed]),
         (
-            "Four less than the best is too little.",
+            "A VM controller that deletes.",
             &[event("Pod", "Killing", "Stopping container compute", 0)
                 + &down(0)
                 + &event("VirtualMachine", "SuccessfulDelete", "Stopped", 0)],
@@ -77,7 +79,11 @@ fn causes_and_reasons() {
         ("A log's line has no place in the order of events.", &[ping(14), log("Received signal terminated", 10)]),
         ("Of one moment in the model.", &[down(14) + &killing(10)]),
         ("Three seconds apart in the model.", &[down(14) + &gone(10)]),
-        ("Somebody looked at the console, and found nothing.", &[ping(10) + &killing(30), idle]),
+        (
+            "Somebody looked at the console, and found nothing: three less than the best is too little.",
+            &[failed + &ping(10) + &killing(30) + &down(30), idle],
+        ),
+        ("Of equal courses the commoner.", &["[  120.000000] reboot: Power down\n".to_owned(), shut_down]),
         ("A reboot's uptime begins anew.", &[reboots]),
     ];
     let answers = rows.iter().map(|(why, texts)| {
