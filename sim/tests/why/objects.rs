@@ -133,6 +133,8 @@ fn whose_it_is() {
     let db = object("Pod", "virt-launcher-db-abcde", "", evicted);
     check(&[&db, &db], &["others 2"]);
     check(&[&pod("{phase: Running}"), &pod("{phase: Running}")], &["idle 2"]);
+    // A second pod that says the same says something.
+    check(&[&pod("{reason: Evicted}"), &pod("{reason: Evicted}")], &["Evicted - a:1 x2"]);
     // Where no namespace is said, none is kept.
     let named = |text: &str| facts_of(&[text], WEB).namespaces.into_iter().collect::<Vec<_>>();
     assert_eq!(named(&pod("{}")), ["shop"]);
