@@ -51,7 +51,7 @@ const ROWS: &[Row] = &[
     (VMI, "Normal", "Deleted", "Signaled Deletion", IDLE),
     (VMI, "Normal", "Deleted", "VirtualMachineInstance stopping", &["Destroyed - a:1"]),
     (VMI, "Warning", "Stopped", "The VirtualMachineInstance crashed.", &["Ended(Failed) - a:1"]),
-    // Of a table without types, and of a message that a release has changed.
+    // Either says it: its words, or its type.
     (VMI, "Normal", "Stopped", "The VirtualMachineInstance crashed.", &["Ended(Failed) - a:1"]),
     (VMI, "Warning", "Stopped", "The VirtualMachineInstance has failed.", &["Ended(Failed) - a:1"]),
     (VMI, "Normal", "Stopped", "The VirtualMachineInstance was shut down.", &["Ended(Succeeded) - a:1"]),
@@ -63,7 +63,7 @@ const ROWS: &[Row] = &[
         &["VmiCreated - a:1"]),
     (VM, "Normal", "SuccessfulDelete", "Stopped the virtual machine by deleting the virtual machine instance 5b0f6c0e",
         &["VmiDeleted - a:1"]),
-    // Another release's words, and the VM's where nothing says of what it is.
+    // In another release's words; and of what nothing is known but the words.
     (VM, "Normal", "SuccessfulCreate", "Started web", &["VmiCreated - a:1"]),
     (VM, "Normal", "SuccessfulDelete", "Stopped web", &["VmiDeleted - a:1"]),
     ("other web", "Normal", "SuccessfulCreate", "Started the virtual machine by creating the new virtual machine instance web",
@@ -105,7 +105,7 @@ fn of_a_node() {
     }
 }
 
-/// Counts are joined, by whichever name the API has for them; without a type nothing is a warning.
+/// By whichever name the API has for it; what is no number is once.
 #[test]
 fn how_often() {
     for (count, expected) in [
@@ -119,7 +119,7 @@ fn how_often() {
     }
 }
 
-/// `kubectl get events` names each object; of a kind that it does not know it takes the VMI's.
+/// `kubectl get events` names each object, its kind in lower case.
 #[test]
 fn tables() {
     let table = |rows: &[(&str, &str, &str, &str)]| {

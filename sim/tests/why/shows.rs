@@ -89,7 +89,7 @@ fn shown_of(cause: &str, suspects: &[Suspect]) -> String {
 }
 
 /// As `vmhealth why` asks: a VM that is given long to boot, and ten minutes after it.
-pub fn suspects(vm: &VirtualMachine, guest: &str, steps: &str) -> Vec<Suspect> {
+pub(crate) fn suspects(vm: &VirtualMachine, guest: &str, steps: &str) -> Vec<Suspect> {
     let ready = "{see: guest ready, from: vm event SuccessfulCreate, withinGuest: 0s..55m}";
     let scenario = scenario().spec("bootDeadline: 50m").guest(guest).steps(steps).expect(ready).observe("10m").build();
     courses(vm, &scenario.spec, Timings::default())
