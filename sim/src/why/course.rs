@@ -1,6 +1,6 @@
 //! What may have happened to a VM, and how each of it goes in the model: the manifest with each cause, at several moments.
 
-use super::predicted::{Expected, signs};
+use super::predicted::{Expected, begins, signs};
 use super::sign::{Sign, Victim};
 use crate::concern::concerning;
 use crate::engine::Config;
@@ -93,8 +93,8 @@ fn run(vm: &VirtualMachine, spec: &Spec, trigger: &Trigger, plus: Duration, timi
         timings = Timings::booting_in(slow_boot(vm)?);
     }
     let (verdict, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), timings);
-    let begun = trace.entries().iter().any(|e| matches!(e.event.lane(), "fault" | "user"));
-    let came = begun || matches!(trigger, Trigger::SlowBoot);
+    // What the API refuses, pausing with such a liveness probe, never comes.
+    let came = matches!(trigger, Trigger::SlowBoot) || trace.entries().iter().any(begins);
     (came && !matches!(verdict, Verdict::Infra(_))).then(|| signs(&trace))
 }
 
@@ -191,7 +191,7 @@ fn beside(fault: &Fault) -> Vec<Expected> {
             FaultKind::CpuHog => may(&[Sign::ConsoleLockup]),
             FaultKind::IoError => may(&[Sign::ConsoleHungTask, Sign::ConsoleIoError]),
             FaultKind::KillLauncher => may(&[Sign::LauncherDied]),
-            FaultKind::GuestReboot => sure(Sign::ConsoleShutdown),
+            FaultKind::GuestReboot | FaultKind::LongReboot => sure(Sign::ConsoleShutdown),
             _ => Vec::new(),
         },
     }

@@ -84,14 +84,17 @@ pub(super) fn take(facts: &mut Facts, node: &Node, vm: Whose<'_>, place: Place<'
         return;
     }
     facts.is_from(node.text_at("metadata.namespace"));
-    let before = facts.facts.len();
-    let mut add = |sign, when: Option<When>, text: String| facts.add(sign, when, place, &text, 1);
+    let mut says = false;
+    let mut add = |sign, when: Option<When>, text: String| {
+        says = true;
+        facts.add(sign, when, place, &text, 1);
+    };
     match kind {
         "Pod" => pod(node, &mut add),
         "VirtualMachine" => vm_status(node, &mut add),
         _ => vmi_status(node, &mut add),
     }
-    facts.idle += usize::from(facts.facts.len() == before);
+    facts.idle += usize::from(!says);
     // A manifest without a status says nothing of what happened.
     if node.at("status").is_some() {
         facts.covered.insert(if kind == "Pod" { Source::Pod } else { Source::Vm });

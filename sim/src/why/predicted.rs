@@ -26,14 +26,18 @@ impl Expected {
     }
 }
 
-/// The signs of a trace from the first fault or request on, each once, and the VM's last status.
-pub(super) fn signs(trace: &Trace) -> Vec<Expected> {
-    let entries = trace.sorted();
-    let begins = |e: &Entry| match e.event {
+/// A cause comes: a fault, or a request that the API accepts.
+pub(super) fn begins(entry: &Entry) -> bool {
+    match entry.event {
         Event::FaultBegun(_) => true,
         Event::User(request, answer) => request != Request::Start && answer == Answer::Accepted,
         _ => false,
-    };
+    }
+}
+
+/// The signs of a trace from the first fault or request on, each once, and the VM's last status.
+pub(super) fn signs(trace: &Trace) -> Vec<Expected> {
+    let entries = trace.sorted();
     let first = entries.iter().position(begins).unwrap_or(0);
     let begin = entries.get(first).map_or(Time::default(), |e| e.at);
     let (mut found, mut reader) = (Vec::<Expected>::new(), Reader::default());
@@ -92,6 +96,7 @@ impl Reader {
                 }
             }
             Event::Ready(Ready::False(reason)) => add(Sign::NotReady(*reason), false),
+            // The event IOerror comes at the same moment.
             Event::Paused(Pause::There(PauseReason::PausedIoError)) => add(Sign::IoError, true),
             Event::Paused(Pause::There(PauseReason::PausedByUser)) => add(Sign::PausedByUser, true),
             Event::Qemu(event) => self.qemu(*event, add),
@@ -104,7 +109,6 @@ impl Reader {
             VmiReason::GuestAgentPingFailed => add(Sign::AgentPingFailed, true),
             VmiReason::ShuttingDown => add(Sign::ShuttingDown, true),
             VmiReason::GuestPanicked => add(Sign::GuestPanicked, true),
-            VmiReason::IoError => add(Sign::IoError, true),
             // What is deleted of a domain that has ended is its definition only.
             VmiReason::Deleted if !self.over => {
                 self.destroyed = true;
