@@ -2,7 +2,7 @@
 
 use super::moments::needed;
 use super::numbers::{Change, Numbers};
-use super::proof::{Bench, LONGEST_DELAY, broken_at};
+use super::proof::{Bench, broken_at};
 use crate::engine::Config;
 use crate::fault::Fault;
 use crate::manifest::{Handler, PodProbe, VirtualMachine};
@@ -203,15 +203,12 @@ impl Trial<'_> {
         numbers: &Numbers,
         boot: Duration,
     ) -> Result<Vec<(Time, Duration)>, String> {
-        let timings = vm.vmi.liveness.as_ref().map(|p| PodProbe::from(p).timings);
-        let readiness = vm.vmi.readiness.as_ref().map(|p| PodProbe::from(p).timings);
-        let delays = [timings, readiness].into_iter().flatten().map(|t| u64::try_from(t.initial_delay).unwrap_or(0));
-        let periods = [timings.map(|t| t.period), None];
-        let observe =
-            boot + AFTERWARDS + needed(Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY)), periods);
+        let probes = [&vm.vmi.liveness, &vm.vmi.readiness].map(|p| p.as_ref().map(|p| PodProbe::from(p).timings));
+        let periods = [probes[0].map(|t| t.period), None];
+        let observe = boot + AFTERWARDS + needed(probes, periods);
         let spec = self.bench.spec(vm, numbers, Vec::new());
         let (spec, trace) = self.run(vm, numbers, spec, observe, boot);
-        let found = super::moments::Moments::of(&trace, &spec, timings.is_some(), periods, None);
+        let found = super::moments::Moments::of(&trace, &spec, vm.vmi.liveness.is_some(), periods, None);
         let found =
             found.ok_or("the VM is never Ready and guarded, whatever is done to it: its probes do not find it well")?;
         Ok(found.all.iter().filter(|at| **at >= found.guarded).map(|at| (found.ready, *at)).collect())

@@ -5,12 +5,15 @@
 //! can change an order at other moments: a grid covers those.
 
 use crate::kubelet::ProbeKind;
+use crate::manifest::Timings;
 use crate::scenario::{Alive, Spec};
 use crate::time::Time;
 use crate::trace::{Event, Trace};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// Seconds. What a probe does later is not looked for: it guards nobody.
+const LONGEST_WAIT: u64 = 86_400;
 /// No common period of the probes is taken for longer.
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 /// So many moments of the grid at most.
@@ -31,9 +34,15 @@ pub(super) struct Moments {
     pub(super) all: Vec<Duration>,
 }
 
-/// How long a healthy VM must be watched after its guest is ready so that its moments are known.
-pub(super) fn needed(delay: Duration, periods: [Option<u32>; 2]) -> Duration {
-    delay + common(periods) * 2 + Duration::from_secs(5)
+/// How long a healthy VM must be watched after its guest is ready so that its moments are known: until each of its probes has
+/// succeeded as often as it must, the first time within a period of its delay, and for as long as its moments last.
+pub(super) fn needed(probes: [Option<Timings>; 2], periods: [Option<u32>; 2]) -> Duration {
+    let succeeds = |t: Timings| {
+        let delay = u64::try_from(t.initial_delay).unwrap_or(0);
+        delay.saturating_add(u64::from(t.period).saturating_mul(t.success_threshold.into())).min(LONGEST_WAIT)
+    };
+    let last = probes.into_iter().flatten().map(succeeds).max().unwrap_or(0);
+    Duration::from_secs(last) + common(periods) * 2 + Duration::from_secs(5)
 }
 
 impl Moments {

@@ -133,12 +133,10 @@ impl Bench<'_> {
         let spec = self.spec(vm, numbers, Vec::new());
         let probes = [&vm.vmi.liveness, &vm.vmi.readiness].map(|p| p.as_ref().map(|p| PodProbe::from(p).timings));
         let periods = probes.map(|p| p.map(|t| t.period));
-        let delays = probes.into_iter().flatten().map(|t| u64::try_from(t.initial_delay).unwrap_or(0));
-        let delay = Duration::from_secs(delays.max().unwrap_or(0).min(LONGEST_DELAY));
         // A watchdog that is petted too seldom fires by then.
         let armed = vm.vmi.watchdog_in_guest(None).zip(numbers.heartbeat);
         let armed = armed.map_or(Duration::ZERO, |(model, heartbeat)| fires_after(model, heartbeat));
-        let spec = Spec { observe: Span(boot + CHURN + needed(delay, periods) + armed), ..spec };
+        let spec = Spec { observe: Span(boot + CHURN + needed(probes, periods) + armed), ..spec };
         let (_, trace, _) = world::run(vm, &spec, Config::of(&spec, 1.0, false), self.timings(numbers, boot));
         proof.runs += 1;
         let pets = numbers.heartbeat.map(|h| self.pets(h));
@@ -237,9 +235,6 @@ impl Bench<'_> {
         all
     }
 }
-
-/// Seconds. Behind a longer `initialDelaySeconds` nothing is looked for: such a probe guards nobody.
-pub(super) const LONGEST_DELAY: u64 = 86_400;
 
 /// After the guest is ready.
 pub(super) fn broken_at(plus: Duration, fault: Fault) -> Vec<Step> {

@@ -79,7 +79,7 @@ fn described(rows: impl IntoIterator<Item = (&'static str, Vm, Goal)>) -> String
 fn what_is_advised() {
     let document = vm().liveness(&format!("{HTTP}, initialDelaySeconds: 120, periodSeconds: 20, timeoutSeconds: 10"));
     let watched = document.clone().watchdog(WatchdogAction::Poweroff).readiness(&format!("{HTTP}, periodSeconds: 5"));
-    insta::assert_snapshot!(described([
+    let out = described([
         ("the document's liveness", document.clone(), goal(180, (45, 90), 8)),
         ("with a watchdog and readiness", watched.clone(), goal(180, (45, 90), 8)),
         ("once", watched.clone().strategy("Once"), goal(180, (30, 30), 8)),
@@ -90,11 +90,13 @@ fn what_is_advised() {
         ),
         ("a boot longer than the goal", document, goal(60, (45, 90), 8)),
         ("only readiness", vm().readiness(HTTP), goal(120, (30, 30), 5)),
-    ]));
+    ]);
+    insta::assert_snapshot!(out);
 }
 
 #[test]
-fn what_is_advised_without_liveness() {
+fn what_is_advised_in_a_few_steps() {
+    let quick = vm().liveness(&format!("{HTTP}, initialDelaySeconds: 20, periodSeconds: 5"));
     let watched = vm().watchdog(WatchdogAction::Poweroff);
     let diag288 = vm().spec("architecture: s390x").device("watchdog: {name: w, diag288: {action: poweroff}}");
     let readiness = |delay, period, successes| {
@@ -102,7 +104,7 @@ fn what_is_advised_without_liveness() {
             "guestAgentPing: {{}}, initialDelaySeconds: {delay}, periodSeconds: {period}, successThreshold: {successes}"
         ))
     };
-    insta::assert_snapshot!(described([
+    let out = described([
         ("only a watchdog", watched.clone(), goal(60, (20, 20), 5)),
         ("only readiness of a service", watched.clone().readiness(HTTP), goal(120, (20, 20), 5)),
         ("nothing", vm(), goal(120, (30, 30), 5)),
@@ -112,8 +114,11 @@ fn what_is_advised_without_liveness() {
         ("readiness may ask less often", readiness(0, 5, 1), goal(120, (20, 20), 5)),
         ("readiness asks too seldom", readiness(0, 30, 2), goal(100, (20, 20), 5)),
         ("readiness begins too late", readiness(90, 10, 1), goal(90, (20, 20), 5)),
+        ("no time for the grace period", quick.clone(), goal(35, (20, 20), 1)),
+        ("no time at all", quick.spec("terminationGracePeriodSeconds: 0"), goal(22, (20, 20), 1)),
         ("a hiccup that no heartbeat outlives", watched.clone(), goal(120, (20, 20), 61)),
-    ]));
+    ]);
+    insta::assert_snapshot!(out);
 }
 
 /// The patch, put into the manifest's text as kubectl does.
@@ -214,6 +219,7 @@ fn a_longer_period_does_not_hold() {
 #[test]
 fn what_maintenance_comes_to() {
     let ping = "guestAgentPing: {}, initialDelaySeconds: 30, periodSeconds: 10, failureThreshold: 3";
+    let hourly = "exec: {command: [/usr/bin/true]}, periodSeconds: 3600, failureThreshold: 1";
     let mut out = String::new();
     for (name, vm, what, lasting) in [
         ("http", vm().liveness_http(1500), Maintenance::Reboot, 20),
@@ -229,6 +235,8 @@ fn what_maintenance_comes_to() {
         ("ping, KubeVirt 1.8.2", vm().liveness(ping), Maintenance::Freeze, 60),
         ("exec", vm().liveness("exec: {command: [/usr/bin/true]}, initialDelaySeconds: 60"), Maintenance::Freeze, 60),
         ("none", vm(), Maintenance::Reboot, 300),
+        ("once an hour", vm().liveness(hourly), Maintenance::Freeze, 60),
+        ("every second", vm().liveness("guestAgentPing: {}, periodSeconds: 1"), Maintenance::Reboot, 60),
     ] {
         let vm = vm.build();
         let guest = profile(&vm);

@@ -70,6 +70,7 @@ fn what_trying_comes_to() {
     let mut out = String::new();
     for (name, tried) in [
         ("liveness", tried(vm().liveness(&timings(30, 10, 1, 3)), (20, 30), 8)),
+        ("a quick boot", tried(vm().liveness(&timings(10, 10, 1, 3)), (5, 5), 0)),
         ("one boot", tried(vm().liveness(&timings(30, 10, 1, 3)), (20, 20), 0)),
         ("too little patience for the boot", tried(vm().liveness(&timings(5, 1, 1, 1)), (20, 30), 0)),
         ("and only for the slower one", tried(vm().liveness(&timings(10, 5, 1, 3)), (12, 30), 0)),
@@ -80,6 +81,12 @@ fn what_trying_comes_to() {
         ),
         ("both probes", tried(vm().liveness(&timings(30, 6, 1, 3)).readiness(&timings(0, 4, 1, 1)), (20, 20), 0)),
         ("a long period", tried(vm().liveness(&timings(30, 90, 1, 1)), (20, 20), 0)),
+        ("a period of ten minutes", tried(vm().liveness(&timings(30, 600, 1, 1)), (20, 20), 0).only(Fault::KillQemu)),
+        (
+            "three successes",
+            tried(vm().readiness(&format!("{HTTP}, periodSeconds: 50, successThreshold: 3")), (20, 20), 0)
+                .only(Fault::KillQemu),
+        ),
         ("a watchdog", tried(watched.clone(), (20, 30), 5)),
         ("one petted in time", tried(watched.clone(), (20, 20), 0).petted_every(50)),
         ("one petted too seldom", tried(watched.clone(), (20, 20), 0).petted_every(130)),
