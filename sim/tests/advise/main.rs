@@ -5,13 +5,16 @@ mod proof;
 use proptest::prelude::*;
 use std::time::Duration;
 use vmhealth_sim::advise::{
-    Advice, Answer, Bench, Boots, Goal, Maintenance, Numbers, Way, advise, breaking, maintain, merge_into, merge_patch,
+    Advice, Answer, Bench, Boots, Broken, Goal, Maintenance, Numbers, Way, advise, breaking, maintain, merge_into,
+    merge_patch,
 };
 use vmhealth_sim::budget::{Basis, Given};
 use vmhealth_sim::cluster::KubevirtVersion;
+use vmhealth_sim::fault::{Direction, Fault};
 use vmhealth_sim::fixture::{Vm, scenario, vm};
 use vmhealth_sim::manifest::{self, VirtualMachine, WatchdogAction};
 use vmhealth_sim::scenario::GuestProfile;
+use vmhealth_sim::time::Span;
 use vmhealth_sim::yaml;
 
 const HTTP: &str = "httpGet: {port: 1500}";
@@ -119,6 +122,37 @@ fn what_is_advised_in_a_few_steps() {
         ("a hiccup that no heartbeat outlives", watched.clone(), goal(120, (20, 20), 61)),
     ]);
     insta::assert_snapshot!(out);
+}
+
+/// Of faults that somebody names: formulas find candidates for these, too.
+#[test]
+fn what_is_advised_against_a_lost_network_and_agent() {
+    let (lasting, http) = (Span(secs(3600)), vm().liveness_http(1500));
+    let ping = vm().liveness("guestAgentPing: {}, periodSeconds: 10");
+    let mut out = String::new();
+    for (manifest, fault) in [
+        (http, Fault::NetworkLoss { lasting, direction: Direction::Both, delay: None }),
+        (ping.clone(), Fault::StopAgent { lasting }),
+        (ping, Fault::HangAgent { lasting }),
+    ] {
+        let (vm, name) = (manifest.build(), fault.kind().to_string());
+        let faults = [Broken { text: name.clone(), fault }];
+        let advice = with_bench(&vm, &profile(&vm), |bench| advise(bench, &goal(70, (20, 20), 3), &faults)).unwrap();
+        let (looked_at, tried) = advice.looked_at;
+        out += &format!("looked at {looked_at}, tried {tried}; {}", line(&name, &advice.best.unwrap()));
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn a_probe_that_never_succeeds_is_no_matter_of_numbers() {
+    let vm = vm().liveness("exec: {command: [/usr/bin/false]}, initialDelaySeconds: 5").build();
+    let error = with_bench(&vm, &profile(&vm), |bench| advise(bench, &goal(70, (20, 20), 3), &[])).unwrap_err();
+    assert_eq!(
+        error,
+        "a boot of 20 s: liveness takes it for a fault, also with an initialDelaySeconds of 80: the probes must succeed in a \
+         healthy guest (of programs the model knows a few only)"
+    );
 }
 
 /// The patch, put into the manifest's text as kubectl does.
