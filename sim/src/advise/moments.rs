@@ -35,11 +35,13 @@ pub(super) struct Moments {
 }
 
 /// How long a healthy VM must be watched after its guest is ready so that its moments are known: until each of its probes has
-/// succeeded as often as it must, the first time within a period of its delay, and for as long as its moments last.
+/// succeeded as often as it must, and for as long as its moments last. An attempt that began while nobody answered takes its
+/// whole timeout; the next one comes within a period.
 pub(super) fn needed(probes: [Option<Timings>; 2], periods: [Option<u32>; 2]) -> Duration {
     let succeeds = |t: Timings| {
         let delay = u64::try_from(t.initial_delay).unwrap_or(0);
-        delay.saturating_add(u64::from(t.period).saturating_mul(t.success_threshold.into())).min(LONGEST_WAIT)
+        let attempts = u64::from(t.period).saturating_mul(t.success_threshold.into());
+        delay.saturating_add(t.timeout.into()).saturating_add(attempts).min(LONGEST_WAIT)
     };
     let last = probes.into_iter().flatten().map(succeeds).max().unwrap_or(0);
     Duration::from_secs(last) + common(periods) * 2 + Duration::from_secs(5)

@@ -141,19 +141,15 @@ impl Bench<'_> {
         proof.runs += 1;
         let pets = numbers.heartbeat.map(|h| self.pets(h));
         let found = Moments::of(&trace, &spec, vm.vmi.liveness.is_some(), periods, pets);
-        let any = |of: fn(&Event) -> bool| trace.entries().iter().any(|e| of(&e.event));
-        let killed = any(|event| *event == Event::Killing);
-        let fired = any(|event| matches!(event, Event::Qemu(DomainEvent::Watchdog(_))));
-        if killed || fired || found.is_none() {
-            let why = match (killed, fired) {
-                (true, _) => "liveness takes it for a fault",
-                (_, true) => "the watchdog fires, because it is petted too seldom",
-                _ => "it is never Ready and guarded",
-            };
-            proof.false_restarts.push(format!("a boot of {} s: {why}", boot.as_secs_f64()));
-            return None;
-        }
-        found
+        // What comes later may be the doing of what came first.
+        let first = trace.sorted().iter().find_map(|e| match e.event {
+            Event::Killing => Some("liveness takes it for a fault"),
+            Event::Qemu(DomainEvent::Watchdog(_)) => Some(PETTED_TOO_SELDOM),
+            _ => None,
+        });
+        let Some(why) = first.or(found.is_none().then_some("it is never Ready and guarded")) else { return found };
+        proof.false_restarts.push(format!("a boot of {} s: {why}", boot.as_secs_f64()));
+        None
     }
 
     /// `(ready, at)`: when the guest is ready, and how long after that the fault comes.
@@ -235,6 +231,8 @@ impl Bench<'_> {
         all
     }
 }
+
+pub(super) const PETTED_TOO_SELDOM: &str = "the watchdog fires, because it is petted too seldom";
 
 /// After the guest is ready.
 pub(super) fn broken_at(plus: Duration, fault: Fault) -> Vec<Step> {

@@ -1,7 +1,7 @@
 //! Why a goal cannot be had.
 
 use super::goal::Goal;
-use super::proof::{Bench, Proof};
+use super::proof::{Bench, PETTED_TOO_SELDOM, Proof};
 
 /// A line each, never none; `now`: what the numbers as they are come to.
 pub(super) fn reasons(bench: &Bench<'_>, goal: &Goal, now: &Proof) -> Vec<String> {
@@ -28,6 +28,9 @@ pub(super) fn reasons(bench: &Bench<'_>, goal: &Goal, now: &Proof) -> Vec<String
         if !faults.is_empty() {
             lines.push(format!("as it is, {what} {faults}{probe}{watchdog}"));
         }
+    }
+    if now.false_restarts.iter().any(|why| why.ends_with(PETTED_TOO_SELDOM)) {
+        lines.push("as it is, the watchdog fires although nothing is wrong: its daemon must pet it sooner".to_owned());
     }
     let grace = vmi.grace.handler().as_secs_f64();
     if lines.is_empty() && vmi.liveness.is_some() && grace > 0.0 {

@@ -94,9 +94,11 @@ fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<St
     vm.vmi.liveness = Some(readiness.clone());
     let best = advise(&Bench { vm: &vm, ..bench.clone() }, goal, faults).ok()?.best?;
     let (recovery, liveness) = (best.proof.recovery()?, best.numbers.liveness?);
+    let others = best.changes.iter().filter(|c| !c.field.starts_with("template.spec.livenessProbe."));
+    let others: String = others.map(|c| format!(", and {} {} in place of {},", c.field, c.to, c.from)).collect();
     Some(format!(
         "with a livenessProbe that asks what the readinessProbe asks it can: with initialDelaySeconds {}, periodSeconds {}, \
-         failureThreshold {} and timeoutSeconds {} the VM is back after {:.1} s at most",
+         failureThreshold {} and timeoutSeconds {}{others} the VM is back after {:.1} s at most",
         liveness.initial_delay,
         liveness.period,
         liveness.failure_threshold,
@@ -105,8 +107,8 @@ fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<St
     ))
 }
 
-/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number. A watchdog that is petted too
-/// seldom may have another heartbeat.
+/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number. Its pets are
+/// taken as in time here: where they are not, another heartbeat may do.
 fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> {
     let bench = &Bench { assumptions: Assumptions { pets: Pets::EveryHalf, ..bench.assumptions }, ..bench.clone() };
     let patient = i32::try_from(goal.boots.slowest.as_secs().saturating_add(60)).unwrap_or(i32::MAX);
@@ -114,10 +116,13 @@ fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> 
     let proof = bench.prove(&Numbers { liveness, ..*own }, goal, Duration::ZERO, &[], LONG);
     match proof.false_restarts.first() {
         None => Ok(()),
-        Some(why) => Err(format!(
-            "{why}, also with an initialDelaySeconds of {patient}: the probes must succeed in a healthy guest (of programs the \
-             model knows a few only)"
-        )),
+        Some(why) => {
+            let patient = liveness.map(|t| format!(", also with an initialDelaySeconds of {}", t.initial_delay));
+            Err(format!(
+                "{why}{}: the probes must succeed in a healthy guest, and within a day (of programs the model knows a few only)",
+                patient.unwrap_or_default()
+            ))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The part of a trace from one fault to the next: who noticed it first, and when each part of what followed was over.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::kubelet::{ProbeKind, ProbeResult, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::{Alive, Spec};
@@ -59,6 +59,10 @@ pub(super) enum Notice {
     PowerOff,
     /// QEMU is gone.
     QemuGone,
+}
+
+fn ends_the_guest(fault: FaultKind) -> bool {
+    matches!(fault, FaultKind::GuestPoweroff | FaultKind::KillQemu | FaultKind::KillLauncher)
 }
 
 /// The failed attempts before a probe's result flipped.
@@ -176,8 +180,10 @@ impl<'a> Episode<'a> {
             Event::Qemu(DomainEvent::Panicked { .. }) => Some(Notice::Panic),
             Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace) => Some(Notice::IoError),
             Event::Ready(Ready::NodeLost) => Some(Notice::NodeLost),
-            // Whoever told the guest to stop brought that about.
-            Event::Qemu(DomainEvent::Shutdown { .. } | DomainEvent::Exited(_)) if self.is_told_to_stop(entry.at) => {
+            // Whoever told the guest to stop brought that about, unless the fault does.
+            Event::Qemu(DomainEvent::Shutdown { .. } | DomainEvent::Exited(_))
+                if self.is_told_to_stop(entry.at) && !ends_the_guest(self.fault.kind()) =>
+            {
                 None
             }
             Event::Qemu(DomainEvent::Shutdown { reason: ShutdownCause::GuestShutdown }) => Some(Notice::PowerOff),

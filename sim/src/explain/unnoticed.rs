@@ -7,7 +7,7 @@ use crate::kubelet::{ProbeKind, Verdict};
 use crate::manifest::VirtualMachine;
 use crate::scenario::Spec;
 use crate::time::Time;
-use crate::trace::{Answer, DomainEvent, Event, Request};
+use crate::trace::{Answer, DomainEvent, Event, Pause, PauseReason, Request};
 
 /// A line for each detector that did not notice, and one for those that are not there.
 pub(super) fn unnoticed(vm: &VirtualMachine, spec: &Spec, episode: &Episode<'_>) -> Vec<String> {
@@ -86,14 +86,20 @@ fn why_no_watchdog(spec: &Spec, episode: &Episode<'_>, noticed: bool) -> String 
         Event::WatchdogHolder(name) => Some(name.as_str()),
         _ => None,
     });
-    let is_stopped =
-        episode.of_vmi().any(|e| matches!(e.event, Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace)));
+    let is_stopped = episode.of_vmi().any(|e| {
+        matches!(
+            e.event,
+            Event::Qemu(DomainEvent::IoError | DomainEvent::NoSpace)
+                | Event::Paused(Pause::There(PauseReason::PausedByUser))
+        )
+    });
+    let is_over = noticed || episode.cut_short || episode.vmi_ended().is_some();
     match (holder.last().filter(|name| *name != "nobody"), episode.fault.stops_pets()) {
         _ if !spec.guest.is_petted() => "nothing in the guest has armed it".to_owned(),
         (Some(name), _) => format!("{name} took over and pets it"),
-        (None, false) if is_stopped => "its time stands still while the guest is stopped".to_owned(),
+        _ if is_stopped => "its time stands still while the guest is stopped".to_owned(),
         (None, false) => "it went on being petted".to_owned(),
-        (None, true) if noticed || episode.cut_short => "its timeout was not over yet".to_owned(),
+        (None, true) if is_over => "its timeout was not over yet".to_owned(),
         (None, true) => "it did not fire while the run lasted".to_owned(),
     }
 }

@@ -164,7 +164,7 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             lines.push(line);
         }
     };
-    let (mut stopped, mut ended, mut asked) = (false, None, None);
+    let (mut stopped, mut ended, mut asked) = (false, None, asked_before(episode.before));
     let mut is_lost = matches!(episode.fault, Fault::NodeLost { .. });
     for entry in episode.after {
         match &entry.event {
@@ -187,7 +187,13 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             Event::User(Request::RestartKubelet, Answer::Accepted) => {
                 say("the kubelet started anew: what its probes had counted is forgotten".into());
             }
-            Event::User(request @ (Request::Start | Request::Restart), Answer::Accepted) => asked = Some(*request),
+            Event::User(Request::Start, Answer::Accepted) => asked = Some(Request::Start),
+            Event::User(request, Answer::Accepted) => {
+                if *request == Request::Restart {
+                    asked = Some(Request::Restart);
+                }
+                say(format!("a user asked for {request}"));
+            }
             Event::Killing => {
                 stopped = true;
                 let grace = vm.vmi.grace.seconds;
@@ -226,6 +232,16 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
         say(format!("no new VMI: runStrategy {} does not replace one that is {phase}", vm.run_strategy));
     }
     lines
+}
+
+/// What a user asked for that is to make a VMI, and has not made it yet.
+fn asked_before(before: &[Entry]) -> Option<Request> {
+    let last = before.iter().rev().find_map(|e| match &e.event {
+        Event::VmEvent(VmReason::SuccessfulCreate) => Some(None),
+        Event::User(request @ (Request::Start | Request::Restart), Answer::Accepted) => Some(Some(*request)),
+        _ => None,
+    });
+    last.flatten()
 }
 
 /// A VM that is restarted again and again would fill a page.

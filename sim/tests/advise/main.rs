@@ -114,7 +114,7 @@ fn what_is_advised_in_a_few_steps() {
         ("nothing, and no time", vm(), goal(30, (30, 30), 5)),
         ("a diag288 takes no heartbeat of 10 s", diag288, goal(15, (20, 20), 5)),
         ("the watchdog's action", vm().watchdog(WatchdogAction::Reset).strategy("Once"), goal(90, (20, 20), 5)),
-        ("readiness may ask less often", readiness(0, 5, 1), goal(120, (20, 20), 5)),
+        ("readiness asks often enough", readiness(0, 5, 1), goal(120, (20, 20), 5)),
         ("readiness asks too seldom", readiness(0, 30, 2), goal(100, (20, 20), 5)),
         ("readiness begins too late", readiness(90, 10, 1), goal(90, (20, 20), 5)),
         ("no time for the grace period", quick.clone(), goal(35, (20, 20), 1)),
@@ -151,7 +151,7 @@ fn a_probe_that_never_succeeds_is_no_matter_of_numbers() {
     assert_eq!(
         error,
         "a boot of 20 s: liveness takes it for a fault, also with an initialDelaySeconds of 80: the probes must succeed in a \
-         healthy guest (of programs the model knows a few only)"
+         healthy guest, and within a day (of programs the model knows a few only)"
     );
 }
 

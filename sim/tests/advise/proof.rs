@@ -90,6 +90,12 @@ fn what_trying_comes_to() {
         ("a watchdog", tried(watched.clone(), (20, 30), 5)),
         ("one petted in time", tried(watched.clone(), (20, 20), 0).petted_every(50)),
         ("one petted too seldom", tried(watched.clone(), (20, 20), 0).petted_every(130)),
+        (
+            "one petted too seldom, whose reset a liveness probe takes for a fault",
+            tried(vm().watchdog(WatchdogAction::Reset).liveness(&timings(100, 10, 1, 1)), (20, 20), 0)
+                .petted_every(130),
+        ),
+        ("a timeout of ten minutes", tried(vm().readiness(&timings(0, 10, 600, 1)), (20, 20), 0).only(Fault::KillQemu)),
         ("beside readiness", tried(watched.readiness(&timings(0, 7, 1, 1)), (20, 20), 0).only(Fault::KillWatchdog)),
         ("started by hand", tried(vm().strategy("Manual").liveness(&timings(30, 10, 1, 3)), (20, 20), 0)),
         ("not what it serves", tried(vm().readiness("httpGet: {port: 9}"), (20, 20), 0)),
@@ -99,7 +105,7 @@ fn what_trying_comes_to() {
             Tried { faults: Some(Vec::new()), ..tried(vm().liveness(&timings(30, 10, 1, 3)), (20, 20), 0) },
         ),
     ] {
-        out += &format!("{name}: {}", shown(&tried.watched(secs(150))));
+        out += &format!("{name}: {}", shown(&tried.watched(secs(300))));
     }
     insta::assert_snapshot!(out);
 }

@@ -190,10 +190,25 @@ fn of_what_users_and_strategies_do() {
     let started = format!("{off}, {{after: vm event SuccessfulDelete, plus: 5s, user: start}}");
     let stopped = format!("{{user: start}}, {}", then(&breaks("killAgent"), "5s", "user: stop"));
     let of = |strategy| vm().strategy(strategy);
+    let watched = vm().watchdog(RESET);
+    let too_soon = then(&breaks("killWatchdog"), "2s", "user: stop");
+    let paused = then(&breaks("kernelHang"), "2s", "user: pause");
+    let restarted =
+        "{user: start}, {after: guest ready, plus: 30s, user: restart}, {plus: 100ms, fault: killQemu}".to_owned();
     let rows = [
         row("a user starts it again", of("RerunOnFailure"), "", &started, "1m"),
         row("a user restarts it, and nobody had noticed", of("Always"), "", &then(&panic, "3s", "user: restart"), "1m"),
         row("a user stops it, and the guest obeys", of("Manual"), "", &stopped, "1m"),
+        row("a user has stopped it before its watchdog's timeout was over", watched.clone(), DAEMON, &too_soon, "1m"),
+        row("a user has paused it: its watchdog's time stands still", watched, DAEMON, &paused, "1m"),
+        row(
+            "it powers itself off, and a user stops it too late",
+            of("Always"),
+            "",
+            &then(&off, "1s", "user: stop"),
+            "1m",
+        ),
+        row("it breaks while a user's restart is under way", of("Manual"), "", &restarted, "1m"),
         row("it is not replaced", of("Once"), "", &killed, "0s"),
         // What is not seen any more is not denied.
         row("it would be replaced", of("Always"), "", &killed, "0s"),

@@ -363,7 +363,9 @@ impl Advised {
         );
         for (label, answer) in &rows {
             let recovers = answer.recovery_s.map_or("never".to_owned(), |s| format!("{s:.1} s"));
-            let survives = answer.survives_s.map_or("any".to_owned(), |s| format!("{s} s"));
+            // What is restarted for nothing survives no hiccup either.
+            let any = if answer.false_restarts.is_empty() { "any" } else { "-" };
+            let survives = answer.survives_s.map_or(any.to_owned(), |s| format!("{s} s"));
             let bar = bar(answer.recovery_s.unwrap_or(longest), *within, longest);
             out += &format!("{label:<10} {recovers:>10}  {survives:>8}  {:>10.1}  {bar}\n", answer.probes_per_minute);
             out += &format!("{:<10} {}\n", "", answer.numbers);
