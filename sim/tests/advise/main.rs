@@ -13,7 +13,7 @@ use vmhealth_sim::cluster::KubevirtVersion;
 use vmhealth_sim::fault::{Direction, Fault};
 use vmhealth_sim::fixture::{Vm, scenario, vm};
 use vmhealth_sim::manifest::{self, VirtualMachine, WatchdogAction};
-use vmhealth_sim::scenario::GuestProfile;
+use vmhealth_sim::scenario::{GuestProfile, Health};
 use vmhealth_sim::time::Span;
 use vmhealth_sim::yaml;
 
@@ -110,6 +110,8 @@ fn what_is_advised_in_a_few_steps() {
     let out = described([
         ("only a watchdog", watched.clone(), goal(60, (20, 20), 5)),
         ("only readiness of a service", watched.clone().readiness(HTTP), goal(120, (20, 20), 5)),
+        ("only readiness, once", vm().strategy("Once").readiness(HTTP), goal(90, (20, 20), 3)),
+        ("readiness, and no time", readiness(0, 30, 2), goal(25, (20, 20), 1)),
         ("nothing", vm(), goal(120, (30, 30), 5)),
         ("nothing, and no time", vm(), goal(30, (30, 30), 5)),
         ("a diag288 takes no heartbeat of 10 s", diag288, goal(15, (20, 20), 5)),
@@ -124,13 +126,14 @@ fn what_is_advised_in_a_few_steps() {
     insta::assert_snapshot!(out);
 }
 
-/// Of faults that somebody names: formulas find candidates for these, too.
+/// Of a fault that somebody names: the formulas know some that are not among those that are tried otherwise.
 #[test]
-fn what_is_advised_against_a_lost_network_and_agent() {
+fn what_is_advised_against_one_fault() {
     let (lasting, http) = (Span(secs(3600)), vm().liveness_http(1500));
     let ping = vm().liveness("guestAgentPing: {}, periodSeconds: 10");
     let mut out = String::new();
     for (manifest, fault) in [
+        (http.clone(), Fault::Health(Health::Stop)),
         (http, Fault::NetworkLoss { lasting, direction: Direction::Both, delay: None }),
         (ping.clone(), Fault::StopAgent { lasting }),
         (ping, Fault::HangAgent { lasting }),
@@ -146,13 +149,18 @@ fn what_is_advised_against_a_lost_network_and_agent() {
 
 #[test]
 fn a_probe_that_never_succeeds_is_no_matter_of_numbers() {
-    let vm = vm().liveness("exec: {command: [/usr/bin/false]}, initialDelaySeconds: 5").build();
-    let error = with_bench(&vm, &profile(&vm), |bench| advise(bench, &goal(70, (20, 20), 3), &[])).unwrap_err();
-    assert_eq!(
-        error,
-        "a boot of 20 s: liveness takes it for a fault, also with an initialDelaySeconds of 80: the probes must succeed in a \
-         healthy guest, and within a day (of programs the model knows a few only)"
-    );
+    let refused = |vm: Vm, why: &str| {
+        let vm = vm.build();
+        let error = with_bench(&vm, &profile(&vm), |bench| advise(bench, &goal(70, (20, 20), 3), &[])).unwrap_err();
+        let must =
+            "the probes must succeed in a healthy guest, and within a day (of programs the model knows a few only)";
+        assert_eq!(error, format!("a boot of 20 s: {why}: {must}"));
+    };
+    let never = |delay| vm().liveness(&format!("exec: {{command: [/usr/bin/false]}}, initialDelaySeconds: {delay}"));
+    let killed = "liveness takes it for a fault, also with an initialDelaySeconds of";
+    refused(never(5), &format!("{killed} 80"));
+    refused(never(300), &format!("{killed} 300"));
+    refused(vm().readiness("exec: {command: [/usr/bin/false]}"), "it is never Ready and guarded");
 }
 
 /// The patch, put into the manifest's text as kubectl does.

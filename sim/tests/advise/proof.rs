@@ -111,18 +111,30 @@ fn what_trying_comes_to() {
 }
 
 #[test]
-fn a_watchdog_that_is_petted_too_seldom_gets_another_heartbeat() {
-    let vm = vm().watchdog(WatchdogAction::Poweroff).build();
-    let guest = scenario().guest("watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}").build().spec.guest;
-    with_bench(&vm, &guest, |bench| {
-        let mut bench = bench.clone();
-        bench.assumptions.pets = Pets::Every(secs(40));
-        let advice = advise(&bench, &goal(120, (20, 20), 3), &breaking(&vm, &guest)).unwrap();
-        assert_eq!(
-            advice.now.proof.false_restarts,
-            ["a boot of 20 s: the watchdog fires, because it is petted too seldom"]
-        );
-        let best = advice.best.unwrap();
-        assert_eq!((best.numbers.heartbeat, best.survives), (Some(60), Some(secs(19))));
-    });
+fn a_watchdog_that_is_petted_too_seldom() {
+    let advised = |vm: Vm, pets| {
+        let vm = vm.build();
+        let guest = scenario()
+            .guest("watchdogDaemon: {heartbeatSeconds: 30, keepalive: masked}, healthServer: true, servesProbes: true");
+        let guest = guest.build().spec.guest;
+        with_bench(&vm, &guest, |bench| {
+            let mut bench = bench.clone();
+            bench.assumptions.pets = Pets::Every(secs(pets));
+            advise(&bench, &goal(120, (20, 20), 3), &breaking(&vm, &guest)).unwrap()
+        })
+    };
+    let why = "a boot of 20 s: the watchdog fires, because it is petted too seldom";
+    let watched = vm().watchdog(WatchdogAction::Poweroff);
+    // Another heartbeat will do.
+    let advice = advised(watched.clone(), 40);
+    assert_eq!(advice.now.proof.false_restarts, [why]);
+    let best = advice.best.unwrap();
+    assert_eq!((best.numbers.heartbeat, best.survives), (Some(60), Some(secs(19))));
+    // None that is looked at will.
+    for vm in [watched.clone(), watched.liveness(&format!("{HTTP}, initialDelaySeconds: 100"))] {
+        let advice = advised(vm, 400);
+        assert_eq!(advice.now.proof.false_restarts, [why]);
+        let sooner = "as it is, the watchdog fires although nothing is wrong: its daemon must pet it sooner";
+        assert_eq!((advice.best, advice.reasons), (None, vec![sooner.to_owned()]));
+    }
 }
