@@ -16,7 +16,7 @@ fn of_an_event() {
     for (text, expected) in [
         ("2026-08-01T10:00:00Z", "2026-08-01T10:00:00Z"),
         ("2026-08-01T23:59:60Z", "2026-08-02T00:00:00Z"),
-        // The last day of 400 years, and the first after a leap day that there is not.
+        // 2000 is a leap year, and 2100 is none.
         ("2000-02-29T12:00:00Z", "2000-02-29T12:00:00Z"),
         ("2100-02-28T12:00:00Z", "2100-02-28T12:00:00Z"),
         ("2100-03-01T00:00:00Z", "2100-03-01T00:00:00Z"),
