@@ -193,6 +193,7 @@ fn of_what_users_and_strategies_do() {
     let watched = vm().watchdog(RESET);
     let too_soon = then(&breaks("killWatchdog"), "2s", "user: stop");
     let paused = then(&breaks("kernelHang"), "2s", "user: pause");
+    let later = "{after: guest ready, plus: 30s, user: restart}, {plus: 60s, fault: killQemu}".to_owned();
     let restarted =
         "{user: start}, {after: guest ready, plus: 30s, user: restart}, {plus: 100ms, fault: killQemu}".to_owned();
     let rows = [
@@ -209,6 +210,8 @@ fn of_what_users_and_strategies_do() {
             "1m",
         ),
         row("it breaks while a user's restart is under way", of("Manual"), "", &restarted, "1m"),
+        row("it breaks long after a user's restart", of("RerunOnFailure"), "", &later, "1m"),
+        row("a reboot ends it", vm().domain("rebootPolicy: Terminate"), "", &breaks("guestReboot"), "1m"),
         row("it is not replaced", of("Once"), "", &killed, "0s"),
         // What is not seen any more is not denied.
         row("it would be replaced", of("Always"), "", &killed, "0s"),
