@@ -1,6 +1,6 @@
 //! What is done to a healthy VM on purpose: whether its liveness probe lets it live, and what to change where it does not.
 
-use super::moments::needed;
+use super::moments::{Moments, needed};
 use super::numbers::{Change, Numbers};
 use super::proof::{Bench, broken_at};
 use crate::engine::Config;
@@ -208,7 +208,7 @@ impl Trial<'_> {
         let observe = boot + AFTERWARDS + needed(probes, periods);
         let spec = self.bench.spec(vm, numbers, Vec::new());
         let (spec, trace) = self.run(vm, numbers, spec, observe, boot);
-        let found = super::moments::Moments::of(&trace, &spec, vm.vmi.liveness.is_some(), periods, None);
+        let found = Moments::of(&trace, &spec, vm.vmi.liveness.is_some(), periods, None);
         let found =
             found.ok_or("the VM is never Ready and guarded, whatever is done to it: its probes do not find it well")?;
         Ok(found.all.iter().filter(|at| **at >= found.guarded).map(|at| (found.ready, *at)).collect())

@@ -107,8 +107,8 @@ fn with_liveness(bench: &Bench<'_>, goal: &Goal, faults: &[Broken]) -> Option<St
     ))
 }
 
-/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number. Its pets are
-/// taken as in time here: where they are not, another heartbeat may do.
+/// A probe that fails in a healthy guest, however long it is left alone, says nothing of any number. The watchdog is
+/// taken for one that is petted in time here: where it is not, another heartbeat may do.
 fn is_well(bench: &Bench<'_>, own: &Numbers, goal: &Goal) -> Result<(), String> {
     let bench = &Bench { assumptions: Assumptions { pets: Pets::EveryHalf, ..bench.assumptions }, ..bench.clone() };
     let patient = i32::try_from(goal.boots.slowest.as_secs().saturating_add(60)).unwrap_or(i32::MAX);

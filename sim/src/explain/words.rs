@@ -187,12 +187,14 @@ pub(super) fn done(vm: &VirtualMachine, episode: &Episode<'_>) -> Vec<String> {
             Event::User(Request::RestartKubelet, Answer::Accepted) => {
                 say("the kubelet started anew: what its probes had counted is forgotten".into());
             }
-            Event::User(Request::Start, Answer::Accepted) => asked = Some(Request::Start),
             Event::User(request, Answer::Accepted) => {
-                if *request == Request::Restart {
-                    asked = Some(Request::Restart);
+                if matches!(request, Request::Start | Request::Restart) {
+                    asked = Some(*request);
                 }
-                say(format!("a user asked for {request}"));
+                // A start is told where it makes a VMI.
+                if *request != Request::Start {
+                    say(format!("a user asked for {request}"));
+                }
             }
             Event::Killing => {
                 stopped = true;
